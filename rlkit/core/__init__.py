@@ -1,0 +1,1 @@
+"""The outer loop and what every algorithm shares: configuration, logging, checkpoints, evaluation, seeds."""

@@ -1,0 +1,246 @@
+"""Strict loading of settings: a JSON object becomes a frozen dataclass, or one message that lists everything wrong with it.
+
+The dataclass is the only home of names, types, ranges and defaults. It may have a method `relations()` that yields the
+`Relation`s between fields which do not hold. Nothing here knows what the settings are for.
+"""
+
+import dataclasses
+import difflib
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from rlkit.core.describe import as_json, describe
+from rlkit.core.errors import UserError
+
+Schema = TypeVar("Schema")
+
+
+class Relation(NamedTuple):
+    """A condition between fields that does not hold: the fields (dotted, relative to the dataclass) and what was expected."""
+
+    keys: tuple[str, ...]
+    expected: str
+
+
+class Problem(NamedTuple):
+    """One thing wrong with a configuration: the dotted keys that take part in it and the complete message."""
+
+    keys: tuple[str, ...]
+    message: str
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a JSON file that holds one object.
+
+    Errors: UserError for a file that cannot be read, is not JSON (NaN and Infinity are not), names a key twice, or
+        holds something else than an object.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); expected a JSON file") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a text file (byte {error.start} is not UTF-8); expected a JSON file") from error
+    try:
+        data = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not valid JSON, line {error.lineno} column {error.colno}: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: expected a JSON object {{...}}, found {as_json(data)}")
+    return data
+
+
+def with_settings(data: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """Lay `key=value` settings over a configuration, without changing it.
+
+    Args:
+        data: the configuration as read from JSON.
+        settings: such as "algo_params.batch_size=64"; the key is dotted, the value JSON, or a plain string if it is not JSON.
+    Returns:
+        A new dictionary; whether the keys exist and the values fit is for `inspect` to find.
+    Errors: UserError for a setting without "=" or whose key runs through something that is not an object.
+    """
+    result = json.loads(json.dumps(data))
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        parts = key.strip().split(".")
+        if not equals or not all(parts):
+            raise UserError(f"--set {setting}: expected key=value, for example algo_params.batch_size=64")
+        try:
+            value = json.loads(text, parse_constant=_refuse_constant)
+        except ValueError:
+            value = text
+        section = result
+        for part in parts[:-1]:
+            section = section.setdefault(part, {})
+            if not isinstance(section, dict):
+                raise UserError(f"--set {setting}: {part} is {as_json(section)}, not an object with keys of its own")
+        section[parts[-1]] = value
+    return result
+
+
+def inspect(data: Mapping[str, Any], schema: type[Schema], prefix: str = "") -> tuple[Schema, list[Problem]]:
+    """Check a JSON object against a dataclass, completely.
+
+    Args:
+        data: the object as read; absent keys take the dataclass's defaults; an object given for a dictionary field is laid
+            over that field's default. 0 and 1 pass for booleans and whole numbers for floats; nothing else is converted.
+        schema: a frozen dataclass, possibly of dataclasses.
+        prefix: what stands before the keys in messages, such as "env_params.".
+    Returns:
+        An instance, in which every value that was refused is replaced by its default, and the list of problems.
+    """
+    return _inspect(data, schema, prefix, tuple(known_keys(schema, prefix)))
+
+
+def validate(data: Mapping[str, Any], schema: type[Schema], source: str) -> Schema:
+    """Check a JSON object against a dataclass (see `inspect`) and return the instance; UserError naming all problems."""
+    instance, problems = inspect(data, schema)
+    raise_problems(problems, source)
+    return instance
+
+
+def raise_problems(problems: Iterable[Problem], source: str) -> None:
+    """Raise one UserError that lists all problems of `source`, if there are any."""
+    messages = list(dict.fromkeys(problem.message for problem in problems))
+    if len(messages) == 1:
+        raise UserError(f"{source}: {messages[0]}")
+    if messages:
+        raise UserError("\n".join([f"{source}: {len(messages)} problems", *(f"  {message}" for message in messages)]))
+
+
+def relation_problem(data: Mapping[str, Any], relation: Relation) -> Problem:
+    """State a broken relation with the values of its keys, looked up in the complete configuration `data`."""
+    flat = flatten(data)
+    values = ", ".join(f"{key} = {as_json(flat.get(key))}" for key in relation.keys)
+    return Problem(relation.keys, f"{values}: expected {relation.expected}")
+
+
+def unknown_key(key: str, value: object, known: Iterable[str]) -> Problem:
+    """State that a dotted key does not exist, and name the known key most like it, preferring its own section."""
+    section, _, name = key.rpartition(".")
+
+    def likeness(candidate: str) -> float:
+        other_section, _, other = candidate.rpartition(".")
+        return difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio() + 0.1 * (other_section == section)
+
+    nearest = max(known, key=likeness, default=None)
+    hint = f", the nearest known key is {nearest}" if nearest else ""
+    return Problem((key,), f"{key} = {as_json(value)}: unknown key{hint}")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Turn a configuration into plain dictionaries, the inverse of `inspect`."""
+    return dataclasses.asdict(config)
+
+
+def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested dictionaries to dotted keys, in order; an empty dictionary stays as a value."""
+    flat: dict[str, Any] = {}
+    for name, value in data.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def known_keys(schema: type, prefix: str = "") -> Iterator[str]:
+    """List the dotted keys of a dataclass; of a dictionary field those of its default."""
+    hints = get_type_hints(schema)
+    for field in dataclasses.fields(schema):
+        key = f"{prefix}{field.name}"
+        if dataclasses.is_dataclass(hints[field.name]):
+            yield from known_keys(hints[field.name], f"{key}.")
+            continue
+        yield key
+        default = _default(field)
+        if isinstance(default, dict):
+            yield from flatten(default, f"{key}.")
+
+
+def _inspect(data: Mapping[str, Any], schema: type, prefix: str, known: tuple[str, ...]) -> tuple[Any, list[Problem]]:
+    hints = get_type_hints(schema, include_extras=True)
+    fields = {field.name: field for field in dataclasses.fields(schema)}
+    problems = [unknown_key(f"{prefix}{name}", value, known) for name, value in data.items() if name not in fields]
+    values = {}
+    for name, field in fields.items():
+        key, hint, default = f"{prefix}{name}", hints[name], _default(field)
+        if dataclasses.is_dataclass(hint):
+            section = data.get(name, {})
+            if not isinstance(section, dict):
+                problems.append(Problem((key,), f"{key} = {as_json(section)}: expected an object {{...}}"))
+                section = {}
+            values[name], found = _inspect(section, cast(type, hint), f"{key}.", known)
+            problems += found
+        elif name not in data:
+            values[name] = default
+            if default is dataclasses.MISSING:
+                problems.append(Problem((key,), f"{key} is missing: expected {describe(hint)}"))
+                values[name] = None
+        else:
+            try:
+                values[name] = _convert(data[name], hint, default)
+            except ValueError as error:
+                reason = f"expected {describe(hint)}" if isinstance(error, ValidationError) else str(error)
+                problems.append(Problem((key,), f"{key} = {as_json(data[name])}: {reason}"))
+                values[name] = default
+    instance = schema(**values)
+    problems += _broken_relations(instance, prefix, {key for problem in problems for key in problem.keys})
+    return instance, problems
+
+
+def _broken_relations(instance: Any, prefix: str, doubtful: set[str]) -> Iterator[Problem]:
+    if not hasattr(instance, "relations"):
+        return
+    nested = to_dict(instance)
+    for part in reversed(prefix.split(".")[:-1]):
+        nested = {part: nested}
+    for relation in instance.relations():
+        keys = tuple(f"{prefix}{key}" for key in relation.keys)
+        if doubtful.isdisjoint(keys):
+            yield relation_problem(nested, Relation(keys, relation.expected))
+
+
+def _convert(value: Any, hint: Any, default: Any) -> Any:
+    """Check one JSON value against a type; ValidationError if it does not fit, ValueError for a number that is not finite."""
+    if not all(math.isfinite(number) for number in _floats(value)):
+        raise ValueError("expected finite numbers")
+    if hint is bool and type(value) is int and value in (0, 1):
+        value = bool(value)
+    if isinstance(default, dict) and isinstance(value, dict):
+        value = {**default, **value}
+    return TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
+
+
+def _floats(value: Any) -> Iterator[float]:
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _floats(item)
+
+
+def _default(field: dataclasses.Field) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
+    return data
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,0 +1,39 @@
+"""The ways in which a run ends early, each with its own exit code; everything else is a fault of the program."""
+
+import signal
+
+
+class UserError(Exception):
+    """Bad input: a setting, a file or a folder. The message is complete and stands alone. Exit code 2."""
+
+    exit_code = 2
+
+
+class NonFiniteError(Exception):
+    """A loss or a parameter is NaN or infinite; the message names the iteration and the quantity. Exit code 3."""
+
+    exit_code = 3
+
+
+class ResourceError(Exception):
+    """Disk or memory is exhausted; the last whole checkpoint is intact. Exit code 4."""
+
+    exit_code = 4
+
+
+class StopRequested(BaseException):
+    """A signal asked the run to stop; no `Exception`, so that no handler of errors swallows it. Exit code 128 + signum."""
+
+    def __init__(self, signum: int) -> None:
+        """Remember the signal.
+
+        Args:
+            signum: number of the signal that was received (SIGINT 2, SIGTERM 15).
+        """
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        self.signum = signum
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of a process that a signal ended: 130 for SIGINT, 143 for SIGTERM."""
+        return 128 + self.signum

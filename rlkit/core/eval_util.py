@@ -1,0 +1,102 @@
+"""Meta-test evaluation: how well a meta-policy does on a task, trajectory by trajectory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rlkit.data_management.paths import Paths
+from rlkit.envs.base import MetaEnv
+from rlkit.policies.base import MetaPolicy
+from rlkit.samplers.util import rollout
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """The trajectories of a meta-test: every task, several independent runs, one trajectory after another.
+
+    Attributes:
+        num_tasks, num_runs: the lanes are task-major: lane = task * num_runs + run.
+        trajectories: `trajectories[n]` holds the n-th trajectory of every lane (length 0 where the lane's budget was spent).
+    """
+
+    num_tasks: int
+    num_runs: int
+    trajectories: list[Paths]
+
+    def num_trajectories(self) -> np.ndarray:
+        """How many trajectories each lane ran, [num_tasks, num_runs]."""
+        counts = sum((paths.lengths > 0).astype(int) for paths in self.trajectories)
+        return counts.reshape(self.num_tasks, self.num_runs)
+
+    def returns(self, sparse: bool) -> np.ndarray:
+        """Return of every trajectory, [num_trajectories, num_tasks, num_runs]; nan where a lane ran fewer."""
+        returns = np.stack([paths.returns(sparse) for paths in self.trajectories]).astype(float)
+        returns[np.stack([paths.lengths == 0 for paths in self.trajectories])] = np.nan
+        return returns.reshape(-1, self.num_tasks, self.num_runs)
+
+    def final_returns(self, sparse: bool) -> np.ndarray:
+        """Return of the last trajectory of a run, averaged over runs, [num_tasks]. Source: specs 1.7 B."""
+        last = self.num_trajectories() - 1
+        return np.take_along_axis(self.returns(sparse), last[None], axis=0)[0].mean(axis=-1)
+
+    def online_returns(self, sparse: bool) -> np.ndarray:
+        """Return of the n-th trajectory of each task, averaged over runs, [num_common_trajectories, num_tasks].
+
+        Cut to the number of trajectories that every run of every task has. Source: specs 1.7 B.
+        """
+        return self.returns(sparse)[: self.num_trajectories().min()].mean(axis=-1)
+
+
+def evaluate_adaptation(
+    env: MetaEnv,
+    policy: MetaPolicy,
+    task_ids: Sequence[int],
+    *,
+    num_runs: int,
+    num_steps: int,
+    max_path_length: int,
+    streams: Callable[[int, int, int], np.random.Generator],
+    deterministic: bool = True,
+) -> Adaptation:
+    """Run the meta-test procedure: a run starts from an empty belief, and adapts after each of its trajectories.
+
+    A run lasts until it has `num_steps` transitions; its last trajectory is not cut at the budget. All runs of all tasks
+    step together, in slices of the environment's lanes.
+
+    Args:
+        env: takes actions in [-1, 1].
+        policy: any meta-policy.
+        task_ids: the tasks, [num_tasks]; a task may stand more than once.
+        num_runs: independent runs per task.
+        num_steps: transitions of a run.
+        max_path_length: horizon of a trajectory.
+        streams: generator of a trajectory from (index into task_ids, run, trajectory).
+        deterministic: no action noise, in exploration trajectories as well.
+    Source: PEARL, algorithm 2; specs 1.7 A.
+    """
+    lanes = [(index, run) for index in range(len(task_ids)) for run in range(num_runs)]
+    slices: list[list[Paths]] = []
+    for start in range(0, len(lanes), env.num_envs):
+        part = lanes[start : start + env.num_envs]
+        slices.append(_adapt_slice(env, policy, task_ids, part, num_steps, max_path_length, streams, deterministic))
+    depth = max(len(trajectories) for trajectories in slices)
+    padded = [s + [s[0].emptied()] * (depth - len(s)) for s in slices]
+    trajectories = [Paths.concatenate(list(parts)) for parts in zip(*padded, strict=True)]
+    return Adaptation(len(task_ids), num_runs, trajectories)
+
+
+def _adapt_slice(env, policy, task_ids, lanes, num_steps, max_path_length, streams, deterministic) -> list[Paths]:
+    """The runs of at most num_envs lanes; lanes whose budget is spent get empty trajectories."""
+    policy.reset_belief(len(lanes))
+    ids = np.array([task_ids[index] for index, _ in lanes])
+    steps = np.zeros(len(lanes), dtype=np.int64)
+    trajectories: list[Paths] = []
+    while (steps < num_steps).any():
+        generators = [streams(index, run, len(trajectories)) for index, run in lanes]
+        paths = rollout(env, policy, ids, generators, max_path_length, deterministic=deterministic)
+        paths = paths.emptied(where=steps >= num_steps)
+        policy.adapt(paths)
+        steps += paths.lengths
+        trajectories.append(paths)
+    return trajectories

@@ -1,0 +1,145 @@
+"""The outer loop that every algorithm shares: collect, train, evaluate, log, save; resume from any checkpoint."""
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+from rlkit.core.checkpoint import Checkpoint, save_weights
+from rlkit.core.errors import NonFiniteError
+from rlkit.core.logger import Logger
+from rlkit.core.timer import Timer
+
+
+class RLAlgorithm(Protocol):
+    """Three verbs and a state. The dictionaries are ordered statistics; the loop joins them into a row of progress.csv."""
+
+    buffers: dict[str, Any]
+    networks: dict[str, Any]
+
+    def collect_data(self, iteration: int) -> dict[str, float]:
+        """Gather experience."""
+
+    def do_training(self, iteration: int) -> dict[str, float]:
+        """Update the networks; the statistics are oyster's first columns."""
+
+    def evaluate(self, iteration: int) -> dict[str, float]:
+        """Measure returns."""
+
+    def online_returns(self) -> list[tuple]:
+        """Of the last evaluation: (split, means, stds, counts), each a list over trajectories."""
+
+    def diagnostics(self) -> dict[str, float]:
+        """Statistics that come after the time columns."""
+
+    def state_dict(self) -> dict:
+        """All that the next iteration depends on, beside the buffers' rows."""
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take over a state."""
+
+
+class Display(Protocol):
+    """Shows how a run goes."""
+
+    def start(self, num_iterations: int, start_iteration: int) -> None:
+        """The run begins."""
+
+    def phase(self, iteration: int, name: str) -> None:
+        """A phase begins."""
+
+    def iteration_done(self, iteration: int, row: dict[str, float], seconds: float) -> None:
+        """A row was written."""
+
+    def stop(self) -> None:
+        """The run ends."""
+
+
+def train(
+    algorithm: RLAlgorithm,
+    logger: Logger,
+    checkpoint: Checkpoint,
+    num_iterations: int,
+    *,
+    display: Display,
+    start_iteration: int = 0,
+    clock: dict[str, float] | None = None,
+    checkpoint_every: int = 1,
+    protect: Callable[[], AbstractContextManager] = nullcontext,
+) -> None:
+    """Run iterations `start_iteration` to `num_iterations - 1`.
+
+    Args:
+        algorithm: learns.
+        logger: gets a row an iteration.
+        checkpoint: gets the run's state; before the first iteration with index -1.
+        num_iterations: total of the run, counted from 0.
+        display: is told what happens.
+        start_iteration: 0, or one more than the iteration of the checkpoint that was loaded.
+        clock: {"eval", "train_total"} seconds of the checkpoint that was loaded.
+        checkpoint_every: iterations between checkpoints; the last iteration always gets one.
+        protect: context manager around every write, inside which signals wait.
+    Raises:
+        NonFiniteError: a statistic of the training is not finite; nothing of that iteration is saved.
+    """
+    timer, clock = Timer(), dict(clock or {"eval": 0.0, "total": 0.0})
+
+    def save(iteration: int) -> None:
+        with timer.phase("save"), protect():
+            checkpoint.save(iteration, {"algorithm": algorithm.state_dict(), "clock": dict(clock)}, algorithm.buffers)
+            save_weights(logger.run_dir, {name: net.state_dict() for name, net in algorithm.networks.items()})
+
+    display.start(num_iterations, start_iteration)
+    try:
+        if start_iteration == 0:
+            save(-1)
+        for iteration in range(start_iteration, num_iterations):
+            timer.reset()
+            display.phase(iteration, "collecting")
+            with timer.phase("sample"):
+                collected = algorithm.collect_data(iteration)
+            display.phase(iteration, "training")
+            with timer.phase("train"):
+                trained = algorithm.do_training(iteration)
+            require_finite(iteration, trained)
+            display.phase(iteration, "evaluating")
+            with timer.phase("eval"):
+                evaluated = algorithm.evaluate(iteration)
+            row = {**trained, **evaluated, **collected, **_time_columns(timer, clock, iteration), **algorithm.diagnostics()}
+            with protect():
+                logger.record_row(row)
+                for split, means, stds, counts in algorithm.online_returns():
+                    logger.record_online_returns(iteration, split, means, stds, counts)
+            if (iteration + 1) % checkpoint_every == 0 or iteration + 1 == num_iterations:
+                display.phase(iteration, "saving")
+                save(iteration)
+            display.iteration_done(iteration, row, sum(timer.seconds.values()))
+    finally:
+        display.stop()
+
+
+def _time_columns(timer: Timer, clock: dict[str, float], iteration: int) -> dict[str, float]:
+    """Oyster's six last columns. It logs before this iteration's evaluation is counted: the previous one stands there."""
+    previous_eval, seconds = clock["eval"], timer.seconds
+    epoch = seconds["train"] + previous_eval + seconds["sample"]
+    clock["eval"] = seconds["eval"]
+    clock["total"] += epoch
+    return {
+        "Train Time (s)": seconds["train"],
+        "(Previous) Eval Time (s)": previous_eval,
+        "Sample Time (s)": seconds["sample"],
+        "Epoch Time (s)": epoch,
+        "Total Train Time (s)": clock["total"],
+        "Epoch": iteration,
+    }
+
+
+def require_finite(iteration: int, statistics: dict[str, float]) -> None:
+    """Stop the run at the first loss that is not finite (`nan` stands for a posterior that does not exist).
+
+    Raises:
+        NonFiniteError: names iteration, statistic and value.
+    """
+    for name in ("QF Loss (mean)", "VF Loss (mean)", "Policy Loss (mean)", "QF Loss", "VF Loss", "Policy Loss"):
+        if name in statistics and not math.isfinite(statistics[name]):
+            raise NonFiniteError(f"iteration {iteration}: {name} is {statistics[name]}; the last good checkpoint is kept")

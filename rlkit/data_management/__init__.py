@@ -1,0 +1,1 @@
+"""Trajectories, and the buffers in which their transitions wait for training."""

@@ -1,0 +1,189 @@
+"""Whole trajectories as dense arrays: what a sampler fills, a buffer stores and an evaluation sums up."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Paths:
+    """Trajectories of unequal length in arrays of equal shape; the entries past a trajectory's length are zero.
+
+    The fields cannot be exchanged, but their entries may be written: that is how a sampler fills them.
+
+    Attributes:
+        obs: [num_paths, horizon + 1, obs_dim]; obs[i, t + 1] is what step t led to.
+        actions: [num_paths, horizon, act_dim], in [-1, 1].
+        rewards: [num_paths, horizon].
+        sparse_rewards: [num_paths, horizon], zero where the task has no sparse form.
+        terminated: [num_paths, horizon] bool, true at the step that ended the episode.
+        outcomes: [num_paths, horizon, outcome_dim], what each reward was computed from.
+        lengths: steps of each trajectory, [num_paths] int64.
+        task_ids: task that each was collected on, [num_paths] int64.
+        zs: latent that each was collected with, [num_paths, latent_dim]; latent_dim may be 0.
+    """
+
+    obs: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    sparse_rewards: np.ndarray
+    terminated: np.ndarray
+    outcomes: np.ndarray
+    lengths: np.ndarray
+    task_ids: np.ndarray
+    zs: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Check that the shapes belong together.
+
+        Raises:
+            ValueError: an array has another number of paths, steps or axes than `rewards` asks for.
+        """
+        if self.rewards.ndim != 2:
+            raise ValueError(f"rewards of paths must be [num_paths, horizon], got shape {self.rewards.shape}")
+        num_paths, horizon = self.rewards.shape
+        leading = {
+            "obs": (num_paths, horizon + 1),
+            **dict.fromkeys(("actions", "sparse_rewards", "terminated", "outcomes"), (num_paths, horizon)),
+            **dict.fromkeys(("lengths", "task_ids", "zs"), (num_paths,)),
+        }
+        for name, expected in leading.items():
+            array = getattr(self, name)
+            trailing = 1 if name in ("obs", "actions", "outcomes", "zs") else 0
+            if array.shape[: len(expected)] != expected or array.ndim != len(expected) + trailing:
+                raise ValueError(f"{name} of {num_paths} paths over {horizon} steps must begin with the axes {expected}"
+                                 f" and have {trailing} more, got shape {array.shape}")  # fmt: skip
+
+    @classmethod
+    def empty(
+        cls,
+        num_paths: int,
+        horizon: int,
+        obs_dim: int,
+        act_dim: int,
+        outcome_dim: int,
+        latent_dim: int = 0,
+        dtype: type | np.dtype = np.float32,
+    ) -> "Paths":
+        """Make trajectories of length zero, to be filled in place.
+
+        Args:
+            num_paths: number of trajectories.
+            horizon: most steps of one.
+            obs_dim: numbers of an observation.
+            act_dim: numbers of an action.
+            outcome_dim: numbers of an outcome.
+            latent_dim: numbers of z; 0 where there is none.
+            dtype: of observations, actions, rewards and outcomes; z is float32.
+        """
+        return cls(
+            obs=np.zeros((num_paths, horizon + 1, obs_dim), dtype),
+            actions=np.zeros((num_paths, horizon, act_dim), dtype),
+            rewards=np.zeros((num_paths, horizon), dtype),
+            sparse_rewards=np.zeros((num_paths, horizon), dtype),
+            terminated=np.zeros((num_paths, horizon), bool),
+            outcomes=np.zeros((num_paths, horizon, outcome_dim), dtype),
+            lengths=np.zeros(num_paths, np.int64),
+            task_ids=np.zeros(num_paths, np.int64),
+            zs=np.zeros((num_paths, latent_dim), np.float32),
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["Paths"]) -> "Paths":
+        """Join trajectories of one horizon, in the given order.
+
+        Raises:
+            ValueError: nothing is given, or the parts differ in horizon or dimensions.
+        """
+        if not parts:
+            raise ValueError("there are no paths to concatenate; at least one part is needed")
+        if len(parts) == 1:
+            return parts[0]
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS})
+
+    @property
+    def num_paths(self) -> int:
+        """Number of trajectories."""
+        return self.rewards.shape[0]
+
+    @property
+    def horizon(self) -> int:
+        """Most steps of a trajectory."""
+        return self.rewards.shape[1]
+
+    @property
+    def num_steps(self) -> int:
+        """Transitions of all trajectories together."""
+        return int(self.lengths.sum())
+
+    @property
+    def mask(self) -> np.ndarray:
+        """True where a trajectory has a step, [num_paths, horizon] bool."""
+        return np.arange(self.horizon) < self.lengths[:, None]
+
+    def returns(self, sparse: bool = False) -> np.ndarray:
+        """Undiscounted sums of rewards, [num_paths] float64.
+
+        The sum runs in the order of the steps, so a return does not depend on the horizon or on the paths beside it.
+
+        Args:
+            sparse: sum the sparse rewards.
+        """
+        rewards = np.where(self.mask, self.sparse_rewards if sparse else self.rewards, 0)
+        sums = rewards.cumsum(axis=1, dtype=np.float64)
+        return sums[:, -1] if self.horizon else np.zeros(self.num_paths)
+
+    def select(self, indices: Sequence[int] | np.ndarray | slice) -> "Paths":
+        """Take some trajectories, in the given order; an index array copies, a slice does not."""
+        index = indices if isinstance(indices, slice) else np.asarray(indices)
+        if not isinstance(index, slice) and not index.size:
+            index = index.astype(np.int64)
+        return Paths(**{name: getattr(self, name)[index] for name in _FIELDS})
+
+    def emptied(self, where: np.ndarray | None = None) -> "Paths":
+        """Copy with some trajectories (where [num_paths] is true; None: all) replaced by trajectories of length zero."""
+        keep = np.zeros(self.num_paths, bool) if where is None else ~where
+        if keep.all():
+            return self
+        arrays = {name: getattr(self, name) for name in _FIELDS}
+        for name in set(_FIELDS) - {"task_ids"}:
+            arrays[name] = np.where(keep.reshape(-1, *[1] * (arrays[name].ndim - 1)), arrays[name], 0).astype(arrays[name].dtype)
+        return Paths(**arrays)
+
+    def rows(self) -> dict[str, np.ndarray]:
+        """Give the transitions of all trajectories, path after path, each array [num_steps, dim] (rewards: dim 1)."""
+        mask = self.mask
+        arrays = {
+            "obs": self.obs[:, :-1],
+            "actions": self.actions,
+            "rewards": self.rewards[..., None],
+            "sparse_rewards": self.sparse_rewards[..., None],
+            "next_obs": self.obs[:, 1:],
+            "terminated": self.terminated[..., None],
+        }
+        if mask.all():
+            return {name: array.reshape(mask.size, array.shape[2]) for name, array in arrays.items()}
+        return {name: array[mask] for name, array in arrays.items()}
+
+    def save_npz(self, file: str | Path | IO[bytes]) -> None:
+        """Write all arrays, under the names of the fields, to an uncompressed NPZ file."""
+        np.savez(file, **{name: getattr(self, name) for name in _FIELDS})
+
+    @classmethod
+    def load_npz(cls, file: str | Path | IO[bytes]) -> "Paths":
+        """Read what `save_npz` wrote.
+
+        Raises:
+            ValueError: an array is missing, pickled, or of a shape that does not fit the others.
+        """
+        with np.load(file, allow_pickle=False) as arrays:
+            missing = [name for name in _FIELDS if name not in arrays]
+            if missing:
+                raise ValueError(f"{file} does not hold paths: it lacks {', '.join(missing)}")
+            return cls(**{name: arrays[name] for name in _FIELDS})
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Paths))

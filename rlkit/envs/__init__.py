@@ -1,0 +1,92 @@
+"""Task distributions by name. A class is imported when it is asked for; importing this package does not import mujoco."""
+
+import difflib
+import importlib
+import inspect
+from typing import Any, cast
+
+import gymnasium
+
+from rlkit.envs.base import MetaEnv
+from rlkit.envs.wrappers import NormalizedBoxEnv, SingleEnv
+
+ENVS: dict[str, str] = {
+    "cheetah-dir": "rlkit.envs.half_cheetah_dir:HalfCheetahDir",
+    "cheetah-vel": "rlkit.envs.half_cheetah_vel:HalfCheetahVel",
+    "point-robot": "rlkit.envs.point_robot:PointRobot",
+    "sparse-point-robot": "rlkit.envs.point_robot:SparsePointRobot",
+}
+
+
+def env_class(name: str) -> type[MetaEnv]:
+    """Import the class of a task distribution.
+
+    Args:
+        name: a key of `ENVS`.
+    Returns:
+        A subclass of `MetaEnv`.
+    Raises:
+        ValueError: an unknown name; the message names the nearest known one.
+    """
+    if name not in ENVS:
+        raise ValueError(f"unknown environment {name!r}{_nearest(name, ENVS)}; known: {', '.join(sorted(ENVS))}")
+    module, attribute = ENVS[name].split(":")
+    return cast(type[MetaEnv], getattr(importlib.import_module(module), attribute))
+
+
+def make_env(name: str, *, normalize: bool = True, **kwargs: Any) -> MetaEnv:
+    """Construct a task distribution.
+
+    Args:
+        name: a key of `ENVS`.
+        normalize: take actions in [-1, 1] (`NormalizedBoxEnv`); False: actions in the environment's own box.
+        **kwargs: passed to the constructor.
+    Returns:
+        The environment; wrapped, it answers to everything a `MetaEnv` does.
+    Raises:
+        ValueError: an unknown name or keyword, or a value that the constructor refuses.
+    """
+    constructor = env_class(name)
+    known = list(inspect.signature(constructor).parameters)
+    for key in kwargs:
+        if key not in known:
+            raise ValueError(f"{name} has no parameter {key!r}{_nearest(key, known)}; known: {', '.join(known)}")
+    if "n_tasks" not in kwargs:
+        raise ValueError(f"{name} needs n_tasks, the size of its task set")
+    env = constructor(**kwargs)
+    return cast(MetaEnv, NormalizedBoxEnv(env)) if normalize else env
+
+
+def make_single_env(name: str, *, render_mode: str | None = None, **kwargs: Any) -> SingleEnv:
+    """Construct a task distribution as an ordinary gymnasium environment with one lane; what `gymnasium.make` calls.
+
+    Args:
+        name: a key of `ENVS`.
+        render_mode: None, or "rgb_array" for MuJoCo environments.
+        **kwargs: passed to the constructor, for example n_tasks.
+    Returns:
+        The environment, actions in its own box.
+    Raises:
+        ValueError: as `make_env`, or a render mode that the environment does not have.
+    """
+    return SingleEnv(make_env(name, normalize=False, **kwargs), render_mode)
+
+
+def _register(gymnasium_id: str, name: str, max_episode_steps: int, n_tasks: int) -> None:
+    gymnasium.register(
+        id=gymnasium_id,
+        entry_point="rlkit.envs:make_single_env",
+        max_episode_steps=max_episode_steps,
+        kwargs={"name": name, "n_tasks": n_tasks},
+    )
+
+
+def _nearest(name: str, known: Any) -> str:
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""
+
+
+_register("rlkit/CheetahDir-v0", "cheetah-dir", 200, 2)
+_register("rlkit/CheetahVel-v0", "cheetah-vel", 200, 130)
+_register("rlkit/PointRobot-v0", "point-robot", 20, 100)
+_register("rlkit/SparsePointRobot-v0", "sparse-point-robot", 20, 100)

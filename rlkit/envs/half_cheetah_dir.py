@@ -1,0 +1,28 @@
+"""cheetah-dir: run forward or backward, which of the two is not told."""
+
+from typing import Any
+
+import numpy as np
+
+from rlkit.envs.half_cheetah import CONTROL_COST, HalfCheetah
+
+
+class HalfCheetahDir(HalfCheetah):
+    """Two tasks, backward (-1) and forward (+1), which serve for training and for testing.
+
+    Source: katerakelly/oyster, rlkit/envs/half_cheetah_dir.py.
+    """
+
+    name = "cheetah-dir"
+    fixed_n_tasks = 2
+
+    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
+        """Return the two directions, [2, 1]; nothing is drawn."""
+        if num_tasks != self.fixed_n_tasks:
+            raise ValueError(f"{num_tasks} tasks asked for, but {self.name} has exactly {self.fixed_n_tasks}")
+        return np.array([[-1.0], [1.0]])
+
+    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
+        """r = g v - 0.05 ‖u‖²; no sparse form, never terminated."""
+        reward = task[..., 0] * outcome[..., 0] - CONTROL_COST * outcome[..., 1]
+        return reward, 0 * abs(reward), reward < reward

@@ -1,0 +1,25 @@
+"""cheetah-vel: run at a velocity that is not told."""
+
+from typing import Any
+
+import numpy as np
+
+from rlkit.envs.half_cheetah import CONTROL_COST, HalfCheetah
+
+
+class HalfCheetahVel(HalfCheetah):
+    """Target velocities between 0 and 3 m/s; the task is the velocity.
+
+    Source: katerakelly/oyster, rlkit/envs/half_cheetah_vel.py (its text says up to 2 m/s, its code draws up to 3).
+    """
+
+    name = "cheetah-vel"
+
+    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
+        """Draw target velocities uniformly, [num_tasks, 1], in m/s."""
+        return rng.uniform(0.0, 3.0, size=(num_tasks, 1))
+
+    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
+        """r = -|v - g| - 0.05 ‖u‖²; no sparse form, never terminated."""
+        reward = -abs(outcome[..., 0] - task[..., 0]) - CONTROL_COST * outcome[..., 1]
+        return reward, 0 * abs(reward), reward < reward

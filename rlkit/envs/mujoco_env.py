@@ -1,0 +1,127 @@
+"""`MujocoMetaEnv`: a task distribution whose lanes are MuJoCo simulations. Bodies and rewards are subclasses' business."""
+
+import abc
+from collections.abc import Sequence
+
+import mujoco
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from rlkit.envs.base import MetaEnv, at_least
+from rlkit.envs.mujoco_batch import Backend, make_simulation
+
+
+class MujocoMetaEnv(MetaEnv):
+    """Lanes of one model. Subclasses write `_reset_noise`, `_observe` and `_outcome`.
+
+    Attributes:
+        model: the compiled model.
+        frame_skip, dt: physics steps in one step of the environment, and the time they take [s].
+        simulation: the lanes.
+        camera_body: the body that a camera follows.
+    """
+
+    camera_body = "torso"
+
+    def __init__(
+        self,
+        n_tasks: int,
+        model: mujoco.MjModel,
+        frame_skip: int,
+        *,
+        fields: Sequence[str] = ("xpos",),
+        contact_forces: bool = False,
+        backend: Backend = "auto",
+        task_seed: int = 1337,
+        num_envs: int = 1,
+        physics_threads: int = 1,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        """Draw the task set and make the lanes.
+
+        Args:
+            n_tasks: size of the task set.
+            model: compiled model; its control ranges are the action box.
+            frame_skip: physics steps in one step.
+            fields, contact_forces, backend: see `make_simulation`.
+            task_seed, num_envs, dtype: see `MetaEnv`.
+            physics_threads: threads that step the lanes.
+        Raises:
+            ValueError: a value out of its range.
+        """
+        low, high = model.actuator_ctrlrange.T
+        super().__init__(n_tasks, low, high, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
+        self.model = model
+        self.frame_skip = frame_skip
+        self.dt = frame_skip * model.opt.timestep
+        threads = at_least("physics_threads", physics_threads, 1)
+        self.simulation = make_simulation(
+            model, self.num_envs, frame_skip, threads=threads, fields=fields, contact_forces=contact_forces, backend=backend
+        )
+
+    @abc.abstractmethod
+    def _reset_noise(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw one start: what is added to the model's qpos0 [nq], and to zero velocity [nv]."""
+
+    @abc.abstractmethod
+    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+        """Observations of these lanes, [n, obs_dim]."""
+
+    @abc.abstractmethod
+    def _outcome(self, qpos_before: np.ndarray, action: np.ndarray) -> np.ndarray:
+        """Outcomes of the lanes in use after a step, [num_lanes, outcome_dim]."""
+
+    def _reset_lanes(self, generators: Sequence[np.random.Generator], lanes: np.ndarray) -> np.ndarray:
+        noise = [self._reset_noise(generator) for generator in generators]
+        if noise:
+            qpos, qvel = (np.stack(part) for part in zip(*noise, strict=True))
+            self.simulation.reset(lanes, self.model.qpos0 + qpos, qvel)
+        return self._observe(lanes)
+
+    def _advance(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        in_use = slice(self.num_lanes)
+        qpos_before = self.simulation.qpos[in_use].copy()
+        diverged = self.simulation.step(action)
+        return self._observe(in_use), self._outcome(qpos_before, action), diverged
+
+    @property
+    def qpos(self) -> np.ndarray:
+        """Positions of the lanes in use, a copy [num_lanes, nq]."""
+        return self.simulation.qpos[: self.num_lanes].copy()
+
+    @property
+    def qvel(self) -> np.ndarray:
+        """Velocities of the lanes in use, a copy [num_lanes, nv]."""
+        return self.simulation.qvel[: self.num_lanes].copy()
+
+    def get_state(self, lane: int) -> tuple[np.ndarray, np.ndarray]:
+        """Copy the state of a lane in use: qpos [nq] and qvel [nv], float64."""
+        (lane,) = self.check_lanes([lane])
+        return self.simulation.qpos[lane].copy(), self.simulation.qvel[lane].copy()
+
+    def set_state(self, qpos: ArrayLike, qvel: ArrayLike, lanes: ArrayLike | None = None) -> np.ndarray:
+        """Start an episode of these lanes (None: all in use) from given states.
+
+        Args:
+            qpos, qvel: [n, nq] and [n, nv].
+            lanes: n lanes in use.
+        Returns:
+            Observations, [n, obs_dim].
+        Raises:
+            ValueError: a lane not in use, a wrong shape, or numbers that are not finite.
+        """
+        chosen = self.check_lanes(lanes)
+        positions, velocities = np.asarray(qpos, np.float64), np.asarray(qvel, np.float64)
+        expected = (len(chosen), self.model.nq), (len(chosen), self.model.nv)
+        if (positions.shape, velocities.shape) != expected:
+            raise ValueError(f"qpos and qvel have shapes {positions.shape} and {velocities.shape}, expected {expected}")
+        if not (np.isfinite(positions).all() and np.isfinite(velocities).all()):
+            raise ValueError("qpos and qvel must be finite")
+        self.simulation.reset(chosen, positions, velocities)
+        self._started[chosen] = True
+        return self._observe(chosen).astype(self.dtype)
+
+    def close(self) -> None:
+        """Take all lanes out of use and end the physics threads; may be called twice."""
+        super().close()
+        self.simulation.close()

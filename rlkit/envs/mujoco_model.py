@@ -1,0 +1,86 @@
+"""Compiled MuJoCo models: gymnasium's model files, loaded with today's physics or with that of MuJoCo 2.1.0 and earlier."""
+
+import importlib.util
+from pathlib import Path
+from typing import Literal, get_args
+
+import mujoco
+import numpy as np
+
+Physics = Literal["mujoco210", "native"]
+
+
+def gymnasium_asset(file_name: str) -> Path:
+    """Find a model file that gymnasium ships, without importing its MuJoCo environments.
+
+    Args:
+        file_name: for example "half_cheetah.xml".
+    Returns:
+        The file's path.
+    Raises:
+        ValueError: gymnasium has no such file.
+    """
+    spec = importlib.util.find_spec("gymnasium")
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    for folder in folders:
+        path = Path(folder) / "envs" / "mujoco" / "assets" / file_name
+        if path.is_file():
+            return path
+    raise ValueError(f"gymnasium ships no model file {file_name!r}; looked under {folders or 'nothing: it is not installed'}")
+
+
+def load_model(path: Path, *, physics: Physics, total_mass: float | None = None) -> mujoco.MjModel:
+    """Compile a model file.
+
+    Args:
+        path: MJCF file. Its compiler attribute `settotalmass`, which MuJoCo warns about, is ignored.
+        physics: "native": as the installed MuJoCo has it; "mujoco210": masses and inertias of capsules by the rule in force
+            until MuJoCo 2.1.0, and contact margins that mean on MuJoCo ≥ 3.5 what they meant before.
+        total_mass: scale masses and inertias to this sum [kg]; None leaves them.
+    Returns:
+        The model.
+    Raises:
+        ValueError: an unknown `physics`, or a model whose margins have no equivalent.
+    """
+    if physics not in get_args(Physics):
+        raise ValueError(f"physics is {physics!r}, expected one of {', '.join(get_args(Physics))}")
+    spec = mujoco.MjSpec.from_file(str(path))
+    spec.compiler.settotalmass = -1
+    model = spec.compile()
+    if physics == "mujoco210":
+        _write_old_inertias(spec, model)
+        _write_old_margins(model)
+    if total_mass is not None:
+        mujoco.mj_setTotalmass(model, total_mass)
+    mujoco.mj_setConst(model, mujoco.MjData(model))
+    return model
+
+
+def _write_old_inertias(spec: mujoco.MjSpec, model: mujoco.MjModel) -> None:
+    """Give bodies the inertias of MuJoCo ≤ 2.1.0, which took a capsule for a cylinder of half length h + r/2.
+
+    A second model in which every capsule is that cylinder is compiled, and its inertial frames are copied.
+    """
+    for geom in spec.geoms:
+        if geom.type == mujoco.mjtGeom.mjGEOM_CAPSULE:
+            radius, half_length, _ = model.geom_size[geom.id]
+            geom.type = mujoco.mjtGeom.mjGEOM_CYLINDER
+            geom.fromto = np.full(6, np.nan)
+            geom.size = [radius, half_length + radius / 2, 0]
+            geom.pos = model.geom_pos[geom.id]
+            geom.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
+            geom.quat = model.geom_quat[geom.id]
+    cylinders = spec.compile()
+    model.body_mass[:] = cylinders.body_mass
+    model.body_inertia[:] = cylinders.body_inertia
+    model.body_ipos[:] = cylinders.body_ipos
+    model.body_iquat[:] = cylinders.body_iquat
+
+
+def _write_old_margins(model: mujoco.MjModel) -> None:
+    """Halve the contact margins where MuJoCo sums those of two geoms (since 3.5); before, it took the larger."""
+    if tuple(int(part) for part in mujoco.__version__.split(".")[:2]) < (3, 5):
+        return
+    if np.unique(model.geom_margin).size > 1:
+        raise ValueError(f"geoms have different margins {np.unique(model.geom_margin)}: no margins give MuJoCo 2.1.0's contacts")
+    model.geom_margin[:] /= 2

@@ -1,0 +1,146 @@
+"""Point robots: a point in the plane that has to reach a goal it is not told, with a dense and with a sparse reward."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from rlkit.envs.base import MetaEnv
+
+HAND_MADE_GOALS = ((1, -1), (1, 1), (-1, 1), (-1, -1), (0, 0), (0.7, 0.2), (0, 0.4), (-0.6, 0.9))
+
+
+class PointRobot(MetaEnv):
+    """Goals anywhere in the square; the reward is minus the distance to the goal.
+
+    The outcome is the position (x, y) after the step, the task is the goal (x, y), both without unit.
+    Source: katerakelly/oyster, rlkit/envs/point_robot.py (class PointEnv).
+    """
+
+    name = "point-robot"
+    obs_dim = 2
+    act_dim = 2
+    outcome_dim = 2
+    task_dim = 2
+    max_episode_steps = 20
+
+    def __init__(
+        self,
+        n_tasks: int,
+        *,
+        randomize_tasks: bool = True,
+        task_seed: int = 1337,
+        num_envs: int = 1,
+        physics_threads: int = 1,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        """Draw the goals.
+
+        Args:
+            n_tasks: number of goals; without `randomize_tasks` it must be 8.
+            randomize_tasks: draw goals uniformly from the square (±1, ±1); False: eight goals made by hand.
+            task_seed: seed of the generator that draws the goals.
+            num_envs: the most lanes that can be in use.
+            physics_threads: accepted because every environment has it; one thread steps all lanes here.
+            dtype: of observations, outcomes, tasks and rewards.
+        Raises:
+            ValueError: a value out of its range.
+        """
+        self.randomize_tasks = randomize_tasks
+        super().__init__(n_tasks, -0.1, 0.1, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
+        self._state = np.zeros((self.num_envs, 2))
+
+    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
+        """Draw goals, x then y of each in turn; without `randomize_tasks` return the eight made by hand."""
+        if self.randomize_tasks:
+            return rng.uniform(-1.0, 1.0, size=(num_tasks, 2))
+        if num_tasks != len(HAND_MADE_GOALS):
+            raise ValueError(
+                f"n_tasks is {num_tasks}, but {self.name} without randomize_tasks has {len(HAND_MADE_GOALS)} goals made by hand"
+            )
+        return np.array(HAND_MADE_GOALS, np.float64)
+
+    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
+        """r = -‖position - goal‖₂; no sparse form, never terminated."""
+        reward = _minus_distance(outcome, task)
+        return reward, 0 * abs(reward), reward < reward
+
+    def _start(self, generator: np.random.Generator) -> np.ndarray:
+        return generator.uniform(-1.0, 1.0, size=2)
+
+    def _reset_lanes(self, generators: Sequence[np.random.Generator], lanes: np.ndarray) -> np.ndarray:
+        self._state[lanes] = [self._start(generator) for generator in generators]
+        return self._state[lanes]
+
+    def _advance(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        state = self._state[: self.num_lanes]
+        state += action
+        return state, state, np.zeros(self.num_lanes, bool)
+
+
+class SparsePointRobot(PointRobot):
+    """Goals on the upper half of the unit circle, start in its centre; sparse reward within `goal_radius` of the goal.
+
+    The step returns the dense reward; the sparse one is 1 - distance inside the radius and 0 outside it.
+    Source: katerakelly/oyster, rlkit/envs/point_robot.py (class SparsePointEnv).
+    """
+
+    name = "sparse-point-robot"
+
+    def __init__(
+        self,
+        n_tasks: int,
+        *,
+        randomize_tasks: bool = True,
+        goal_radius: float = 0.2,
+        task_seed: int = 1337,
+        num_envs: int = 1,
+        physics_threads: int = 1,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        """Place the goals.
+
+        Args:
+            n_tasks: number of goals, evenly spaced in angle from 0 to π.
+            randomize_tasks: shuffle the goals; False: leave them in the order of their angles.
+            goal_radius: distance from the goal within which the sparse reward is given, positive.
+            task_seed: seed of the generator that shuffles the goals.
+            num_envs: the most lanes that can be in use.
+            physics_threads: accepted because every environment has it; one thread steps all lanes here.
+            dtype: of observations, outcomes, tasks and rewards.
+        Raises:
+            ValueError: a value out of its range.
+        """
+        if not 0 < goal_radius < np.inf:
+            raise ValueError(f"goal_radius is {goal_radius!r}, expected a positive number")
+        self.goal_radius = float(goal_radius)
+        super().__init__(
+            n_tasks,
+            randomize_tasks=randomize_tasks,
+            task_seed=task_seed,
+            num_envs=num_envs,
+            physics_threads=physics_threads,
+            dtype=dtype,
+        )
+
+    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
+        """Place goals evenly on the half circle, then shuffle them unless `randomize_tasks` is False."""
+        angles = np.linspace(0.0, np.pi, num_tasks)
+        goals = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        if self.randomize_tasks:
+            rng.shuffle(goals)
+        return goals
+
+    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
+        """Dense r = -‖position - goal‖₂; sparse r + 1 where r ≥ -goal_radius, else 0; never terminated."""
+        reward = _minus_distance(outcome, task)
+        near = reward >= -self.goal_radius
+        return reward, near * (reward + 1) + 0.0, reward < reward  # + 0.0 turns the -0.0 of far places into 0.0
+
+    def _start(self, generator: np.random.Generator) -> np.ndarray:
+        return np.zeros(2)
+
+
+def _minus_distance(position: Any, goal: Any) -> Any:
+    return -(((position[..., 0] - goal[..., 0]) ** 2 + (position[..., 1] - goal[..., 1]) ** 2) ** 0.5)

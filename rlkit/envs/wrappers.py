@@ -1,0 +1,111 @@
+"""Wrappers: actions scaled to [-1, 1], and a view of one lane as an ordinary gymnasium environment."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rlkit.envs.base import MetaEnv, StepResult
+
+
+class NormalizedBoxEnv:
+    """A `MetaEnv` whose actions lie in [-1, 1] and are mapped linearly to the action box, then clipped to it.
+
+    Everything but `step`, `single_action_space`, `action_low` and `action_high` is the wrapped environment's.
+    Source: katerakelly/oyster, rlkit/envs/wrappers.py (its observation scaling is never used and left out).
+    """
+
+    def __init__(self, env: MetaEnv) -> None:
+        self.env = env
+        self.action_low = -np.ones(env.act_dim)
+        self.action_high = np.ones(env.act_dim)
+        self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (env.act_dim,), np.float32)
+        self._half_width = 0.5 * (env.action_high - env.action_low)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "env":  # not constructed yet (copying): nothing to delegate to
+            raise AttributeError(name)
+        return getattr(self.env, name)
+
+    def step(self, action: ArrayLike) -> StepResult:
+        """Advance all lanes; `action` is [num_lanes, act_dim] in [-1, 1]. Otherwise as `MetaEnv.step`."""
+        scaled = self.env.check_action(action)
+        scaled = self.env.action_low + (scaled + 1.0) * self._half_width
+        return self.env.step(np.clip(scaled, self.env.action_low, self.env.action_high))
+
+
+class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+    """One lane of a `MetaEnv` as an ordinary gymnasium environment, for people and tools that know those.
+
+    `reset(options={"task": i})` selects a task, which stays until another is selected; task 0 is the first. The info of a
+    step has outcome, sparse_reward, diverged and task. Nothing is truncated here: `gymnasium.make` adds the time limit.
+    """
+
+    def __init__(self, env: MetaEnv, render_mode: str | None = None) -> None:
+        """Take over an environment.
+
+        Args:
+            env: its first lane is used; a later call of its own methods would disturb this view.
+            render_mode: None, or "rgb_array" for MuJoCo environments.
+        Raises:
+            ValueError: a render mode that the environment does not have.
+        """
+        dt = getattr(env, "dt", None)
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / dt)} if dt else {"render_modes": []}
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ValueError(f"render_mode is {render_mode!r}, but {env.name} has {self.metadata['render_modes'] or 'none'}")
+        self.render_mode = render_mode
+        self.meta_env = env
+        self.action_space = env.single_action_space
+        self.observation_space = env.single_observation_space
+        self._renderer: Any = None
+        self._task = 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start an episode.
+
+        Args:
+            seed: reseeds the environment's generator, as everywhere in gymnasium.
+            options: None or {"task": number of a task}.
+        Returns:
+            Observation [obs_dim] and {"task": number}.
+        Raises:
+            ValueError: an unknown option or a task out of range.
+        """
+        super().reset(seed=seed)
+        options = options or {}
+        if options.keys() - {"task"}:
+            raise ValueError(f"reset options are {sorted(options)}, the only one known is 'task'")
+        task = options.get("task", self._task)
+        self.meta_env.reset_task([task])
+        self._task = int(task)
+        return self.meta_env.reset([self.np_random])[0], {"task": self._task}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Advance by one action [act_dim]; see `MetaEnv.step`."""
+        obs, reward, terminated, truncated, info = self.meta_env.step(np.asarray(action)[None])
+        single = {
+            "outcome": info["outcome"][0],
+            "sparse_reward": float(info["sparse_reward"][0]),
+            "diverged": bool(info["diverged"][0]),
+            "task": self._task,
+        }
+        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), single
+
+    def render(self) -> np.ndarray | None:
+        """Draw the present state, uint8 [480, 480, 3]; None without a render mode."""
+        if self.render_mode is None:
+            return None
+        if self._renderer is None:
+            from rlkit.envs.rendering import Renderer  # imports mujoco and looks for OpenGL, so only when asked
+
+            self._renderer = Renderer(self.meta_env)
+        return self._renderer.frame(0)
+
+    def close(self) -> None:
+        """Give back the renderer and the lanes; may be called twice."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+        self.meta_env.close()

@@ -1,0 +1,49 @@
+"""What `launch_experiment.py` does once its arguments are read."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from rlkit.core.config import to_dict
+from rlkit.core.errors import UserError
+from rlkit.launchers.exit_codes import exit_codes
+from rlkit.launchers.load_config import load_config
+from rlkit.launchers.resume import resumed_config
+from rlkit.launchers.signals import SignalGuard
+
+
+def launch(config_path: Path | None, settings: Sequence[str], run_dir: Path | None, print_config: bool) -> None:
+    """Start a run, resume one, or print what it would be.
+
+    Args:
+        config_path: the experiment's JSON; may be None with `run_dir`.
+        settings: `key=value` changes of the configuration.
+        run_dir: the folder of a run to be resumed, None for a new run.
+        print_config: print the configuration (standard output) and what the run needs (standard error), and run nothing.
+    Errors: SystemExit with the exit codes of `exit_codes`.
+    """
+    with exit_codes(), SignalGuard() as guard:
+        if run_dir is not None:
+            config = resumed_config(run_dir, config_path, settings)
+        elif config_path is not None:
+            config = load_config(config_path, settings)
+        else:
+            raise UserError("nothing to run: expected a configuration or the folder of a run")
+        if print_config:
+            from rlkit.launchers.estimate import requirements  # PyTorch is imported only when it is needed
+
+            config = config.cut_for_debug() if config.util_params.debug and run_dir is None else config
+            print(json.dumps(to_dict(config), indent=2), flush=True)
+            print(requirements(config), file=sys.stderr)
+            return
+        from rlkit.launchers.launcher_util import experiment_name
+        from rlkit.launchers.run import resume_run, start_run
+
+        console = Console(soft_wrap=True, highlight=False)
+        if run_dir is not None:
+            resume_run(run_dir, config, console, guard.protect)
+        elif config_path is not None:
+            start_run(config, experiment_name(config_path), console, guard.protect)

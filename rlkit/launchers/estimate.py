@@ -1,0 +1,85 @@
+"""What a run will take: environment steps, gradient steps, memory and disk. Estimates, made before anything runs."""
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.launcher_util import algorithm_module
+
+PROCESS_BYTES = 450e6  # Python with PyTorch, MuJoCo and the libraries around them, measured
+FLOAT_BYTES = 4
+
+
+class Steps(NamedTuple):
+    """Environment steps of a run in which no episode ends early: the initial pool, each iteration, each evaluation."""
+
+    initial: int
+    iteration: int
+    evaluation: int
+
+
+def env_steps(config: ExperimentConfig) -> Steps:
+    """Count environment steps; trajectories are whole, so every block is rounded up to multiples of the horizon."""
+    algo, horizon = config.algo_params, config.algo_params.max_path_length
+
+    def whole(steps: int) -> int:
+        return math.ceil(steps / horizon) * horizon
+
+    blocks = (algo.num_steps_prior, algo.num_steps_posterior, algo.num_extra_rl_steps_posterior)
+    meta_test = 2 * algo.num_evals * whole(algo.num_steps_per_eval)  # on train and on test tasks
+    from_buffer = algo.num_steps_per_eval // horizon * horizon
+    return Steps(
+        initial=config.n_train_tasks * whole(algo.num_initial_steps),
+        iteration=algo.num_tasks_sample * sum(whole(steps) for steps in blocks),
+        evaluation=config.n_eval_tasks * (meta_test + from_buffer),
+    )
+
+
+def requirements(config: ExperimentConfig) -> str:
+    """Write down in a few lines what a run will take.
+
+    Args:
+        config: checked.
+    Returns:
+        Environment steps (collected, and in evaluation), gradient steps, memory and disk at the end of the run.
+    """
+    algo, gradient_steps = config.algo_params, config.algo_params.num_train_steps_per_itr
+    steps = env_steps(config)
+    module, _ = algorithm_module(config.algorithm)
+    env = module.build_env(config, num_envs=1)
+    networks = module.build_networks(config, env, torch.Generator()).values()
+    row_bytes = FLOAT_BYTES * (2 * env.obs_dim + env.act_dim + 3)
+    env.close()
+    replay_rows, encoder_rows = module.projected_rows(config)
+    learned = sum(parameter.numel() for network in networks for parameter in network.parameters()) * FLOAT_BYTES
+    replay, encoder = replay_rows * row_bytes, encoder_rows * row_bytes
+    memory = replay + encoder + 4 * learned + PROCESS_BYTES  # a parameter, its gradient, two moments of Adam
+    disk = replay + _encoder_segments(config) * row_bytes + 2 * 3 * learned + learned  # two states, the weight files
+    total = steps.initial + algo.num_iterations * steps.iteration
+    return "\n".join(
+        [
+            f"environment steps: {total:,} ({steps.initial:,} at first, {steps.iteration:,} per iteration), "
+            f"beside {steps.evaluation:,} per evaluation",
+            f"gradient steps: {algo.num_iterations * gradient_steps:,} ({gradient_steps:,} per iteration)",
+            f"memory: about {_size(memory)}, of which replay data {_size(replay + encoder)} ({row_bytes} bytes a row)",
+            f"disk: about {_size(disk)} in a folder under {config.util_params.base_log_dir}",
+        ]
+    )
+
+
+def _encoder_segments(config: ExperimentConfig) -> float:
+    """Estimate the encoder rows in a checkpoint: a segment stays until every task in it was visited again.
+
+    With k tasks of n drawn per iteration, that takes n (1 + 1/2 + ... + 1/k) / k iterations on average.
+    """
+    algo, tasks = config.algo_params, config.n_train_tasks
+    rows = algo.num_steps_prior + algo.num_steps_posterior
+    harmonic = sum(1 / i for i in range(1, algo.num_tasks_sample + 1))
+    kept = min(algo.num_iterations, tasks * harmonic / algo.num_tasks_sample)
+    return tasks * algo.num_initial_steps + kept * algo.num_tasks_sample * rows
+
+
+def _size(num_bytes: float) -> str:
+    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.0f} MB"

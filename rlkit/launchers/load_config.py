@@ -1,0 +1,84 @@
+"""From a JSON file to a complete, checked `ExperimentConfig`; the one way in for scripts, tests and benchmarks."""
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, field, make_dataclass, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from rlkit.core import config as settings_of
+from rlkit.core.config import Problem, Relation
+from rlkit.core.describe import as_json
+from rlkit.envs import ENVS, env_class, make_env
+from rlkit.launchers.experiment_config import ExperimentConfig
+
+LAUNCHER_KEYWORDS = ("num_envs", "physics_threads", "dtype")  # of environment constructors; never in env_params
+RECORD_KEYS = ("exp_name", "versions", "machine")  # of variant.json: what a run was, beside its configuration
+
+
+def load_config(path: str | Path, settings: Iterable[str] = ()) -> ExperimentConfig:
+    """Load an experiment's configuration from a JSON file.
+
+    Args:
+        path: one of configs/*.json, one of oyster's, or the variant.json of a run.
+        settings: `key=value` changes, as given with --set.
+    Returns:
+        The configuration, complete: env_params holds every keyword of the environment's constructor.
+    Errors: UserError with one message that lists everything wrong.
+    """
+    return parse_config(settings_of.with_settings(read_variant(path), settings), str(path))
+
+
+def read_variant(path: str | Path) -> dict[str, Any]:
+    """Read a configuration or a variant.json as a dictionary, without the record of the run that the latter carries."""
+    return {key: value for key, value in settings_of.read_json(path).items() if key not in RECORD_KEYS}
+
+
+def parse_config(data: Mapping[str, Any], source: str) -> ExperimentConfig:
+    """Check a configuration given as a dictionary; `source` names it in the message of the UserError."""
+    config, problems = settings_of.inspect(data, ExperimentConfig)
+    doubtful = {key for problem in problems for key in problem.keys}
+    if "env_name" not in doubtful:
+        env_params, found = _inspect_environment(config, doubtful)
+        problems += found
+        config = replace(config, env_params=env_params)
+    settings_of.raise_problems(problems, source)
+    return config
+
+
+def env_schema(env_name: str) -> type:
+    """Make a dataclass of the keywords of an environment's constructor, which are what `env_params` may hold."""
+    constructor = env_class(env_name).__init__
+    hints = get_type_hints(constructor, include_extras=True)
+    members = [
+        (name, hints.get(name, Any), field(default=MISSING if parameter.default is parameter.empty else parameter.default))
+        for name, parameter in inspect.signature(constructor).parameters.items()
+        if name != "self" and name not in LAUNCHER_KEYWORDS
+    ]
+    return make_dataclass("EnvParams", members, frozen=True, kw_only=True)
+
+
+def _inspect_environment(config: ExperimentConfig, doubtful: set[str]) -> tuple[dict[str, Any], list[Problem]]:
+    """Check env_name and env_params against the environment; return env_params with the constructor's defaults."""
+    name = config.env_name
+    if name not in ENVS:
+        near = difflib.get_close_matches(name, ENVS, n=1)
+        hint = f", the nearest is {near[0]}" if near else ""
+        message = f"no such environment in this version{hint}; available are {', '.join(sorted(ENVS))}"
+        return config.env_params, [Problem(("env_name",), f"env_name = {as_json(name)}: {message}")]
+    if "env_params" in doubtful:
+        return config.env_params, []
+    params: Any
+    params, problems = settings_of.inspect(config.env_params, env_schema(name), "env_params.")
+    complete = settings_of.to_dict(params)
+    fixed = env_class(name).fixed_n_tasks
+    if not problems and fixed is not None and complete["n_tasks"] != fixed:
+        relation = Relation(("env_params.n_tasks",), f"{fixed}, the number of tasks that {name} has")
+        problems.append(settings_of.relation_problem({"env_params": complete}, relation))
+    elif not problems:
+        try:
+            make_env(name, **complete).close()
+        except ValueError as error:
+            problems.append(Problem(("env_params",), f"env_params = {as_json(config.env_params, 200)}: {error}"))
+    return complete, problems

@@ -1,0 +1,132 @@
+"""What the machine decides: device, threads, and the record of what a run ran on."""
+
+import ctypes
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rlkit.core.errors import UserError
+
+PACKAGES = ("torch", "numpy", "mujoco", "gymnasium")
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def granted_cpus(cgroup: Path = CGROUP) -> int:
+    """Count the CPUs that this process may really use: its affinity, cut to the quota of its control group (version 1 or 2)."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([affinity, *(int(quota) for quota in _quotas(cgroup))]))
+
+
+def default_threads() -> int:
+    """Choose a number of threads: the CPUs granted, or fewer if OMP_NUM_THREADS asks for fewer."""
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    return min(granted_cpus(), max(1, int(wished))) if wished.isdecimal() else granted_cpus()
+
+
+def choose_device(use_gpu: bool, gpu_id: int, say: Callable[[str], None]) -> str:
+    """Choose where networks and buffers live.
+
+    Args:
+        use_gpu: whether a GPU is wanted; without one the CPU is used, and said so.
+        gpu_id: which GPU.
+        say: takes the one line that says so.
+    Returns:
+        A name of a torch device, "cuda:0" or "cpu".
+    Errors: UserError for a GPU that does not exist on a machine that has others.
+    """
+    import torch
+
+    if not use_gpu:
+        return "cpu"
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        say("util_params.use_gpu is true, but no GPU can be used here: running on the CPU")
+        return "cpu"
+    if gpu_id >= count:
+        raise UserError(f"util_params.gpu_id = {gpu_id}: expected one of the {count} GPUs of this machine, 0 to {count - 1}")
+    return f"cuda:{gpu_id}"
+
+
+def keep_freed_memory() -> None:
+    """Tell the C library (glibc) to keep freed memory for reuse, in this process.
+
+    Activations are megabytes; fetched anew from the system at every step they cost a page fault each 4 kB, about a tenth of
+    a gradient step. Elsewhere than on glibc this does nothing.
+    """
+    mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD of malloc.h
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if platform.libc_ver()[0] == "glibc" else None
+    if mallopt is not None:
+        mallopt(mmap_threshold, 2**30)
+        mallopt(trim_threshold, 2**31 - 1)
+
+
+def versions() -> dict[str, str | None]:
+    """Name the versions of Python, of this code (and its commit, in a git checkout) and of what results depend on."""
+    import rlkit
+
+    found = {name: _version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), "rlkit": rlkit.__version__, "commit": _commit(), **found}
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Name what a run ran on: the device, the model of CPU and GPU, and the CPUs granted."""
+    import torch
+
+    gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else None
+    return {"device": device, "cpu": _cpu_model(), "cpus": granted_cpus(), "gpu": gpu, "platform": platform.platform()}
+
+
+def _quotas(cgroup: Path) -> Iterator[float]:
+    """Yield the CPUs that the control group of this process and those around it grant, where they set a limit."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        lines = []
+    own = cgroup / next((line[4:] for line in lines if line.startswith("0::/")), "")
+    groups = [own, *own.parents]
+    files = [(group / "cpu.max",) for group in groups if group.is_relative_to(cgroup)]
+    for paths in [*files, (cgroup / "cpu/cpu.cfs_quota_us", cgroup / "cpu/cpu.cfs_period_us")]:
+        try:
+            quota, period = (float(word) for path in paths for word in path.read_text().split())
+        except (OSError, ValueError):
+            continue  # no such file, or "max"
+        if quota > 0 and period > 0:
+            yield quota / period
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Commit of the checkout that this file lies in, with "-dirty" after uncommitted changes; None outside of one."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()

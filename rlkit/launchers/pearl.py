@@ -1,0 +1,172 @@
+"""Builds PEARL: the one place where its environment, networks, buffers and loop are constructed and wired."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from rlkit.core.meta_rl_algorithm import MetaRLAlgorithm
+from rlkit.core.seeding import torch_seed
+from rlkit.data_management.paths import Paths
+from rlkit.data_management.relabeler import OriginalLabels
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.envs import make_env
+from rlkit.envs.base import MetaEnv
+from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.torch.encoders import MlpEncoder
+from rlkit.torch.networks import FlattenMlp
+from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.torch.sac.policies import TanhGaussianPolicy
+from rlkit.torch.sac.sac import PEARLSoftActorCritic
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A built experiment: the environment, what acts in it, and the loop that trains it."""
+
+    env: MetaEnv
+    agent: PEARLAgent
+    algorithm: MetaRLAlgorithm
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks by the names of their weight files."""
+        return self.algorithm.networks
+
+
+def build_env(config: Any, tasks: np.ndarray | None = None, num_envs: int | None = None) -> MetaEnv:
+    """Construct the task distribution of a configuration; actions are in [-1, 1].
+
+    Args:
+        config: the experiment's configuration.
+        tasks: a stored task set, [n_tasks, task_dim], instead of the drawn one.
+        num_envs: lanes, if others than the configuration's.
+    Errors: ValueError from the environment's constructor.
+    """
+    util = config.util_params
+    lanes = num_envs or util.num_envs or default_num_envs(config)
+    env = make_env(config.env_name, **config.env_params, num_envs=lanes, physics_threads=util.physics_threads or 1)
+    if tasks is not None:
+        env.set_tasks(tasks)
+    return env
+
+
+def default_num_envs(config: Any) -> int:
+    """Lanes that hold the widest rollout of an iteration, at most 128."""
+    algo = config.algo_params
+    runs = config.n_eval_tasks * max(algo.num_evals, algo.num_steps_per_eval // algo.max_path_length)
+    visits = algo.num_tasks_sample * math.ceil(
+        max(algo.num_steps_prior, algo.num_extra_rl_steps_posterior) / algo.max_path_length
+    )
+    return min(128, max(runs, visits))
+
+
+def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> dict[str, nn.Module]:
+    """Construct the six networks of the specs' table 1.5 on the CPU, initialised from the generator in a fixed order."""
+    algo, latent_dim = config.algo_params, config.latent_size
+    hidden = [config.net_size] * 3
+    options = {"generator": generator, "matmul": config.util_params.matmul}
+    context_dim = env.obs_dim + env.act_dim + 1 + (env.obs_dim if algo.use_next_obs_in_context else 0)
+    encoder = MlpEncoder(context_dim, latent_dim, use_information_bottleneck=algo.use_information_bottleneck, **options)
+    networks = {
+        "qf1": FlattenMlp(hidden, env.obs_dim + env.act_dim + latent_dim, 1, **options),
+        "qf2": FlattenMlp(hidden, env.obs_dim + env.act_dim + latent_dim, 1, **options),
+        "vf": FlattenMlp(hidden, env.obs_dim + latent_dim, 1, **options),
+        "target_vf": FlattenMlp(hidden, env.obs_dim + latent_dim, 1, **options),
+        "policy": TanhGaussianPolicy(hidden, env.obs_dim, latent_dim, env.act_dim, **options),
+        "context_encoder": encoder,
+    }
+    networks["target_vf"].load_state_dict(networks["vf"].state_dict())
+    return networks
+
+
+def build_agent(config: Any, networks: dict[str, nn.Module]) -> PEARLAgent:
+    """Construct the agent over built networks."""
+    algo = config.algo_params
+    return PEARLAgent(
+        config.latent_size,
+        networks["context_encoder"],
+        networks["policy"],
+        use_information_bottleneck=algo.use_information_bottleneck,
+        use_next_obs_in_context=algo.use_next_obs_in_context,
+        sparse_rewards=algo.sparse_rewards,
+        num_exp_traj_eval=algo.num_exp_traj_eval,
+    )
+
+
+def projected_rows(config: Any) -> tuple[int, int]:
+    """Rows that the RL buffers and the encoder buffers hold at most by the end of the run, all train tasks together.
+
+    Episodes that end early overshoot a block by less than a horizon.
+    """
+    algo, tasks, horizon = config.algo_params, config.n_train_tasks, config.algo_params.max_path_length
+
+    def whole(steps: int) -> int:
+        return math.ceil(steps / horizon) * horizon
+
+    to_encoder = whole(algo.num_steps_prior) + whole(algo.num_steps_posterior)
+    per_visit = to_encoder + whole(algo.num_extra_rl_steps_posterior)
+    initial = whole(algo.num_initial_steps)
+    replay = tasks * initial + algo.num_iterations * algo.num_tasks_sample * per_visit
+    return min(replay, tasks * algo.replay_buffer_size), min(tasks * max(initial, to_encoder), tasks * algo.replay_buffer_size)
+
+
+def build_pearl(
+    config: Any,
+    device: torch.device | str,
+    seed: int,
+    *,
+    tasks: np.ndarray | None = None,
+    save_eval_paths: Callable[[str, Paths], None] | None = None,
+) -> Experiment:
+    """Construct a PEARL experiment.
+
+    Args:
+        config: a checked configuration (rlkit.launchers.experiment_config.ExperimentConfig).
+        device: where networks and replay buffers live.
+        seed: source of every random number but the task set.
+        tasks: a stored task set instead of the drawn one.
+        save_eval_paths: receives evaluation trajectories when `dump_eval_paths` is set.
+    """
+    algo, device = config.algo_params, torch.device(device)
+    env = build_env(config, tasks)
+    networks = build_networks(config, env, torch.Generator().manual_seed(torch_seed(seed, "networks")))
+    for network in networks.values():
+        network.to(device)
+    agent = build_agent(config, networks)
+    trainer = PEARLSoftActorCritic(
+        agent,
+        networks["qf1"],
+        networks["qf2"],
+        networks["vf"],
+        networks["target_vf"],
+        algo,
+        torch.Generator(device).manual_seed(torch_seed(seed, "training")),
+        num_threads=config.util_params.torch_threads or 1,
+    )
+    replay_rows, encoder_rows = projected_rows(config)
+    replay_buffer, encoder_buffer = (
+        MultiTaskReplayBuffer(
+            config.n_train_tasks, env.obs_dim, env.act_dim, capacity=algo.replay_buffer_size, device=device, reserve_rows=rows
+        )
+        for rows in (replay_rows, encoder_rows)
+    )
+    algorithm = MetaRLAlgorithm(
+        env=env,
+        agent=agent,
+        sampler=InPlacePathSampler(env, agent, algo.max_path_length),
+        trainer=trainer,
+        replay_buffer=replay_buffer,
+        encoder_buffer=encoder_buffer,
+        relabeler=OriginalLabels(replay_buffer, encoder_buffer, algo.num_tasks_sample),
+        train_tasks=range(config.n_train_tasks),
+        eval_tasks=range(len(env.tasks) - config.n_eval_tasks, len(env.tasks)),
+        config=algo,
+        seed=seed,
+        save_eval_paths=save_eval_paths,
+    )
+    return Experiment(env, agent, algorithm)

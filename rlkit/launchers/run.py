@@ -1,0 +1,184 @@
+"""Runs one experiment from a checked configuration: builds it, makes or reopens its folder, trains it."""
+
+import csv
+import io
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from rlkit.core import config as settings_of
+from rlkit.core.checkpoint import Checkpoint
+from rlkit.core.errors import ResourceError, UserError
+from rlkit.core.files import replace_file
+from rlkit.core.logger import Logger
+from rlkit.core.rl_algorithm import train
+from rlkit.data_management.paths import Paths
+from rlkit.launchers.display import make_display
+from rlkit.launchers.exit_codes import exit_codes
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.launcher_util import algorithm_module, create_run_folder, lock_run_folder, resolve, variant_record
+from rlkit.launchers.machine import choose_device, keep_freed_memory, machine, versions
+from rlkit.launchers.run_folder import load_tasks, load_weights
+from rlkit.torch.pytorch_util import torch_threads
+
+Protect = Callable[[], AbstractContextManager[None]]
+
+
+class EvalPathFiles:
+    """Writes evaluation trajectories to `<run_dir>/eval_trajectories/<name>.npz`; the folder is named once it exists."""
+
+    run_dir: Path
+
+    def __call__(self, name: str, paths: Paths) -> None:
+        """Write one file."""
+        folder = self.run_dir / "eval_trajectories"
+        folder.mkdir(exist_ok=True)
+        paths.save_npz(folder / f"{name}.npz")
+
+
+def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect: Protect) -> Path:
+    """Run an experiment from the beginning.
+
+    Args:
+        config: checked; what it leaves open is chosen here and recorded.
+        exp_name: name of the experiment, for viskit.
+        console: where messages and the progress go.
+        protect: context manager that holds signals back during writes.
+    Returns:
+        The run folder; it is created only when everything else has been found in order.
+    Errors: SystemExit with the exit codes of `exit_codes`; UserError for bad input.
+    """
+    config = resolve(config.cut_for_debug() if config.util_params.debug else config)
+    device = choose_device(config.util_params.use_gpu, config.util_params.gpu_id, console.print)
+    files = EvalPathFiles()
+    experiment = _build(config, device, files)
+    with closing(experiment.env):
+        _load_initial_weights(config, experiment)
+        files.run_dir = run_dir = create_run_folder(config, datetime.now())
+        with lock_run_folder(run_dir):
+            logger = Logger(run_dir)
+            with protect():
+                tasks = io.BytesIO()
+                np.savez(tasks, tasks=experiment.env.tasks)
+                replace_file(run_dir / "tasks.npz", tasks.getvalue())
+                logger.write_variant(variant_record(config, exp_name, device))
+            _train(config, experiment, logger, console, protect, f"run folder {run_dir}, seed {config.seed}, device {device}")
+    return run_dir
+
+
+def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protect: Protect) -> None:
+    """Let a stopped run go on from its newest whole checkpoint, or from the beginning if it was stopped before its first.
+
+    Args:
+        run_dir: the run folder.
+        config: the run's configuration, with the changes that are allowed (see `resumed_config`).
+        console, protect: as for `start_run`.
+    Errors: SystemExit with the exit codes of `exit_codes`; UserError for bad input.
+    """
+    if not os.access(run_dir, os.W_OK | os.X_OK):
+        raise UserError(f"--resume {run_dir}: the folder is not writable")
+    config = resolve(config)
+    device = choose_device(config.util_params.use_gpu, config.util_params.gpu_id, console.print)
+    record, tasks = settings_of.read_json(run_dir / "variant.json"), load_tasks(run_dir)
+    if tasks is None:
+        raise UserError(f"--resume {run_dir}: there is no tasks.npz, the task set of the run")
+    _report_changes(record, device, console)
+    files = EvalPathFiles()
+    files.run_dir = run_dir
+    experiment = _build(config, device, files, tasks)
+    with closing(experiment.env), lock_run_folder(run_dir):
+        start, clock, num_iterations = 0, None, config.algo_params.num_iterations
+        if not (run_dir / "checkpoint").exists() and not _has_rows(run_dir):
+            _load_initial_weights(config, experiment)
+        else:
+            iteration, state = Checkpoint(run_dir).load(experiment.algorithm.buffers, warn=console.print)
+            experiment.algorithm.load_state_dict(state["algorithm"])
+            start, clock = iteration + 1, state["clock"]
+        if num_iterations < start:
+            expected = f"expected at least the {start} iterations that {run_dir} already has"
+            raise UserError(f"algo_params.num_iterations = {num_iterations}: {expected}")
+        logger = Logger(run_dir)
+        with protect():
+            logger.truncate_to(start - 1)
+            logger.write_variant({**record, **settings_of.to_dict(config)})
+        if num_iterations == start:
+            more = "it goes on with --set algo_params.num_iterations=N and a larger N"
+            console.print(f"{run_dir} is complete, {start} iterations; {more}")
+        else:
+            message = f"{run_dir} goes on with iteration {start}, seed {config.seed}, device {device}"
+            _train(config, experiment, logger, console, protect, message, start, clock)
+
+
+def _build(config: ExperimentConfig, device: str, files: EvalPathFiles, tasks: np.ndarray | None = None) -> Any:
+    _, build = algorithm_module(config.algorithm)
+    try:
+        return build(config, device, config.seed, tasks=tasks, save_eval_paths=files)
+    except ValueError as error:
+        raise UserError(f"the experiment cannot be built: {error}") from error
+
+
+def _load_initial_weights(config: ExperimentConfig, experiment: Any) -> None:
+    if config.path_to_weights is not None:
+        load_weights(config.path_to_weights, experiment.networks)
+
+
+def _train(
+    config: ExperimentConfig,
+    experiment: Any,
+    logger: Logger,
+    console: Console,
+    protect: Protect,
+    first_words: str,
+    start_iteration: int = 0,
+    clock: dict[str, float] | None = None,
+) -> None:
+    def say(text: str) -> None:
+        console.print(text, markup=False)
+        logger.log(text)
+
+    def last_words(message: str) -> str | None:
+        with suppress(ResourceError):  # the disk may be what ended the run
+            logger.log(message)
+        if not (logger.run_dir / "checkpoint").exists():
+            return None
+        return f"to go on: python launch_experiment.py --resume {logger.run_dir}"
+
+    with exit_codes(last_words):
+        say(first_words)
+        train(
+            experiment.algorithm,
+            logger,
+            Checkpoint(logger.run_dir),
+            config.algo_params.num_iterations,
+            display=make_display(console, str(logger.run_dir), say, logger.log),
+            start_iteration=start_iteration,
+            clock=clock,
+            checkpoint_every=config.util_params.checkpoint_every,
+            protect=protect,
+        )
+        say(f"done: {logger.run_dir}")
+
+
+def _has_rows(run_dir: Path) -> bool:
+    """Tell whether progress.csv has a row below its header."""
+    try:
+        with (run_dir / "progress.csv").open(newline="") as file:
+            return len(list(csv.reader(file))) > 1
+    except FileNotFoundError:
+        return False
+
+
+def _report_changes(record: dict[str, Any], device: str, console: Console) -> None:
+    """Say what is not as it was when the run began, so that its numbers need not continue bit for bit."""
+    then = settings_of.flatten({"versions": record.get("versions", {}), "machine": record.get("machine", {})})
+    now = settings_of.flatten({"versions": versions(), "machine": machine(device)})
+    relevant = [key for key in now if key not in ("machine.cpus", "machine.platform")]
+    changed = [f"{key} {then[key]} -> {now[key]}" for key in relevant if key in then and then[key] != now[key]]
+    if changed:
+        console.print(f"not as at the start of this run, so that it need not go on bit for bit: {', '.join(changed)}")

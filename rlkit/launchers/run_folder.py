@@ -1,0 +1,123 @@
+"""Reads run folders, ours and oyster's: configuration, task set, weights. Writes nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from rlkit.core.config import flatten, to_dict
+from rlkit.core.describe import as_json
+from rlkit.core.errors import UserError
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.load_config import load_config
+
+# Keys of a configuration that change neither tasks nor networks nor evaluation: a run may differ from its JSON in them.
+FREE_KEYS = ("seed", "path_to_weights", "util_params.", "algo_params.num_iterations")
+
+
+def read_run_config(run_dir: str | Path, config_path: str | Path | None = None) -> tuple[ExperimentConfig, list[str]]:
+    """Find out what a run folder was trained with.
+
+    Args:
+        run_dir: holds `variant.json`; a folder of bare weights may lack it.
+        config_path: the experiment's JSON; needed only where there is no `variant.json`, compared with it otherwise.
+    Returns:
+        The run's own configuration, and the settings in which `config_path` says something else, as text.
+    Raises:
+        UserError: no such folder, no configuration, one that does not load, or one of another environment.
+    """
+    run_dir = Path(run_dir)
+    if not run_dir.is_dir():
+        raise UserError(f"{run_dir}: no such folder; expected a run folder (variant.json, policy.pth, context_encoder.pth)")
+    given = None if config_path is None else load_config(config_path)
+    variant = run_dir / "variant.json"
+    if not variant.exists():
+        if given is None:
+            raise UserError(f"{run_dir}: there is no variant.json; give the experiment's JSON as CONFIG")
+        return given, []
+    config = load_config(variant)
+    if given is None:
+        return config, []
+    if given.env_name != config.env_name:
+        raise UserError(f"{config_path} is a configuration of {given.env_name}, but {run_dir} was trained on {config.env_name}")
+    run, wanted = flatten(to_dict(config)), flatten(to_dict(given))
+    return config, [
+        f"{key} = {as_json(wanted.get(key))} (run: {as_json(run.get(key))})"
+        for key in {**run, **wanted}
+        if wanted.get(key) != run.get(key) and not key.startswith(FREE_KEYS)
+    ]
+
+
+def load_tasks(run_dir: str | Path) -> np.ndarray | None:
+    """Read the task set of a run, [n_tasks, task_dim]; None where the folder has none (oyster's).
+
+    Raises:
+        UserError: `tasks.npz` cannot be read.
+    """
+    path = Path(run_dir) / "tasks.npz"
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return np.array(arrays["tasks"])
+    except Exception as error:  # whatever a damaged archive makes the reader raise
+        raise UserError(f"{path}: damaged, or not a task set ({error})") from error
+
+
+def load_weights(run_dir: str | Path, networks: Mapping[str, nn.Module]) -> None:
+    """Load `<name>.pth` of a run folder into each network; either all of them are loaded or none is.
+
+    Args:
+        run_dir: a run folder of ours or of oyster's.
+        networks: by the names of their weight files, such as "policy" and "context_encoder"; on any device.
+    Raises:
+        UserError: a file is missing, damaged, or does not fit its network; names and shapes are given.
+    """
+    run_dir = Path(run_dir)
+    missing = [f"{name}.pth" for name in networks if not (run_dir / f"{name}.pth").is_file()]
+    if missing:
+        there = ", ".join(sorted(path.name for path in run_dir.glob("*.pth"))) or "none"
+        raise UserError(f"{run_dir}: missing weight files {', '.join(missing)}; weight files there: {there}")
+    states = {}
+    for name, network in networks.items():
+        path = run_dir / f"{name}.pth"
+        states[name] = read_state_dict(path)
+        problems = _misfits(states[name], network.state_dict())
+        if problems:
+            lines = "\n  ".join(problems)
+            raise UserError(
+                f"{path} does not fit this configuration (weights of another environment, or other sizes):\n  {lines}"
+            )
+    for name, network in networks.items():
+        network.load_state_dict(states[name])
+
+
+def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
+    """Read a weight file to the CPU, wherever and by whichever version of torch it was written.
+
+    Raises:
+        UserError: the file is damaged, or holds something else than named tensors.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file makes the reader raise almost anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: damaged, or not a weight file ({reason})") from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UserError(f"{path}: not a weight file (expected named tensors)")
+    return state
+
+
+def _misfits(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> list[str]:
+    """Say which parameters are missing, too many or of another shape."""
+    problems = []
+    for name in {**expected, **found}:
+        if name not in found:
+            problems.append(f"{name} {list(expected[name].shape)} is missing")
+        elif name not in expected:
+            problems.append(f"{name} {list(found[name].shape)} is unknown here")
+        elif found[name].shape != expected[name].shape:
+            problems.append(f"{name} is {list(found[name].shape)}, expected {list(expected[name].shape)}")
+    return problems

@@ -1,0 +1,70 @@
+"""SIGINT and SIGTERM during a run: the first stops it between two writes, the second at once."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any
+
+from rlkit.core.errors import StopRequested
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class SignalGuard:
+    """Turns the first signal into `StopRequested`, which waits while something is being written.
+
+    Use as a context manager in the main thread; the handlers that stood before are put back at the end.
+
+    Args:
+        abort: called with the exit code at the second signal; the default ends the process without any cleaning up.
+    """
+
+    def __init__(self, abort: Callable[[int], None] = os._exit) -> None:
+        self._abort = abort
+        self._signum: int | None = None  # of the first signal
+        self._raised = False
+        self._depth = 0  # of nested protected sections
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "SignalGuard":
+        """Take over the signals."""
+        self._previous = {signum: signal.signal(signum, self._handle) for signum in SIGNALS}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Put the former handlers back; a signal that nobody heard of yet is reported now."""
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)
+        if kind is None:
+            self._raise_if_requested()
+
+    @contextmanager
+    def protect(self) -> Iterator[None]:
+        """Hold signals back while the body runs; one that came in meanwhile raises `StopRequested` at the end.
+
+        A request that got lost (an exception cannot leave a callback of a C library) is raised again at the beginning.
+        """
+        if self._depth == 0 and self._signum is not None:
+            raise StopRequested(self._signum)
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+        if self._depth == 0:
+            self._raise_if_requested()
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if self._signum is not None:
+            self._abort(128 + signum)
+            return
+        self._signum = signum
+        if self._depth == 0:
+            self._raise_if_requested()
+
+    def _raise_if_requested(self) -> None:
+        if self._signum is not None and not self._raised:
+            self._raised = True
+            raise StopRequested(self._signum)

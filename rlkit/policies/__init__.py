@@ -1,0 +1,1 @@
+"""What acts in an environment: the protocols that samplers rely on."""

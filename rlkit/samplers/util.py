@@ -1,0 +1,62 @@
+"""A rollout: one policy, many lanes, one trajectory each."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rlkit.data_management.paths import Paths
+from rlkit.envs.base import MetaEnv
+from rlkit.policies.base import Policy
+
+
+def rollout(
+    env: MetaEnv,
+    policy: Policy,
+    task_ids: Sequence[int] | np.ndarray,
+    generators: Sequence[np.random.Generator],
+    max_path_length: int,
+    *,
+    deterministic: bool = False,
+) -> Paths:
+    """Run one trajectory per lane, all lanes together.
+
+    Each trajectory takes its random numbers from its own generator in a fixed order (what the policy fixes for the
+    trajectory, reset noise, action noise of the whole horizon), so it does not depend on the lanes beside it.
+
+    Args:
+        env: steps the lanes; takes actions in [-1, 1].
+        policy: already holds the belief of each lane.
+        task_ids: task of each lane, [num_paths], at most env.num_envs.
+        generators: one per lane.
+        max_path_length: horizon; a trajectory ends there (bootstrapping, not terminated) or where its task terminates it.
+        deterministic: no action noise.
+    Returns:
+        The trajectories, in lane order.
+    """
+    num_paths = len(task_ids)
+    policy.start_trajectories(generators)
+    env.reset_task(np.asarray(task_ids))
+    obs = env.reset(generators)
+    noise = None
+    if not deterministic:
+        noise = np.stack([g.standard_normal((max_path_length, env.act_dim)) for g in generators]).astype(env.dtype)
+    paths = Paths.empty(
+        num_paths, max_path_length, env.obs_dim, env.act_dim, env.outcome_dim, latent_dim=0, dtype=env.dtype
+    )
+    paths.task_ids[:] = task_ids
+    paths.obs[:, 0] = obs
+    alive = np.ones(num_paths, dtype=bool)
+    for t in range(max_path_length):
+        action = policy.get_actions(obs, None if noise is None else noise[:, t])
+        obs, reward, terminated, _, info = env.step(action)
+        paths.obs[alive, t + 1] = obs[alive]
+        paths.actions[alive, t] = action[alive]
+        paths.rewards[alive, t] = reward[alive]
+        paths.sparse_rewards[alive, t] = info["sparse_reward"][alive]
+        paths.outcomes[alive, t] = info["outcome"][alive]
+        paths.terminated[alive, t] = terminated[alive]
+        paths.lengths[alive] = t + 1
+        alive &= ~terminated
+        if not alive.any():
+            break
+    return paths

@@ -1,0 +1,1 @@
+"""Everything that learns: networks, encoders and the algorithms' updates, on PyTorch."""

@@ -1,0 +1,48 @@
+"""Closed forms of the distributions that PEARL needs, batched over tasks and rows."""
+
+import math
+
+import torch
+from torch import Tensor
+
+MIN_VARIANCE = 1e-7
+TANH_EPSILON = 1e-6
+
+
+def gaussian_sums(means: Tensor, variances: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Sum what a product of diagonal Gaussians depends on over the context axis.
+
+    Args:
+        means: factor means, [num_tasks, num_context, latent_dim].
+        variances: factor variances, same shape; clamped below at 1e-7.
+        mask: which rows count, [num_tasks, num_context] of booleans; None means all.
+    Returns:
+        sum 1/var and sum mean/var, each [num_tasks, latent_dim]. Sums of several batches of rows may be added.
+    Source: PEARL, section 4.1; the clamp is oyster's (rlkit/torch/sac/agent.py).
+    """
+    precisions = 1.0 / variances.clamp(min=MIN_VARIANCE)
+    if mask is not None:
+        precisions = precisions * mask.unsqueeze(-1)
+    return precisions.sum(dim=1), (means * precisions).sum(dim=1)
+
+
+def product_of_gaussians(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
+    """Multiply diagonal Gaussian factors along the context axis: [num_tasks, n, latent_dim] -> two [num_tasks, latent_dim]."""
+    precision, weighted = gaussian_sums(means, variances)
+    return weighted / precision, 1.0 / precision
+
+
+def kl_to_standard_normal(means: Tensor, variances: Tensor) -> Tensor:
+    """KL(N(mean, var) || N(0, I)) summed over all axes, a scalar. Source: PEARL, equation 1 (the bound on I(z; c))."""
+    return 0.5 * (variances + means**2 - 1.0 - variances.log()).sum()
+
+
+def tanh_normal_log_prob(pre_tanh: Tensor, action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """Log density of a = tanh(u), u ~ N(mean, std), summed over action dimensions: [..., act_dim] -> [..., 1].
+
+    log pi(a) = sum_i [ log N(u_i; m_i, s_i) - log(1 - a_i^2 + 1e-6) ]. Source: SAC, appendix C; the 1e-6 is oyster's.
+    """
+    standardised = (pre_tanh - mean) * torch.exp(-log_std)
+    log_normal = -0.5 * standardised**2 - log_std - 0.5 * math.log(2 * math.pi)
+    return (log_normal - torch.log(1.0 - action**2 + TANH_EPSILON)).sum(dim=-1, keepdim=True)
+

@@ -1,0 +1,42 @@
+"""Small helpers around PyTorch that several algorithms share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+@contextmanager
+def torch_threads(num_threads: int) -> Iterator[None]:
+    """Let torch use `num_threads` CPU threads inside the block, and what it used before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(num_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@torch.no_grad()
+def soft_update_(source: nn.Module, target: nn.Module, tau: float) -> None:
+    """Move the target's parameters towards the source's: target <- (1 - tau) target + tau source."""
+    torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), tau)
+
+
+def adam(groups: list[tuple[nn.Module, float]]) -> torch.optim.Adam:
+    """Adam over several networks, each with its own step size, as one fused update."""
+    parameters = [{"params": list(module.parameters()), "lr": lr} for module, lr in groups]
+    fused = parameters[0]["params"][0].device.type in ("cpu", "cuda")
+    return torch.optim.Adam(parameters, fused=fused)
+
+
+def statistics_of(name: str, values: Tensor) -> dict[str, Tensor]:
+    """Mean, population standard deviation, maximum and minimum over all entries, under oyster's column names."""
+    values = values.detach()
+    return {
+        f"{name} Mean": values.mean(),
+        f"{name} Std": values.std(correction=0),
+        f"{name} Max": values.max(),
+        f"{name} Min": values.min(),
+    }

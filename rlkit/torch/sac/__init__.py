@@ -1,0 +1,1 @@
+"""PEARL: soft actor-critic conditioned on a latent task variable."""

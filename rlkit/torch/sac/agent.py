@@ -1,0 +1,119 @@
+"""The PEARL agent: a belief over z for every lane, and a policy that acts on (obs, z)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlkit.data_management.paths import Paths
+from rlkit.data_management.replay_buffer import Batch
+from rlkit.torch.distributions import kl_to_standard_normal
+from rlkit.torch.encoders import ContextEncoder
+from rlkit.torch.sac.policies import TanhGaussianPolicy
+
+
+class PEARLAgent:
+    """Acts by posterior sampling: z is drawn once a trajectory from the belief of its lane.
+
+    Args:
+        latent_dim: number of dimensions of z.
+        context_encoder: maps context rows to a belief.
+        policy: pi(a | o, z).
+        use_information_bottleneck: probabilistic z; otherwise z is the encoder's mean and the prior is the zero vector.
+        use_next_obs_in_context: context rows are [o, a, r, o'] instead of [o, a, r].
+        sparse_rewards: r in the context is the sparse reward.
+        num_exp_traj_eval: `adapt` leaves the belief at the prior until so many trajectories are seen.
+
+    `z_means, z_vars, z` are [num_envs, latent_dim]. Source: PEARL, sections 4 and 5; specs 1.2, 1.3 and 1.7.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        context_encoder: ContextEncoder,
+        policy: TanhGaussianPolicy,
+        *,
+        use_information_bottleneck: bool = True,
+        use_next_obs_in_context: bool = False,
+        sparse_rewards: bool = False,
+        num_exp_traj_eval: int = 1,
+    ) -> None:
+        self.latent_dim, self.context_encoder, self.policy = latent_dim, context_encoder, policy
+        self.use_information_bottleneck = use_information_bottleneck
+        self.use_next_obs_in_context = use_next_obs_in_context
+        self.sparse_rewards, self.num_exp_traj_eval = sparse_rewards, num_exp_traj_eval
+        self.clear_z(1)
+
+    # Context rows
+
+    def context_of(self, batch: Batch) -> Tensor:
+        """Join replay rows to context rows [o, a, r, (o')]: [num_tasks, n, context_dim]. Source: specs 1.3."""
+        reward = batch.sparse_rewards if self.sparse_rewards else batch.rewards
+        parts = [batch.obs, batch.actions, reward]
+        return torch.cat([*parts, batch.next_obs] if self.use_next_obs_in_context else parts, dim=-1)
+
+    def context_of_paths(self, paths: Paths) -> Tensor:
+        """The same for whole trajectories: [num_paths, horizon, context_dim]; rows past a path's length are padding."""
+        reward = paths.sparse_rewards if self.sparse_rewards else paths.rewards
+        parts = [paths.obs[:, :-1], paths.actions, reward[..., None]]
+        return self._tensor(np.concatenate([*parts, paths.obs[:, 1:]] if self.use_next_obs_in_context else parts, axis=-1))
+
+    # Belief
+
+    def clear_z(self, num_tasks: int) -> None:
+        """Set every belief to the prior (N(0, I); the zero vector without the bottleneck) and forget all context."""
+        like = next(self.policy.parameters())
+        self.z_means = like.new_zeros(num_tasks, self.latent_dim)
+        self.z_vars = torch.full_like(self.z_means, 1.0 if self.use_information_bottleneck else 0.0)
+        self.z = torch.zeros_like(self.z_means)
+        self.state = self.context_encoder.initial_state(num_tasks)
+        self.num_trajectories = 0
+
+    def posterior(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """q(z | c) of context rows [num_tasks, n, context_dim]: mean and variance, [num_tasks, latent_dim]; keeps gradients."""
+        encoder = self.context_encoder
+        return encoder.posterior(encoder.update(encoder.initial_state(context.shape[0]), context))
+
+    @torch.no_grad()
+    def infer_posterior(self, context: Tensor | Sequence[Tensor], lanes: Sequence[int] | None = None) -> None:
+        """Replace the beliefs of some lanes (all, when None) by q(z | c), one context [n, context_dim] for each."""
+        means, variances = self.posterior(context if isinstance(context, Tensor) else torch.stack(list(context)))
+        index = slice(None) if lanes is None else torch.as_tensor(lanes, device=means.device)
+        self.z_means[index], self.z_vars[index] = means, variances
+
+    def sample_z(self, noise: Tensor) -> None:
+        """Draw z = mean + sqrt(var) * noise for every lane, from standard normal noise [num_envs, latent_dim]."""
+        self.z = self.z_means + self.z_vars.sqrt() * noise
+
+    def compute_kl_div(self) -> Tensor:
+        """KL of the beliefs to the prior, summed over lanes and dimensions."""
+        return kl_to_standard_normal(self.z_means, self.z_vars)
+
+    # Acting: rlkit.policies.base.MetaPolicy
+
+    def reset_belief(self, num_envs: int) -> None:
+        """Begin `num_envs` lanes with the prior."""
+        self.clear_z(num_envs)
+
+    def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
+        """Draw the z of each lane's next trajectory from that trajectory's own generator."""
+        self.sample_z(self._tensor(np.stack([g.standard_normal(self.latent_dim) for g in generators])))
+
+    @torch.inference_mode()
+    def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
+        """Actions in [-1, 1], [num_envs, act_dim]; noise None means the deterministic action."""
+        action = self.policy.act(self._tensor(obs), self.z, None if noise is None else self._tensor(noise))
+        return action.cpu().numpy()
+
+    @torch.no_grad()
+    def adapt(self, paths: Paths) -> None:
+        """Add one trajectory per lane (length 0: none) to the context; after num_exp_traj_eval of them use the posterior."""
+        mask = torch.as_tensor(paths.mask, device=self.z.device)
+        self.state = self.context_encoder.update(self.state, self.context_of_paths(paths), mask)
+        self.num_trajectories += 1
+        if self.num_trajectories >= self.num_exp_traj_eval:
+            self.z_means, self.z_vars = self.context_encoder.posterior(self.state)
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.as_tensor(array, dtype=self.z_means.dtype, device=self.z_means.device)

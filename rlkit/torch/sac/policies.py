@@ -1,0 +1,65 @@
+"""The latent-conditioned tanh-Gaussian policy."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rlkit.torch.distributions import tanh_normal_log_prob
+from rlkit.torch.networks import Mlp
+
+LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
+INIT_W = 1e-3
+
+
+class PolicySample(NamedTuple):
+    """Actions drawn from the policy, and what its loss needs; all [..., act_dim], log_prob [..., 1]."""
+
+    action: Tensor
+    mean: Tensor
+    log_std: Tensor
+    log_prob: Tensor
+    pre_tanh: Tensor
+
+
+class TanhGaussianPolicy(Mlp):
+    """pi(a | o, z): a = tanh(u), u ~ N(mean, std), two linear heads on one trunk.
+
+    The log standard deviation is clamped to [-20, 2] (no gradient outside). Actions lie in [-1, 1].
+    Source: SAC; katerakelly/oyster, rlkit/torch/sac/policies.py (parameter names fc*, last_fc, last_fc_log_std).
+    """
+
+    def __init__(
+        self,
+        hidden_sizes: Sequence[int],
+        obs_dim: int,
+        latent_dim: int,
+        action_dim: int,
+        *,
+        generator: torch.Generator | None = None,
+        matmul: str = "default",
+    ) -> None:
+        super().__init__(hidden_sizes, obs_dim + latent_dim, action_dim, init_w=INIT_W, generator=generator, matmul=matmul)
+        self.last_fc_log_std = self._head(self.last_fc.in_features, action_dim, INIT_W, generator)
+
+    def heads(self) -> list[nn.Linear]:
+        """Mean first, then log standard deviation."""
+        return [self.last_fc, self.last_fc_log_std]
+
+    def distribution(self, obs: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Pre-tanh mean and clamped log standard deviation, each [..., act_dim]."""
+        mean, log_std = self(obs, z).chunk(2, dim=-1)
+        return mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)
+
+    def sample(self, obs: Tensor, z: Tensor, noise: Tensor) -> PolicySample:
+        """Reparameterised actions from standard normal noise [..., act_dim]."""
+        mean, log_std = self.distribution(obs, z)
+        pre_tanh = mean + log_std.exp() * noise
+        action = torch.tanh(pre_tanh)
+        return PolicySample(action, mean, log_std, tanh_normal_log_prob(pre_tanh, action, mean, log_std), pre_tanh)
+
+    def act(self, obs: Tensor, z: Tensor, noise: Tensor | None) -> Tensor:
+        """Actions for the environment; without noise the deterministic tanh(mean)."""
+        mean, log_std = self.distribution(obs, z)
+        return torch.tanh(mean if noise is None else mean + log_std.exp() * noise)

@@ -1,0 +1,197 @@
+"""One meta-gradient step of PEARL: SAC with a value network, conditioned on z, and the encoder trained through Q.
+
+Equations refer to Rakelly et al. 2019 (algorithm 1, section 5) and Haarnoja et al. 2018; numbers of steps to specs 1.4.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer
+from rlkit.torch.distributions import kl_to_standard_normal
+from rlkit.torch.pytorch_util import adam, soft_update_, statistics_of, torch_threads
+from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.torch.sac.config import PEARLConfig
+from rlkit.torch.sac.policies import PolicySample
+
+LOSSES = ("KL Divergence", "KL Loss", "QF Loss", "VF Loss", "Policy Loss")
+
+
+class Noise(NamedTuple):
+    """Standard normal numbers of one step: z [num_tasks, latent_dim], action [num_tasks, batch_size, act_dim]."""
+
+    z: Tensor
+    action: Tensor
+
+
+class PEARLSoftActorCritic:
+    """The update of encoder, Q1, Q2, V, target V and policy from batches of several tasks.
+
+    Args:
+        agent: holds the encoder and the policy.
+        qf1, qf2: Q(o, a, z) networks.
+        vf, target_vf: V(o, z) networks; the target starts as a copy.
+        config: step sizes and weights.
+        generator: source of every random number of the updates (on the networks' device).
+        num_threads: CPU threads of torch while it trains.
+    """
+
+    def __init__(
+        self,
+        agent: PEARLAgent,
+        qf1: nn.Module,
+        qf2: nn.Module,
+        vf: nn.Module,
+        target_vf: nn.Module,
+        config: PEARLConfig,
+        generator: torch.Generator,
+        num_threads: int = 1,
+    ) -> None:
+        self.agent, self.policy, self.context_encoder = agent, agent.policy, agent.context_encoder
+        self.qf1, self.qf2, self.vf, self.target_vf = qf1, qf2, vf, target_vf
+        self.config, self.generator, self.num_threads = config, generator, num_threads
+        self.target_vf.requires_grad_(False)
+        # Two optimizers, because min Q in the second half must see the Q networks that the first half has stepped.
+        self.q_optimizer = adam([(qf1, config.qf_lr), (qf2, config.qf_lr), (agent.context_encoder, config.context_lr)])
+        self.policy_optimizer = adam([(vf, config.vf_lr), (agent.policy, config.policy_lr)])
+        self.num_train_steps = 0
+
+    def take_step(self, batch: Batch, context: Tensor, noise: Noise, with_statistics: bool) -> dict[str, Tensor]:
+        """Apply one meta-gradient step.
+
+        Args:
+            batch: RL rows of each task, fields [num_tasks, batch_size, dim].
+            context: context rows of the same tasks, [num_tasks, num_context, context_dim].
+            noise: for z and for the policy's actions.
+            with_statistics: also compute the statistics that oyster logs, not only the losses.
+        Returns:
+            Scalar tensors by column name, still on the device.
+        """
+        cfg, (num_tasks, batch_size) = self.config, batch.obs.shape[:2]
+        if context.shape[0] != num_tasks or noise.z.shape[0] != num_tasks:
+            raise ValueError(f"batch has {num_tasks} tasks, context {context.shape[0]}, noise {noise.z.shape[0]}")
+        obs, actions = batch.obs, batch.actions
+
+        # Posterior and z of each task, repeated over the task's rows
+        z_means, z_vars = self.agent.posterior(context)
+        z_of_task = z_means + z_vars.sqrt() * noise.z
+        z = z_of_task.unsqueeze(1).expand(num_tasks, batch_size, -1)
+
+        # Q networks and encoder (algorithm 1, lines 18-20): the encoder learns from the Q loss through z, and from the KL
+        target = self._bellman_target(batch, z.detach())
+        q1, q2 = self.qf1(obs, actions, z), self.qf2(obs, actions, z)
+        qf_loss = functional.mse_loss(q1, target) + functional.mse_loss(q2, target)
+        kl = kl_to_standard_normal(z_means, z_vars) if cfg.use_information_bottleneck else z_means.new_full((), torch.nan)
+        kl_loss = cfg.kl_lambda * kl
+        self.q_optimizer.zero_grad()
+        (qf_loss + kl_loss if cfg.use_information_bottleneck else qf_loss).backward()
+        self.q_optimizer.step()
+
+        # V and policy: z is data, and min Q is that of the networks just stepped
+        z = z.detach()
+        sample = self.policy.sample(obs, z, noise.action)
+        q_new = torch.minimum(self.qf1(obs, sample.action, z, frozen=True), self.qf2(obs, sample.action, z, frozen=True))
+        v = self.vf(obs, z)
+        vf_loss = functional.mse_loss(v, (q_new - sample.log_prob).detach())
+        policy_loss = (sample.log_prob - q_new).mean() + self._policy_regularisation(sample)
+        self.policy_optimizer.zero_grad()
+        (vf_loss + policy_loss).backward()
+        self.policy_optimizer.step()
+        soft_update_(self.vf, self.target_vf, cfg.soft_target_tau)
+
+        losses = dict(zip(LOSSES, (kl, kl_loss, qf_loss, vf_loss, policy_loss), strict=True))
+        losses = {name: loss.detach() for name, loss in losses.items()}
+        if not with_statistics:
+            return losses
+        has_posterior = cfg.use_information_bottleneck
+        return {
+            "Z mean train": z_means[0].detach().abs().mean() if has_posterior else kl,
+            "Z variance train": z_vars[0].detach().mean() if has_posterior else kl,
+            **losses,
+            **statistics_of("Q Predictions", q1),
+            **statistics_of("V Predictions", v),
+            **statistics_of("Log Pis", sample.log_prob),
+            **statistics_of("Policy mu", sample.mean),
+            **statistics_of("Policy log std", sample.log_std),
+        }
+
+    @torch.no_grad()
+    def _bellman_target(self, batch: Batch, z: Tensor) -> Tensor:
+        """y = reward_scale r + (1 - terminated) gamma target_V(o', z), [num_tasks, batch_size, 1]. Truncation bootstraps."""
+        target_v = self.target_vf(batch.next_obs, z)
+        return self.config.reward_scale * batch.rewards + (1.0 - batch.terminated) * self.config.discount * target_v
+
+    def _policy_regularisation(self, sample: PolicySample) -> Tensor:
+        """Weights that stand in oyster's code only: mean(m^2), mean(log_std^2) and mean(sum_i u_i^2). Source: specs 1.4."""
+        cfg = self.config
+        loss = cfg.policy_mean_reg_weight * (sample.mean**2).mean() + cfg.policy_std_reg_weight * (sample.log_std**2).mean()
+        if cfg.policy_pre_activation_weight > 0:
+            loss = loss + cfg.policy_pre_activation_weight * (sample.pre_tanh**2).sum(dim=-1).mean()
+        return loss
+
+    def train_step(
+        self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, with_statistics: bool
+    ) -> dict[str, Tensor]:
+        """Draw tasks (with replacement), rows, context and noise from the generator, and take one step."""
+        cfg, generator, device = self.config, self.generator, self.generator.device
+        task_ids = torch.randint(replay_buffer.num_tasks, (cfg.meta_batch,), generator=generator, device=device)
+        context = self.agent.context_of(encoder_buffer.random_batch(task_ids, cfg.embedding_batch_size, generator))
+        batch = replay_buffer.random_batch(task_ids, cfg.batch_size, generator)
+        noise = Noise(
+            z=torch.randn(cfg.meta_batch, self.agent.latent_dim, generator=generator, device=device, dtype=context.dtype),
+            action=torch.randn(batch.actions.shape, generator=generator, device=device, dtype=context.dtype),
+        )
+        self.num_train_steps += 1
+        return self.take_step(batch, context, noise, with_statistics)
+
+    def train(
+        self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, num_steps: int
+    ) -> dict[str, float]:
+        """Take `num_steps` steps.
+
+        Returns:
+            The statistics of the first step (as oyster logs them), then `<loss> (mean)` over all steps. A loss that was not
+            finite at any step makes its mean not finite. Fetched from the device once.
+        """
+        with torch_threads(self.num_threads):
+            first = self.train_step(replay_buffer, encoder_buffer, with_statistics=True)
+            total = torch.stack([first[name] for name in LOSSES])
+            for _ in range(num_steps - 1):
+                step = self.train_step(replay_buffer, encoder_buffer, with_statistics=False)
+                total += torch.stack([step[name] for name in LOSSES])
+        means = {f"{name} (mean)": value for name, value in zip(LOSSES, total / num_steps, strict=True)}
+        columns = {**first, **means}
+        return dict(zip(columns, torch.stack(list(columns.values())).tolist(), strict=True))
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks under the names of their weight files."""
+        return {
+            "qf1": self.qf1,
+            "qf2": self.qf2,
+            "vf": self.vf,
+            "target_vf": self.target_vf,
+            "policy": self.policy,
+            "context_encoder": self.context_encoder,
+        }
+
+    def state_dict(self) -> dict:
+        """Weights, optimizers, counter and generator: all that the next step depends on beside the buffers."""
+        return {
+            "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "q_optimizer": self.q_optimizer.state_dict(),
+            "policy_optimizer": self.policy_optimizer.state_dict(),
+            "num_train_steps": self.num_train_steps,
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take over a state that `state_dict` returned."""
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        self.q_optimizer.load_state_dict(state["q_optimizer"])
+        self.policy_optimizer.load_state_dict(state["policy_optimizer"])
+        self.num_train_steps = state["num_train_steps"]
+        self.generator.set_state(state["generator"])

@@ -1,0 +1,138 @@
+"""Learning curves: `python -m rlkit.visualization.plot RUN_DIR...` draws mean and spread over seeds to a PNG."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+from rlkit.core.errors import UserError
+from rlkit.visualization.results import write_results
+from rlkit.visualization.runs import Run, find_runs, group_runs, smooth, stack
+
+X_COLUMN = "Number of env steps total"
+Y_COLUMN = "AverageReturn_all_test_tasks"
+
+
+def draw_curves(axes: Axes, groups: Mapping[str, Sequence[Run]], x_name: str, y_name: str, window: int = 1) -> None:
+    """Draw one curve per group: the mean over seeds, a band of one standard deviation, and every seed as a thin line.
+
+    Args:
+        axes: where to draw.
+        groups: label -> runs that differ in their seed only; a group is cut to its shortest run.
+        x_name: column of the x axis; the mean over seeds is taken where they differ.
+        y_name: column of the y axis.
+        window: iterations that a point averages over, itself and those before it.
+    """
+    for label, runs in groups.items():
+        x = stack(runs, x_name).mean(axis=0)
+        y = smooth(stack(runs, y_name), window)
+        mean = y.mean(axis=0)
+        (line,) = axes.plot(x, mean, label=f"{label} (n={len(runs)})", linewidth=1.8)
+        if len(runs) > 1:
+            spread = y.std(axis=0, ddof=1)
+            axes.fill_between(x, mean - spread, mean + spread, color=line.get_color(), alpha=0.18, linewidth=0)
+            axes.plot(x, y.T, color=line.get_color(), alpha=0.35, linewidth=0.6)
+        elif len(x) == 1:
+            axes.plot(x, mean, "o", color=line.get_color())
+    axes.set_xlabel(_axis_title(x_name))
+    axes.set_ylabel(_axis_title(y_name))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.grid(alpha=0.25, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def plot_runs(
+    groups: Mapping[str, Sequence[Run]],
+    output: Path,
+    *,
+    x_name: str = X_COLUMN,
+    y_names: Sequence[str] = (Y_COLUMN,),
+    window: int = 1,
+    title: str | None = None,
+) -> None:
+    """Draw one panel per y column to an image file; its suffix (png, pdf, svg) chooses the format."""
+    columns = min(len(y_names), 3)
+    rows = math.ceil(len(y_names) / columns)
+    figure = Figure(figsize=(6.4 * columns, 4.2 * rows), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(rows, columns, squeeze=False).ravel())
+    for axes, y_name in zip(panels, y_names, strict=False):
+        draw_curves(axes, groups, x_name, y_name, window)
+    for axes in panels[len(y_names) :]:
+        axes.set_visible(False)
+    panels[0].legend(frameon=False, fontsize="small")
+    if title:
+        figure.suptitle(title)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(output, dpi=150)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{output}: cannot be written ({error})") from error
+
+
+def _axis_title(column: str) -> str:
+    """Words for the columns that papers show, the column's own name for the others."""
+    known = {
+        X_COLUMN: "environment steps",
+        Y_COLUMN: "return on test tasks",
+        "AverageReturn_all_train_tasks": "return on train tasks",
+        "Epoch": "iteration",
+    }
+    return known.get(column, column)
+
+
+@click.command()
+@click.argument("run_dirs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--x", "x_name", default=X_COLUMN, show_default=True, help="Column of the x axis.")
+@click.option(
+    "--y", "y_names", multiple=True, default=[Y_COLUMN], show_default=True, help="Column to draw; repeat for more panels."
+)
+@click.option(
+    "--smooth", "window", default=1, show_default=True, type=click.IntRange(min=1), help="Average over the last N iterations."
+)
+@click.option("--label", "labels", multiple=True, help="Name of a curve; repeat in the order in which the curves are listed.")
+@click.option("--title", default=None, help="Title above the figure.")
+@click.option(
+    "--output", "-o", default="curves.png", show_default=True, type=click.Path(path_type=Path), help="PNG, PDF or SVG file."
+)
+@click.option("--table", default=None, type=click.Path(path_type=Path), help="Also write final returns to this .md or .csv file.")
+def main(
+    run_dirs: tuple[Path, ...],
+    x_name: str,
+    y_names: tuple[str, ...],
+    window: int,
+    labels: tuple[str, ...],
+    title: str | None,
+    output: Path,
+    table: Path | None,
+) -> None:
+    """Draw the learning curves of the runs in (or below) RUN_DIRS: mean, one standard deviation and every seed.
+
+    Runs whose configurations differ in nothing but the seed are one curve.
+    """
+    try:
+        groups = group_runs(find_runs(run_dirs))
+        if labels:
+            if len(labels) != len(groups):
+                raise UserError(f"{len(labels)} labels for {len(groups)} curves: {'; '.join(groups)}")
+            groups = dict(zip(labels, groups.values(), strict=True))
+        plot_runs(groups, output, x_name=x_name, y_names=y_names, window=window, title=title)
+        if table is not None:
+            write_results(groups, table, y_names[0])
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        raise SystemExit(error.exit_code) from error
+    for label, runs in groups.items():
+        lengths = [len(run.column(y_names[0])) for run in runs]
+        seeds = ", ".join("?" if run.seed is None else str(run.seed) for run in runs)
+        note = "" if min(lengths) == max(lengths) else f", cut to the shortest of {', '.join(map(str, lengths))}"
+        click.echo(f"{label}: {min(lengths)} iterations, seeds {seeds}{note}")
+    click.echo(f"wrote {output}")
+
+
+if __name__ == "__main__":
+    main()

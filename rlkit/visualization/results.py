@@ -1,0 +1,67 @@
+"""A table of final returns from run folders, as Markdown or CSV."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rlkit.core.errors import UserError
+from rlkit.visualization.runs import Run
+
+LAST = 5  # a single evaluation scatters; results are judged on the mean of so many last iterations
+
+
+def result_rows(groups: Mapping[str, Sequence[Run]], y_name: str) -> list[dict[str, object]]:
+    """One row per run: its group, seed, length and the mean of `y_name` over its last five iterations (nan left out)."""
+    rows: list[dict[str, object]] = []
+    for label, runs in groups.items():
+        for run in runs:
+            values = run.column(y_name)
+            known = values[-LAST:][np.isfinite(values[-LAST:])]
+            steps = run.columns.get("Number of env steps total")
+            rows.append(
+                {
+                    "experiment": label,
+                    "seed": "" if run.seed is None else run.seed,
+                    "iterations": len(values),
+                    "env steps": "" if steps is None else int(steps[-1]),
+                    f"{y_name}, last {LAST}": float(known.mean()) if len(known) else float("nan"),
+                }
+            )
+    return rows
+
+
+def write_results(groups: Mapping[str, Sequence[Run]], path: Path, y_name: str) -> None:
+    """Write the rows of `result_rows` to a .csv or .md file; Markdown ends each experiment with mean and standard deviation.
+
+    Raises:
+        UserError: another suffix, or the file cannot be written.
+    """
+    if path.suffix not in (".csv", ".md"):
+        raise UserError(f"{path}: a results table is a .md or a .csv file, not {path.suffix or 'a file without suffix'}")
+    rows = result_rows(groups, y_name)
+    names = list(rows[0])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="") as file:
+            if path.suffix == ".csv":
+                writer = csv.DictWriter(file, names, lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+            else:
+                file.write(_markdown(rows, names))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error})") from error
+
+
+def _markdown(rows: Sequence[dict[str, object]], names: Sequence[str]) -> str:
+    lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
+    value = names[-1]
+    for label in dict.fromkeys(row["experiment"] for row in rows):
+        group = [row for row in rows if row["experiment"] == label]
+        lines += [f"| {' | '.join([*(str(row[name]) for name in names[:-1]), f'{row[value]:.2f}'])} |" for row in group]
+        if len(group) > 1:
+            finals = np.array([row[value] for row in group], dtype=np.float64)
+            lines.append(f"| {label} | all {len(group)} | | | **{finals.mean():.2f}** ± {finals.std(ddof=1):.2f} |")
+    return "\n".join(lines) + "\n"

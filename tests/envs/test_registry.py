@@ -1,0 +1,85 @@
+"""Names of environments, and what holds for every one of them."""
+
+import inspect
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from rlkit.envs import ENVS, env_class, make_env
+
+SIZES = {
+    "cheetah-dir": (20, 6, 200),
+    "cheetah-vel": (20, 6, 200),
+    "point-robot": (2, 2, 20),
+    "sparse-point-robot": (2, 2, 20),
+}
+
+
+def made(name, num_lanes=3, **settings):
+    env = make_env(name, n_tasks=env_class(name).fixed_n_tasks or 5, num_envs=num_lanes, **settings)
+    env.reset_task(np.arange(num_lanes) % env.n_tasks)
+    env.reset([np.random.default_rng(lane) for lane in range(num_lanes)])
+    return env
+
+
+def test_sizes_are_those_of_the_published_code():
+    for name, sizes in SIZES.items():
+        env = env_class(name)
+        assert (env.obs_dim, env.act_dim, env.max_episode_steps) == sizes
+        assert env.name == name
+
+
+@pytest.mark.parametrize("name", sorted(ENVS))
+def test_stored_rewards_are_reproduced_exactly_by_compute_reward(name):
+    env = made(name)
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        obs, reward, terminated, truncated, info = env.step(rng.uniform(-1, 1, (3, env.act_dim)))
+        again = env.compute_reward(info["outcome"], env.tasks[env.task_ids])
+        np.testing.assert_array_equal(reward, again[0])
+        np.testing.assert_array_equal(info["sparse_reward"], again[1])
+        np.testing.assert_array_equal(terminated, again[2])
+        assert reward.dtype == again[1].dtype == np.float32
+        assert all(row in env.single_observation_space for row in obs)
+        assert not truncated.any()
+
+
+@pytest.mark.parametrize("name", sorted(ENVS))
+def test_rewards_of_all_tasks_come_from_one_broadcast(name):
+    env = made(name)
+    outcome = np.random.default_rng(2).normal(size=(7, 1, env.outcome_dim)).astype(np.float32)
+    every = env.compute_reward(outcome, env.tasks)
+    for task in env.get_all_task_idx():
+        for one, all_tasks in zip(env.compute_reward(outcome[:, 0], env.tasks[task]), every, strict=True):
+            np.testing.assert_array_equal(one, all_tasks[:, task])
+
+
+@pytest.mark.parametrize("name", sorted(ENVS))
+def test_every_constructor_keyword_has_a_type_and_a_line_in_the_docstring(name):
+    constructor = env_class(name).__init__
+    for key, parameter in inspect.signature(constructor).parameters.items():
+        if key != "self":
+            assert parameter.annotation is not inspect.Parameter.empty
+            assert f"{key}: " in constructor.__doc__
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match="unknown environment 'cheeta-vel' \\(did you mean 'cheetah-vel'\\?\\)"):
+        make_env("cheeta-vel", n_tasks=2)
+
+
+def test_a_misspelt_keyword_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match="point-robot has no parameter 'n_task' \\(did you mean 'n_tasks'\\?\\)"):
+        make_env("point-robot", n_task=2)
+
+
+def test_a_missing_number_of_tasks_is_named():
+    with pytest.raises(ValueError, match="needs n_tasks"):
+        make_env("point-robot")
+
+
+def test_importing_the_package_does_not_import_mujoco():
+    code = "import rlkit.envs, sys; rlkit.envs.make_env('point-robot', n_tasks=1); assert 'mujoco' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,138 @@
+"""The house rules that a machine can check: who may import whom, what never is imported, how long a file may be."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# An import may only point to the left (or stay in its own package).
+ORDER = [
+    "rand_param_envs",
+    "rlkit.envs",
+    "rlkit.data_management",
+    "rlkit.policies",
+    "rlkit.samplers",
+    "rlkit.core",
+    "rlkit.torch",
+    "rlkit.visualization",
+    "rlkit.launchers",
+    "scripts",
+]
+MAY_IMPORT_PYTORCH = (
+    "rlkit/torch/",
+    "rlkit/visualization/",
+    "rlkit/launchers/",
+    "rlkit/data_management/replay_buffer.py",
+    "rlkit/core/checkpoint.py",
+)
+MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")
+NEVER_IMPORTED = {"pickle", "cloudpickle", "dill", "gym", "dateutil"}
+SHARED_TORCH = {"networks", "encoders", "ensembles", "distributions", "pytorch_util"}
+
+
+def is_script(path: Path) -> bool:
+    return path.parts[0] in ("configs", "benchmarks") or len(path.parts) == 1
+
+
+def library_files() -> list[Path]:
+    """Every Python file of the two packages and the scripts, relative to the repository."""
+    folders = [ROOT / name for name in ("rlkit", "rand_param_envs", "configs", "benchmarks")]
+    files = [file for folder in folders for file in folder.rglob("*.py")] + list(ROOT.glob("*.py"))
+    return sorted(file.relative_to(ROOT) for file in files)
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Full names of all that a file imports, at the top or inside functions; relative imports resolved."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = ".".join(path.parts[: len(path.parts) - node.level]) if node.level else ""
+            module = ".".join(filter(None, [package, node.module]))
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def place(name: str) -> int | None:
+    """Position in ORDER of a dotted name; None for a foreign one and for the bare package `rlkit`."""
+    for position, package in enumerate(ORDER):
+        if name == package or name.startswith(f"{package}."):
+            return position
+    return ORDER.index("scripts") if name.split(".")[0] in ("configs", "benchmarks", "launch_experiment", "sim_policy") else None
+
+
+def place_of_file(path: Path) -> int | None:
+    return ORDER.index("scripts") if is_script(path) else place(".".join(path.with_suffix("").parts))
+
+
+def importers_of(package: str) -> list[str]:
+    """Files that import a top-level package."""
+    return [str(path) for path in library_files() if any(name.split(".")[0] == package for name in imports_of(path))]
+
+
+def test_there_is_something_to_check():
+    assert len(library_files()) > 20
+
+
+@pytest.mark.parametrize("path", library_files(), ids=str)
+def test_imports_point_to_the_left(path):
+    own = place_of_file(path)
+    targets = {name: place(name) for name in imports_of(path)}
+    wrong = [name for name, target in targets.items() if target is not None and own is not None and target > own]
+    assert not wrong, f"{path} ({ORDER[own]}) may not import {wrong}"
+
+
+def test_every_package_of_rlkit_has_a_place_in_the_order():
+    packages = {f"rlkit.{folder.name}" for folder in (ROOT / "rlkit").iterdir() if (folder / "__init__.py").exists()}
+    assert packages <= set(ORDER)
+
+
+def test_the_pytorch_library_is_imported_where_it_may_be_only():
+    library = [path for path in importers_of("torch") if not is_script(Path(path))]
+    assert [path for path in library if not path.startswith(MAY_IMPORT_PYTORCH)] == []
+
+
+def test_mujoco_is_imported_by_environments_only():
+    library = [path for path in importers_of("mujoco") if not is_script(Path(path))]
+    assert [path for path in library if not path.startswith(MAY_IMPORT_MUJOCO)] == []
+
+
+def test_algorithms_under_rlkit_torch_do_not_import_each_other():
+    for path in library_files():
+        if path.parts[:2] == ("rlkit", "torch") and len(path.parts) > 3:
+            others = {name.split(".")[2] for name in imports_of(path) if name.startswith("rlkit.torch.")}
+            assert others <= {path.parts[2]} | SHARED_TORCH, f"{path} imports {others}"
+
+
+def test_rand_param_envs_stands_alone():
+    files = [path for path in library_files() if path.parts[0] == "rand_param_envs"]
+    assert [str(path) for path in files if any(name.split(".")[0] == "rlkit" for name in imports_of(path))] == []
+
+
+@pytest.mark.parametrize("package", sorted(NEVER_IMPORTED))
+def test_unsafe_and_abandoned_packages_are_not_imported(package):
+    assert importers_of(package) == []
+
+
+@pytest.mark.parametrize("path", library_files(), ids=str)
+def test_no_file_is_longer_than_300_lines(path):
+    assert len((ROOT / path).read_text().splitlines()) <= 300
+
+
+@pytest.mark.parametrize("path", library_files(), ids=str)
+def test_every_file_says_what_it_is_for(path):
+    if path.name != "setup.py":
+        assert ast.get_docstring(ast.parse((ROOT / path).read_text())), f"{path} has no module docstring"
+
+
+@pytest.mark.parametrize("path", library_files(), ids=str)
+def test_no_global_random_numbers_are_used(path):
+    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(node, ast.Call)}
+    ambient = {
+        name for name in calls if re.fullmatch(r"np\.random\.[a-z_]+|random\.[a-z_]+|torch\.(cuda\.)?manual_seed\w*", name)
+    }
+    assert ambient <= {"np.random.default_rng"}

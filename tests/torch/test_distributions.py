@@ -1,0 +1,58 @@
+"""Closed forms against hand-computed numbers and against torch.distributions."""
+
+import pytest
+import torch
+from torch.distributions import Independent, Normal, kl_divergence
+
+from rlkit.torch.distributions import kl_to_standard_normal, product_of_gaussians, tanh_normal_log_prob
+
+MEANS = torch.tensor([[[0.0, 1.0], [2.0, -1.0]]], dtype=torch.float64)
+VARIANCES = torch.tensor([[[1.0, 0.5], [0.5, 2.0]]], dtype=torch.float64)
+
+
+def test_product_of_two_gaussians_by_hand():
+    mean, variance = product_of_gaussians(MEANS, VARIANCES)
+    torch.testing.assert_close(mean, torch.tensor([[4 / 3, 0.6]], dtype=torch.float64))
+    torch.testing.assert_close(variance, torch.tensor([[1 / 3, 0.4]], dtype=torch.float64))
+
+
+def test_kl_of_that_product_by_hand():
+    mean, variance = product_of_gaussians(MEANS, VARIANCES)
+    per_dimension = [kl_to_standard_normal(mean[:, i], variance[:, i]).item() for i in range(2)]
+    assert per_dimension == pytest.approx([1.1048617, 0.3381454], abs=1e-7)
+    assert kl_to_standard_normal(mean, variance).item() == pytest.approx(1.4430071, abs=1e-7)
+
+
+def test_kl_equals_torch_distributions_summed_over_tasks_and_dimensions():
+    generator = torch.Generator().manual_seed(0)
+    mean = torch.randn(3, 5, generator=generator, dtype=torch.float64)
+    variance = torch.rand(3, 5, generator=generator, dtype=torch.float64) + 0.01
+    prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
+    expected = kl_divergence(Normal(mean, variance.sqrt()), prior).sum()
+    torch.testing.assert_close(kl_to_standard_normal(mean, variance), expected)
+
+
+def test_tiny_variances_are_clamped_in_both_sums():
+    means = torch.tensor([[[3.0], [1.0]]])
+    mean, variance = product_of_gaussians(means, torch.tensor([[[1e-12], [1e-7]]]))
+    assert mean.item() == pytest.approx(2.0)
+    assert variance.item() == pytest.approx(0.5e-7)
+
+
+def test_log_prob_of_one_dimension_by_hand():
+    mean, log_std, pre_tanh = (torch.tensor([value], dtype=torch.float64) for value in (0.5, -1.0, 0.3))
+    log_prob = tanh_normal_log_prob(pre_tanh, torch.tanh(pre_tanh), mean, log_std)
+    assert log_prob.item() == pytest.approx(0.0219608, abs=5e-8)
+
+
+def test_log_prob_equals_change_of_variables_but_for_the_epsilon():
+    generator = torch.Generator().manual_seed(0)
+    mean, log_std, noise = torch.randn(3, 7, 4, generator=generator, dtype=torch.float64)
+    log_std = 0.3 * log_std
+    pre_tanh = mean + log_std.exp() * noise
+    action = torch.tanh(pre_tanh)
+    density = Independent(Normal(mean, log_std.exp()), 1).log_prob(pre_tanh) - torch.log1p(-(action**2)).sum(-1)
+    inside = (action.abs() < 0.99).all(-1)
+    torch.testing.assert_close(
+        tanh_normal_log_prob(pre_tanh, action, mean, log_std)[inside, 0], density[inside], atol=4e-4, rtol=0
+    )

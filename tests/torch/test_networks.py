@@ -1,0 +1,99 @@
+"""Networks: gradients, initial weights, names of parameters, routes of the products."""
+
+import pytest
+import torch
+
+from rlkit.torch.networks import Mlp, MlpFunction, Route
+
+
+def make_mlp(hidden=(7, 6), inputs=4, outputs=3, **options) -> Mlp:
+    return Mlp(list(hidden), inputs, outputs, generator=torch.Generator().manual_seed(0), **options)
+
+
+def parameters_in_order(mlp: Mlp) -> list[torch.Tensor]:
+    return [p for pair in mlp._layers() for p in pair]
+
+
+@pytest.mark.parametrize("slice_rows", [0, 2, 5])
+def test_mlp_function_passes_gradcheck_in_float64(slice_rows):
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(5, 4, dtype=torch.float64, generator=generator, requires_grad=True)
+    shapes = [(7, 4), (7,), (6, 7), (6,), (3, 6), (3,)]
+    parameters = [torch.randn(s, dtype=torch.float64, generator=generator, requires_grad=True) for s in shapes]
+    assert torch.autograd.gradcheck(lambda x, *p: MlpFunction.apply(x, Route(slice_rows, False), *p), (x, *parameters))
+
+
+def test_mlp_equals_the_layers_written_out():
+    mlp, x = make_mlp(), torch.randn(5, 4, generator=torch.Generator().manual_seed(2))
+    h = torch.relu(x @ mlp.fc0.weight.T + mlp.fc0.bias)
+    h = torch.relu(h @ mlp.fc1.weight.T + mlp.fc1.bias)
+    torch.testing.assert_close(mlp(x), h @ mlp.last_fc.weight.T + mlp.last_fc.bias)
+
+
+def test_inputs_are_concatenated_in_the_given_order():
+    mlp, x = make_mlp(), torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(mlp(x[..., :1], x[..., 1:]), mlp(x))
+
+
+def test_frozen_weights_get_no_gradient_but_the_input_gets_the_same_one():
+    mlp = make_mlp()
+    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(2), requires_grad=True)
+    (free,) = torch.autograd.grad(mlp(x).sum(), x)
+    mlp(x, frozen=True).sum().backward()
+    torch.testing.assert_close(x.grad, free)
+    assert all(p.grad is None for p in mlp.parameters())
+
+
+def test_slices_of_rows_change_the_result_by_rounding_only():
+    mlp = make_mlp()
+    x = torch.randn(37, 4, generator=torch.Generator().manual_seed(2))
+    whole = MlpFunction.apply(x, Route(0, False), *parameters_in_order(mlp))
+    sliced = MlpFunction.apply(x, Route(5, False), *parameters_in_order(mlp))
+    torch.testing.assert_close(sliced, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_onednn_route_agrees_with_the_default_route():
+    if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        pytest.skip("this build of torch lacks the operator")
+    plain, fused = make_mlp((32, 32)), make_mlp((32, 32), matmul="onednn")
+    x = torch.randn(50, 4, generator=torch.Generator().manual_seed(2))
+    for mlp in (plain, fused):
+        mlp(x).square().sum().backward()
+    torch.testing.assert_close(fused(x), plain(x), rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(fused.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_unknown_route_is_refused_by_name():
+    with pytest.raises(ValueError, match="matmul is 'mkl'; expected one of default, onednn"):
+        make_mlp(matmul="mkl")
+
+
+def test_hidden_weights_are_scaled_by_the_output_width_and_biases_are_a_tenth():
+    mlp = Mlp([300, 300], 31, 1, generator=torch.Generator().manual_seed(0))
+    bound = 300**-0.5
+    for layer in (mlp.fc0, mlp.fc1):
+        assert layer.weight.abs().max() <= bound
+        assert layer.weight.abs().max() > 0.99 * bound  # thousands of draws reach the edge; fan-in of 31 would give 0.18
+        assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.03)
+        assert torch.all(layer.bias == 0.1)
+
+
+def test_last_layer_is_small():
+    mlp = Mlp([300], 31, 200, generator=torch.Generator().manual_seed(0))
+    for p in mlp.last_fc.parameters():
+        assert 0.9 * 3e-3 < p.abs().max() <= 3e-3
+
+
+def test_initial_weights_come_from_the_generator_only():
+    torch.manual_seed(5)  # must not matter
+    first = make_mlp()
+    torch.manual_seed(6)
+    second = make_mlp()
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_parameter_names_are_those_of_the_reference_weight_files():
+    assert list(make_mlp((4, 4, 4)).state_dict()) == [
+        f"{layer}.{kind}" for layer in ("fc0", "fc1", "fc2", "last_fc") for kind in ("weight", "bias")
+    ]
