@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import numpy as np
@@ -12,6 +12,7 @@ from rich.console import Console
 from rlkit.core.errors import UserError
 from rlkit.core.eval_util import Adaptation, evaluate_adaptation
 from rlkit.core.seeding import stream
+from rlkit.envs.base import MetaEnv
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.pearl import build_agent, build_env, build_networks
@@ -50,18 +51,18 @@ def sim_policy(
     algo = config.algo_params
     try:
         env = build_env(config, load_tasks(run_dir), num_envs=min(config.n_eval_tasks, MAX_LANES))
-        is_body = hasattr(env, "simulation")
+        is_body, camera = hasattr(env, "simulation"), None
         if save_video and is_body:
             from rlkit.visualization.video import FilmedEnv  # only a film needs an OpenGL library
 
-            env = FilmedEnv(env)
+            camera = FilmedEnv(env)
     except ValueError as error:
         raise UserError(f"{run_dir}: {error}") from error
     networks = build_networks(config, env, torch.Generator())
     load_weights(run_dir, {name: networks[name] for name in ("context_encoder", "policy")})
     task_ids = list(range(len(env.tasks) - config.n_eval_tasks, len(env.tasks)))
     evaluated = evaluate_adaptation(
-        env,
+        cast(MetaEnv, camera or env),
         build_agent(config, networks),
         task_ids,
         num_runs=1,
@@ -87,8 +88,8 @@ def sim_policy(
             sparse=algo.sparse_rewards,
             title=f"{config.env_name}: z from the prior up to trajectory {algo.num_exp_traj_eval}, then from the posterior",
         )
-    elif save_video:
-        filmed = np.unique(np.linspace(0, len(task_ids) - 1, FILMED_TASKS).round().astype(int))
+    elif camera is not None:
+        filmed = np.unique(np.linspace(0, len(task_ids) - 1, FILMED_TASKS).round().astype(int)).tolist()
         tasks = [np.array2string(task, precision=2) for task in env.tasks[task_ids]]
 
         def captions(index: int, n: int) -> Sequence[str]:
@@ -98,8 +99,8 @@ def sim_policy(
             ]
 
         written.append(run_dir / "video.mp4")
-        env.film(written[-1], task_ids, filmed, trajectories, captions, sparse=algo.sparse_rewards)
-    env.close()
+        camera.film(written[-1], task_ids, filmed, trajectories, captions, sparse=algo.sparse_rewards)
+    (camera or env).close()
     return rows, written
 
 

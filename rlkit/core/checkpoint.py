@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -67,14 +67,15 @@ class Checkpoint:
         kept = "" if self._manifest is None else f" (the one of iteration {self._manifest['iteration']} is intact)"
         with report_exhaustion(f"cannot save the checkpoint of iteration {iteration} in {self.folder}{kept}"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            if self._manifest is None:
-                self._manifest = next((manifest for manifest in self._manifests() if isinstance(manifest, dict)), None)
-            self._remove_unnamed()
+            if not self._totals:  # the first save or load of this object: others may have left something here
+                self._remove_unnamed(self._usable_manifests())
+                self._manifest = self._manifest or next(iter(self._usable_manifests()), None)
             try:
                 self._save(iteration, state, buffers)
-            finally:
+            except BaseException:
                 with suppress(OSError):
-                    self._remove_unnamed()
+                    self._remove_unnamed(self._usable_manifests())
+                raise
 
     def load(
         self, buffers: Mapping[str, MultiTaskReplayBuffer], warn: Callable[[str], None] = lambda text: None
@@ -129,8 +130,10 @@ class Checkpoint:
         if self._manifest is not None:
             replace_file(self.folder / PREVIOUS, _manifest_text(self._manifest))
         replace_file(self.folder / MANIFEST, _manifest_text(manifest))
+        kept = [manifest] if self._manifest is None else [manifest, self._manifest]
         self._manifest, self._segments = manifest, segments
         self._totals = {name: counter["totals"] for name, counter in counters.items()}
+        self._remove_unnamed(kept)
 
     def _kept_segments(self, name: str, buffer: MultiTaskReplayBuffer) -> list[_Segment]:
         """Earlier segments of a buffer of which a row is still there."""
@@ -201,9 +204,12 @@ class Checkpoint:
     def _names(self) -> list[str]:
         return [path.name for path in self.folder.iterdir()]
 
-    def _remove_unnamed(self) -> None:
-        """Remove the files that no manifest in the folder names, such as those of a save that was killed."""
-        named = {record["file"] for manifest in self._manifests() if isinstance(manifest, dict) for record in _records(manifest)}
+    def _usable_manifests(self) -> list[dict[str, Any]]:
+        return [manifest for manifest in self._manifests() if isinstance(manifest, dict)]
+
+    def _remove_unnamed(self, manifests: Sequence[Mapping[str, Any]]) -> None:
+        """Remove the files that none of the manifests names, such as those of a save that was killed."""
+        named = {record["file"] for manifest in manifests for record in _records(manifest)}
         for name in self._names():
             if name.endswith(".tmp") or (_NUMBERED.fullmatch(name) and name not in named):
                 (self.folder / name).unlink(missing_ok=True)

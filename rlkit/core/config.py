@@ -210,9 +210,9 @@ def _broken_relations(instance: Any, prefix: str, doubtful: set[str]) -> Iterato
 
 
 def _convert(value: Any, hint: Any, default: Any) -> Any:
-    """Check one JSON value against a type; ValidationError if it does not fit, ValueError for a number that is not finite."""
-    if not all(math.isfinite(number) for number in _floats(value)):
-        raise ValueError("expected finite numbers")
+    """Check one JSON value against a type; ValidationError if it does not fit, ValueError for a number that has no use."""
+    if not all(math.isfinite(number) if isinstance(number, float) else abs(number) < 2**63 for number in _numbers(value)):
+        raise ValueError("expected finite numbers, and integers below 2^63")
     if hint is bool and type(value) is int and value in (0, 1):
         value = bool(value)
     if isinstance(default, dict) and isinstance(value, dict):
@@ -220,12 +220,12 @@ def _convert(value: Any, hint: Any, default: Any) -> Any:
     return TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
 
 
-def _floats(value: Any) -> Iterator[float]:
-    if isinstance(value, float):
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, float | int):
         yield value
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _floats(item)
+            yield from _numbers(item)
 
 
 def _default(field: dataclasses.Field) -> Any:

@@ -203,9 +203,7 @@ class MetaRLAlgorithm:
     def _dump_prior_paths(self, iteration: int) -> None:
         """Twenty trajectories with z from the prior on the first eval task, as an NPZ file."""
         generators = [stream(self.seed, "prior paths", iteration, n) for n in range(20)]
-        paths = self.sampler.obtain_samples(
-            [self.eval_tasks[0]] * 20, generators, deterministic=self.config.eval_deterministic
-        )
+        paths = self.sampler.obtain_samples([self.eval_tasks[0]] * 20, generators, deterministic=self.config.eval_deterministic)
         self.save_eval_paths(f"prior-epoch{iteration}", paths)
 
     def _dump_test_paths(self, iteration: int) -> None:

@@ -43,9 +43,7 @@ class OriginalLabels:
         max_visits: most visits of one collection.
     """
 
-    def __init__(
-        self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, max_visits: int
-    ) -> None:
+    def __init__(self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, max_visits: int) -> None:
         self.replay_buffer, self.encoder_buffer = replay_buffer, encoder_buffer
         self.visit_rows = encoder_buffer.like(num_tasks=max_visits)
         self.task_ids: list[int] = []

@@ -71,9 +71,7 @@ class MultiTaskReplayBuffer:
         self.columns = (obs_dim, act_dim, 1, 1, obs_dim, 1)
         self.width = sum(self.columns)
         self._shift, self._mask = page_rows.bit_length() - 1, page_rows - 1
-        # Twice the mean, because tasks are not filled equally.
-        columns = max(4, -(-2 * reserve_rows // (num_tasks * page_rows)))
-        self._rings = Rings(num_tasks, capacity, page_rows, columns)
+        self._rings = Rings(num_tasks, capacity, page_rows, reserve_rows)
         self.sizes = self._on_device(self._rings.sizes)
         self.page_table = self._on_device(self._rings.pages)
         self._allocate(num_pages=num_tasks + -(-reserve_rows // page_rows))
@@ -235,7 +233,7 @@ class MultiTaskReplayBuffer:
     def _filled_tasks(self, task_ids: TaskIds) -> Tensor:
         if isinstance(task_ids, Tensor) and task_ids.device.type != "cpu":
             return task_ids
-        ids = np.array(task_ids, np.int64)
+        ids = np.array(task_ids.numpy() if isinstance(task_ids, Tensor) else task_ids, np.int64)
         self._rings.check_tasks(ids, filled=True)
         return torch.from_numpy(ids).to(self.device)
 

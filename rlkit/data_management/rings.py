@@ -22,14 +22,14 @@ class Rings:
         num_begun: pages from here on have never been given out.
     """
 
-    def __init__(self, num_tasks: int, capacity: int, page_rows: int, columns: int) -> None:
+    def __init__(self, num_tasks: int, capacity: int, page_rows: int, reserve_rows: int) -> None:
         """Make empty rings.
 
         Args:
             num_tasks: number of rings.
             capacity: most rows of one.
             page_rows: rows of a page, a power of two.
-            columns: pages that one task can have before the table of pages widens.
+            reserve_rows: rows expected in all; the table of pages is made for them.
         Raises:
             ValueError: a size is not positive, or page_rows is no power of two.
         """
@@ -39,6 +39,8 @@ class Rings:
         if page_rows & (page_rows - 1):
             raise ValueError(f"page_rows of a replay buffer must be a power of two, got {page_rows}")
         self.totals, self.origins, self.sizes = np.zeros((3, num_tasks), np.int64)
+        # Columns for twice the mean, because tasks are not filled equally.
+        columns = max(4, -(-2 * reserve_rows // (num_tasks * page_rows)))
         self.pages = np.full((num_tasks, columns), NO_PAGE, np.int64)
         self.num_begun = 0
         self._capacity = capacity

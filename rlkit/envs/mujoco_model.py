@@ -63,13 +63,14 @@ def _write_old_inertias(spec: mujoco.MjSpec, model: mujoco.MjModel) -> None:
     """
     for geom in spec.geoms:
         if geom.type == mujoco.mjtGeom.mjGEOM_CAPSULE:
-            radius, half_length, _ = model.geom_size[geom.id]
             geom.type = mujoco.mjtGeom.mjGEOM_CYLINDER
-            geom.fromto = np.full(6, np.nan)
-            geom.size = [radius, half_length + radius / 2, 0]
-            geom.pos = model.geom_pos[geom.id]
-            geom.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
-            geom.quat = model.geom_quat[geom.id]
+            radius = geom.size[0]
+            if np.isnan(geom.fromto[0]):
+                geom.size = [radius, geom.size[1] + radius / 2, 0]
+            else:
+                start, end = geom.fromto[:3], geom.fromto[3:]
+                longer = radius / 2 * (end - start) / np.linalg.norm(end - start)
+                geom.fromto = [*(start - longer), *(end + longer)]
     cylinders = spec.compile()
     model.body_mass[:] = cylinders.body_mass
     model.body_inertia[:] = cylinders.body_inertia

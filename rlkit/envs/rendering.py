@@ -51,8 +51,8 @@ class Renderer:
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = quality == "high"
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = quality == "high"
         self._camera = mujoco.MjvCamera()
-        self._camera.type = mujoco.mjtCamera.mjCAMERA_TRACKING
-        self._camera.trackbodyid = self._model.body(self.env.camera_body).id
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE  # older tracking cameras lag behind
+        self._body = self._model.body(self.env.camera_body).id
         self._camera.distance, self._camera.azimuth, self._camera.elevation = 4.0, 90.0, -12.0
 
     def frame(self, lane: int) -> np.ndarray:
@@ -70,6 +70,7 @@ class Renderer:
         self._data.qpos[:] = qpos
         self._data.qvel[:] = qvel
         mujoco.mj_forward(self._model, self._data)
+        self._camera.lookat = self._data.subtree_com[self._body]
         self._gl.make_current()
         mujoco.mjv_updateScene(
             self._model,

@@ -117,7 +117,10 @@ class LiveDisplay(LineDisplay):
         status = f"{self._done} of {self._num_iterations} iterations, left {self.time_left}"
         if self._done < self._num_iterations:
             status += f" | {self._phase}, {duration(monotonic() - self._since)}"
-        return Group(table, ProgressBar(total=self._num_iterations, completed=self._done, width=60), Text(status))
+        below = Table.grid()
+        below.add_row(ProgressBar(total=self._num_iterations, completed=self._done, width=60))
+        below.add_row(Text(status))
+        return Group(table, below)
 
 
 def make_display(console: Console, title: str, say: Write, log: Write) -> LineDisplay:

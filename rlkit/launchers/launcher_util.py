@@ -15,7 +15,6 @@ from types import ModuleType
 from typing import Any
 
 from rlkit.core import config as settings_of
-from rlkit.core.describe import as_json
 from rlkit.core.errors import UserError
 from rlkit.launchers import ALGORITHMS
 from rlkit.launchers.experiment_config import ExperimentConfig
@@ -92,7 +91,7 @@ def create_run_folder(config: ExperimentConfig, now: datetime) -> Path:
         return _make_unique(parent, name)
     except OSError as error:
         reason = f"{parent / name} cannot be created ({error.strerror or error}); expected a writable folder"
-        raise UserError(f"util_params.base_log_dir = {as_json(config.util_params.base_log_dir)}: {reason}") from error
+        raise UserError(f"util_params.base_log_dir: {reason}") from error
 
 
 @contextmanager

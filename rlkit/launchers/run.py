@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from rlkit.core import config as settings_of
-from rlkit.core.checkpoint import Checkpoint
+from rlkit.core.checkpoint import Checkpoint, save_weights
 from rlkit.core.errors import ResourceError, UserError
 from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
@@ -68,7 +68,8 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
                 np.savez(tasks, tasks=experiment.env.tasks)
                 replace_file(run_dir / "tasks.npz", tasks.getvalue())
                 logger.write_variant(variant_record(config, exp_name, device))
-            _train(config, experiment, logger, console, protect, f"run folder {run_dir}, seed {config.seed}, device {device}")
+            message = f"run folder {run_dir}, seed {config.seed}, device {device}"
+            _train(config, experiment, logger, Checkpoint(run_dir), console, protect, message)
     return run_dir
 
 
@@ -93,26 +94,28 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
     files.run_dir = run_dir
     experiment = _build(config, device, files, tasks)
     with closing(experiment.env), lock_run_folder(run_dir):
+        logger, checkpoint = Logger(run_dir), Checkpoint(run_dir)
         start, clock, num_iterations = 0, None, config.algo_params.num_iterations
-        if not (run_dir / "checkpoint").exists() and not _has_rows(run_dir):
-            _load_initial_weights(config, experiment)
+        if not any(checkpoint.folder.glob("manifest*")) and not _has_rows(run_dir):
+            _load_initial_weights(config, experiment)  # stopped before its first checkpoint: it begins anew
         else:
-            iteration, state = Checkpoint(run_dir).load(experiment.algorithm.buffers, warn=console.print)
+            say = _speaker(console, logger)
+            iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=say)
             experiment.algorithm.load_state_dict(state["algorithm"])
             start, clock = iteration + 1, state["clock"]
         if num_iterations < start:
             expected = f"expected at least the {start} iterations that {run_dir} already has"
             raise UserError(f"algo_params.num_iterations = {num_iterations}: {expected}")
-        logger = Logger(run_dir)
         with protect():
             logger.truncate_to(start - 1)
+            save_weights(run_dir, {name: network.state_dict() for name, network in experiment.networks.items()})
             logger.write_variant({**record, **settings_of.to_dict(config)})
         if num_iterations == start:
             more = "it goes on with --set algo_params.num_iterations=N and a larger N"
             console.print(f"{run_dir} is complete, {start} iterations; {more}")
         else:
             message = f"{run_dir} goes on with iteration {start}, seed {config.seed}, device {device}"
-            _train(config, experiment, logger, console, protect, message, start, clock)
+            _train(config, experiment, logger, checkpoint, console, protect, message, start, clock)
 
 
 def _build(config: ExperimentConfig, device: str, files: EvalPathFiles, tasks: np.ndarray | None = None) -> Any:
@@ -132,29 +135,27 @@ def _train(
     config: ExperimentConfig,
     experiment: Any,
     logger: Logger,
+    checkpoint: Checkpoint,
     console: Console,
     protect: Protect,
     first_words: str,
     start_iteration: int = 0,
     clock: dict[str, float] | None = None,
 ) -> None:
-    def say(text: str) -> None:
-        console.print(text, markup=False)
-        logger.log(text)
+    say = _speaker(console, logger)
 
-    def last_words(message: str) -> str | None:
+    def last_words(message: str) -> str:
         with suppress(ResourceError):  # the disk may be what ended the run
             logger.log(message)
-        if not (logger.run_dir / "checkpoint").exists():
-            return None
         return f"to go on: python launch_experiment.py --resume {logger.run_dir}"
 
-    with exit_codes(last_words):
+    keep_freed_memory()
+    with exit_codes(last_words), torch_threads(1):  # rollouts take one thread; the updates ask for theirs
         say(first_words)
         train(
             experiment.algorithm,
             logger,
-            Checkpoint(logger.run_dir),
+            checkpoint,
             config.algo_params.num_iterations,
             display=make_display(console, str(logger.run_dir), say, logger.log),
             start_iteration=start_iteration,
@@ -163,6 +164,16 @@ def _train(
             protect=protect,
         )
         say(f"done: {logger.run_dir}")
+
+
+def _speaker(console: Console, logger: Logger) -> Callable[[str], None]:
+    """Make a function that writes a line to the console and to debug.log."""
+
+    def say(text: str) -> None:
+        console.print(text, markup=False)
+        logger.log(text)
+
+    return say
 
 
 def _has_rows(run_dir: Path) -> bool:

@@ -40,9 +40,7 @@ def rollout(
     noise = None
     if not deterministic:
         noise = np.stack([g.standard_normal((max_path_length, env.act_dim)) for g in generators]).astype(env.dtype)
-    paths = Paths.empty(
-        num_paths, max_path_length, env.obs_dim, env.act_dim, env.outcome_dim, latent_dim=0, dtype=env.dtype
-    )
+    paths = Paths.empty(num_paths, max_path_length, env.obs_dim, env.act_dim, env.outcome_dim, latent_dim=0, dtype=env.dtype)
     paths.task_ids[:] = task_ids
     paths.obs[:, 0] = obs
     alive = np.ones(num_paths, dtype=bool)

@@ -45,4 +45,3 @@ def tanh_normal_log_prob(pre_tanh: Tensor, action: Tensor, mean: Tensor, log_std
     standardised = (pre_tanh - mean) * torch.exp(-log_std)
     log_normal = -0.5 * standardised**2 - log_std - 0.5 * math.log(2 * math.pi)
     return (log_normal - torch.log(1.0 - action**2 + TANH_EPSILON)).sum(dim=-1, keepdim=True)
-

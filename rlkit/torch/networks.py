@@ -4,26 +4,32 @@ A whole MLP is one node of the autograd graph (`MlpFunction`): its backward pass
 gradients only where they are asked for, and can take its products through oneDNN.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 MATMUL_ROUTES = ("default", "onednn")
-SLICE_ROWS = 1024
+SLICE_ROWS = 1024  # on the CPUs measured, 1,024 rows of width 300 multiply up to 1.3 times as fast per row as 4,096
+SMALLEST_SHARE = 128  # rows below which handing a slice to a thread costs more than it brings
 
 
 class Route(NamedTuple):
-    """How an MLP multiplies: in slices of so many rows (0: all at once), and through oneDNN or the library's own choice.
+    """How an MLP multiplies.
 
-    Slices keep the activations of a slice in the processor's cache: on a CPU 1,024 rows of width 300 run about 1.3 times as
-    fast as 4,096 (benchmarks/pearl_step.py).
+    Attributes:
+        num_slices: the rows are cut into so many slices, which keeps a slice's activations in the processor's cache.
+        onednn: products through oneDNN instead of the library's own choice.
+        workers: threads that share the slices; each runs its operations alone, so that no thread spins at a barrier.
     """
 
-    slice_rows: int
-    onednn: bool
+    num_slices: int = 1
+    onednn: bool = False
+    workers: Executor | None = None
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
         """x W^T + b, then ReLU where wanted. [rows, in] -> [rows, out]."""
@@ -32,9 +38,11 @@ class Route(NamedTuple):
         y = functional.linear(x, weight, bias)
         return y.relu_() if relu else y
 
-    def slices(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Cut x [rows, dim] along its rows."""
-        return x.split(self.slice_rows) if self.slice_rows else (x,)
+    def map(self, function: Callable[..., Any], *slices: Sequence) -> list:
+        """Apply a function, which builds no graph, to every slice; results stand in the order of the slices."""
+        if self.workers is None or self.num_slices == 1:
+            return [function(*arguments) for arguments in zip(*slices, strict=True)]
+        return list(self.workers.map(torch.no_grad()(function), *slices))
 
 
 class MlpFunction(torch.autograd.Function):
@@ -48,38 +56,45 @@ class MlpFunction(torch.autograd.Function):
     def forward(ctx, x: Tensor, route: Route, *parameters: Tensor) -> Tensor:
         """Map x [rows, in] to [rows, out]; parameters are W_1, b_1, ..., V, c."""
         layers = list(zip(parameters[::2], parameters[1::2], strict=True))
-        outputs, activations = [], []
-        for h in route.slices(x):
-            activations.append(h)
+
+        def forward_slice(x: Tensor) -> list[Tensor]:
+            activations = [x]
             for weight, bias in layers[:-1]:
-                h = route.linear(h, weight, bias, relu=True)
-                activations.append(h)
-            outputs.append(route.linear(h, *layers[-1], relu=False))
+                activations.append(route.linear(activations[-1], weight, bias, relu=True))
+            return [*activations, route.linear(activations[-1], *layers[-1], relu=False)]
+
+        slices = route.map(forward_slice, x.tensor_split(route.num_slices))
         ctx.route, ctx.num_layers = route, len(layers)
-        ctx.save_for_backward(*parameters, *activations)
-        return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+        ctx.save_for_backward(*parameters, *(h for activations in slices for h in activations[:-1]))
+        return torch.cat([activations[-1] for activations in slices]) if len(slices) > 1 else slices[0][-1]
 
     @staticmethod
     def backward(ctx, grad_output: Tensor):
         """Gradients of x and of those parameters that need one; nothing is computed for the others."""
         route, num_layers = ctx.route, ctx.num_layers
-        parameters, activations = ctx.saved_tensors[: 2 * num_layers], ctx.saved_tensors[2 * num_layers :]
-        needs_x, needs_parameters = ctx.needs_input_grad[0], ctx.needs_input_grad[2:]
-        gradients = [torch.zeros_like(p) if needed else None for p, needed in zip(parameters, needs_parameters, strict=True)]
-        grads_x = []
-        for k, grad in enumerate(route.slices(grad_output.contiguous())):
+        parameters, saved = ctx.saved_tensors[: 2 * num_layers], ctx.saved_tensors[2 * num_layers :]
+        needs_x, needs = ctx.needs_input_grad[0], ctx.needs_input_grad[2:]
+
+        def backward_slice(grad: Tensor, *activations: Tensor) -> tuple[Tensor, list[Tensor | None]]:
+            gradients: list[Tensor | None] = [None] * len(parameters)
             for i in reversed(range(num_layers)):
-                h = activations[k * num_layers + i]
-                if gradients[2 * i] is not None:
-                    gradients[2 * i].addmm_(grad.t(), h)
-                if gradients[2 * i + 1] is not None:
-                    gradients[2 * i + 1] += grad.sum(0)
+                h = activations[i]
+                if needs[2 * i]:
+                    gradients[2 * i] = grad.t() @ h
+                if needs[2 * i + 1]:
+                    gradients[2 * i + 1] = grad.sum(0)
                 if i > 0 or needs_x:
                     grad = route.linear(grad, parameters[2 * i].t(), None, relu=False)
                 if i > 0:
                     torch.ops.aten.threshold_backward.grad_input(grad, h, 0, grad_input=grad)
-            grads_x.append(grad)
-        return (torch.cat(grads_x) if needs_x else None, None, *gradients)
+            return grad, gradients
+
+        grads = grad_output.contiguous().tensor_split(route.num_slices)
+        slices = route.map(backward_slice, grads, *(saved[i::num_layers] for i in range(num_layers)))
+        totals = [
+            sum(parts[1:], parts[0]) if needed else None for *parts, needed in zip(*(s[1] for s in slices), needs, strict=True)
+        ]
+        return (torch.cat([grad for grad, _ in slices]) if needs_x else None, None, *totals)
 
 
 def fanout_init_(weight: Tensor, generator: torch.Generator | None) -> None:
@@ -116,6 +131,7 @@ class Mlp(nn.Module):
             raise ValueError(f"matmul is {matmul!r}; expected one of {', '.join(MATMUL_ROUTES)}")
         self.input_size, self.output_size, self.matmul = input_size, output_size, matmul
         self.num_hidden = len(hidden_sizes)
+        self.share_slices(None, 1)
         width = input_size
         for i, size in enumerate(hidden_sizes):
             layer = nn.utils.skip_init(nn.Linear, width, size)
@@ -145,10 +161,22 @@ class Mlp(nn.Module):
         """
         x = torch.cat(inputs, dim=-1) if len(inputs) > 1 else inputs[0]
         parameters = [p.detach() if frozen else p for pair in self._layers() for p in pair]
-        on_cpu = x.device.type == "cpu"
-        route = Route(SLICE_ROWS if on_cpu else 0, self.matmul == "onednn" and on_cpu and x.dtype == torch.float32)
-        y = MlpFunction.apply(x.reshape(-1, x.shape[-1]), route, *parameters)
+        rows = x.reshape(-1, x.shape[-1])
+        y = MlpFunction.apply(rows, self._route(rows), *parameters)
         return y.view(*x.shape[:-1], y.shape[-1])
+
+    def _route(self, rows: Tensor) -> Route:
+        """On a CPU slices of about SLICE_ROWS rows, a number that the workers share evenly; elsewhere all rows at once."""
+        if rows.device.type != "cpu":
+            return Route()
+        onednn = self.matmul == "onednn" and rows.dtype == torch.float32
+        shares = self.num_workers if len(rows) >= 2 * SMALLEST_SHARE else 1
+        num_slices = shares * math.ceil(len(rows) / (shares * SLICE_ROWS))
+        return Route(max(1, num_slices), onednn, self.workers)
+
+    def share_slices(self, workers: Executor | None, num_workers: int) -> None:
+        """Let the threads of a pool (None: only the calling one) multiply the slices of large inputs."""
+        self.workers, self.num_workers = workers, num_workers
 
     def _layers(self) -> list[tuple[Tensor, Tensor]]:
         """(weight, bias) of every layer; several heads are joined into one layer."""

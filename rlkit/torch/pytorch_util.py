@@ -1,10 +1,13 @@
 """Small helpers around PyTorch that several algorithms share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+from rlkit.torch.networks import Mlp
 
 
 @contextmanager
@@ -16,6 +19,23 @@ def torch_threads(num_threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def sharing_threads(networks: Iterable[Mlp], num_threads: int) -> Iterator[None]:
+    """Let `num_threads` threads share the products of the networks inside the block; every operation runs on one thread.
+
+    Threads that meet once per network, not within every operation, do not wait spinning: a step keeps its speed beside
+    other jobs. On a GPU the pool has nothing to do.
+    """
+    with torch_threads(1), ThreadPoolExecutor(num_threads, thread_name_prefix="mlp") as workers:
+        for network in networks:
+            network.share_slices(workers if num_threads > 1 else None, num_threads)
+        try:
+            yield
+        finally:
+            for network in networks:
+                network.share_slices(None, 1)
 
 
 @torch.no_grad()

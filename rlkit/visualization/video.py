@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import imageio.v2 as imageio
 import numpy as np
@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rlkit.core.errors import UserError
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv, StepResult
+from rlkit.envs.mujoco_env import MujocoMetaEnv
 from rlkit.envs.rendering import Renderer
 
 PAUSE = 0.5  # seconds that the last picture of a trajectory stands
@@ -37,7 +38,7 @@ class FilmedEnv:
     """
 
     def __init__(self, env: MetaEnv, width: int = 480, height: int = 480) -> None:
-        self.env = env
+        self.env = cast(MujocoMetaEnv, env)
         self._renderer = Renderer(env, width=width, height=height)
         self._rollouts: list[_Rollout] = []
 

@@ -74,7 +74,8 @@ def test_a_whole_number_passes_for_a_float_and_becomes_one():
         ({"inner": {"rate": 0}}, "inner.rate = 0: expected a number, more than 0, at most 1"),
         ({"inner": {"rate": 1.5}}, "inner.rate = 1.5: expected a number, more than 0, at most 1"),
         ({"inner": {"rate": True}}, "inner.rate = true: expected a number, more than 0, at most 1"),
-        ({"inner": {"rate": float("nan")}}, "inner.rate = NaN: expected finite numbers"),
+        ({"inner": {"rate": float("nan")}}, "inner.rate = NaN: expected finite numbers, and integers below 2^63"),
+        ({"inner": {"count": 2**63}}, "inner.count = 9223372036854775808: expected finite numbers, and integers below 2^63"),
         ({"inner": {"flag": 2}}, "inner.flag = 2: expected true or false"),
         ({"inner": {"flag": "true"}}, 'inner.flag = "true": expected true or false'),
         ({"inner": {"route": "slow"}}, 'inner.route = "slow": expected one of "plain", "fast"'),
@@ -82,7 +83,7 @@ def test_a_whole_number_passes_for_a_float_and_becomes_one():
         ({"name": 3}, "name = 3: expected a string"),
         ({"folder": 3}, "folder = 3: expected a string or null"),
         ({"free": [1]}, "free = [1]: expected an object {...}"),
-        ({"free": {"deep": [float("inf")]}}, 'free = {"deep": [Infinity]}: expected finite numbers'),
+        ({"free": {"deep": [float("inf")]}}, 'free = {"deep": [Infinity]}: expected finite numbers, and integers below 2^63'),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(data, message):

@@ -1,9 +1,11 @@
 """Networks: gradients, initial weights, names of parameters, routes of the products."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
-from rlkit.torch.networks import Mlp, MlpFunction, Route
+from rlkit.torch.networks import SMALLEST_SHARE, Mlp, MlpFunction, Route
 
 
 def make_mlp(hidden=(7, 6), inputs=4, outputs=3, **options) -> Mlp:
@@ -14,13 +16,13 @@ def parameters_in_order(mlp: Mlp) -> list[torch.Tensor]:
     return [p for pair in mlp._layers() for p in pair]
 
 
-@pytest.mark.parametrize("slice_rows", [0, 2, 5])
-def test_mlp_function_passes_gradcheck_in_float64(slice_rows):
+@pytest.mark.parametrize("num_slices", [1, 2, 5])
+def test_mlp_function_passes_gradcheck_in_float64(num_slices):
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(5, 4, dtype=torch.float64, generator=generator, requires_grad=True)
     shapes = [(7, 4), (7,), (6, 7), (6,), (3, 6), (3,)]
     parameters = [torch.randn(s, dtype=torch.float64, generator=generator, requires_grad=True) for s in shapes]
-    assert torch.autograd.gradcheck(lambda x, *p: MlpFunction.apply(x, Route(slice_rows, False), *p), (x, *parameters))
+    assert torch.autograd.gradcheck(lambda x, *p: MlpFunction.apply(x, Route(num_slices), *p), (x, *parameters))
 
 
 def test_mlp_equals_the_layers_written_out():
@@ -47,9 +49,22 @@ def test_frozen_weights_get_no_gradient_but_the_input_gets_the_same_one():
 def test_slices_of_rows_change_the_result_by_rounding_only():
     mlp = make_mlp()
     x = torch.randn(37, 4, generator=torch.Generator().manual_seed(2))
-    whole = MlpFunction.apply(x, Route(0, False), *parameters_in_order(mlp))
-    sliced = MlpFunction.apply(x, Route(5, False), *parameters_in_order(mlp))
+    whole = MlpFunction.apply(x, Route(), *parameters_in_order(mlp))
+    sliced = MlpFunction.apply(x, Route(5), *parameters_in_order(mlp))
     torch.testing.assert_close(sliced, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_threads_that_share_the_slices_change_nothing():
+    alone, shared = make_mlp(), make_mlp()
+    x = torch.randn(4 * SMALLEST_SHARE + 3, 4, generator=torch.Generator().manual_seed(2))
+    alone.share_slices(None, 2)  # the same slices, one thread
+    with ThreadPoolExecutor(2) as workers:
+        shared.share_slices(workers, 2)
+        for mlp in (alone, shared):
+            mlp(x).square().sum().backward()
+    assert shared._route(x).num_slices == 2
+    for ours, theirs in zip(shared.parameters(), alone.parameters(), strict=True):
+        assert torch.equal(ours.grad, theirs.grad)
 
 
 def test_onednn_route_agrees_with_the_default_route():

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer
 from rlkit.torch.distributions import kl_to_standard_normal
-from rlkit.torch.pytorch_util import adam, soft_update_, statistics_of, torch_threads
+from rlkit.torch.pytorch_util import adam, sharing_threads, soft_update_, statistics_of
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
 from rlkit.torch.sac.policies import PolicySample
@@ -35,7 +35,7 @@ class PEARLSoftActorCritic:
         vf, target_vf: V(o, z) networks; the target starts as a copy.
         config: step sizes and weights.
         generator: source of every random number of the updates (on the networks' device).
-        num_threads: CPU threads of torch while it trains.
+        num_threads: CPU threads that share the products of a step; each runs its operations alone.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class PEARLSoftActorCritic:
             The statistics of the first step (as oyster logs them), then `<loss> (mean)` over all steps. A loss that was not
             finite at any step makes its mean not finite. Fetched from the device once.
         """
-        with torch_threads(self.num_threads):
+        with sharing_threads(self.networks.values(), self.num_threads):
             first = self.train_step(replay_buffer, encoder_buffer, with_statistics=True)
             total = torch.stack([first[name] for name in LOSSES])
             for _ in range(num_steps - 1):

@@ -22,9 +22,7 @@ CONFIG = PEARLConfig(meta_batch=TASKS, batch_size=ROWS, embedding_batch_size=CON
 def make_trainer(config=CONFIG, dtype=torch.float64) -> PEARLSoftActorCritic:
     generator = torch.Generator().manual_seed(0)
     context_dim = OBS + ACT + 1 + (OBS if config.use_next_obs_in_context else 0)
-    encoder = MlpEncoder(
-        context_dim, LATENT, use_information_bottleneck=config.use_information_bottleneck, generator=generator
-    )
+    encoder = MlpEncoder(context_dim, LATENT, use_information_bottleneck=config.use_information_bottleneck, generator=generator)
     policy = TanhGaussianPolicy([16, 16], OBS, LATENT, ACT, generator=generator)
     sizes = {"qf1": OBS + ACT, "qf2": OBS + ACT, "vf": OBS}
     nets = {name: FlattenMlp([16, 16], size + LATENT, 1, generator=generator) for name, size in sizes.items()}
@@ -59,9 +57,7 @@ def draw_noise(generator: torch.Generator, dtype=torch.float64) -> Noise:
 @pytest.mark.parametrize("sparse", [True, False])
 @pytest.mark.parametrize("next_obs", [True, False])
 def test_twenty_steps_equal_the_plain_twin_in_float64(bottleneck, sparse, next_obs):
-    config = replace(
-        CONFIG, use_information_bottleneck=bottleneck, sparse_rewards=sparse, use_next_obs_in_context=next_obs
-    )
+    config = replace(CONFIG, use_information_bottleneck=bottleneck, sparse_rewards=sparse, use_next_obs_in_context=next_obs)
     trainer, generator = make_trainer(config), torch.Generator().manual_seed(1)
     plain = PlainStep(trainer.networks, config)
     for _ in range(20):

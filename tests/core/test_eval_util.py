@@ -1,0 +1,66 @@
+"""The meta-test procedure, with episodes that end early."""
+
+import numpy as np
+import pytest
+
+from rlkit.core.eval_util import evaluate_adaptation
+from rlkit.core.seeding import stream
+from tests.toy import CountingEnv, RecordingPolicy
+
+
+def run(task_ids, *, num_envs=16, num_runs=1, num_steps=10, horizon=4, policy=None):
+    return evaluate_adaptation(
+        CountingEnv(num_envs),
+        policy or RecordingPolicy(),
+        task_ids,
+        num_runs=num_runs,
+        num_steps=num_steps,
+        max_path_length=horizon,
+        streams=lambda index, run, n: stream(0, "test", index, run, n),
+    )
+
+
+def test_a_run_goes_on_until_its_budget_and_its_last_trajectory_is_not_cut():
+    adaptation = run([0, 3, 1])
+    assert adaptation.num_trajectories().ravel().tolist() == [3, 4, 10]
+    assert adaptation.trajectories[2].lengths.tolist() == [4, 3, 1]
+
+
+def test_lanes_whose_budget_is_spent_show_the_policy_empty_trajectories():
+    policy = RecordingPolicy()
+    run([0, 3], policy=policy)
+    assert policy.adapted == [[4, 3], [4, 3], [4, 3], [0, 3]]
+
+
+def test_final_return_is_that_of_each_runs_last_trajectory():
+    assert run([0, 3, 1], num_runs=2).final_returns(sparse=False).tolist() == [4, 3, 1]
+    assert run([0, 3, 1]).final_returns(sparse=True).tolist() == [2, 1.5, 0.5]
+
+
+def test_online_returns_are_cut_to_what_every_task_has():
+    online = run([0, 3, 1]).online_returns(sparse=False)
+    assert online.tolist() == [[4, 3, 1]] * 3
+
+
+def test_missing_trajectories_are_nan_in_the_table_of_returns():
+    returns = run([0, 3]).returns(sparse=False)
+    assert returns.shape == (4, 2, 1)
+    assert np.isnan(returns[3, 0, 0]) and returns[3, 1, 0] == 3
+
+
+@pytest.mark.parametrize("num_envs", [1, 2, 5])
+def test_number_of_lanes_changes_nothing(num_envs):
+    wide, narrow = run([0, 3, 1], num_runs=2), run([0, 3, 1], num_runs=2, num_envs=num_envs)
+    np.testing.assert_array_equal(wide.returns(False), narrow.returns(False))
+    np.testing.assert_array_equal(wide.num_trajectories(), narrow.num_trajectories())
+
+
+def test_runs_of_one_task_use_different_random_streams():
+    seen = set()
+
+    def streams(index, run, n):
+        seen.add((index, run, n))
+        return stream(0, "test", index, run, n)
+
+    evaluate_adaptation(CountingEnv(8), RecordingPolicy(), [0, 0], num_runs=2, num_steps=8, max_path_length=4, streams=streams)
+    assert seen == {(i, r, n) for i in range(2) for r in range(2) for n in range(2)}

@@ -1,0 +1,159 @@
+"""PEARL as it is built: whole iterations on a small point robot."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from rlkit.core.checkpoint import Checkpoint
+from rlkit.launchers.load_config import parse_config
+from rlkit.launchers.pearl import build_networks, build_pearl, projected_rows
+
+SMALL = {
+    "env_name": "point-robot",
+    "n_train_tasks": 4,
+    "n_eval_tasks": 2,
+    "net_size": 16,
+    "env_params": {"n_tasks": 6},
+    "algo_params": {
+        "meta_batch": 3,
+        "num_iterations": 3,
+        "num_initial_steps": 20,
+        "num_tasks_sample": 2,
+        "num_steps_prior": 20,
+        "num_extra_rl_steps_posterior": 40,
+        "num_train_steps_per_itr": 3,
+        "num_evals": 1,
+        "num_steps_per_eval": 30,
+        "batch_size": 8,
+        "embedding_batch_size": 6,
+        "embedding_mini_batch_size": 6,
+        "max_path_length": 10,
+    },
+}
+
+
+def make_config(**algo_params):
+    data = copy.deepcopy(SMALL)
+    data["algo_params"] |= algo_params
+    return parse_config(data, "test")
+
+
+def iterate(experiment, iterations):
+    rows = []
+    for i in iterations:
+        collected = experiment.algorithm.collect_data(i)
+        rows.append({**experiment.algorithm.do_training(i), **experiment.algorithm.evaluate(i), **collected})
+    return rows
+
+
+def weights(experiment) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for net in experiment.networks.values() for p in net.parameters()])
+
+
+def test_one_seed_gives_one_run_and_another_seed_another():
+    first, second, other = (build_pearl(make_config(), "cpu", seed) for seed in (0, 0, 1))
+    rows = [iterate(experiment, range(2)) for experiment in (first, second, other)]
+    np.testing.assert_equal(rows[0], rows[1])
+    assert torch.equal(weights(first), weights(second))
+    assert rows[0][0]["AverageReturn_all_test_tasks"] != rows[2][0]["AverageReturn_all_test_tasks"]
+    assert not torch.equal(weights(first), weights(other))
+
+
+def test_global_random_state_neither_matters_nor_changes():
+    torch.manual_seed(1)
+    np.random.seed(1)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    first = build_pearl(make_config(), "cpu", 0)
+    iterate(first, range(1))
+    assert torch.equal(torch.get_rng_state(), before[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+
+
+def test_a_resumed_experiment_equals_the_uninterrupted_one_bit_for_bit(tmp_path):
+    config = make_config()
+    whole, first = build_pearl(config, "cpu", 0), build_pearl(config, "cpu", 0)
+    expected = iterate(whole, range(3))
+    iterate(first, range(2))
+    Checkpoint(tmp_path).save(1, first.algorithm.state_dict(), first.algorithm.buffers)
+    second = build_pearl(config, "cpu", 0)
+    iteration, state = Checkpoint(tmp_path).load(second.algorithm.buffers)
+    second.algorithm.load_state_dict(state)
+    (row,) = iterate(second, [iteration + 1])
+    np.testing.assert_equal(row, expected[2])
+    assert torch.equal(weights(second), weights(whole))
+
+
+def test_encoder_rows_of_a_task_are_those_of_its_last_visit():
+    algorithm = build_pearl(make_config(num_tasks_sample=9), "cpu", 0).algorithm
+    algorithm.collect_data(0)
+    assert algorithm.replay_buffer.num_rows == 4 * 20 + 9 * 60
+    assert [algorithm.encoder_buffer.size(i) for i in range(4)] == [20] * 4  # each was visited; its initial pool is gone
+    for task in range(4):
+        replay = {row.numpy().tobytes() for row in algorithm.replay_buffer.rows_of(task)}
+        assert {row.numpy().tobytes() for row in algorithm.encoder_buffer.rows_of(task)} <= replay
+
+
+def test_buffers_never_outgrow_what_was_projected():
+    config = make_config()
+    algorithm = build_pearl(config, "cpu", 0).algorithm
+    for i in range(3):
+        algorithm.collect_data(i)
+        assert algorithm.replay_buffer.num_rows <= projected_rows(config)[0]
+        assert algorithm.encoder_buffer.num_rows <= projected_rows(config)[1]
+    assert algorithm.replay_buffer.num_rows == projected_rows(config)[0]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sparse_rewards": 1}, {"use_next_obs_in_context": True}, {"use_information_bottleneck": False}]
+)
+def test_options_change_the_encoder_input_or_the_belief_and_run(changes):
+    experiment = build_pearl(make_config(**changes), "cpu", 0)
+    (row,) = iterate(experiment, range(1))
+    encoder = experiment.networks["context_encoder"]
+    assert encoder.input_size == 5 + (2 if "use_next_obs_in_context" in changes else 0)
+    assert encoder.output_size == (5 if "use_information_bottleneck" in changes else 10)
+    assert np.isfinite(row["QF Loss"])
+    assert np.isnan(row["KL Divergence"]) == ("use_information_bottleneck" in changes)
+
+
+def test_networks_have_the_sizes_of_the_specification():
+    config = parse_config(
+        {"env_name": "point-robot", "n_train_tasks": 80, "n_eval_tasks": 20, "env_params": {"n_tasks": 100}}, "test"
+    )
+    env = build_pearl(make_config(), "cpu", 0).env
+    networks = build_networks(config, env, torch.Generator().manual_seed(0))
+    shapes = {name: [p.shape[0] for n, p in net.named_parameters() if n.endswith("bias")] for name, net in networks.items()}
+    assert shapes["context_encoder"] == [200, 200, 200, 10]
+    assert shapes["qf1"] == shapes["vf"] == [300, 300, 300, 1]
+    assert shapes["policy"] == [300, 300, 300, 2, 2]
+    assert [networks[n].input_size for n in ("qf1", "vf", "policy", "context_encoder")] == [9, 7, 7, 5]
+    assert not torch.equal(networks["qf1"].fc0.weight, networks["qf2"].fc0.weight)
+    assert torch.equal(networks["vf"].fc0.weight, networks["target_vf"].fc0.weight)
+
+
+def test_wide_evaluation_equals_one_lane_at_a_time_in_float64():
+    from rlkit.core.eval_util import evaluate_adaptation
+    from rlkit.core.seeding import stream
+    from rlkit.envs import make_env
+
+    experiment = build_pearl(make_config(), "cpu", 0)
+    iterate(experiment, range(1))
+    for network in experiment.networks.values():
+        network.double()
+
+    def evaluate(num_envs):
+        env = make_env("point-robot", n_tasks=6, num_envs=num_envs, dtype=np.float64)
+        adaptation = evaluate_adaptation(
+            env,
+            experiment.agent,
+            [4, 5, 4],
+            num_runs=2,
+            num_steps=30,
+            max_path_length=10,
+            streams=lambda index, run, n: stream(0, "test", index, run, n),
+        )
+        return np.stack([paths.obs for paths in adaptation.trajectories])
+
+    np.testing.assert_allclose(evaluate(1), evaluate(6), atol=1e-9, rtol=0)

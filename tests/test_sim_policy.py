@@ -1,0 +1,205 @@
+"""sim_policy.py from weights to table and pictures, on run folders of ours and of oyster's kind."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from rlkit.core.config import to_dict
+from rlkit.launchers.load_config import parse_config
+from rlkit.launchers.pearl import build_env, build_networks
+from sim_policy import main
+
+ROBOT = {
+    "env_name": "sparse-point-robot",
+    "n_train_tasks": 3,
+    "n_eval_tasks": 2,
+    "latent_size": 2,
+    "net_size": 8,
+    "env_params": {"n_tasks": 5},
+    "algo_params": {"max_path_length": 5, "num_exp_traj_eval": 2, "num_steps_per_eval": 20},
+}
+CHEETAH = {**ROBOT, "env_name": "cheetah-vel", "algo_params": {"max_path_length": 4, "num_exp_traj_eval": 1}}
+
+
+def make_run(run_dir, data, tasks=True):
+    """A run folder with fresh weights, and its networks."""
+    config = parse_config(data, "test")
+    env = build_env(config)
+    networks = build_networks(config, env, torch.Generator().manual_seed(0))
+    run_dir.mkdir(parents=True)
+    (run_dir / "variant.json").write_text(json.dumps({**to_dict(config), "seed": 3}))
+    if tasks:
+        np.savez(run_dir / "tasks.npz", tasks=env.tasks)
+    save(run_dir, networks)
+    env.close()
+    return networks
+
+
+def save(run_dir, networks, **options):
+    for name, network in networks.items():
+        torch.save(network.state_dict(), run_dir / f"{name}.pth", **options)
+
+
+@torch.no_grad()
+def steer_by_z(networks):
+    """Make the policy go right by z[0], and the posterior of any context N(1, almost 0) in every dimension."""
+    policy, encoder = networks["policy"], networks["context_encoder"]
+    for parameter in [*policy.parameters(), *encoder.parameters()]:
+        parameter.zero_()
+    policy.fc0.weight[0, 2], policy.fc0.weight[1, 2] = 1.0, -1.0  # inputs: x, y, z[0], z[1]
+    for layer in (policy.fc1, policy.fc2):
+        layer.weight[0, 0] = layer.weight[1, 1] = 1.0
+    policy.last_fc.weight[0, 0], policy.last_fc.weight[0, 1] = 1.0, -1.0
+    policy.last_fc_log_std.bias.fill_(-1.0)
+    encoder.last_fc.bias[:2], encoder.last_fc.bias[2:] = 1.0, -30.0
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def table(run_dir):
+    with (run_dir / "sim_policy.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_table_has_a_row_per_trajectory_with_two_after_the_exploration(tmp_path):
+    make_run(tmp_path / "run", ROBOT)
+    result = run(tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    rows = table(tmp_path / "run")
+    assert [row["z"] for row in rows] == ["prior", "prior", "posterior", "posterior"]
+    assert float(rows[0]["mean"]) == pytest.approx((float(rows[0]["task 3"]) + float(rows[0]["task 4"])) / 2)
+    assert "posterior" in result.output
+
+
+def test_z_is_drawn_anew_before_adaptation_and_follows_the_posterior_after_it(tmp_path):
+    networks = make_run(tmp_path / "run", ROBOT)
+    steer_by_z(networks)
+    save(tmp_path / "run", networks)
+    assert run(tmp_path / "run", "--num_trajs", 5).exit_code == 0
+    returns = np.array([float(row["task 3"]) for row in table(tmp_path / "run")])  # always the same start, so z alone decides
+    assert abs(returns[0] - returns[1]) > 0.05
+    assert np.ptp(returns[2:]) < 1e-3
+
+
+def test_the_stochastic_policy_adds_action_noise(tmp_path):
+    networks = make_run(tmp_path / "run", ROBOT)
+    steer_by_z(networks)
+    save(tmp_path / "run", networks)
+    assert run(tmp_path / "run", "--stochastic", "--num_trajs", 5).exit_code == 0
+    returns = [float(row["task 3"]) for row in table(tmp_path / "run")]
+    assert np.ptp(returns[2:]) > 0.01
+
+
+def test_the_same_seed_gives_the_same_table_and_another_seed_another(tmp_path):
+    networks = make_run(tmp_path / "run", ROBOT)
+    steer_by_z(networks)
+    save(tmp_path / "run", networks)
+    tables = []
+    for seed in (["--seed", 3], [], ["--seed", 4]):
+        assert run(tmp_path / "run", *seed).exit_code == 0
+        tables.append(table(tmp_path / "run"))
+    assert tables[0] == tables[1], "the default is the seed of the run"
+    assert tables[0] != tables[2]
+
+
+def test_sparse_rewards_are_reported_where_the_run_used_them(tmp_path):
+    data = {**ROBOT, "algo_params": {**ROBOT["algo_params"], "sparse_rewards": True}}
+    make_run(tmp_path / "run", data)
+    assert run(tmp_path / "run").exit_code == 0
+    row = table(tmp_path / "run")[0]
+    assert float(row["mean"]) == 0.0
+    assert float(row["dense mean"]) < -1.0
+
+
+def test_the_stored_task_set_is_used(tmp_path):
+    make_run(tmp_path / "run", ROBOT)
+    np.savez(tmp_path / "run" / "tasks.npz", tasks=np.full((5, 2), 7.0))
+    assert run(tmp_path / "run").exit_code == 0
+    assert float(table(tmp_path / "run")[0]["mean"]) == pytest.approx(-5 * math.hypot(7, 7), abs=1.0)
+
+
+def test_point_robots_are_drawn(tmp_path):
+    make_run(tmp_path / "run", ROBOT)
+    assert run(tmp_path / "run").exit_code == 0
+    assert (tmp_path / "run" / "trajectories.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_oyster_folders_without_tasks_and_in_the_old_format_are_read(tmp_path):
+    config = tmp_path / "robot.json"
+    config.write_text(json.dumps(ROBOT))
+    networks = make_run(tmp_path / "run", ROBOT, tasks=False)
+    save(tmp_path / "run", networks, _use_new_zipfile_serialization=False)
+    (tmp_path / "run" / "variant.json").unlink()
+    assert run(config, tmp_path / "run", "--deterministic").exit_code == 0
+    with_stored_variant = table(tmp_path / "run")
+    (tmp_path / "run" / "variant.json").write_text(json.dumps(ROBOT))
+    assert run(tmp_path / "run").exit_code == 0
+    assert table(tmp_path / "run") == with_stored_variant
+
+
+def test_a_cheetah_is_evaluated_without_a_film(tmp_path):
+    make_run(tmp_path / "run", CHEETAH)
+    result = run(tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert len(table(tmp_path / "run")) == 3
+    assert not (tmp_path / "run" / "trajectories.png").exists()
+
+
+def test_settings_of_config_that_differ_from_the_run_are_named_and_not_used(tmp_path):
+    make_run(tmp_path / "run", ROBOT)
+    config = tmp_path / "robot.json"
+    config.write_text(json.dumps({**ROBOT, "latent_size": 3}))
+    result = run(config, tmp_path / "run")
+    assert result.exit_code == 0
+    assert "latent_size = 3 (run: 2)" in result.output
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "policy.pth").unlink(), "missing weight files policy.pth"),
+        (lambda folder: (folder / "policy.pth").write_bytes(b"PK\x03\x04 cut off"), "damaged, or not a weight file"),
+        (lambda folder: (folder / "variant.json").unlink(), "there is no variant.json"),
+        (lambda folder: (folder / "tasks.npz").write_bytes(b""), "tasks.npz: damaged"),
+        (lambda folder: np.savez(folder / "tasks.npz", tasks=np.zeros((4, 2))), "as tasks"),
+    ],
+)
+def test_damaged_run_folders_are_refused_with_one_message(tmp_path, damage, message):
+    make_run(tmp_path / "run", ROBOT)
+    damage(tmp_path / "run")
+    result = run(tmp_path / "run")
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not (tmp_path / "run" / "sim_policy.csv").exists()
+
+
+def test_weights_of_another_environment_are_refused_with_names_and_shapes(tmp_path):
+    make_run(tmp_path / "run", ROBOT)
+    make_run(tmp_path / "other", CHEETAH)
+    (tmp_path / "other" / "policy.pth").replace(tmp_path / "run" / "policy.pth")
+    result = run(tmp_path / "run")
+    assert result.exit_code == 2
+    assert "fc0.weight is [8, 22], expected [8, 4]" in result.output
+
+
+def test_a_configuration_of_another_environment_is_refused(tmp_path):
+    make_run(tmp_path / "run", ROBOT)
+    config = tmp_path / "cheetah.json"
+    config.write_text(json.dumps(CHEETAH))
+    result = run(config, tmp_path / "run")
+    assert result.exit_code == 2
+    assert "configuration of cheetah-vel" in result.output
+    assert "trained on sparse-point-robot" in result.output
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    result = run(tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert "no such folder" in result.output

@@ -1,0 +1,140 @@
+"""A run folder as vitchyr/viskit sees it: its loader's rules are followed here step by step, on folders that real runs left."""
+
+import csv
+import json
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+from rich.console import Console
+
+from rlkit.launchers.load_config import parse_config
+from rlkit.launchers.run import start_run
+
+TINY = {
+    "env_name": "point-robot",
+    "n_train_tasks": 3,
+    "n_eval_tasks": 2,
+    "latent_size": 2,
+    "net_size": 8,
+    "env_params": {"n_tasks": 5},
+    "algo_params": {
+        "meta_batch": 2,
+        "num_iterations": 2,
+        "num_initial_steps": 20,
+        "num_tasks_sample": 1,
+        "num_steps_prior": 20,
+        "num_extra_rl_steps_posterior": 20,
+        "num_train_steps_per_itr": 2,
+        "num_evals": 1,
+        "num_steps_per_eval": 40,
+        "batch_size": 8,
+        "embedding_batch_size": 4,
+        "embedding_mini_batch_size": 4,
+        "max_path_length": 20,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    """Two seeds of one experiment, one run of another, the latter with the deterministic latent."""
+    folder = tmp_path_factory.mktemp("output")
+    deterministic = {**TINY["algo_params"], "use_information_bottleneck": False}
+    for changes in ({"seed": 1}, {"seed": 2}, {"seed": 1, "algo_params": deterministic}):
+        util = {"base_log_dir": str(folder), "use_gpu": False, "num_envs": 4, "torch_threads": 1, "physics_threads": 1}
+        config = parse_config({**TINY, **changes, "util_params": util}, "test")
+        start_run(config, "point-robot", Console(quiet=True), nullcontext)
+    return folder
+
+
+def load_runs(root: Path) -> list[dict]:
+    """What viskit makes of a folder: every run below it with a progress.csv, its parameters and its columns."""
+    runs = []
+    for folder in sorted(path.parent for path in root.rglob("progress.csv")):
+        params = flatten(json.loads((folder / "variant.json").read_text()))
+        params.setdefault("exp_name", folder.name)
+        with (folder / "progress.csv").open() as file:
+            columns: dict[str, list[float]] = {}
+            for line in csv.DictReader(file):
+                for name, cell in line.items():
+                    columns.setdefault(name, []).append(as_float(cell))
+        runs.append({"folder": folder, "params": params, "columns": columns})
+    return runs
+
+
+def flatten(params: dict, prefix: str = "") -> dict:
+    """Nested dictionaries with dotted keys."""
+    flat: dict = {}
+    for key, value in params.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def as_float(cell: str) -> float:
+    """A cell that is no number becomes 0."""
+    try:
+        return float(cell)
+    except ValueError:
+        return 0.0
+
+
+def offered_splits(runs: list[dict]) -> list[str]:
+    """Parameters by which runs can be split: those with two values or more, seed and log_dir left out."""
+    keys = dict.fromkeys(key for run in runs for key in run["params"])
+    return [
+        key
+        for key in keys
+        if len({repr(run["params"].get(key)) for run in runs}) >= 2 and not key.startswith(("seed", "log_dir"))
+    ]
+
+
+def test_every_run_is_found_and_has_its_parameters(output):
+    runs = load_runs(output)
+    assert len(runs) == 3
+    assert {run["params"]["exp_name"] for run in runs} == {"point-robot"}
+    assert {run["params"]["algo_params.meta_batch"] for run in runs} == {2}
+
+
+def test_seeds_fall_into_one_group_without_a_click(output):
+    runs = load_runs(output)
+    seeds = [run for run in runs if run["params"]["algo_params.use_information_bottleneck"]]
+    assert [run["params"]["seed"] for run in seeds] == [1, 2]
+    assert offered_splits(seeds) == []
+
+
+def test_different_experiments_are_offered_by_the_parameter_that_differs(output):
+    assert offered_splits(load_runs(output)) == ["algo_params.use_information_bottleneck"]
+
+
+def test_parameters_survive_repr_and_eval(output):
+    for run in load_runs(output):
+        for value in run["params"].values():
+            assert eval(repr(value), {"__builtins__": {}}) == value
+
+
+def test_no_cell_is_text_or_blank(output):
+    for run in load_runs(output):
+        with (run["folder"] / "progress.csv").open() as file:
+            header, *rows = list(csv.reader(file))
+        assert len(rows) == 2
+        for row in rows:
+            assert len(row) == len(header)
+            assert [float(cell) for cell in row]  # raises for what viskit would turn into 0
+
+
+def test_runs_of_one_folder_have_the_columns_that_are_plotted(output):
+    for run in load_runs(output):
+        columns = run["columns"]
+        assert columns["Epoch"] == [0, 1]
+        assert np.diff(columns["Number of env steps total"]).min() > 0
+        assert np.isfinite(columns["AverageReturn_all_test_tasks"]).all()
+
+
+def test_pandas_reads_the_same_numbers(output):
+    for run in load_runs(output):
+        table = pandas.read_csv(run["folder"] / "progress.csv")
+        assert list(table.columns) == list(run["columns"])
+        np.testing.assert_array_equal(table.to_numpy(), np.array(list(run["columns"].values())).T)

@@ -1,0 +1,124 @@
+"""From run folders to curves and tables: reading, grouping, smoothing, drawing, and the command itself."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from matplotlib.figure import Figure
+
+from rlkit.core.errors import UserError
+from rlkit.visualization.plot import draw_curves, main
+from rlkit.visualization.results import result_rows, write_results
+from rlkit.visualization.runs import find_runs, group_runs, read_progress, smooth
+
+Y = "AverageReturn_all_test_tasks"
+X = "Number of env steps total"
+
+
+def make_run(folder, returns, seed=0, env_name="point-robot", **settings):
+    """A run folder whose test returns are given; settings are algo_params."""
+    folder.mkdir(parents=True)
+    variant = {"env_name": env_name, "seed": seed, "algo_params": {"kl_lambda": 0.1, "num_iterations": 9, **settings}}
+    (folder / "variant.json").write_text(json.dumps({**variant, "util_params": {"gpu_id": seed}}))
+    lines = [f"{Y},{X},Epoch", *(f"{value},{100 * (i + 1)},{i}" for i, value in enumerate(returns))]
+    (folder / "progress.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_seeds_of_one_configuration_are_one_group(tmp_path):
+    for seed in (0, 1, 2):
+        make_run(tmp_path / str(seed), [1, 2], seed, num_iterations=seed + 1)
+    groups = group_runs(find_runs([tmp_path]))
+    assert list(groups) == ["point-robot"]
+    assert [run.seed for run in groups["point-robot"]] == [0, 1, 2]
+
+
+def test_groups_are_named_by_the_settings_in_which_they_differ(tmp_path):
+    make_run(tmp_path / "a", [1])
+    make_run(tmp_path / "b", [1], kl_lambda=1.0)
+    make_run(tmp_path / "c", [1], env_name="cheetah-vel")
+    assert list(group_runs(find_runs([tmp_path / "a", tmp_path / "b"]))) == ["kl_lambda 0.1", "kl_lambda 1.0"]
+    assert list(group_runs(find_runs([tmp_path]))) == [
+        "point-robot, kl_lambda 0.1",
+        "point-robot, kl_lambda 1.0",
+        "cheetah-vel",
+    ]
+
+
+def test_a_run_named_twice_counts_once(tmp_path):
+    make_run(tmp_path / "a", [1])
+    assert len(find_runs([tmp_path, tmp_path / "a"])) == 1
+
+
+def test_a_torn_last_line_is_left_out(tmp_path):
+    folder = make_run(tmp_path / "a", [1, 2])
+    with (folder / "progress.csv").open("a") as file:
+        file.write("3.0,3")
+    assert read_progress(folder / "progress.csv")[Y].tolist() == [1, 2]
+
+
+def test_smoothing_averages_the_last_values_and_skips_nan():
+    values = np.array([[1.0, 3.0, np.nan, 5.0, 7.0]])
+    np.testing.assert_allclose(smooth(values, 2), [[1, 2, 3, 5, 6]])
+    np.testing.assert_allclose(smooth(values, 1), values)
+    assert np.isnan(smooth(np.array([np.nan, 1.0]), 2)[0])
+
+
+def test_the_curve_is_the_mean_over_seeds_cut_to_the_shortest(tmp_path):
+    make_run(tmp_path / "a", [0, 2, 4], 0)
+    make_run(tmp_path / "b", [2, 6], 1)
+    axes = Figure().subplots()
+    draw_curves(axes, group_runs(find_runs([tmp_path])), X, Y)
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[100, 1], [200, 4]])
+    band = axes.collections[0].get_paths()[0].get_extents()
+    assert band.ymax == pytest.approx(4 + np.std([2, 6], ddof=1))
+
+
+def test_the_results_table_judges_the_last_five_iterations(tmp_path):
+    make_run(tmp_path / "a", [100, 1, 2, 3, 4, 5], 0)
+    make_run(tmp_path / "b", [100, 3, 4, 5, 6, 7], 1)
+    groups = group_runs(find_runs([tmp_path]))
+    rows = result_rows(groups, Y)
+    assert [row[f"{Y}, last 5"] for row in rows] == [3.0, 5.0]
+    assert [row["env steps"] for row in rows] == [600, 600]
+    write_results(groups, tmp_path / "table.md", Y)
+    assert "| point-robot | all 2 | | | **4.00** ± 1.41 |" in (tmp_path / "table.md").read_text()
+    write_results(groups, tmp_path / "table.csv", Y)
+    assert (tmp_path / "table.csv").read_text().count("\n") == 3
+    with pytest.raises(UserError, match=r"\.md or a \.csv"):
+        write_results(groups, tmp_path / "table.txt", Y)
+
+
+def test_the_command_writes_a_picture_and_says_what_is_on_it(tmp_path):
+    make_run(tmp_path / "runs" / "a", [0, 2, 4], 4)
+    make_run(tmp_path / "runs" / "b", [2, 6], 5)
+    options = ["-o", str(tmp_path / "c.png"), "--y", Y, "--y", "Epoch", "--smooth", "2", "--label", "ours"]
+    result = CliRunner().invoke(main, [str(tmp_path / "runs"), *options])
+    assert result.exit_code == 0, result.output
+    assert "ours: 2 iterations, seeds 4, 5, cut to the shortest of 3, 2" in result.output
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "no such folder"),
+        (["."], "no progress.csv"),
+        (["runs", "--y", "AverageReturn_all_tests_tasks"], "nearest: 'AverageReturn_all_test_tasks'"),
+        (["runs", "--label", "a", "--label", "b"], "2 labels for 1 curves"),
+        (["runs", "-o", "c.unknown"], "cannot be written"),
+        (["empty"], "no run has finished an iteration"),
+    ],
+)
+def test_bad_input_gets_one_message_and_exit_code_2(tmp_path, monkeypatch, arguments, message):
+    if arguments != ["."]:
+        make_run(tmp_path / "runs" / "a", [1])
+    (tmp_path / "empty").mkdir()
+    if arguments == ["empty"]:
+        (tmp_path / "empty" / "progress.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not (tmp_path / "curves.png").exists()
