@@ -294,6 +294,15 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_code_3_and_keeps_the_checkp
     assert (run_dir / "checkpoint" / "manifest.json").exists()
 
 
+@pytest.mark.parametrize("rate", ["policy_lr", "vf_lr", "context_lr"])
+def test_weights_that_are_not_finite_after_the_last_step_end_the_run_with_code_3(here, rate):
+    result = launch("tiny.json", "--set", f"algo_params.{rate}=1e300", "--set", "algo_params.num_train_steps_per_itr=1")
+    assert result.exit_code == 3
+    assert "iteration 0: weights" in result.stderr
+    (run_dir,) = Path("output").glob("*/*")
+    assert not (run_dir / "progress.csv").exists()
+
+
 def test_an_exhausted_disk_ends_the_run_with_code_4_and_the_old_checkpoint_serves(here):
     whole, parted = run(), run("--set", "algo_params.num_iterations=1")
 

@@ -37,8 +37,9 @@ class Problem(NamedTuple):
 def read_json(path: str | Path) -> dict[str, Any]:
     """Read a JSON file that holds one object.
 
-    Errors: UserError for a file that cannot be read, is not JSON (NaN and Infinity are not), names a key twice, or
-        holds something else than an object.
+    Raises:
+        UserError: a file that cannot be read, is not JSON (NaN and Infinity are not), names a key twice, or
+            holds something else than an object.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -65,7 +66,8 @@ def with_settings(data: Mapping[str, Any], settings: Iterable[str]) -> dict[str,
         settings: such as "algo_params.batch_size=64"; the key is dotted, the value JSON, or a plain string if it is not JSON.
     Returns:
         A new dictionary; whether the keys exist and the values fit is for `inspect` to find.
-    Errors: UserError for a setting without "=" or whose key runs through something that is not an object.
+    Raises:
+        UserError: a setting without "=", or one whose key runs through something that is not an object.
     """
     result = json.loads(json.dumps(data))
     for setting in settings:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.core.eval_util import Adaptation, evaluate_adaptation
+from rlkit.core.rl_algorithm import require_finite
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.relabeler import Relabeler
@@ -148,6 +149,7 @@ class MetaRLAlgorithm:
     def do_training(self, iteration: int) -> dict[str, float]:
         """`num_train_steps_per_itr` meta-gradient steps; oyster's 27 first columns, then the means over the iteration."""
         statistics = self.trainer.train(self.replay_buffer, self.encoder_buffer, self.config.num_train_steps_per_itr)
+        require_finite(iteration, statistics)  # here, where the means tell of every step
         self._means = {name: value for name, value in statistics.items() if name.endswith("(mean)")}
         return {name: value for name, value in statistics.items() if name not in self._means}
 

@@ -80,7 +80,7 @@ def train(
         checkpoint_every: iterations between checkpoints; the last iteration always gets one.
         protect: context manager around every write, inside which signals wait.
     Raises:
-        NonFiniteError: a statistic of the training is not finite; nothing of that iteration is saved.
+        NonFiniteError: a loss or a weight is not finite after training; nothing of that iteration is saved.
     """
     timer, clock = Timer(), dict(clock or {"eval": 0.0, "total": 0.0})
 
@@ -102,6 +102,7 @@ def train(
             with timer.phase("train"):
                 trained = algorithm.do_training(iteration)
             require_finite(iteration, trained)
+            require_finite_weights(iteration, algorithm.networks)
             display.phase(iteration, "evaluating")
             with timer.phase("eval"):
                 evaluated = algorithm.evaluate(iteration)
@@ -143,3 +144,16 @@ def require_finite(iteration: int, statistics: dict[str, float]) -> None:
     for name in ("QF Loss (mean)", "VF Loss (mean)", "Policy Loss (mean)", "QF Loss", "VF Loss", "Policy Loss"):
         if name in statistics and not math.isfinite(statistics[name]):
             raise NonFiniteError(f"iteration {iteration}: {name} is {statistics[name]}; the last good checkpoint is kept")
+
+
+def require_finite_weights(iteration: int, networks: dict[str, Any]) -> None:
+    """Stop the run when the last step of an iteration left weights that are not finite, whatever its losses were.
+
+    Raises:
+        NonFiniteError: names iteration, network and parameter.
+    """
+    for network, module in networks.items():
+        for name, value in module.state_dict().items():
+            if not bool(value.isfinite().all()):
+                where = f"weights {name} of {network} are not finite after training"
+                raise NonFiniteError(f"iteration {iteration}: {where}; the last good checkpoint is kept")

@@ -23,7 +23,8 @@ def launch(config_path: Path | None, settings: Sequence[str], run_dir: Path | No
         settings: `key=value` changes of the configuration.
         run_dir: the folder of a run to be resumed, None for a new run.
         print_config: print the configuration (standard output) and what the run needs (standard error), and run nothing.
-    Errors: SystemExit with the exit codes of `exit_codes`.
+    Raises:
+        SystemExit: with the exit codes of `exit_codes`.
     """
     with exit_codes(), SignalGuard() as guard:
         if run_dir is not None:
@@ -42,7 +43,7 @@ def launch(config_path: Path | None, settings: Sequence[str], run_dir: Path | No
         from rlkit.launchers.launcher_util import experiment_name
         from rlkit.launchers.run import resume_run, start_run
 
-        console = Console(soft_wrap=True, highlight=False)
+        console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
         if run_dir is not None:
             resume_run(run_dir, config, console, guard.protect)
         elif config_path is not None:

@@ -16,7 +16,8 @@ def exit_codes(last_words: Callable[[str], str | None] = lambda message: None) -
 
     Args:
         last_words: told the message of a run that was stopped, it may give a last line, such as how to resume.
-    Errors: SystemExit with 2 (bad input), 3 (not finite), 4 (disk or memory exhausted), 130 or 143 (signals).
+    Raises:
+        SystemExit: with 2 (bad input), 3 (not finite), 4 (disk or memory exhausted), 130 or 143 (signals).
     """
     try:
         yield

@@ -80,7 +80,8 @@ def create_run_folder(config: ExperimentConfig, now: datetime) -> Path:
         now: the time that names the folder; a folder of that name gets a suffix (_2, _3...).
     Returns:
         The new, empty folder.
-    Errors: UserError if it cannot be created, or if "debug" is not a run folder.
+    Raises:
+        UserError: it cannot be created, or "debug" is not a run folder.
     """
     parent = Path(config.util_params.base_log_dir) / config.env_name.replace("_", "-")
     name = "debug" if config.util_params.debug else now.strftime(TIME_FORMAT)
@@ -99,7 +100,8 @@ def lock_run_folder(run_dir: Path) -> Iterator[None]:
     """Make this process the only one that runs in a folder while the body runs; nothing is written, and a killed process
     leaves no lock behind.
 
-    Errors: UserError if another process runs in the folder.
+    Raises:
+        UserError: another process runs in the folder.
     """
     descriptor = os.open(run_dir, os.O_RDONLY)
     try:

@@ -25,7 +25,8 @@ def load_config(path: str | Path, settings: Iterable[str] = ()) -> ExperimentCon
         settings: `key=value` changes, as given with --set.
     Returns:
         The configuration, complete: env_params holds every keyword of the environment's constructor.
-    Errors: UserError with one message that lists everything wrong.
+    Raises:
+        UserError: one message that lists everything wrong.
     """
     return parse_config(settings_of.with_settings(read_variant(path), settings), str(path))
 

@@ -36,7 +36,8 @@ def choose_device(use_gpu: bool, gpu_id: int, say: Callable[[str], None]) -> str
         say: takes the one line that says so.
     Returns:
         A name of a torch device, "cuda:0" or "cpu".
-    Errors: UserError for a GPU that does not exist on a machine that has others.
+    Raises:
+        UserError: a GPU that does not exist on a machine that has others.
     """
     import torch
 

@@ -23,8 +23,9 @@ def resumed_config(run_dir: str | Path, config_path: str | Path | None, settings
         settings: `key=value` changes; only of algo_params.num_iterations and util_params.
     Returns:
         The run's configuration with the changes.
-    Errors: UserError for a folder without a readable variant.json, a change that is not allowed, or a `config_path` that
-        says something else than the run.
+    Raises:
+        UserError: a folder without a readable variant.json, a change that is not allowed, or a `config_path` that
+            says something else than the run.
     """
     variant = Path(run_dir) / "variant.json"
     if not variant.is_file():

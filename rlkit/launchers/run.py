@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, suppress
 from datetime import datetime
@@ -52,7 +53,9 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
         protect: context manager that holds signals back during writes.
     Returns:
         The run folder; it is created only when everything else has been found in order.
-    Errors: SystemExit with the exit codes of `exit_codes`; UserError for bad input.
+    Raises:
+        UserError: bad input.
+        SystemExit: the run was stopped; with the exit codes of `exit_codes`.
     """
     config = resolve(config.cut_for_debug() if config.util_params.debug else config)
     device = choose_device(config.util_params.use_gpu, config.util_params.gpu_id, console.print)
@@ -80,7 +83,9 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
         run_dir: the run folder.
         config: the run's configuration, with the changes that are allowed (see `resumed_config`).
         console, protect: as for `start_run`.
-    Errors: SystemExit with the exit codes of `exit_codes`; UserError for bad input.
+    Raises:
+        UserError: bad input.
+        SystemExit: the run was stopped; with the exit codes of `exit_codes`.
     """
     if not os.access(run_dir, os.W_OK | os.X_OK):
         raise UserError(f"--resume {run_dir}: the folder is not writable")
@@ -147,7 +152,7 @@ def _train(
     def last_words(message: str) -> str:
         with suppress(ResourceError):  # the disk may be what ended the run
             logger.log(message)
-        return f"to go on: python launch_experiment.py --resume {logger.run_dir}"
+        return f"to go on: python launch_experiment.py --resume {shlex.quote(str(logger.run_dir))}"
 
     keep_freed_memory()
     with exit_codes(last_words), torch_threads(1):  # rollouts take one thread; the updates ask for theirs
@@ -170,7 +175,7 @@ def _speaker(console: Console, logger: Logger) -> Callable[[str], None]:
     """Make a function that writes a line to the console and to debug.log."""
 
     def say(text: str) -> None:
-        console.print(text, markup=False)
+        console.print(text)
         logger.log(text)
 
     return say
