@@ -59,7 +59,7 @@ def sim_policy(
     except ValueError as error:
         raise UserError(f"{run_dir}: {error}") from error
     networks = build_networks(config, env, torch.Generator())
-    load_weights(run_dir, {name: networks[name] for name in ("context_encoder", "policy")})
+    load_weights(run_dir, {"context_encoder": networks.context_encoder, "policy": networks.policy})
     task_ids = list(range(len(env.tasks) - config.n_eval_tasks, len(env.tasks)))
     evaluated = evaluate_adaptation(
         cast(MetaEnv, camera or env),

@@ -90,7 +90,7 @@ def differences(one: Path, other: Path) -> list[str]:
         first, second = (torch.load(run / f"{name}.pth", weights_only=True) for run in (one, other))
         found += [f"{name}.pth: {key}" for key in first if not torch.equal(first[key], second[key])]
     for table in ("progress.csv", "online_returns.csv"):
-        first, second = (list(csv.DictReader((run / table).open(newline=""))) for run in (one, other))
+        first, second = (list(csv.DictReader((run / table).read_text().splitlines())) for run in (one, other))
         if len(first) != len(second):
             found.append(f"{table}: {len(first)} rows and {len(second)}")
         for row, (a, b) in enumerate(zip(first, second, strict=False)):

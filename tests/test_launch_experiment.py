@@ -334,3 +334,9 @@ def test_a_signal_stops_a_run_that_then_goes_on_as_if_nothing_had_happened(here,
     length = len(rows(run_dir)) + 2
     assert launch("--resume", run_dir, "--set", f"algo_params.num_iterations={length}").exit_code == 0
     assert rows(run_dir) == rows(run("--set", f"algo_params.num_iterations={length}"))
+
+
+def test_evaluation_trajectories_are_written_when_asked_for(here):
+    run_dir = run("--set", "algo_params.dump_eval_paths=true", "--set", "algo_params.num_iterations=1")
+    names = {path.name for path in (run_dir / "eval_trajectories").iterdir()}
+    assert names == {"prior-epoch0.npz", "task3-epoch0-run0.npz", "task4-epoch0-run0.npz"}

@@ -26,7 +26,7 @@ class Adaptation:
 
     def num_trajectories(self) -> np.ndarray:
         """How many trajectories each lane ran, [num_tasks, num_runs]."""
-        counts = sum((paths.lengths > 0).astype(int) for paths in self.trajectories)
+        counts = np.sum([paths.lengths > 0 for paths in self.trajectories], axis=0)
         return counts.reshape(self.num_tasks, self.num_runs)
 
     def returns(self, sparse: bool) -> np.ndarray:
@@ -86,7 +86,16 @@ def evaluate_adaptation(
     return Adaptation(len(task_ids), num_runs, trajectories)
 
 
-def _adapt_slice(env, policy, task_ids, lanes, num_steps, max_path_length, streams, deterministic) -> list[Paths]:
+def _adapt_slice(
+    env: MetaEnv,
+    policy: MetaPolicy,
+    task_ids: Sequence[int],
+    lanes: Sequence[tuple[int, int]],
+    num_steps: int,
+    max_path_length: int,
+    streams: Callable[[int, int, int], np.random.Generator],
+    deterministic: bool,
+) -> list[Paths]:
     """The runs of at most num_envs lanes; lanes whose budget is spent get empty trajectories."""
     policy.reset_belief(len(lanes))
     ids = np.array([task_ids[index] for index, _ in lanes])

@@ -45,7 +45,7 @@ class MetaRLAlgorithm:
         eval_tasks: range,
         config,
         seed: int,
-        save_eval_paths: Callable[[str, Paths], None] | None = None,
+        save_eval_paths: Callable[[str, Paths], None] = lambda name, paths: None,
     ) -> None:
         self.env, self.agent, self.sampler, self.trainer = env, agent, sampler, trainer
         self.replay_buffer, self.encoder_buffer, self.relabeler = replay_buffer, encoder_buffer, relabeler
@@ -164,17 +164,8 @@ class MetaRLAlgorithm:
         train_tasks = [self.train_tasks[i] for i in draws]
         with_buffer = self._returns_with_buffer_context(iteration, train_tasks)
         self._adaptations = {
-            split: evaluate_adaptation(
-                self.env,
-                self.agent,
-                tasks,
-                num_runs=cfg.num_evals,
-                num_steps=cfg.num_steps_per_eval,
-                max_path_length=cfg.max_path_length,
-                streams=lambda index, run, n, split=split: stream(self.seed, f"meta-{split}", iteration, index, run, n),
-                deterministic=cfg.eval_deterministic,
-            )
-            for split, tasks in (("train", train_tasks), ("test", list(self.eval_tasks)))
+            "train": self._adaptation("meta-train", iteration, train_tasks),
+            "test": self._adaptation("meta-test", iteration, list(self.eval_tasks)),
         }
         if cfg.dump_eval_paths:
             self._dump_test_paths(iteration)
@@ -187,6 +178,19 @@ class MetaRLAlgorithm:
             "AverageReturn_all_train_tasks": float(final["train"].mean()),
             "AverageReturn_all_test_tasks": float(final["test"].mean()),
         }
+
+    def _adaptation(self, purpose: str, iteration: int, tasks: list[int]) -> Adaptation:
+        """Run the meta-test on some tasks."""
+        return evaluate_adaptation(
+            self.env,
+            self.agent,
+            tasks,
+            num_runs=self.config.num_evals,
+            num_steps=self.config.num_steps_per_eval,
+            max_path_length=self.config.max_path_length,
+            streams=lambda index, run, n: stream(self.seed, purpose, iteration, index, run, n),
+            deterministic=self.config.eval_deterministic,
+        )
 
     def _returns_with_buffer_context(self, iteration: int, tasks: list[int]) -> np.ndarray:
         """Return of each task with z from the posterior of a training context batch, a fresh one a trajectory, [num_tasks]."""

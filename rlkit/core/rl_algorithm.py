@@ -76,7 +76,7 @@ def train(
         num_iterations: total of the run, counted from 0.
         display: is told what happens.
         start_iteration: 0, or one more than the iteration of the checkpoint that was loaded.
-        clock: {"eval", "train_total"} seconds of the checkpoint that was loaded.
+        clock: {"eval", "total"} seconds of the checkpoint that was loaded.
         checkpoint_every: iterations between checkpoints; the last iteration always gets one.
         protect: context manager around every write, inside which signals wait.
     Raises:
@@ -95,6 +95,7 @@ def train(
             save(-1)
         for iteration in range(start_iteration, num_iterations):
             timer.reset()
+            logger.iteration = iteration
             display.phase(iteration, "collecting")
             with timer.phase("sample"):
                 collected = algorithm.collect_data(iteration)

@@ -49,7 +49,7 @@ def requirements(config: ExperimentConfig) -> str:
     steps = env_steps(config)
     module, _ = algorithm_module(config.algorithm)
     env = module.build_env(config, num_envs=1)
-    networks = module.build_networks(config, env, torch.Generator()).values()
+    networks = module.build_networks(config, env, torch.Generator())
     row_bytes = FLOAT_BYTES * (2 * env.obs_dim + env.act_dim + 3)
     env.close()
     replay_rows, encoder_rows = module.projected_rows(config)

@@ -21,7 +21,7 @@ from rlkit.torch.encoders import MlpEncoder
 from rlkit.torch.networks import FlattenMlp
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.policies import TanhGaussianPolicy
-from rlkit.torch.sac.sac import PEARLSoftActorCritic
+from rlkit.torch.sac.sac import PEARLNetworks, PEARLSoftActorCritic
 
 
 @dataclass(frozen=True)
@@ -65,32 +65,32 @@ def default_num_envs(config: Any) -> int:
     return min(128, max(runs, visits))
 
 
-def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> dict[str, nn.Module]:
+def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> PEARLNetworks:
     """Construct the six networks of the specs' table 1.5 on the CPU, initialised from the generator in a fixed order."""
     algo, latent_dim = config.algo_params, config.latent_size
     hidden = [config.net_size] * 3
-    options = {"generator": generator, "matmul": config.util_params.matmul}
+    options: dict[str, Any] = {"generator": generator, "matmul": config.util_params.matmul}
     context_dim = env.obs_dim + env.act_dim + 1 + (env.obs_dim if algo.use_next_obs_in_context else 0)
     encoder = MlpEncoder(context_dim, latent_dim, use_information_bottleneck=algo.use_information_bottleneck, **options)
-    networks = {
-        "qf1": FlattenMlp(hidden, env.obs_dim + env.act_dim + latent_dim, 1, **options),
-        "qf2": FlattenMlp(hidden, env.obs_dim + env.act_dim + latent_dim, 1, **options),
-        "vf": FlattenMlp(hidden, env.obs_dim + latent_dim, 1, **options),
-        "target_vf": FlattenMlp(hidden, env.obs_dim + latent_dim, 1, **options),
-        "policy": TanhGaussianPolicy(hidden, env.obs_dim, latent_dim, env.act_dim, **options),
-        "context_encoder": encoder,
-    }
-    networks["target_vf"].load_state_dict(networks["vf"].state_dict())
+    networks = PEARLNetworks(
+        qf1=FlattenMlp(hidden, env.obs_dim + env.act_dim + latent_dim, 1, **options),
+        qf2=FlattenMlp(hidden, env.obs_dim + env.act_dim + latent_dim, 1, **options),
+        vf=FlattenMlp(hidden, env.obs_dim + latent_dim, 1, **options),
+        target_vf=FlattenMlp(hidden, env.obs_dim + latent_dim, 1, **options),
+        policy=TanhGaussianPolicy(hidden, env.obs_dim, latent_dim, env.act_dim, **options),
+        context_encoder=encoder,
+    )
+    networks.target_vf.load_state_dict(networks.vf.state_dict())
     return networks
 
 
-def build_agent(config: Any, networks: dict[str, nn.Module]) -> PEARLAgent:
+def build_agent(config: Any, networks: PEARLNetworks) -> PEARLAgent:
     """Construct the agent over built networks."""
     algo = config.algo_params
     return PEARLAgent(
         config.latent_size,
-        networks["context_encoder"],
-        networks["policy"],
+        networks.context_encoder,
+        networks.policy,
         use_information_bottleneck=algo.use_information_bottleneck,
         use_next_obs_in_context=algo.use_next_obs_in_context,
         sparse_rewards=algo.sparse_rewards,
@@ -121,7 +121,7 @@ def build_pearl(
     seed: int,
     *,
     tasks: np.ndarray | None = None,
-    save_eval_paths: Callable[[str, Paths], None] | None = None,
+    save_eval_paths: Callable[[str, Paths], None] = lambda name, paths: None,
 ) -> Experiment:
     """Construct a PEARL experiment.
 
@@ -135,15 +135,12 @@ def build_pearl(
     algo, device = config.algo_params, torch.device(device)
     env = build_env(config, tasks)
     networks = build_networks(config, env, torch.Generator().manual_seed(torch_seed(seed, "networks")))
-    for network in networks.values():
+    for network in networks:
         network.to(device)
     agent = build_agent(config, networks)
     trainer = PEARLSoftActorCritic(
         agent,
-        networks["qf1"],
-        networks["qf2"],
-        networks["vf"],
-        networks["target_vf"],
+        networks,
         algo,
         torch.Generator(device).manual_seed(torch_seed(seed, "training")),
         num_threads=config.util_params.torch_threads or 1,

@@ -4,11 +4,11 @@ Every encoder keeps its belief in an explicit state, so that rows may arrive all
 `initial_state`, `update`, `posterior`. `needs_sequences` says whether the order of rows matters.
 """
 
+import abc
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from rlkit.torch.distributions import gaussian_sums
@@ -17,22 +17,25 @@ from rlkit.torch.networks import Mlp
 State = tuple[Tensor, ...]
 
 
-class ContextEncoder(Protocol):
+class ContextEncoder(nn.Module, abc.ABC):
     """What an agent needs of an encoder."""
 
     needs_sequences: bool
 
+    @abc.abstractmethod
     def initial_state(self, num_tasks: int) -> State:
         """The state that has seen no row."""
 
+    @abc.abstractmethod
     def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
         """Add rows [num_tasks, n, context_dim]; mask [num_tasks, n] says which of them count."""
 
+    @abc.abstractmethod
     def posterior(self, state: State) -> tuple[Tensor, Tensor]:
         """Mean and variance of z, each [num_tasks, latent_dim]."""
 
 
-class MlpEncoder(Mlp):
+class MlpEncoder(Mlp, ContextEncoder):
     """One Gaussian factor per row, multiplied over rows; order does not matter.
 
     With `use_information_bottleneck` an output row holds latent_dim means, then latent_dim numbers whose softplus are the

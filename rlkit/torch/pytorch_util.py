@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,20 +23,21 @@ def torch_threads(num_threads: int) -> Iterator[None]:
 
 
 @contextmanager
-def sharing_threads(networks: Iterable[Mlp], num_threads: int) -> Iterator[None]:
+def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator[None]:
     """Let `num_threads` threads share the products of the networks inside the block; every operation runs on one thread.
 
     Threads that meet once per network, not within every operation, do not wait spinning: a step keeps its speed beside
     other jobs. On a GPU the pool has nothing to do.
     """
+    mlps = [module for network in networks for module in network.modules() if isinstance(module, Mlp)]
     with torch_threads(1), ThreadPoolExecutor(num_threads, thread_name_prefix="mlp") as workers:
-        for network in networks:
-            network.share_slices(workers if num_threads > 1 else None, num_threads)
+        for mlp in mlps:
+            mlp.share_slices(workers if num_threads > 1 else None, num_threads)
         try:
             yield
         finally:
-            for network in networks:
-                network.share_slices(None, 1)
+            for mlp in mlps:
+                mlp.share_slices(None, 1)
 
 
 @torch.no_grad()
@@ -46,9 +48,8 @@ def soft_update_(source: nn.Module, target: nn.Module, tau: float) -> None:
 
 def adam(groups: list[tuple[nn.Module, float]]) -> torch.optim.Adam:
     """Adam over several networks, each with its own step size, as one fused update."""
-    parameters = [{"params": list(module.parameters()), "lr": lr} for module, lr in groups]
-    fused = parameters[0]["params"][0].device.type in ("cpu", "cuda")
-    return torch.optim.Adam(parameters, fused=fused)
+    parameters: list[dict[str, Any]] = [{"params": list(module.parameters()), "lr": lr} for module, lr in groups]
+    return torch.optim.Adam(parameters, fused=True)
 
 
 def statistics_of(name: str, values: Tensor) -> dict[str, Tensor]:

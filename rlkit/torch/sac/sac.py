@@ -11,12 +11,25 @@ from torch.nn import functional
 
 from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer
 from rlkit.torch.distributions import kl_to_standard_normal
+from rlkit.torch.encoders import ContextEncoder
+from rlkit.torch.networks import Mlp
 from rlkit.torch.pytorch_util import adam, sharing_threads, soft_update_, statistics_of
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
-from rlkit.torch.sac.policies import PolicySample
+from rlkit.torch.sac.policies import PolicySample, TanhGaussianPolicy
 
 LOSSES = ("KL Divergence", "KL Loss", "QF Loss", "VF Loss", "Policy Loss")
+
+
+class PEARLNetworks(NamedTuple):
+    """The six networks; a field's name is that of its weight file."""
+
+    qf1: Mlp  # Q(o, a, z)
+    qf2: Mlp
+    vf: Mlp  # V(o, z)
+    target_vf: Mlp  # starts as a copy of V
+    policy: TanhGaussianPolicy
+    context_encoder: ContextEncoder
 
 
 class Noise(NamedTuple):
@@ -30,9 +43,8 @@ class PEARLSoftActorCritic:
     """The update of encoder, Q1, Q2, V, target V and policy from batches of several tasks.
 
     Args:
-        agent: holds the encoder and the policy.
-        qf1, qf2: Q(o, a, z) networks.
-        vf, target_vf: V(o, z) networks; the target starts as a copy.
+        agent: acts with the encoder and the policy of `networks`.
+        networks: what is trained.
         config: step sizes and weights.
         generator: source of every random number of the updates (on the networks' device).
         num_threads: CPU threads that share the products of a step; each runs its operations alone.
@@ -41,21 +53,18 @@ class PEARLSoftActorCritic:
     def __init__(
         self,
         agent: PEARLAgent,
-        qf1: nn.Module,
-        qf2: nn.Module,
-        vf: nn.Module,
-        target_vf: nn.Module,
+        networks: PEARLNetworks,
         config: PEARLConfig,
         generator: torch.Generator,
         num_threads: int = 1,
     ) -> None:
-        self.agent, self.policy, self.context_encoder = agent, agent.policy, agent.context_encoder
-        self.qf1, self.qf2, self.vf, self.target_vf = qf1, qf2, vf, target_vf
+        self.agent = agent
+        self.qf1, self.qf2, self.vf, self.target_vf, self.policy, self.context_encoder = networks
         self.config, self.generator, self.num_threads = config, generator, num_threads
         self.target_vf.requires_grad_(False)
         # Two optimizers, because min Q in the second half must see the Q networks that the first half has stepped.
-        self.q_optimizer = adam([(qf1, config.qf_lr), (qf2, config.qf_lr), (agent.context_encoder, config.context_lr)])
-        self.policy_optimizer = adam([(vf, config.vf_lr), (agent.policy, config.policy_lr)])
+        self.q_optimizer = adam([(self.qf1, config.qf_lr), (self.qf2, config.qf_lr), (self.context_encoder, config.context_lr)])
+        self.policy_optimizer = adam([(self.vf, config.vf_lr), (self.policy, config.policy_lr)])
         self.num_train_steps = 0
 
     def take_step(self, batch: Batch, context: Tensor, noise: Noise, with_statistics: bool) -> dict[str, Tensor]:
@@ -168,14 +177,7 @@ class PEARLSoftActorCritic:
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The networks under the names of their weight files."""
-        return {
-            "qf1": self.qf1,
-            "qf2": self.qf2,
-            "vf": self.vf,
-            "target_vf": self.target_vf,
-            "policy": self.policy,
-            "context_encoder": self.context_encoder,
-        }
+        return {name: getattr(self, name) for name in PEARLNetworks._fields}
 
     def state_dict(self) -> dict:
         """Weights, optimizers, counter and generator: all that the next step depends on beside the buffers."""

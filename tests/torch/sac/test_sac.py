@@ -12,7 +12,7 @@ from rlkit.torch.networks import FlattenMlp
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
 from rlkit.torch.sac.policies import TanhGaussianPolicy
-from rlkit.torch.sac.sac import Noise, PEARLSoftActorCritic
+from rlkit.torch.sac.sac import Noise, PEARLNetworks, PEARLSoftActorCritic
 from tests.torch.sac.plain_step import PlainStep
 
 OBS, ACT, LATENT, TASKS, ROWS, CONTEXT_ROWS = 4, 2, 3, 5, 8, 6
@@ -37,7 +37,8 @@ def make_trainer(config=CONFIG, dtype=torch.float64) -> PEARLSoftActorCritic:
         sparse_rewards=config.sparse_rewards,
     )
     target = copy.deepcopy(nets["vf"])
-    return PEARLSoftActorCritic(agent, **nets, target_vf=target, config=config, generator=generator)
+    networks = PEARLNetworks(**nets, target_vf=target, policy=policy, context_encoder=encoder)
+    return PEARLSoftActorCritic(agent, networks, config, generator)
 
 
 def draw(generator: torch.Generator, rows: int, dtype=torch.float64) -> Batch:
