@@ -2,3 +2,9 @@
 
 Stands alone: numpy and mujoco only, nothing of rlkit.
 """
+
+from rand_param_envs.base import RandomEnv
+from rand_param_envs.hopper_rand_params import HopperRandParamsEnv
+from rand_param_envs.walker2d_rand_params import Walker2DRandParamsEnv
+
+__all__ = ["HopperRandParamsEnv", "RandomEnv", "Walker2DRandParamsEnv"]

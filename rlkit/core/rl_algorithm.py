@@ -82,12 +82,13 @@ def train(
     Raises:
         NonFiniteError: a loss or a weight is not finite after training; nothing of that iteration is saved.
     """
-    timer, clock = Timer(), dict(clock or {"eval": 0.0, "total": 0.0})
+    timer, clock = Timer(), {"eval": 0.0, "total": 0.0, "save": 0.0, **(clock or {})}
 
     def save(iteration: int) -> None:
         with timer.phase("save"), protect():
             checkpoint.save(iteration, {"algorithm": algorithm.state_dict(), "clock": dict(clock)}, algorithm.buffers)
             save_weights(logger.run_dir, {name: net.state_dict() for name, net in algorithm.networks.items()})
+        clock["save"] = timer.seconds["save"]
 
     display.start(num_iterations, start_iteration)
     try:
@@ -107,7 +108,9 @@ def train(
             display.phase(iteration, "evaluating")
             with timer.phase("eval"):
                 evaluated = algorithm.evaluate(iteration)
-            row = {**trained, **evaluated, **collected, **_time_columns(timer, clock, iteration), **algorithm.diagnostics()}
+            times = _time_columns(timer, clock, iteration)
+            row = {**trained, **evaluated, **collected, **times, **algorithm.diagnostics()}
+            row["(Previous) Save Time (s)"] = clock["save"]
             with protect():
                 logger.record_row(row)
                 for split, means, stds, counts in algorithm.online_returns():

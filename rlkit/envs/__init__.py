@@ -11,10 +11,15 @@ from rlkit.envs.base import MetaEnv
 from rlkit.envs.wrappers import NormalizedBoxEnv, SingleEnv
 
 ENVS: dict[str, str] = {
+    "ant-dir": "rlkit.envs.ant_dir:AntDir",
+    "ant-goal": "rlkit.envs.ant_goal:AntGoal",
     "cheetah-dir": "rlkit.envs.half_cheetah_dir:HalfCheetahDir",
     "cheetah-vel": "rlkit.envs.half_cheetah_vel:HalfCheetahVel",
+    "hopper-rand-params": "rlkit.envs.hopper_rand_params_wrapper:HopperRandParamsWrappedEnv",
+    "humanoid-dir": "rlkit.envs.humanoid_dir:HumanoidDir",
     "point-robot": "rlkit.envs.point_robot:PointRobot",
     "sparse-point-robot": "rlkit.envs.point_robot:SparsePointRobot",
+    "walker-rand-params": "rlkit.envs.walker_rand_params_wrapper:WalkerRandParamsWrappedEnv",
 }
 
 
@@ -72,12 +77,12 @@ def make_single_env(name: str, *, render_mode: str | None = None, **kwargs: Any)
     return SingleEnv(make_env(name, normalize=False, **kwargs), render_mode)
 
 
-def _register(gymnasium_id: str, name: str, max_episode_steps: int, n_tasks: int) -> None:
+def _register(gymnasium_id: str, name: str, max_episode_steps: int, n_tasks: int, **kwargs: Any) -> None:
     gymnasium.register(
         id=gymnasium_id,
         entry_point="rlkit.envs:make_single_env",
         max_episode_steps=max_episode_steps,
-        kwargs={"name": name, "n_tasks": n_tasks},
+        kwargs={"name": name, "n_tasks": n_tasks, **kwargs},
     )
 
 
@@ -86,7 +91,12 @@ def _nearest(name: str, known: Any) -> str:
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
+_register("rlkit/AntDir-v0", "ant-dir", 200, 2, forward_backward=True)
+_register("rlkit/AntGoal-v0", "ant-goal", 200, 180)
 _register("rlkit/CheetahDir-v0", "cheetah-dir", 200, 2)
 _register("rlkit/CheetahVel-v0", "cheetah-vel", 200, 130)
+_register("rlkit/HopperRandParams-v0", "hopper-rand-params", 200, 50)
+_register("rlkit/HumanoidDir-v0", "humanoid-dir", 200, 130)
 _register("rlkit/PointRobot-v0", "point-robot", 20, 100)
 _register("rlkit/SparsePointRobot-v0", "sparse-point-robot", 20, 100)
+_register("rlkit/WalkerRandParams-v0", "walker-rand-params", 200, 50)

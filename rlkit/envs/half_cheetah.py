@@ -64,14 +64,18 @@ class HalfCheetah(MujocoMetaEnv):
         )
         self._torso = model.body("torso").id
 
-    def _reset_noise(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        return generator.uniform(-0.1, 0.1, self.model.nq), 0.1 * generator.standard_normal(self.model.nv)
+    def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        qpos = self.model.qpos0 + generator.uniform(-0.1, 0.1, self.model.nq)
+        return qpos, 0.1 * generator.standard_normal(self.model.nv)
 
     def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
         simulation = self.simulation
         xpos = simulation.fields["xpos"][lanes, self._torso]
         return np.concatenate([simulation.qpos[lanes, 1:], simulation.qvel[lanes], xpos], axis=1)
 
-    def _outcome(self, qpos_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        velocity = (self.simulation.qpos[: self.num_lanes, 0] - qpos_before[:, 0]) / self.dt
+    def _position(self) -> np.ndarray:
+        return self.simulation.qpos[: self.num_lanes, :1].copy()
+
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
+        velocity = ((self._position() - position_before) / self.dt)[:, 0]
         return np.stack([velocity, (action * action).sum(axis=1)], axis=1)

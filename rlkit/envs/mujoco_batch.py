@@ -8,7 +8,7 @@ import abc
 import contextlib
 import copy
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, get_args
 
@@ -122,7 +122,10 @@ class BatchSimulation(Simulation):
 
 
 class PoolSimulation(Simulation):
-    """Simulations with one `MjData` each, stepped by a pool of threads (`mj_step` lets other Python threads run)."""
+    """Simulations with one `MjData` each, stepped by a pool of threads.
+
+    MuJoCo's functions let other Python threads run. What is left between them is copying, through views made beforehand.
+    """
 
     def __init__(
         self,
@@ -140,52 +143,57 @@ class PoolSimulation(Simulation):
         self._contact_forces = contact_forces
         self.qpos, self.qvel = np.zeros((num_envs, model.nq)), np.zeros((num_envs, model.nv))
         self.fields = {name: np.zeros((num_envs, *getattr(self._data[0], name).shape)) for name in fields}
+        self._ctrl = [data.ctrl for data in self._data]
+        self._warnings = [data.warning.number for data in self._data]
+        ours = {"qpos": self.qpos, "qvel": self.qvel, **self.fields}
+        self._copies = [
+            [(values[lane], getattr(data, name)) for name, values in ours.items()] for lane, data in enumerate(self._data)
+        ]
         self._threads = min(threads, num_envs)
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
 
+    def _share(self, work: Callable[[int, int], None], lanes: Sequence[int]) -> None:
+        """Call work(row, lane) for each of these lanes, on all threads."""
+
+        def some(first: int) -> None:
+            for row in range(first, len(lanes), self._threads):
+                work(row, lanes[row])
+
+        with quiet_divergence():
+            others = [self._pool.submit(some, first) for first in range(1, min(self._threads, len(lanes)))] if self._pool else []
+            some(0)
+            for other in others:
+                other.result()
+
     def _read(self, lane: int) -> None:
-        data = self._data[lane]
-        self.qpos[lane] = data.qpos
-        self.qvel[lane] = data.qvel
-        for name, values in self.fields.items():
-            values[lane] = getattr(data, name)
+        if self._contact_forces:
+            mujoco.mj_rnePostConstraint(self._models[lane], self._data[lane])
+        for values, theirs in self._copies[lane]:
+            values[...] = theirs
 
     def reset(self, lanes: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
-        with quiet_divergence():
-            for row, lane in enumerate(lanes):
-                model, data = self._models[lane], self._data[lane]
-                mujoco.mj_resetData(model, data)
-                data.qpos[:] = qpos[row]
-                data.qvel[:] = qvel[row]
-                mujoco.mj_forward(model, data)
-                if self._contact_forces:
-                    mujoco.mj_rnePostConstraint(model, data)
-                self._read(lane)
-
-    def _step_lanes(self, lanes: range, ctrl: np.ndarray, diverged: np.ndarray) -> None:
-        for lane in lanes:
+        def work(row: int, lane: int) -> None:
             model, data = self._models[lane], self._data[lane]
-            data.ctrl[:] = ctrl[lane]
-            data.warning.number[:] = 0
-            mujoco.mj_step(model, data, self._frame_skip)
-            if self._contact_forces:
-                mujoco.mj_rnePostConstraint(model, data)
-            diverged[lane] = data.warning.number[_DIVERGED].any()
+            mujoco.mj_resetData(model, data)
+            data.qpos[:] = qpos[row]
+            data.qvel[:] = qvel[row]
+            mujoco.mj_forward(model, data)
             self._read(lane)
 
+        self._share(work, lanes.tolist())
+
     def step(self, ctrl: np.ndarray) -> np.ndarray:
-        n = len(ctrl)
-        diverged = np.zeros(n, bool)
-        with quiet_divergence():
-            shares = [range(thread, n, self._threads) for thread in range(self._threads)]
-            if self._pool is None:
-                self._step_lanes(shares[0], ctrl, diverged)
-            else:
-                others = [self._pool.submit(self._step_lanes, share, ctrl, diverged) for share in shares[1:]]
-                self._step_lanes(shares[0], ctrl, diverged)
-                for other in others:
-                    other.result()
-        return diverged
+        warnings: np.ndarray = np.zeros((len(ctrl), len(self._warnings[0])), np.int32)
+
+        def work(row: int, lane: int) -> None:
+            self._ctrl[lane][:] = ctrl[lane]
+            self._warnings[lane][:] = 0
+            mujoco.mj_step(self._models[lane], self._data[lane], self._frame_skip)
+            self._read(lane)
+            warnings[lane] = self._warnings[lane]
+
+        self._share(work, range(len(ctrl)))
+        return np.logical_or.reduce(warnings[:, _DIVERGED], axis=1)
 
     def set_model_fields(self, lanes: np.ndarray, values: Mapping[str, np.ndarray], *, recompute_constants: bool = False) -> None:
         for row, lane in enumerate(lanes):

@@ -12,7 +12,7 @@ from rlkit.envs.mujoco_batch import Backend, make_simulation
 
 
 class MujocoMetaEnv(MetaEnv):
-    """Lanes of one model. Subclasses write `_reset_noise`, `_observe` and `_outcome`.
+    """Lanes of one model. Subclasses write `_draw_start`, `_observe` and `_outcome`.
 
     Attributes:
         model: the compiled model.
@@ -60,29 +60,33 @@ class MujocoMetaEnv(MetaEnv):
         )
 
     @abc.abstractmethod
-    def _reset_noise(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw one start: what is added to the model's qpos0 [nq], and to zero velocity [nv]."""
+    def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw the state in which an episode starts, qpos [nq] and qvel [nv]."""
 
     @abc.abstractmethod
     def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
         """Observations of these lanes, [n, obs_dim]."""
 
     @abc.abstractmethod
-    def _outcome(self, qpos_before: np.ndarray, action: np.ndarray) -> np.ndarray:
+    def _position(self) -> np.ndarray:
+        """Place of the lanes in use, whose change in a step is the body's velocity; [num_lanes, coordinates], a copy."""
+
+    @abc.abstractmethod
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
         """Outcomes of the lanes in use after a step, [num_lanes, outcome_dim]."""
 
     def _reset_lanes(self, generators: Sequence[np.random.Generator], lanes: np.ndarray) -> np.ndarray:
-        noise = [self._reset_noise(generator) for generator in generators]
-        if noise:
-            qpos, qvel = (np.stack(part) for part in zip(*noise, strict=True))
-            self.simulation.reset(lanes, self.model.qpos0 + qpos, qvel)
+        starts = [self._draw_start(generator) for generator in generators]
+        if starts:
+            qpos, qvel = (np.stack(part) for part in zip(*starts, strict=True))
+            self.simulation.reset(lanes, qpos, qvel)
         return self._observe(lanes)
 
     def _advance(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         in_use = slice(self.num_lanes)
-        qpos_before = self.simulation.qpos[in_use].copy()
+        position_before = self._position()
         diverged = self.simulation.step(action)
-        return self._observe(in_use), self._outcome(qpos_before, action), diverged
+        return self._observe(in_use), self._outcome(position_before, action), diverged
 
     @property
     def qpos(self) -> np.ndarray:

@@ -29,7 +29,7 @@ def gymnasium_asset(file_name: str) -> Path:
     raise ValueError(f"gymnasium ships no model file {file_name!r}; looked under {folders or 'nothing: it is not installed'}")
 
 
-def load_model(path: Path, *, physics: Physics, total_mass: float | None = None) -> mujoco.MjModel:
+def load_model(path: Path, *, physics: Physics, total_mass: float | None = None, timestep: float | None = None) -> mujoco.MjModel:
     """Compile a model file.
 
     Args:
@@ -37,6 +37,7 @@ def load_model(path: Path, *, physics: Physics, total_mass: float | None = None)
         physics: "native": as the installed MuJoCo has it; "mujoco210": masses and inertias of capsules by the rule in force
             until MuJoCo 2.1.0, and contact margins that mean on MuJoCo ≥ 3.5 what they meant before.
         total_mass: scale masses and inertias to this sum [kg]; None leaves them.
+        timestep: of one physics step [s]; None leaves the file's.
     Returns:
         The model.
     Raises:
@@ -46,6 +47,8 @@ def load_model(path: Path, *, physics: Physics, total_mass: float | None = None)
         raise ValueError(f"physics is {physics!r}, expected one of {', '.join(get_args(Physics))}")
     spec = mujoco.MjSpec.from_file(str(path))
     spec.compiler.settotalmass = -1
+    if timestep is not None:
+        spec.option.timestep = timestep
     model = spec.compile()
     if physics == "mujoco210":
         _write_old_inertias(spec, model)

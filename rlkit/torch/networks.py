@@ -7,6 +7,7 @@ gradients only where they are asked for, and can take its products through oneDN
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
@@ -24,12 +25,15 @@ class Route(NamedTuple):
     Attributes:
         num_slices: the rows are cut into so many slices, which keeps a slice's activations in the processor's cache.
         onednn: products through oneDNN instead of the library's own choice.
-        workers: threads that share the slices; each runs its operations alone, so that no thread spins at a barrier.
+        workers: threads that share the slices with the calling one; each runs its operations alone, so that none waits
+            spinning at a barrier within an operation.
+        num_threads: threads that share, the calling one included.
     """
 
     num_slices: int = 1
     onednn: bool = False
     workers: Executor | None = None
+    num_threads: int = 1
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
         """x W^T + b, then ReLU where wanted. [rows, in] -> [rows, out]."""
@@ -40,9 +44,17 @@ class Route(NamedTuple):
 
     def map(self, function: Callable[..., Any], *slices: Sequence) -> list:
         """Apply a function, which builds no graph, to every slice; results stand in the order of the slices."""
-        if self.workers is None or self.num_slices == 1:
-            return [function(*arguments) for arguments in zip(*slices, strict=True)]
-        return list(self.workers.map(torch.no_grad()(function), *slices))
+        items = list(zip(*slices, strict=True))
+
+        @torch.no_grad()
+        def share(first: int, stride: int) -> list:
+            return [function(*item) for item in items[first::stride]]
+
+        if self.workers is None or len(items) == 1:
+            return share(0, 1)
+        others = [self.workers.submit(share, k, self.num_threads) for k in range(1, self.num_threads)]
+        shares = [share(0, self.num_threads), *(other.result() for other in others)]
+        return [shares[i % self.num_threads][i // self.num_threads] for i in range(len(items))]
 
 
 class MlpFunction(torch.autograd.Function):
@@ -91,9 +103,8 @@ class MlpFunction(torch.autograd.Function):
 
         grads = grad_output.contiguous().tensor_split(route.num_slices)
         slices = route.map(backward_slice, grads, *(saved[i::num_layers] for i in range(num_layers)))
-        totals = [
-            sum(parts[1:], parts[0]) if needed else None for *parts, needed in zip(*(s[1] for s in slices), needs, strict=True)
-        ]
+        parts_and_needs = zip(*(gradients for _, gradients in slices), needs, strict=True)
+        totals = [reduce(Tensor.add_, parts) if needed else None for *parts, needed in parts_and_needs]
         return (torch.cat([grad for grad, _ in slices]) if needs_x else None, None, *totals)
 
 
@@ -170,13 +181,13 @@ class Mlp(nn.Module):
         if rows.device.type != "cpu":
             return Route()
         onednn = self.matmul == "onednn" and rows.dtype == torch.float32
-        shares = self.num_workers if len(rows) >= 2 * SMALLEST_SHARE else 1
+        shares = self.num_threads if len(rows) >= 2 * SMALLEST_SHARE else 1
         num_slices = shares * math.ceil(len(rows) / (shares * SLICE_ROWS))
-        return Route(max(1, num_slices), onednn, self.workers)
+        return Route(max(1, num_slices), onednn, self.workers, self.num_threads)
 
-    def share_slices(self, workers: Executor | None, num_workers: int) -> None:
-        """Let the threads of a pool (None: only the calling one) multiply the slices of large inputs."""
-        self.workers, self.num_workers = workers, num_workers
+    def share_slices(self, workers: Executor | None, num_threads: int) -> None:
+        """Let the workers (None: nobody) multiply slices of large inputs beside the calling thread, num_threads in all."""
+        self.workers, self.num_threads = workers, num_threads
 
     def _layers(self) -> list[tuple[Tensor, Tensor]]:
         """(weight, bias) of every layer; several heads are joined into one layer."""

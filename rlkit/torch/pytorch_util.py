@@ -30,7 +30,7 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
     other jobs. On a GPU the pool has nothing to do.
     """
     mlps = [module for network in networks for module in network.modules() if isinstance(module, Mlp)]
-    with torch_threads(1), ThreadPoolExecutor(num_threads, thread_name_prefix="mlp") as workers:
+    with torch_threads(1), ThreadPoolExecutor(max(1, num_threads - 1), thread_name_prefix="mlp") as workers:
         for mlp in mlps:
             mlp.share_slices(workers if num_threads > 1 else None, num_threads)
         try:

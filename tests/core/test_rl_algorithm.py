@@ -106,6 +106,7 @@ def test_columns_stand_in_order_training_evaluation_counts_times_then_diagnostic
         "Total Train Time (s)",
         "Epoch",
         "Extra",
+        "(Previous) Save Time (s)",
     ]
 
 

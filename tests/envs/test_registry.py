@@ -10,10 +10,25 @@ import pytest
 from rlkit.envs import ENVS, env_class, make_env
 
 SIZES = {
+    "ant-dir": (27, 8, 200),
+    "ant-goal": (113, 8, 200),
     "cheetah-dir": (20, 6, 200),
     "cheetah-vel": (20, 6, 200),
+    "hopper-rand-params": (11, 3, 200),
+    "humanoid-dir": (376, 17, 200),
     "point-robot": (2, 2, 20),
     "sparse-point-robot": (2, 2, 20),
+    "walker-rand-params": (17, 6, 200),
+}
+# Numbers of bodies, positions, velocities and geoms, action bound, seconds a step, integrator (0 Euler, 1 RK4).
+MODELS = {
+    "ant-dir": (14, 15, 14, 14, 1, 0.05, 1),
+    "ant-goal": (14, 15, 14, 14, 1, 0.05, 1),
+    "cheetah-dir": (8, 9, 9, 9, 1, 0.05, 0),
+    "cheetah-vel": (8, 9, 9, 9, 1, 0.05, 0),
+    "hopper-rand-params": (5, 6, 6, 5, 1, 0.016, 1),
+    "humanoid-dir": (14, 24, 23, 18, 0.4, 0.015, 1),
+    "walker-rand-params": (8, 9, 9, 8, 1, 0.016, 1),
 }
 
 
@@ -25,10 +40,23 @@ def made(name, num_lanes=3, **settings):
 
 
 def test_sizes_are_those_of_the_published_code():
+    assert set(SIZES) == set(ENVS)
     for name, sizes in SIZES.items():
         env = env_class(name)
         assert (env.obs_dim, env.act_dim, env.max_episode_steps) == sizes
         assert env.name == name
+
+
+@pytest.mark.parametrize("physics", ["mujoco210", "native"])
+@pytest.mark.parametrize("name", MODELS)
+def test_models_have_the_published_sizes_and_steps(name, physics):
+    env = env_class(name)(2, physics=physics)
+    model = env.model
+    bound = np.abs([env.action_low, env.action_high])
+    assert (model.nbody, model.nq, model.nv, model.ngeom) == MODELS[name][:4]
+    assert (bound == MODELS[name][4]).all()
+    assert env.dt == pytest.approx(MODELS[name][5], rel=1e-15)
+    assert model.opt.integrator == MODELS[name][6]
 
 
 @pytest.mark.parametrize("name", sorted(ENVS))

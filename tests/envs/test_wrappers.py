@@ -65,9 +65,8 @@ def test_made_environments_are_truncated_at_the_customary_horizon(name):
     env.reset(seed=0)
     steps, truncated = 0, False
     while not truncated:
-        _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        _, _, _, truncated, _ = env.step(env.action_space.sample())  # a lane may be stepped on after its episode has ended
         steps += 1
-        assert not terminated
     assert steps == env.unwrapped.meta_env.max_episode_steps
     env.close()
 

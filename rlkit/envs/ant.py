@@ -1,0 +1,91 @@
+"""The ant body: model, reset, contact forces. Tasks, observations and rewards are in `ant_dir` and `ant_goal`."""
+
+import mujoco
+import numpy as np
+from numpy.typing import DTypeLike
+
+from rlkit.envs.mujoco_batch import Backend
+from rlkit.envs.mujoco_env import MujocoMetaEnv
+from rlkit.envs.mujoco_model import Physics, gymnasium_asset, load_model
+
+LOW_GEAR = 30.0  # the file's gear is 150
+CONTACT_COST = 0.5e-3  # reward per squared contact force or torque, each clipped to ±1
+
+
+class Ant(MujocoMetaEnv):
+    """Four-legged runner, 0.88 kg (0.91 kg in native physics), 0.05 s a step; subclasses write `_observe` and `_outcome`.
+
+    Source: gym 0.12, ant.xml; katerakelly/oyster, rlkit/envs/ant.py and ant_multitask_base.py.
+    """
+
+    act_dim = 8
+    max_episode_steps = 200
+
+    def __init__(
+        self,
+        n_tasks: int,
+        *,
+        randomize_tasks: bool = True,
+        use_low_gear_ratio: bool = False,
+        contact_forces: bool = True,
+        physics: Physics = "mujoco210",
+        backend: Backend = "auto",
+        task_seed: int = 1337,
+        num_envs: int = 1,
+        physics_threads: int = 1,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        """Draw the task set and make the lanes.
+
+        Args:
+            n_tasks: size of the task set.
+            randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
+            use_low_gear_ratio: motors of gear 30 instead of 150.
+            contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
+            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
+            backend: "auto", "batch" (mujoco.batch, without contact forces only) or "pool" (threads over mj_step).
+            task_seed: seed of the generator that draws the task set.
+            num_envs: the most lanes that can be in use.
+            physics_threads: threads that step the lanes.
+            dtype: of observations, outcomes, tasks and rewards.
+        Raises:
+            ValueError: a value out of its range.
+        """
+        model = load_model(gymnasium_asset("ant.xml"), physics=physics)
+        if use_low_gear_ratio:
+            model.actuator_gear[:, 0] = LOW_GEAR
+            mujoco.mj_setConst(model, mujoco.MjData(model))  # the motors' greatest acceleration follows
+        super().__init__(
+            n_tasks,
+            model,
+            frame_skip=5,
+            fields=("xpos", "cfrc_ext"),
+            contact_forces=contact_forces,
+            backend=backend,
+            task_seed=task_seed,
+            num_envs=num_envs,
+            physics_threads=physics_threads,
+            dtype=dtype,
+        )
+        self._torso = model.body("torso").id
+        self._normalize_quaternion = physics == "mujoco210"  # MuJoCo before 3.2 normalised qpos itself, in the first forward
+
+    def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        qpos = self.model.qpos0 + generator.uniform(-0.1, 0.1, self.model.nq)
+        if self._normalize_quaternion:
+            mujoco.mj_normalizeQuat(self.model, qpos)
+        return qpos, 0.1 * generator.standard_normal(self.model.nv)
+
+    def _position(self) -> np.ndarray:
+        """The torso's x and y as `mj_step` leaves them: of its last stage, not of the state after it."""
+        return self.simulation.fields["xpos"][: self.num_lanes, self._torso, :2].copy()
+
+    def _clipped_forces(self, lanes: np.ndarray | slice) -> np.ndarray:
+        """Torque and force of contacts on each body, the world included, clipped to ±1; [n, 84]."""
+        forces = self.simulation.fields["cfrc_ext"][lanes]
+        return np.clip(forces, -1, 1).reshape(len(forces), -1)
+
+    def _costs(self, action: np.ndarray) -> np.ndarray:
+        """Squared norms of the action and of the clipped contact forces, [num_lanes, 2]."""
+        forces = self._clipped_forces(slice(self.num_lanes))
+        return np.stack([(action * action).sum(axis=1), (forces * forces).sum(axis=1)], axis=1)

@@ -1,0 +1,100 @@
+"""ant-dir: run in a direction that is not told."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from rlkit.envs.ant import CONTACT_COST, Ant
+from rlkit.envs.mujoco_batch import Backend
+from rlkit.envs.mujoco_model import Physics
+
+CONTROL_COST = 0.5  # reward per squared action
+
+
+class AntDir(Ant):
+    """Directions in the plane, or forward and backward only; an episode ends when the torso is too low or too high.
+
+    The observation is qpos without x and y (13) and qvel (14). The outcome is the torso's velocity along x and y [m/s], the
+    squared norms of the action and of the clipped contact forces, and the torso's height [m]. The task is (cos θ, sin θ).
+    Source: katerakelly/oyster, rlkit/envs/ant_dir.py.
+    """
+
+    name = "ant-dir"
+    obs_dim = 27
+    outcome_dim = 5
+    task_dim = 2
+
+    def __init__(
+        self,
+        n_tasks: int,
+        *,
+        forward_backward: bool = False,
+        alive_bonus: float = 1.0,
+        randomize_tasks: bool = True,
+        use_low_gear_ratio: bool = False,
+        contact_forces: bool = True,
+        physics: Physics = "mujoco210",
+        backend: Backend = "auto",
+        task_seed: int = 1337,
+        num_envs: int = 1,
+        physics_threads: int = 1,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        """Draw the directions and make the lanes.
+
+        Args:
+            n_tasks: number of directions; with `forward_backward` it must be 2.
+            forward_backward: the directions are θ = 0 and θ = π; False: θ is drawn uniformly from [0, 2π).
+            alive_bonus: reward of each step.
+            randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
+            use_low_gear_ratio: motors of gear 30 instead of 150.
+            contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
+            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
+            backend: "auto", "batch" (mujoco.batch, without contact forces only) or "pool" (threads over mj_step).
+            task_seed: seed of the generator that draws the directions.
+            num_envs: the most lanes that can be in use.
+            physics_threads: threads that step the lanes.
+            dtype: of observations, outcomes, tasks and rewards.
+        Raises:
+            ValueError: a value out of its range, or `forward_backward` with another number of tasks than 2.
+        """
+        self.forward_backward = bool(forward_backward)
+        self.alive_bonus = float(alive_bonus)
+        super().__init__(
+            n_tasks,
+            randomize_tasks=randomize_tasks,
+            use_low_gear_ratio=use_low_gear_ratio,
+            contact_forces=contact_forces,
+            physics=physics,
+            backend=backend,
+            task_seed=task_seed,
+            num_envs=num_envs,
+            physics_threads=physics_threads,
+            dtype=dtype,
+        )
+
+    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
+        """Draw directions, [num_tasks, 2]; with `forward_backward` return the two."""
+        if self.forward_backward and num_tasks != 2:
+            raise ValueError(
+                f"n_tasks is {num_tasks}, but {self.name} with forward_backward has exactly 2 tasks; "
+                "set forward_backward to false for more directions"
+            )
+        angles = np.array([0.0, np.pi]) if self.forward_backward else rng.uniform(0.0, 2.0 * np.pi, size=num_tasks)
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
+        """r = v · (cos θ, sin θ) - 0.5 ‖u‖² - 0.0005 ‖contact‖² + alive bonus; no sparse form; ends outside 0.2 ≤ z ≤ 1."""
+        speed = outcome[..., 0] * task[..., 0] + outcome[..., 1] * task[..., 1]
+        reward = speed - CONTROL_COST * outcome[..., 2] - CONTACT_COST * outcome[..., 3] + self.alive_bonus
+        height = outcome[..., 4] + 0 * task[..., 0]
+        return reward, 0 * abs(reward), ~((height >= 0.2) & (height <= 1.0))
+
+    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+        return np.concatenate([self.simulation.qpos[lanes, 2:], self.simulation.qvel[lanes]], axis=1)
+
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
+        velocity = (self._position() - position_before) / self.dt
+        height = self.simulation.qpos[: self.num_lanes, 2:3]
+        return np.concatenate([velocity, self._costs(action), height], axis=1)

@@ -1,0 +1,100 @@
+"""Task distributions over the dynamics of one body, those of `rand_param_envs`: each lane has a model of its own."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from rand_param_envs import RandomEnv
+from rlkit.envs.mujoco_batch import Backend
+from rlkit.envs.mujoco_env import MujocoMetaEnv
+from rlkit.envs.mujoco_model import Physics, gymnasium_asset, load_model
+
+
+class RandParamsEnv(MujocoMetaEnv):
+    """Forward speed under unknown dynamics; a task is the factors of masses, inertias, dampings and frictions.
+
+    The observation is qpos without x, and qvel clipped to ±10. For the outcome see `RandomEnv.outcome`; the reward is the same
+    for all tasks. What a lane runs on is the base model times the task's factors, rounded to `dtype`.
+    """
+
+    random_env_class: ClassVar[type[RandomEnv]]
+    model_file: ClassVar[str]
+    outcome_dim = 5
+    max_episode_steps = 200
+
+    def __init__(
+        self,
+        n_tasks: int,
+        *,
+        alive_bonus: float = 1.0,
+        log_scale_limit: float = 3.0,
+        recompute_constants: bool = False,
+        randomize_tasks: bool = True,
+        physics: Physics = "mujoco210",
+        backend: Backend = "auto",
+        task_seed: int = 1337,
+        num_envs: int = 1,
+        physics_threads: int = 1,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        """Draw the dynamics and make the lanes.
+
+        Args:
+            n_tasks: number of dynamics.
+            alive_bonus: reward of each step.
+            log_scale_limit: c in the factors b^U(-c, c), b 1.5 (1.3 for dampings).
+            recompute_constants: let MuJoCo's derived constants follow the task's values; False: as published, those of the base
+                model stay.
+            randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
+            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
+            backend: "auto", "batch" (mujoco.batch) or "pool" (threads over mj_step); the numbers are the same.
+            task_seed: seed of the generator that draws the dynamics.
+            num_envs: the most lanes that can be in use.
+            physics_threads: threads that step the lanes.
+            dtype: of observations, outcomes, tasks and rewards.
+        Raises:
+            ValueError: a value out of its range.
+        """
+        cls = self.random_env_class
+        model = load_model(gymnasium_asset(self.model_file), physics=physics, timestep=cls.timestep)
+        self.random_env = cls(model, log_scale_limit=log_scale_limit, recompute_constants=recompute_constants)
+        self.alive_bonus = float(alive_bonus)
+        super().__init__(
+            n_tasks,
+            model,
+            frame_skip=cls.frame_skip,
+            fields=(),
+            backend=backend,
+            task_seed=task_seed,
+            num_envs=num_envs,
+            physics_threads=physics_threads,
+            dtype=dtype,
+        )
+
+    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
+        """Draw factors, [num_tasks, task_dim]; their order is that of `RandomEnv.sample_factors`."""
+        return self.random_env.sample_factors(rng, num_tasks)
+
+    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
+        """r = v + alive bonus - 0.001 ‖u‖², whatever the task; no sparse form; ends when the body is no longer `healthy`."""
+        nothing = 0 * task[..., 0]  # gives the result the task's leading axes
+        reward = self.random_env.reward(outcome, self.alive_bonus) + nothing
+        return reward, 0 * abs(reward), ~self.random_env.healthy(outcome) | (nothing != 0)
+
+    def _select_tasks(self, lanes: np.ndarray) -> None:
+        values = self.random_env.scaled(self._lane_tasks[lanes].astype(np.float64))
+        self.simulation.set_model_fields(lanes, values, recompute_constants=self.random_env.recompute_constants)
+
+    def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return self.random_env.draw_start(generator)
+
+    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+        return self.random_env.observe(self.simulation.qpos[lanes], self.simulation.qvel[lanes])
+
+    def _position(self) -> np.ndarray:
+        return self.simulation.qpos[: self.num_lanes, 0].copy()
+
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
+        qpos, qvel = self.simulation.qpos[: self.num_lanes], self.simulation.qvel[: self.num_lanes]
+        return self.random_env.outcome((self._position() - position_before) / self.dt, action, qpos, qvel)
