@@ -25,6 +25,7 @@ TIMES = {
     "Sample Time (s)",
     "Epoch Time (s)",
     "Total Train Time (s)",
+    "(Previous) Save Time (s)",
 }
 TINY = {
     "env_name": "point-robot",
