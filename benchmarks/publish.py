@@ -1,0 +1,95 @@
+"""Put finished runs into docs/results: their tables, a figure of the curves, and a page that says how they were made.
+
+    python -m benchmarks.publish docs/results/quick-point-robot output/point-robot/<time> ... --title "point-robot, quick"
+
+Run it on the run folders themselves; weights and checkpoints stay behind. Everything on the page is read from the runs.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from rlkit.core.errors import UserError
+from rlkit.visualization.plot import plot_runs
+from rlkit.visualization.results import write_results
+from rlkit.visualization.runs import Run, find_runs, group_runs
+
+TEST = "AverageReturn_all_test_tasks"
+PANELS = (TEST, "AverageReturn_prior_test_tasks", "AverageTrainReturn_all_train_tasks")
+COPIED = ("progress.csv", "online_returns.csv", "sim_policy.csv", "trajectories.png")
+
+
+def copy_run(run_dir: Path, folder: Path) -> None:
+    """Copy a run's tables and pictures; its variant.json without the place where it was written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        if (run_dir / name).exists():
+            shutil.copy(run_dir / name, folder / name)
+    variant = json.loads((run_dir / "variant.json").read_text())
+    variant["util_params"]["base_log_dir"] = "output"
+    (folder / "variant.json").write_text(json.dumps(variant, indent=2, sort_keys=True) + "\n")
+
+
+def wall_minutes(run: Run) -> float:
+    """Minutes of collection, training, evaluation (but the last one) and checkpoints."""
+    return float((run.columns["Epoch Time (s)"].sum() + run.columns.get("(Previous) Save Time (s)", np.zeros(1)).sum()) / 60)
+
+
+def page(title: str, runs: Sequence[Run], variants: Sequence[Mapping[str, Any]], table: str, command: str) -> str:
+    """The text of the folder's README.md."""
+    machines = {f"{v['machine']['cpu']}, {v['machine']['cpus']} CPUs, {v['machine']['device']}" for v in variants}
+    versions = {", ".join(f"{name} {version}" for name, version in sorted(v["versions"].items())) for v in variants}
+    times = ", ".join(f"{wall_minutes(run):.0f}" for run in runs)
+    steps = ", ".join(f"{run.columns['Number of train steps total'][-1]:,.0f}" for run in runs)
+    threads = sorted({v["util_params"]["torch_threads"] for v in variants})
+    pictures = [run.path.name for run in runs if (run.path / "trajectories.png").exists()]
+    lines = [
+        f"# {title}",
+        "",
+        "![curves](curves.png)",
+        "",
+        table,
+        f"- Command, a seed each: `{command}`; the complete settings are in `<seed>/variant.json`.",
+        f"- Page, table and figure: `python -m benchmarks.publish` on the run folders. Judged on `{TEST}`.",
+        f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads[0]} threads, beside other jobs).",
+        f"- Machine: {'; '.join(sorted(machines))}.",
+        f"- Versions: {'; '.join(sorted(versions))}.",
+    ]
+    for name in pictures:
+        lines += ["", f"Meta-test of {name} (`sim_policy.py`):", "", f"![trajectories]({name}/trajectories.png)"]
+    return "\n".join(lines) + "\n"
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("run_dirs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--title", required=True, help="Heading of the page.")
+@click.option("--command", required=True, help="The command that made the runs, with <seed> for the seed.")
+def main(folder: Path, run_dirs: tuple[Path, ...], title: str, command: str) -> None:
+    """Copy the tables of RUN_DIRS to FOLDER and write its page and figure."""
+    seen: list[str] = []
+    for run_dir in run_dirs:
+        seed = json.loads((run_dir / "variant.json").read_text())["seed"]
+        name = f"seed{seed}" if f"seed{seed}" not in seen else f"seed{seed}-{len(seen)}"
+        seen.append(name)
+        copy_run(run_dir, folder / name)
+    try:
+        runs = find_runs([folder])
+        groups = group_runs(runs)
+        names = [name for name in PANELS if all(np.isfinite(run.columns[name]).any() for run in runs)]
+        plot_runs(groups, folder / "curves.png", y_names=names, title=title)
+        write_results(groups, folder / "results.md", TEST)
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
+    variants = [json.loads((run.path / "variant.json").read_text()) for run in runs]
+    (folder / "README.md").write_text(page(title, runs, variants, (folder / "results.md").read_text(), command))
+    click.echo(f"wrote {folder / 'README.md'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Published pages are made from the runs' own files and carry nothing of the machine's folders."""
+
+import json
+
+from click.testing import CliRunner
+
+from benchmarks.publish import main
+
+HEADER = [
+    "AverageReturn_all_test_tasks",
+    "AverageReturn_prior_test_tasks",
+    "AverageTrainReturn_all_train_tasks",
+    "Number of train steps total",
+    "Number of env steps total",
+    "Epoch Time (s)",
+]
+
+
+def write_run(folder, seed):
+    folder.mkdir(parents=True)
+    rows = [[-20 + i + seed, -25, -15 + i, 100 * (i + 1), 1000 * (i + 1), 30] for i in range(6)]
+    (folder / "progress.csv").write_text("\n".join(",".join(map(str, row)) for row in [HEADER, *rows]) + "\n")
+    variant = {
+        "env_name": "point-robot",
+        "algo_params": {"kl_lambda": 0.1},
+        "seed": seed,
+        "util_params": {"base_log_dir": str(folder), "torch_threads": 2},
+        "machine": {"cpu": "a processor", "cpus": 2, "device": "cpu"},
+        "versions": {"torch": "2.13.0", "commit": "abc"},
+    }
+    (folder / "variant.json").write_text(json.dumps(variant))
+
+
+def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_local_path(tmp_path):
+    for seed in (1, 2):
+        write_run(tmp_path / f"run{seed}", seed)
+    docs = tmp_path / "docs"
+    arguments = [str(docs), str(tmp_path / "run1"), str(tmp_path / "run2"), "--title", "Robots", "--command", "launch it"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    page = (docs / "README.md").read_text()
+    assert "| -16.00 |" in page and "| -15.00 |" in page  # mean of -18..-14, and one more
+    assert "Wall-clock minutes: 3, 3" in page
+    assert str(tmp_path) not in page + "".join((docs / f"seed{s}" / "variant.json").read_text() for s in (1, 2))
+    assert (docs / "curves.png").stat().st_size > 1000
