@@ -29,12 +29,12 @@ TINY = {
     "env_params": {"n_tasks": 9},
     "algo_params": {
         "meta_batch": 4,
-        "num_iterations": 8,
+        "num_iterations": 30,
         "num_initial_steps": 100,
         "num_tasks_sample": 3,
         "num_steps_prior": 40,
         "num_extra_rl_steps_posterior": 40,
-        "num_train_steps_per_itr": 60,
+        "num_train_steps_per_itr": 40,
         "num_evals": 1,
         "num_steps_per_eval": 60,
         "batch_size": 32,
@@ -64,7 +64,10 @@ def the_run_in(folder: Path) -> Path:
 
 
 def killed_run(config: Path, folder: Path, seconds: float, kills: int, rng: random.Random) -> Path:
-    """Start a run and kill it `kills` times, each at a random moment within `seconds`, then let it finish."""
+    """Start a run and kill it `kills` times, each at a random moment within `seconds`, then let it finish.
+
+    A run that reaches its end before the last kill shows less than was asked for: SystemExit.
+    """
     process = launch(str(config), "--seed", "0", "--set", f"util_params.base_log_dir={json.dumps(str(folder))}")
     for kill in range(kills):
         while process.poll() is None and not list(folder.glob("*/*/variant.json")):
@@ -72,6 +75,8 @@ def killed_run(config: Path, folder: Path, seconds: float, kills: int, rng: rand
         started, moment = time.monotonic(), rng.uniform(0, seconds)
         while process.poll() is None and time.monotonic() - started < moment:
             time.sleep(0.01)
+        if process.poll() is not None:
+            raise SystemExit(f"the run was done before kill {kill + 1}; expected a longer one, or fewer kills")
         process.send_signal(signal.SIGKILL)
         process.communicate()
         run_dir = the_run_in(folder)
@@ -107,7 +112,7 @@ def compare(kills: int, seed: int, workspace: Path, settings: dict | None = None
     finish(whole)
     seconds = time.monotonic() - started
     print(f"uninterrupted: {seconds:.1f} s")
-    killed = killed_run(config, workspace / "killed", seconds, kills, random.Random(seed))
+    killed = killed_run(config, workspace / "killed", 3 * seconds / (kills + 4), kills, random.Random(seed))
     return differences(the_run_in(workspace / "whole"), killed)
 
 
