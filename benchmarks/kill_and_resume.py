@@ -63,26 +63,38 @@ def the_run_in(folder: Path) -> Path:
     return run_dir
 
 
+def wait_for_work(process: subprocess.Popen, folder: Path, known_lines: int) -> float:
+    """Wait until a run has begun to work, which its log says, or has ended; the time then."""
+    while process.poll() is None and num_log_lines(folder) <= known_lines:
+        time.sleep(0.005)
+    return time.monotonic()
+
+
+def num_log_lines(folder: Path) -> int:
+    """Lines of the debug.log below a base folder."""
+    return sum(len(path.read_text().splitlines()) for path in folder.glob("*/*/debug.log"))
+
+
 def killed_run(config: Path, folder: Path, seconds: float, kills: int, rng: random.Random) -> Path:
-    """Start a run and kill it `kills` times, each at a random moment within `seconds`, then let it finish.
+    """Start a run and kill it `kills` times, each at a random moment of its first `seconds` of work, then let it finish.
 
     A run that reaches its end before the last kill shows less than was asked for: SystemExit.
     """
     process = launch(str(config), "--seed", "0", "--set", f"util_params.base_log_dir={json.dumps(str(folder))}")
+    known_lines = 0
     for kill in range(kills):
-        while process.poll() is None and not list(folder.glob("*/*/variant.json")):
-            time.sleep(0.01)
-        started, moment = time.monotonic(), rng.uniform(0, seconds)
+        started, moment = wait_for_work(process, folder, known_lines), rng.uniform(0, seconds)
         while process.poll() is None and time.monotonic() - started < moment:
-            time.sleep(0.01)
+            time.sleep(0.005)
         if process.poll() is not None:
+            process.communicate()
             raise SystemExit(f"the run was done before kill {kill + 1}; expected a longer one, or fewer kills")
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        run_dir = the_run_in(folder)
+        run_dir, known_lines = the_run_in(folder), num_log_lines(folder)
         manifest = run_dir / "checkpoint" / "manifest.json"
         after = json.loads(manifest.read_text())["manifest"]["iteration"] if manifest.exists() else None
-        print(f"kill {kill + 1}: {time.monotonic() - started:.2f} s after its start, last checkpoint: iteration {after}")
+        print(f"kill {kill + 1}: after {time.monotonic() - started:.2f} s of work, last checkpoint: iteration {after}")
         process = launch("--resume", str(run_dir))
     finish(process)
     return the_run_in(folder)
@@ -103,16 +115,20 @@ def differences(one: Path, other: Path) -> list[str]:
     return found
 
 
-def compare(kills: int, seed: int, workspace: Path, settings: dict | None = None) -> list[str]:
-    """Run once without a kill and once with `kills` of them; what differs."""
+def compare(kills: int, seed: int, workspace: Path, settings: dict | None = None, share: float = 1.6) -> list[str]:
+    """Run once without a kill and once with `kills` of them, at moments of which the latest add up to `share` of a run.
+
+    Returns:
+        What differs.
+    """
     config = workspace / "config.json"
     config.write_text(json.dumps(TINY | (settings or {})))
-    started = time.monotonic()
     whole = launch(str(config), "--seed", "0", "--set", f"util_params.base_log_dir={json.dumps(str(workspace / 'whole'))}")
+    started = wait_for_work(whole, workspace / "whole", 0)
     finish(whole)
     seconds = time.monotonic() - started
-    print(f"uninterrupted: {seconds:.1f} s")
-    killed = killed_run(config, workspace / "killed", 3 * seconds / (kills + 4), kills, random.Random(seed))
+    print(f"uninterrupted: {seconds:.1f} s of work")
+    killed = killed_run(config, workspace / "killed", share * seconds / kills, kills, random.Random(seed))
     return differences(the_run_in(workspace / "whole"), killed)
 
 
