@@ -58,6 +58,7 @@ def evaluate_adaptation(
     max_path_length: int,
     streams: Callable[[int, int, int], np.random.Generator],
     deterministic: bool = True,
+    explored: Sequence[Paths] = (),
 ) -> Adaptation:
     """Run the meta-test procedure: a run starts from an empty belief, and adapts after each of its trajectories.
 
@@ -73,13 +74,16 @@ def evaluate_adaptation(
         max_path_length: horizon of a trajectory.
         streams: generator of a trajectory from (index into task_ids, run, trajectory).
         deterministic: no action noise, in exploration trajectories as well.
+        explored: the first trajectories of every run, one entry each with all lanes in task-major order, where they have been
+            run already (exploration trajectories do not depend on each other).
     Source: PEARL, algorithm 2; specs 1.7 A.
     """
     lanes = [(index, run) for index in range(len(task_ids)) for run in range(num_runs)]
     slices: list[list[Paths]] = []
     for start in range(0, len(lanes), env.num_envs):
         part = lanes[start : start + env.num_envs]
-        slices.append(_adapt_slice(env, policy, task_ids, part, num_steps, max_path_length, streams, deterministic))
+        given = [paths.select(np.arange(start, start + len(part))) for paths in explored]
+        slices.append(_adapt_slice(env, policy, task_ids, part, num_steps, max_path_length, streams, deterministic, given))
     depth = max(len(trajectories) for trajectories in slices)
     padded = [s + [s[0].emptied()] * (depth - len(s)) for s in slices]
     trajectories = [Paths.concatenate(list(parts)) for parts in zip(*padded, strict=True)]
@@ -95,6 +99,7 @@ def _adapt_slice(
     max_path_length: int,
     streams: Callable[[int, int, int], np.random.Generator],
     deterministic: bool,
+    explored: Sequence[Paths],
 ) -> list[Paths]:
     """The runs of at most num_envs lanes; lanes whose budget is spent get empty trajectories."""
     policy.reset_belief(len(lanes))
@@ -102,8 +107,11 @@ def _adapt_slice(
     steps = np.zeros(len(lanes), dtype=np.int64)
     trajectories: list[Paths] = []
     while (steps < num_steps).any():
-        generators = [streams(index, run, len(trajectories)) for index, run in lanes]
-        paths = rollout(env, policy, ids, generators, max_path_length, deterministic=deterministic)
+        if len(trajectories) < len(explored):
+            paths = explored[len(trajectories)]
+        else:
+            generators = [streams(index, run, len(trajectories)) for index, run in lanes]
+            paths = rollout(env, policy, ids, generators, max_path_length, deterministic=deterministic)
         paths = paths.emptied(where=steps >= num_steps)
         policy.adapt(paths)
         steps += paths.lengths

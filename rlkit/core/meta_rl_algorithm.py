@@ -4,7 +4,7 @@ Everything runs as wide as the schedule allows: trajectories that do not depend 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -162,11 +162,9 @@ class MetaRLAlgorithm:
             self._dump_prior_paths(iteration)
         draws = stream(self.seed, "evaluation tasks", iteration).integers(len(self.train_tasks), size=len(self.eval_tasks))
         train_tasks = [self.train_tasks[i] for i in draws]
-        with_buffer = self._returns_with_buffer_context(iteration, train_tasks)
-        self._adaptations = {
-            "train": self._adaptation("meta-train", iteration, train_tasks),
-            "test": self._adaptation("meta-test", iteration, list(self.eval_tasks)),
-        }
+        splits = {"train": train_tasks, "test": list(self.eval_tasks)}
+        with_buffer, explored = self._independent_trajectories(iteration, splits)
+        self._adaptations = {split: self._adaptation(iteration, split, splits[split], explored[split]) for split in splits}
         if cfg.dump_eval_paths:
             self._dump_test_paths(iteration)
         final = {split: a.final_returns(cfg.sparse_rewards) for split, a in self._adaptations.items()}
@@ -179,8 +177,44 @@ class MetaRLAlgorithm:
             "AverageReturn_all_test_tasks": float(final["test"].mean()),
         }
 
-    def _adaptation(self, purpose: str, iteration: int, tasks: list[int]) -> Adaptation:
-        """Run the meta-test on some tasks."""
+    def _independent_trajectories(self, iteration: int, splits: dict[str, list[int]]) -> tuple[np.ndarray, dict]:
+        """Run all that depends on no other trajectory of the evaluation at once, as wide as the environment is.
+
+        Returns:
+            Return of each train task with z from the posterior of a training context batch, a fresh one a trajectory,
+            [num_tasks]; and of each split the exploration trajectories of every run, as `evaluate_adaptation` takes them.
+        """
+        cfg, tasks = self.config, splits["train"]
+        num_trajectories = max(1, cfg.num_steps_per_eval // cfg.max_path_length)
+        lanes = [(index, n) for index in range(len(tasks)) for n in range(num_trajectories)]
+        generators = [stream(self.seed, "buffer evaluation", iteration, index, n) for index, n in lanes]
+        rows = cfg.embedding_batch_size
+        drawn = [self.encoder_buffer.draw(tasks[index], rows, g) for (index, _), g in zip(lanes, generators, strict=True)]
+        contexts = [self.agent.context_of(batch)[0] for batch in drawn]
+        blocks = [[tasks[index] for index, _ in lanes]]
+
+        # Shorter episodes may take more trajectories than this, but never fewer.
+        num_explored = min(cfg.num_exp_traj_eval, math.ceil(cfg.num_steps_per_eval / cfg.max_path_length))
+        for split, split_tasks in splits.items():
+            streams = self._eval_streams(iteration, split)
+            for n in range(num_explored):
+                runs = [(index, run) for index in range(len(split_tasks)) for run in range(cfg.num_evals)]
+                generators += [streams(index, run, n) for index, run in runs]
+                blocks.append([split_tasks[index] for index, _ in runs])
+        task_ids = sum(blocks, [])
+        contexts += [None] * (len(task_ids) - len(contexts))
+        paths = self.sampler.obtain_samples(task_ids, generators, contexts, deterministic=cfg.eval_deterministic)
+        ends = np.cumsum([len(block) for block in blocks])
+        parts = [paths.select(np.arange(end - len(block), end)) for block, end in zip(blocks, ends, strict=True)]
+        with_buffer = parts[0].returns(cfg.sparse_rewards).reshape(len(tasks), num_trajectories).mean(axis=1)
+        explored = {split: parts[1 + k * num_explored :][:num_explored] for k, split in enumerate(splits)}
+        return with_buffer, explored
+
+    def _eval_streams(self, iteration: int, split: str) -> Callable[[int, int, int], np.random.Generator]:
+        return lambda index, run, n: stream(self.seed, f"meta-{split}", iteration, index, run, n)
+
+    def _adaptation(self, iteration: int, split: str, tasks: list[int], explored: Sequence[Paths]) -> Adaptation:
+        """Run the meta-test on some tasks, whose exploration trajectories were run before."""
         return evaluate_adaptation(
             self.env,
             self.agent,
@@ -188,23 +222,10 @@ class MetaRLAlgorithm:
             num_runs=self.config.num_evals,
             num_steps=self.config.num_steps_per_eval,
             max_path_length=self.config.max_path_length,
-            streams=lambda index, run, n: stream(self.seed, purpose, iteration, index, run, n),
+            streams=self._eval_streams(iteration, split),
             deterministic=self.config.eval_deterministic,
+            explored=explored,
         )
-
-    def _returns_with_buffer_context(self, iteration: int, tasks: list[int]) -> np.ndarray:
-        """Return of each task with z from the posterior of a training context batch, a fresh one a trajectory, [num_tasks]."""
-        cfg = self.config
-        num_trajectories = max(1, cfg.num_steps_per_eval // cfg.max_path_length)
-        lanes = [(index, n) for index in range(len(tasks)) for n in range(num_trajectories)]
-        generators = [stream(self.seed, "buffer evaluation", iteration, index, n) for index, n in lanes]
-        rows = self.config.embedding_batch_size
-        drawn = [self.encoder_buffer.draw(tasks[index], rows, g) for (index, _), g in zip(lanes, generators, strict=True)]
-        contexts = [self.agent.context_of(batch)[0] for batch in drawn]
-        paths = self.sampler.obtain_samples(
-            [tasks[index] for index, _ in lanes], generators, contexts, deterministic=cfg.eval_deterministic
-        )
-        return paths.returns(cfg.sparse_rewards).reshape(len(tasks), num_trajectories).mean(axis=1)
 
     def _dump_prior_paths(self, iteration: int) -> None:
         """Twenty trajectories with z from the prior on the first eval task, as an NPZ file."""

@@ -58,7 +58,7 @@ def build_env(config: Any, tasks: np.ndarray | None = None, num_envs: int | None
 def default_num_envs(config: Any) -> int:
     """Lanes that hold the widest rollout of an iteration, at most 128."""
     algo = config.algo_params
-    runs = config.n_eval_tasks * max(algo.num_evals, algo.num_steps_per_eval // algo.max_path_length)
+    runs = config.n_eval_tasks * (2 * algo.num_exp_traj_eval * algo.num_evals + algo.num_steps_per_eval // algo.max_path_length)
     visits = algo.num_tasks_sample * math.ceil(
         max(algo.num_steps_prior, algo.num_extra_rl_steps_posterior) / algo.max_path_length
     )

@@ -43,18 +43,20 @@ def rollout(
     paths = Paths.empty(num_paths, max_path_length, env.obs_dim, env.act_dim, env.outcome_dim, latent_dim=0, dtype=env.dtype)
     paths.task_ids[:] = task_ids
     paths.obs[:, 0] = obs
-    alive = np.ones(num_paths, dtype=bool)
+    alive, rows = np.ones(num_paths, dtype=bool), slice(None)
     for t in range(max_path_length):
         action = policy.get_actions(obs, None if noise is None else noise[:, t])
         obs, reward, terminated, _, info = env.step(action)
-        paths.obs[alive, t + 1] = obs[alive]
-        paths.actions[alive, t] = action[alive]
-        paths.rewards[alive, t] = reward[alive]
-        paths.sparse_rewards[alive, t] = info["sparse_reward"][alive]
-        paths.outcomes[alive, t] = info["outcome"][alive]
-        paths.terminated[alive, t] = terminated[alive]
-        paths.lengths[alive] = t + 1
-        alive &= ~terminated
-        if not alive.any():
-            break
+        paths.obs[rows, t + 1] = obs[rows]
+        paths.actions[rows, t] = action[rows]
+        paths.rewards[rows, t] = reward[rows]
+        paths.sparse_rewards[rows, t] = info["sparse_reward"][rows]
+        paths.outcomes[rows, t] = info["outcome"][rows]
+        paths.terminated[rows, t] = terminated[rows]
+        paths.lengths[rows] = t + 1
+        if terminated.any():
+            alive &= ~terminated
+            rows = np.flatnonzero(alive)
+            if not len(rows):
+                break
     return paths

@@ -141,15 +141,17 @@ class Mlp(nn.Module):
         if matmul not in MATMUL_ROUTES:
             raise ValueError(f"matmul is {matmul!r}; expected one of {', '.join(MATMUL_ROUTES)}")
         self.input_size, self.output_size, self.matmul = input_size, output_size, matmul
-        self.num_hidden = len(hidden_sizes)
         self.share_slices(None, 1)
         width = input_size
+        trunk = []
         for i, size in enumerate(hidden_sizes):
             layer = nn.utils.skip_init(nn.Linear, width, size)
             fanout_init_(layer.weight, generator)
             nn.init.constant_(layer.bias, 0.1)
             self.add_module(f"fc{i}", layer)
+            trunk.append(layer)
             width = size
+        self._trunk = tuple(trunk)  # the same layers once more: looking them up by name costs more than a small product
         self.last_fc = self._head(width, output_size, init_w, generator)
 
     @staticmethod
@@ -176,6 +178,13 @@ class Mlp(nn.Module):
         y = MlpFunction.apply(rows, self._route(rows), *parameters)
         return y.view(*x.shape[:-1], y.shape[-1])
 
+    def last_hidden(self, x: Tensor) -> Tensor:
+        """The last ReLU layer on a few rows [rows, input_size]: what acting needs, without a graph."""
+        route = self._route(x)._replace(num_slices=1)
+        for layer in self._trunk:
+            x = route.linear(x, layer.weight, layer.bias, relu=True)
+        return x
+
     def _route(self, rows: Tensor) -> Route:
         """On a CPU slices of about SLICE_ROWS rows, a number that the workers share evenly; elsewhere all rows at once."""
         if rows.device.type != "cpu":
@@ -191,8 +200,7 @@ class Mlp(nn.Module):
 
     def _layers(self) -> list[tuple[Tensor, Tensor]]:
         """(weight, bias) of every layer; several heads are joined into one layer."""
-        layers = [getattr(self, f"fc{i}") for i in range(self.num_hidden)]
-        pairs = [(layer.weight, layer.bias) for layer in layers]
+        pairs = [(layer.weight, layer.bias) for layer in self._trunk]
         heads = self.heads()
         if len(heads) == 1:
             return [*pairs, (heads[0].weight, heads[0].bias)]

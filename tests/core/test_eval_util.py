@@ -8,7 +8,7 @@ from rlkit.core.seeding import stream
 from tests.toy import CountingEnv, RecordingPolicy
 
 
-def run(task_ids, *, num_envs=16, num_runs=1, num_steps=10, horizon=4, policy=None):
+def run(task_ids, *, num_envs=16, num_runs=1, num_steps=10, horizon=4, policy=None, explored=()):
     return evaluate_adaptation(
         CountingEnv(num_envs),
         policy or RecordingPolicy(),
@@ -17,6 +17,7 @@ def run(task_ids, *, num_envs=16, num_runs=1, num_steps=10, horizon=4, policy=No
         num_steps=num_steps,
         max_path_length=horizon,
         streams=lambda index, run, n: stream(0, "test", index, run, n),
+        explored=explored,
     )
 
 
@@ -53,6 +54,15 @@ def test_number_of_lanes_changes_nothing(num_envs):
     wide, narrow = run([0, 3, 1], num_runs=2), run([0, 3, 1], num_runs=2, num_envs=num_envs)
     np.testing.assert_array_equal(wide.returns(False), narrow.returns(False))
     np.testing.assert_array_equal(wide.num_trajectories(), narrow.num_trajectories())
+
+
+@pytest.mark.parametrize("num_envs", [2, 16])
+def test_trajectories_that_were_run_before_count_and_are_shown_to_the_policy(num_envs):
+    policy, whole_policy = RecordingPolicy(), RecordingPolicy()
+    whole = run([0, 3, 1], num_runs=2, num_envs=num_envs, policy=whole_policy)
+    partial = run([0, 3, 1], num_runs=2, num_envs=num_envs, policy=policy, explored=whole.trajectories[:2])
+    np.testing.assert_array_equal(whole.returns(False), partial.returns(False))
+    assert policy.adapted == whole_policy.adapted
 
 
 def test_runs_of_one_task_use_different_random_streams():

@@ -59,7 +59,12 @@ class TanhGaussianPolicy(Mlp):
         action = torch.tanh(pre_tanh)
         return PolicySample(action, mean, log_std, tanh_normal_log_prob(pre_tanh, action, mean, log_std), pre_tanh)
 
+    @torch.no_grad()
     def act(self, obs: Tensor, z: Tensor, noise: Tensor | None) -> Tensor:
-        """Actions for the environment; without noise the deterministic tanh(mean)."""
-        mean, log_std = self.distribution(obs, z)
-        return torch.tanh(mean if noise is None else mean + log_std.exp() * noise)
+        """Actions for the environment, [num_envs, act_dim]; without noise the deterministic tanh(mean)."""
+        hidden = self.last_hidden(torch.cat([obs, z], dim=-1))
+        mean = self.last_fc(hidden)
+        if noise is None:
+            return mean.tanh_()
+        std = self.last_fc_log_std(hidden).clamp_(LOG_STD_MIN, LOG_STD_MAX).exp_()
+        return torch.addcmul(mean, std, noise).tanh_()
