@@ -40,7 +40,7 @@ TINY = {
         "batch_size": 32,
         "max_path_length": 20,
     },
-    "util_params": {"use_gpu": False, "torch_threads": 1, "physics_threads": 1},
+    "util_params": {"use_gpu": False, "torch_threads": 1, "physics_threads": 1, "matmul": "default", "slice_rows": 0},
 }
 
 

@@ -49,7 +49,7 @@ TINY = {
         "embedding_mini_batch_size": 8,
         "max_path_length": 5,
     },
-    "util_params": {"use_gpu": False, "torch_threads": 1, "physics_threads": 1},
+    "util_params": {"use_gpu": False, "torch_threads": 1, "physics_threads": 1, "matmul": "default", "slice_rows": 0},
     "seed": 3,
 }
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from rlkit.core.config import Relation
 from rlkit.launchers import ALGORITHMS
+from rlkit.launchers.calibrate import Matmul
 from rlkit.torch.sac.config import PEARLConfig, PositiveCount
 
 Index = Annotated[int, Field(ge=0)]
@@ -30,7 +31,9 @@ class UtilConfig:
     num_envs: PositiveCount | None = None  # environments that step together
     torch_threads: PositiveCount | None = None  # threads of PyTorch on the CPU
     physics_threads: PositiveCount | None = None  # threads that step the physics
-    matmul: Literal["default", "onednn"] = "default"  # route of matrix products on the CPU
+    matmul: Matmul = "auto"  # route of exact matrix products on the CPU; auto: measured at start
+    slice_rows: Index | None = None  # rows that a network multiplies at a time on the CPU; 0: all; null: measured at start
+    precision: Literal["float32", "tf32", "bf16"] = "float32"  # of the factors of products in the updates
     checkpoint_every: PositiveCount = 1  # iterations between two checkpoints
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from rlkit.core import config as settings_of
 from rlkit.core.errors import UserError
 from rlkit.launchers import ALGORITHMS
+from rlkit.launchers.calibrate import choose_route
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.machine import default_threads, machine, versions
 
@@ -37,15 +38,18 @@ def algorithm_module(name: str) -> tuple[ModuleType, Callable[..., Any]]:
 
 
 def resolve(config: ExperimentConfig) -> ExperimentConfig:
-    """Choose what the configuration leaves to the moment of starting (null): seed, lanes and threads.
+    """Choose what the configuration leaves to the moment of starting (null, "auto"): seed, lanes, threads, route of products.
 
     Returns:
         The configuration with every choice made; from it the run can be repeated.
     """
     util, threads = config.util_params, default_threads()
     module, _ = algorithm_module(config.algorithm)
+    matmul, slice_rows = choose_route(util.matmul, util.slice_rows)
     chosen = replace(
         util,
+        matmul=matmul,
+        slice_rows=slice_rows,
         num_envs=util.num_envs or module.default_num_envs(config),
         torch_threads=util.torch_threads or threads,
         physics_threads=util.physics_threads or threads,
@@ -67,9 +71,19 @@ def experiment_name(path: str | Path) -> str:
     return "-".join(parts[parts.index("configs") + 1 :] if "configs" in parts[:-1] else parts[-1:])
 
 
-def variant_record(config: ExperimentConfig, exp_name: str, device: str) -> dict[str, Any]:
-    """Put together variant.json: the complete configuration, and beside it what it ran with."""
-    return {**settings_of.to_dict(config), "exp_name": exp_name, "versions": versions(), "machine": machine(device)}
+def variant_record(config: ExperimentConfig, requested: ExperimentConfig, exp_name: str, device: str) -> dict[str, Any]:
+    """Put together variant.json: the complete configuration, and beside it what it ran with.
+
+    Args:
+        config: with every choice made.
+        requested: before `resolve`; what it left open stands under "requested".
+        exp_name: name of the experiment, for viskit.
+        device: name of the torch device.
+    """
+    complete, before = settings_of.to_dict(config), settings_of.flatten(settings_of.to_dict(requested))
+    left_open = {key: before.get(key) for key, value in settings_of.flatten(complete).items() if before.get(key) != value}
+    record = {"exp_name": exp_name, "requested": left_open, "versions": versions(), "machine": machine(device)}
+    return {**complete, **record}
 
 
 def create_run_folder(config: ExperimentConfig, now: datetime) -> Path:

@@ -14,7 +14,7 @@ from rlkit.envs import ENVS, env_class, make_env
 from rlkit.launchers.experiment_config import ExperimentConfig
 
 LAUNCHER_KEYWORDS = ("num_envs", "physics_threads", "dtype")  # of environment constructors; never in env_params
-RECORD_KEYS = ("exp_name", "versions", "machine")  # of variant.json: what a run was, beside its configuration
+RECORD_KEYS = ("exp_name", "requested", "versions", "machine")  # of variant.json: what a run was, beside its configuration
 
 
 def load_config(path: str | Path, settings: Iterable[str] = ()) -> ExperimentConfig:

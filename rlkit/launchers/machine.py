@@ -52,6 +52,25 @@ def choose_device(use_gpu: bool, gpu_id: int, say: Callable[[str], None]) -> str
     return f"cuda:{gpu_id}"
 
 
+def check_precision(precision: str, device: str, say: Callable[[str], None]) -> None:
+    """See whether the device has units for the precision that was asked for.
+
+    Args:
+        precision: "float32", "tf32" or "bf16".
+        device: name of the torch device.
+        say: takes the line that warns of a precision that is slower here than float32.
+    Raises:
+        UserError: tf32 on a device that cannot do it.
+    """
+    import torch
+
+    on_gpu = device.startswith("cuda")
+    if precision == "tf32" and not (on_gpu and torch.cuda.get_device_capability(device) >= (8, 0)):
+        raise UserError(f'util_params.precision = "tf32": expected a GPU of the Ampere generation or newer, got {device}')
+    if precision == "bf16" and not on_gpu and not _cpu_flags() & {"avx512_bf16", "amx_bf16", "bf16"}:
+        say("util_params.precision is bf16, but this CPU has no bfloat16 units: expect it to be slower than float32")
+
+
 def keep_freed_memory() -> None:
     """Tell the C library (glibc) to keep freed memory for reuse, in this process.
 
@@ -125,9 +144,18 @@ def _commit() -> str | None:
 
 
 def _cpu_model() -> str:
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpu_flags() -> set[str]:
+    """What the first CPU can do, in the kernel's words (x86: flags, ARM: Features); empty where the kernel does not tell."""
+    return set((_cpuinfo("flags") or _cpuinfo("Features")).split())
+
+
+def _cpuinfo(name: str) -> str:
+    """Value of the first line of /proc/cpuinfo with this name, "" if there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")

@@ -18,7 +18,7 @@ from rlkit.envs import make_env
 from rlkit.envs.base import MetaEnv
 from rlkit.samplers.in_place import InPlacePathSampler
 from rlkit.torch.encoders import MlpEncoder
-from rlkit.torch.networks import FlattenMlp
+from rlkit.torch.networks import SLICE_ROWS, Arithmetic, FlattenMlp
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.sac.sac import PEARLNetworks, PEARLSoftActorCritic
@@ -69,7 +69,10 @@ def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> PEA
     """Construct the six networks of the specs' table 1.5 on the CPU, initialised from the generator in a fixed order."""
     algo, latent_dim = config.algo_params, config.latent_size
     hidden = [config.net_size] * 3
-    options: dict[str, Any] = {"generator": generator, "matmul": config.util_params.matmul}
+    util = config.util_params
+    slice_rows = SLICE_ROWS if util.slice_rows is None else util.slice_rows
+    arithmetic = Arithmetic("default" if util.matmul == "auto" else util.matmul, util.precision, slice_rows)
+    options: dict[str, Any] = {"generator": generator, "arithmetic": arithmetic}
     context_dim = env.obs_dim + env.act_dim + 1 + (env.obs_dim if algo.use_next_obs_in_context else 0)
     encoder = MlpEncoder(context_dim, latent_dim, use_information_bottleneck=algo.use_information_bottleneck, **options)
     networks = PEARLNetworks(

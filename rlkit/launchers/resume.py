@@ -11,7 +11,8 @@ from rlkit.launchers.load_config import load_config, parse_config, read_variant
 
 CHANGEABLE = ("algo_params.num_iterations", "util_params.")
 FIXED = ("util_params.debug", "util_params.base_log_dir")  # decided where the run lies and what its counts are
-CHOSEN_AT_START = ("seed", "util_params.num_envs", "util_params.torch_threads", "util_params.physics_threads")
+_OF_THE_MACHINE = ("num_envs", "torch_threads", "physics_threads", "matmul", "slice_rows")
+CHOSEN_AT_START = ("seed", *(f"util_params.{key}" for key in _OF_THE_MACHINE))
 
 
 def resumed_config(run_dir: str | Path, config_path: str | Path | None, settings: Iterable[str]) -> ExperimentConfig:
@@ -53,9 +54,9 @@ def _may_change(key: str) -> bool:
 
 
 def _differences(config: ExperimentConfig, other: ExperimentConfig, name: str) -> Iterator[tuple[str, str]]:
-    """Yield each key whose values differ, with a text; null in `config` agrees with whatever was chosen at the start."""
+    """Yield each key whose values differ, with a text; what `config` leaves open agrees with whatever was chosen."""
     one, two = (settings_of.flatten(settings_of.to_dict(side)) for side in (config, other))
     for key in dict.fromkeys([*one, *two]):
         value, stored = one.get(key), two.get(key)
-        if value != stored and not (value is None and key in CHOSEN_AT_START):
+        if value != stored and not (value in (None, "auto") and key in CHOSEN_AT_START):
             yield key, f"{key} = {as_json(value)} ({name}: {as_json(stored)})"

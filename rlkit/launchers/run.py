@@ -24,7 +24,7 @@ from rlkit.launchers.display import make_display
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher_util import algorithm_module, create_run_folder, lock_run_folder, resolve, variant_record
-from rlkit.launchers.machine import choose_device, keep_freed_memory, machine, versions
+from rlkit.launchers.machine import check_precision, choose_device, keep_freed_memory, machine, versions
 from rlkit.launchers.run_folder import load_tasks, load_weights
 from rlkit.torch.pytorch_util import torch_threads
 
@@ -57,8 +57,9 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
         UserError: bad input.
         SystemExit: the run was stopped; with the exit codes of `exit_codes`.
     """
-    config = resolve(config.cut_for_debug() if config.util_params.debug else config)
-    device = choose_device(config.util_params.use_gpu, config.util_params.gpu_id, console.print)
+    requested = config.cut_for_debug() if config.util_params.debug else config
+    config = resolve(requested)
+    device = _device(config, console)
     files = EvalPathFiles()
     experiment = _build(config, device, files)
     with closing(experiment.env):
@@ -70,7 +71,7 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
                 tasks = io.BytesIO()
                 np.savez(tasks, tasks=experiment.env.tasks)
                 replace_file(run_dir / "tasks.npz", tasks.getvalue())
-                logger.write_variant(variant_record(config, exp_name, device))
+                logger.write_variant(variant_record(config, requested, exp_name, device))
             message = f"run folder {run_dir}, seed {config.seed}, device {device}"
             _train(config, experiment, logger, Checkpoint(run_dir), console, protect, message)
     return run_dir
@@ -90,7 +91,7 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
     if not os.access(run_dir, os.W_OK | os.X_OK):
         raise UserError(f"--resume {run_dir}: the folder is not writable")
     config = resolve(config)
-    device = choose_device(config.util_params.use_gpu, config.util_params.gpu_id, console.print)
+    device = _device(config, console)
     record, tasks = settings_of.read_json(run_dir / "variant.json"), load_tasks(run_dir)
     if tasks is None:
         raise UserError(f"--resume {run_dir}: there is no tasks.npz, the task set of the run")
@@ -121,6 +122,13 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
         else:
             message = f"{run_dir} goes on with iteration {start}, seed {config.seed}, device {device}"
             _train(config, experiment, logger, checkpoint, console, protect, message, start, clock)
+
+
+def _device(config: ExperimentConfig, console: Console) -> str:
+    util = config.util_params
+    device = choose_device(util.use_gpu, util.gpu_id, console.print)
+    check_precision(util.precision, device, console.print)
+    return device
 
 
 def _build(config: ExperimentConfig, device: str, files: EvalPathFiles, tasks: np.ndarray | None = None) -> Any:

@@ -43,7 +43,8 @@ def rollout(
     paths = Paths.empty(num_paths, max_path_length, env.obs_dim, env.act_dim, env.outcome_dim, latent_dim=0, dtype=env.dtype)
     paths.task_ids[:] = task_ids
     paths.obs[:, 0] = obs
-    alive, rows = np.ones(num_paths, dtype=bool), slice(None)
+    alive = np.ones(num_paths, dtype=bool)
+    rows: slice | np.ndarray = slice(None)  # of the lanes that still run
     for t in range(max_path_length):
         action = policy.get_actions(obs, None if noise is None else noise[:, t])
         obs, reward, terminated, _, info = env.step(action)
@@ -56,7 +57,7 @@ def rollout(
         paths.lengths[rows] = t + 1
         if terminated.any():
             alive &= ~terminated
-            rows = np.flatnonzero(alive)
-            if not len(rows):
+            rows = alive
+            if not alive.any():
                 break
     return paths

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlkit.torch.distributions import gaussian_sums
-from rlkit.torch.networks import Mlp
+from rlkit.torch.networks import EXACT, Arithmetic, Mlp
 
 State = tuple[Tensor, ...]
 
@@ -55,10 +55,10 @@ class MlpEncoder(Mlp, ContextEncoder):
         use_information_bottleneck: bool = True,
         hidden_sizes: Sequence[int] = (200, 200, 200),
         generator: torch.Generator | None = None,
-        matmul: str = "default",
+        arithmetic: Arithmetic = EXACT,
     ) -> None:
         output_size = 2 * latent_dim if use_information_bottleneck else latent_dim
-        super().__init__(hidden_sizes, context_dim, output_size, generator=generator, matmul=matmul)
+        super().__init__(hidden_sizes, context_dim, output_size, generator=generator, arithmetic=arithmetic)
         self.latent_dim, self.use_information_bottleneck = latent_dim, use_information_bottleneck
 
     def initial_state(self, num_tasks: int) -> State:

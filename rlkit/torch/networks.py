@@ -15,16 +15,36 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 MATMUL_ROUTES = ("default", "onednn")
-SLICE_ROWS = 1024  # on the CPUs measured, 1,024 rows of width 300 multiply up to 1.3 times as fast per row as 4,096
+PRECISIONS = ("float32", "tf32", "bf16")
+SLICE_ROWS = 1024  # where slices pay: up to 1.3 times as fast per row as 4,096 rows at once (AMD)
 SMALLEST_SHARE = 128  # rows below which handing a slice to a thread costs more than it brings
 
 
-class Route(NamedTuple):
-    """How an MLP multiplies.
+class Arithmetic(NamedTuple):
+    """How a network's products are done; the float32 results of all choices but tf32 and bf16 differ by rounding only.
 
     Attributes:
-        num_slices: the rows are cut into so many slices, which keeps a slice's activations in the processor's cache.
+        matmul: "default" (the library's own choice) or "onednn" (exact float32 products through oneDNN); on a CPU.
+        precision: "float32"; "tf32", which rounds the factors on a GPU (see `pytorch_util.tensor_cores`); or "bf16":
+            factors and hidden layers rounded to bfloat16, while weights, outputs, losses and optimizers stay float32.
+        slice_rows: about so many rows are multiplied at a time on a CPU, which keeps activations in its cache; 0: all.
+    """
+
+    matmul: str = "default"
+    precision: str = "float32"
+    slice_rows: int = SLICE_ROWS
+
+
+EXACT = Arithmetic()
+
+
+class Route(NamedTuple):
+    """How an MLP multiplies one input.
+
+    Attributes:
+        num_slices: the rows are cut into so many slices.
         onednn: products through oneDNN instead of the library's own choice.
+        dtype: of the factors, None for that of input and weights.
         workers: threads that share the slices with the calling one; each runs its operations alone, so that none waits
             spinning at a barrier within an operation.
         num_threads: threads that share, the calling one included.
@@ -32,6 +52,7 @@ class Route(NamedTuple):
 
     num_slices: int = 1
     onednn: bool = False
+    dtype: torch.dtype | None = None
     workers: Executor | None = None
     num_threads: int = 1
 
@@ -41,6 +62,10 @@ class Route(NamedTuple):
             return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "relu" if relu else "none", [], "")
         y = functional.linear(x, weight, bias)
         return y.relu_() if relu else y
+
+    def round(self, x: Tensor) -> Tensor:
+        """Take x in the dtype of the factors."""
+        return x if self.dtype is None else x.to(self.dtype)
 
     def map(self, function: Callable[..., Any], *slices: Sequence) -> list:
         """Apply a function, which builds no graph, to every slice; results stand in the order of the slices."""
@@ -67,18 +92,20 @@ class MlpFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, route: Route, *parameters: Tensor) -> Tensor:
         """Map x [rows, in] to [rows, out]; parameters are W_1, b_1, ..., V, c."""
-        layers = list(zip(parameters[::2], parameters[1::2], strict=True))
+        rounded = [route.round(p) for p in parameters]
+        layers = list(zip(rounded[::2], rounded[1::2], strict=True))
 
         def forward_slice(x: Tensor) -> list[Tensor]:
-            activations = [x]
+            activations = [route.round(x)]
             for weight, bias in layers[:-1]:
                 activations.append(route.linear(activations[-1], weight, bias, relu=True))
             return [*activations, route.linear(activations[-1], *layers[-1], relu=False)]
 
         slices = route.map(forward_slice, x.tensor_split(route.num_slices))
-        ctx.route, ctx.num_layers = route, len(layers)
-        ctx.save_for_backward(*parameters, *(h for activations in slices for h in activations[:-1]))
-        return torch.cat([activations[-1] for activations in slices]) if len(slices) > 1 else slices[0][-1]
+        ctx.route, ctx.num_layers, ctx.dtype = route, len(layers), x.dtype
+        ctx.save_for_backward(*rounded, *(h for activations in slices for h in activations[:-1]))
+        y = torch.cat([activations[-1] for activations in slices]) if len(slices) > 1 else slices[0][-1]
+        return y.to(x.dtype)
 
     @staticmethod
     def backward(ctx, grad_output: Tensor):
@@ -88,18 +115,19 @@ class MlpFunction(torch.autograd.Function):
         needs_x, needs = ctx.needs_input_grad[0], ctx.needs_input_grad[2:]
 
         def backward_slice(grad: Tensor, *activations: Tensor) -> tuple[Tensor, list[Tensor | None]]:
+            grad = route.round(grad)
             gradients: list[Tensor | None] = [None] * len(parameters)
             for i in reversed(range(num_layers)):
                 h = activations[i]
                 if needs[2 * i]:
-                    gradients[2 * i] = grad.t() @ h
+                    gradients[2 * i] = (grad.t() @ h).to(ctx.dtype)
                 if needs[2 * i + 1]:
-                    gradients[2 * i + 1] = grad.sum(0)
+                    gradients[2 * i + 1] = grad.sum(0, dtype=ctx.dtype)
                 if i > 0 or needs_x:
                     grad = route.linear(grad, parameters[2 * i].t(), None, relu=False)
                 if i > 0:
                     torch.ops.aten.threshold_backward.grad_input(grad, h, 0, grad_input=grad)
-            return grad, gradients
+            return grad.to(ctx.dtype), gradients
 
         grads = grad_output.contiguous().tensor_split(route.num_slices)
         slices = route.map(backward_slice, grads, *(saved[i::num_layers] for i in range(num_layers)))
@@ -123,7 +151,7 @@ class Mlp(nn.Module):
         output_size: width of the output.
         init_w: the last layer's weight and bias are drawn from U(+-init_w).
         generator: source of the initial weights.
-        matmul: "default" (the library's own choice) or "onednn" (exact float32 products through oneDNN, CPU only).
+        arithmetic: how its products are done.
     Source: PEARL's reference networks (specs: hidden biases 0.1, fan-out scaled hidden weights).
     """
 
@@ -135,12 +163,13 @@ class Mlp(nn.Module):
         *,
         init_w: float = 3e-3,
         generator: torch.Generator | None = None,
-        matmul: str = "default",
+        arithmetic: Arithmetic = EXACT,
     ) -> None:
         super().__init__()
-        if matmul not in MATMUL_ROUTES:
-            raise ValueError(f"matmul is {matmul!r}; expected one of {', '.join(MATMUL_ROUTES)}")
-        self.input_size, self.output_size, self.matmul = input_size, output_size, matmul
+        for name, known in (("matmul", MATMUL_ROUTES), ("precision", PRECISIONS)):
+            if getattr(arithmetic, name) not in known:
+                raise ValueError(f"{name} is {getattr(arithmetic, name)!r}; expected one of {', '.join(known)}")
+        self.input_size, self.output_size, self.arithmetic = input_size, output_size, arithmetic
         self.share_slices(None, 1)
         width = input_size
         trunk = []
@@ -179,20 +208,24 @@ class Mlp(nn.Module):
         return y.view(*x.shape[:-1], y.shape[-1])
 
     def last_hidden(self, x: Tensor) -> Tensor:
-        """The last ReLU layer on a few rows [rows, input_size]: what acting needs, without a graph."""
-        route = self._route(x)._replace(num_slices=1)
+        """The last ReLU layer on a few rows [rows, input_size], exact and without a graph: what acting needs."""
+        route = Route(onednn=self._takes_onednn(x))
         for layer in self._trunk:
             x = route.linear(x, layer.weight, layer.bias, relu=True)
         return x
 
     def _route(self, rows: Tensor) -> Route:
-        """On a CPU slices of about SLICE_ROWS rows, a number that the workers share evenly; elsewhere all rows at once."""
+        """On a CPU slices of about slice_rows rows, a number that the workers share evenly; elsewhere all rows at once."""
+        dtype = torch.bfloat16 if self.arithmetic.precision == "bf16" and rows.dtype == torch.float32 else None
         if rows.device.type != "cpu":
-            return Route()
-        onednn = self.matmul == "onednn" and rows.dtype == torch.float32
+            return Route(dtype=dtype)
         shares = self.num_threads if len(rows) >= 2 * SMALLEST_SHARE else 1
-        num_slices = shares * math.ceil(len(rows) / (shares * SLICE_ROWS))
-        return Route(max(1, num_slices), onednn, self.workers, self.num_threads)
+        num_slices = shares * math.ceil(len(rows) / (shares * (self.arithmetic.slice_rows or max(1, len(rows)))))
+        onednn = dtype is None and self._takes_onednn(rows)  # bf16 takes oneDNN anyway
+        return Route(max(1, num_slices), onednn, dtype, self.workers, self.num_threads)
+
+    def _takes_onednn(self, rows: Tensor) -> bool:
+        return self.arithmetic.matmul == "onednn" and rows.dtype == torch.float32 and rows.device.type == "cpu"
 
     def share_slices(self, workers: Executor | None, num_threads: int) -> None:
         """Let the workers (None: nobody) multiply slices of large inputs beside the calling thread, num_threads in all."""

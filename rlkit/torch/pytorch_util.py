@@ -40,6 +40,18 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
                 mlp.share_slices(None, 1)
 
 
+@contextmanager
+def tensor_cores(enabled: bool) -> Iterator[None]:
+    """Let float32 products on a GPU round their factors to TF32 inside the block, if enabled."""
+    before = torch.backends.cuda.matmul.fp32_precision
+    if enabled:
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.fp32_precision = before
+
+
 @torch.no_grad()
 def soft_update_(source: nn.Module, target: nn.Module, tau: float) -> None:
     """Move the target's parameters towards the source's: target <- (1 - tau) target + tau source."""

@@ -164,7 +164,7 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
             "algo_params.num_steps_prior = 0, algo_params.num_steps_posterior = 0",
         ),
         ({"algo_params": {"num_steps_per_eval": 100}}, "algo_params.num_steps_per_eval = 100, algo_params.max_path_length = 200"),
-        ({"util_params": {"matmul": "fast"}}, 'util_params.matmul = "fast": expected one of "default", "onednn"'),
+        ({"util_params": {"matmul": "fast"}}, 'util_params.matmul = "fast": expected one of "auto", "default", "onednn"'),
         ({"util_params": {"use_gpu": "no"}}, 'util_params.use_gpu = "no": expected true or false'),
     ],
 )

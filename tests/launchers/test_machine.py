@@ -73,3 +73,17 @@ def test_the_record_is_plain_and_names_what_results_depend_on():
     assert {"python", "rlkit", "commit", "torch", "numpy", "mujoco", "gymnasium"} == set(record["versions"])
     assert record["machine"]["device"] == "cpu"
     assert record["machine"]["cpu"]
+
+
+def test_tf32_without_its_units_is_refused():
+    with pytest.raises(machine_module.UserError, match=r'util_params.precision = "tf32": expected a GPU .* got cpu'):
+        machine_module.check_precision("tf32", "cpu", print)
+
+
+@pytest.mark.parametrize("flags, warnings", [({"avx2"}, 1), ({"avx2", "avx512_bf16"}, 0), ({"amx_bf16"}, 0)])
+def test_bf16_on_a_cpu_without_its_units_is_warned_of(monkeypatch, flags, warnings):
+    monkeypatch.setattr(machine_module, "_cpu_flags", lambda: flags)
+    said: list[str] = []
+    machine_module.check_precision("bf16", "cpu", said.append)
+    machine_module.check_precision("float32", "cpu", said.append)
+    assert len(said) == warnings

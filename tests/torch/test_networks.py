@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from rlkit.torch.networks import SMALLEST_SHARE, Mlp, MlpFunction, Route
+from rlkit.torch.networks import SMALLEST_SHARE, Arithmetic, Mlp, MlpFunction, Route
 
 
 def make_mlp(hidden=(7, 6), inputs=4, outputs=3, **options) -> Mlp:
@@ -70,7 +70,7 @@ def test_threads_that_share_the_slices_change_nothing():
 def test_onednn_route_agrees_with_the_default_route():
     if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         pytest.skip("this build of torch lacks the operator")
-    plain, fused = make_mlp((32, 32)), make_mlp((32, 32), matmul="onednn")
+    plain, fused = make_mlp((32, 32)), make_mlp((32, 32), arithmetic=Arithmetic("onednn"))
     x = torch.randn(50, 4, generator=torch.Generator().manual_seed(2))
     for mlp in (plain, fused):
         mlp(x).square().sum().backward()
@@ -81,7 +81,7 @@ def test_onednn_route_agrees_with_the_default_route():
 
 def test_unknown_route_is_refused_by_name():
     with pytest.raises(ValueError, match="matmul is 'mkl'; expected one of default, onednn"):
-        make_mlp(matmul="mkl")
+        make_mlp(arithmetic=Arithmetic("mkl"))
 
 
 def test_hidden_weights_are_scaled_by_the_output_width_and_biases_are_a_tenth():
@@ -112,3 +112,28 @@ def test_parameter_names_are_those_of_the_reference_weight_files():
     assert list(make_mlp((4, 4, 4)).state_dict()) == [
         f"{layer}.{kind}" for layer in ("fc0", "fc1", "fc2", "last_fc") for kind in ("weight", "bias")
     ]
+
+
+def test_bf16_rounds_the_factors_and_keeps_weights_outputs_and_gradients_in_float32():
+    plain, rounded = make_mlp((64, 64)), make_mlp((64, 64), arithmetic=Arithmetic(precision="bf16"))
+    x = torch.randn(300, 4, generator=torch.Generator().manual_seed(2))
+    for mlp in (plain, rounded):
+        y = mlp(x)
+        y.square().mean().backward()
+        assert y.dtype == torch.float32 and all(p.grad.dtype == torch.float32 for p in mlp.parameters())
+    assert not torch.equal(rounded(x), plain(x))
+    torch.testing.assert_close(rounded(x), plain(x), rtol=2e-2, atol=2e-4)
+    for ours, exact in zip(rounded.parameters(), plain.parameters(), strict=True):
+        assert (ours.grad - exact.grad).norm() < 0.03 * exact.grad.norm()
+
+
+def test_acting_is_exact_whatever_the_precision_of_the_updates():
+    plain, rounded = make_mlp(), make_mlp(arithmetic=Arithmetic(precision="bf16"))
+    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(rounded.last_hidden(x), plain.last_hidden(x))
+
+
+def test_all_rows_at_once_where_slices_do_not_pay():
+    x = torch.zeros(5000, 4)
+    assert make_mlp(arithmetic=Arithmetic(slice_rows=0))._route(x).num_slices == 1
+    assert make_mlp()._route(x).num_slices == 5

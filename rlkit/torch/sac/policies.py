@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from rlkit.torch.distributions import tanh_normal_log_prob
-from rlkit.torch.networks import Mlp
+from rlkit.torch.networks import EXACT, Arithmetic, Mlp
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 INIT_W = 1e-3
@@ -38,9 +38,11 @@ class TanhGaussianPolicy(Mlp):
         action_dim: int,
         *,
         generator: torch.Generator | None = None,
-        matmul: str = "default",
+        arithmetic: Arithmetic = EXACT,
     ) -> None:
-        super().__init__(hidden_sizes, obs_dim + latent_dim, action_dim, init_w=INIT_W, generator=generator, matmul=matmul)
+        super().__init__(
+            hidden_sizes, obs_dim + latent_dim, action_dim, init_w=INIT_W, generator=generator, arithmetic=arithmetic
+        )
         self.last_fc_log_std = self._head(self.last_fc.in_features, action_dim, INIT_W, generator)
 
     def heads(self) -> list[nn.Linear]:

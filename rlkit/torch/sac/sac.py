@@ -13,7 +13,7 @@ from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer
 from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.encoders import ContextEncoder
 from rlkit.torch.networks import Mlp
-from rlkit.torch.pytorch_util import adam, sharing_threads, soft_update_, statistics_of
+from rlkit.torch.pytorch_util import adam, sharing_threads, soft_update_, statistics_of, tensor_cores
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
 from rlkit.torch.sac.policies import PolicySample, TanhGaussianPolicy
@@ -164,7 +164,8 @@ class PEARLSoftActorCritic:
             The statistics of the first step (as oyster logs them), then `<loss> (mean)` over all steps. A loss that was not
             finite at any step makes its mean not finite. Fetched from the device once.
         """
-        with sharing_threads(self.networks.values(), self.num_threads):
+        tf32 = self.policy.arithmetic.precision == "tf32"
+        with sharing_threads(self.networks.values(), self.num_threads), tensor_cores(tf32):
             first = self.train_step(replay_buffer, encoder_buffer, with_statistics=True)
             total = torch.stack([first[name] for name in LOSSES])
             for _ in range(num_steps - 1):

@@ -9,7 +9,7 @@ import torch
 from benchmarks.plain_pearl import FIELDS, PlainPEARL
 from rlkit.data_management.replay_buffer import Batch
 from rlkit.torch.encoders import MlpEncoder
-from rlkit.torch.networks import MATMUL_ROUTES, FlattenMlp
+from rlkit.torch.networks import MATMUL_ROUTES, Arithmetic, FlattenMlp
 from rlkit.torch.pytorch_util import sharing_threads
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
@@ -23,7 +23,7 @@ CONFIG = PEARLConfig(meta_batch=TASKS, batch_size=ROWS, embedding_batch_size=CON
 def make_trainer(config=CONFIG, dtype=torch.float64, matmul="default") -> PEARLSoftActorCritic:
     generator = torch.Generator().manual_seed(0)
     context_dim = OBS + ACT + 1 + (OBS if config.use_next_obs_in_context else 0)
-    options = {"generator": generator, "matmul": matmul}
+    options = {"generator": generator, "arithmetic": Arithmetic(matmul)}
     encoder = MlpEncoder(context_dim, LATENT, use_information_bottleneck=config.use_information_bottleneck, **options)
     policy = TanhGaussianPolicy([16, 16], OBS, LATENT, ACT, **options)
     sizes = {"qf1": OBS + ACT, "qf2": OBS + ACT, "vf": OBS}
