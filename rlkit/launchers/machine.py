@@ -67,8 +67,13 @@ def check_precision(precision: str, device: str, say: Callable[[str], None]) -> 
     on_gpu = device.startswith("cuda")
     if precision == "tf32" and not (on_gpu and torch.cuda.get_device_capability(device) >= (8, 0)):
         raise UserError(f'util_params.precision = "tf32": expected a GPU of the Ampere generation or newer, got {device}')
-    if precision == "bf16" and not on_gpu and not _cpu_flags() & {"avx512_bf16", "amx_bf16", "bf16"}:
+    if precision == "bf16" and not on_gpu and not has_bf16_units():
         say("util_params.precision is bf16, but this CPU has no bfloat16 units: expect it to be slower than float32")
+
+
+def has_bf16_units() -> bool:
+    """Whether this CPU multiplies bfloat16 numbers in hardware."""
+    return bool(_cpu_flags() & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def keep_freed_memory() -> None:

@@ -1,0 +1,132 @@
+"""On what a benchmark ran, whether it had the machine to itself, and the file in which its figures are kept."""
+
+import json
+import os
+import re
+import resource
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlkit.launchers.machine import machine, versions
+
+RESULTS = Path(__file__).parent / "results"
+BUSY = 0.1  # cores used by other processes, from which on wall-clock figures are marked
+
+
+@dataclass(frozen=True)
+class Value:
+    """A column of figures: its name, how many digits are shown, and whether other processes falsify it (wall-clock time)."""
+
+    name: str
+    digits: int = 0
+    wall: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Figures of one run.
+
+    Attributes:
+        title: heading; tables of the same title from several machines become one.
+        labels: names of the columns that say what a row is about.
+        values: columns of figures.
+        rows: per row its labels, then its figures; None where there is none.
+        note: a sentence or two below the heading.
+    """
+
+    title: str
+    labels: Sequence[str]
+    values: Sequence[Value]
+    rows: Sequence[Sequence[Any]]
+    note: str = ""
+
+
+@dataclass
+class Watch:
+    """A context that looks at the machine before and after: its load, and the CPU time that others took meanwhile."""
+
+    load_before: float = 0.0
+    load_after: float = 0.0
+    others: float | None = None
+    _start: tuple[float, float, float] | None = field(default=None, repr=False)
+
+    def __enter__(self) -> "Watch":
+        self.load_before = os.getloadavg()[0]
+        self._start = _cpu_seconds()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.load_after = os.getloadavg()[0]
+        end = _cpu_seconds()
+        if self._start is not None and end is not None:
+            uptime, all_cpus, own = (now - then for now, then in zip(end, self._start, strict=True))
+            self.others = max(0.0, (all_cpus - own) / uptime) if uptime > 0 else None
+
+    def record(self) -> dict[str, Any]:
+        """What was seen: load averages over a minute, cores that others used on average, and whether that is too many."""
+        used = self.load_before if self.others is None else self.others  # where the system does not tell, its load must do
+        return {
+            "load_before": round(self.load_before, 2),
+            "load_after": round(self.load_after, 2),
+            "others_cores": None if self.others is None else round(self.others, 2),
+            "busy": used > BUSY,
+        }
+
+
+def _cpu_seconds() -> tuple[float, float, float] | None:
+    """Seconds since the start of the system, CPU seconds used on it by all, and by this process and its ended children."""
+    try:
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+        user, nice, system, _, _, interrupts, soft_interrupts, stolen = map(int, Path("/proc/stat").read_text().split()[1:9])
+    except (OSError, ValueError):
+        return None
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    used = (user + nice + system + interrupts + soft_interrupts + stolen) / os.sysconf("SC_CLK_TCK")
+    return uptime, used, sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def result_path(folder: Path, benchmark: str, on: Mapping[str, Any]) -> Path:
+    """Name the file of a benchmark's figures after the machine, so that two machines do not overwrite each other's."""
+    parts = [on["cpu"], f"{on['cpus']} cpus", on["gpu"] or ""]
+    return folder / f"{benchmark}-{re.sub(r'[^a-z0-9]+', '-', ' '.join(parts).lower()).strip('-')}.json"
+
+
+def write_result(
+    benchmark: str,
+    tables: Sequence[Table],
+    watch: Watch,
+    *,
+    command: str,
+    details: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+    folder: Path = RESULTS,
+) -> Path:
+    """Write a benchmark's figures, with all that they depend on; `python -m benchmarks.report` puts them into the page.
+
+    Args:
+        benchmark: name of the module that measured.
+        tables: what the page shows.
+        watch: the machine during the measurement, ended.
+        command: what was typed.
+        details: further figures, which the page does not show.
+        device: name of the torch device that was measured.
+        folder: where results are kept.
+    Returns:
+        The file.
+    """
+    on = machine(device)
+    content = {
+        "benchmark": benchmark,
+        "command": command,
+        "machine": on,
+        "versions": versions(),
+        **watch.record(),
+        "tables": [asdict(table) for table in tables],
+        "details": dict(details or {}),
+    }
+    path = result_path(folder, benchmark, on)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return path

@@ -1,0 +1,117 @@
+"""An iteration of cheetah-vel as shipped, and the whole experiment, from parts measured in one process, beside the plain twin.
+
+    python -m benchmarks.pearl_iteration [--threads 2] [--repeats 10]
+
+The twin's iteration is never run as a whole: its parts are measured and multiplied by their numbers.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+import click
+import torch
+
+from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.pearl_step import fast_step, twin_step
+from benchmarks.plain_pearl import PlainPEARL
+from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
+from benchmarks.rollouts import CONFIG, HORIZON, evaluate
+from rlkit.launchers.launcher_util import resolve
+from rlkit.launchers.load_config import load_config
+from rlkit.launchers.machine import keep_freed_memory
+from rlkit.launchers.pearl import build_pearl
+from rlkit.torch.pytorch_util import torch_threads
+
+
+@dataclass(frozen=True)
+class Part:
+    """Seconds that a part of an iteration takes once, for ours and the twin, and how often it is done."""
+
+    name: str
+    ours: float
+    twin: float
+
+
+def seconds(run: Callable[[], object], repeats: int) -> float:
+    """Median seconds, after one run that does not count."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+@click.command()
+@click.option("--threads", default=2, show_default=True, type=click.IntRange(min=1))
+@click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
+@click.option("--write/--no-write", default=True, show_default=True, help="Keep the figures in benchmarks/results.")
+def main(threads: int, repeats: int, write: bool) -> None:
+    """Measure the parts of an iteration; see the module's own text."""
+    keep_freed_memory()
+    settings = ["seed=0", f"util_params.torch_threads={threads}", f"util_params.physics_threads={threads}"]
+    with Watch() as watch, torch_threads(1):
+        began = time.perf_counter()
+        config = resolve(load_config(CONFIG, settings))
+        experiment = build_pearl(config, "cpu", 0)
+        algorithm, algo = experiment.algorithm, config.algo_params
+        with closing(experiment.env):
+            algorithm._collect_initial_pool()
+            start = time.perf_counter() - began
+            model = experiment.env.model
+            plain = PlainPEARL(experiment.networks, algo, config.latent_size)
+            twin = PlainSampler(PlainCheetah(model, 0), plain, torch.Generator().manual_seed(0))
+            steps_collected = algo.num_tasks_sample * (algo.num_steps_prior + algo.num_extra_rl_steps_posterior)
+            twin_trajectory = seconds(lambda: twin.collect(1, HORIZON), repeats)
+            twin_test = seconds(lambda: twin.evaluate_task(3, algo.num_exp_traj_eval, HORIZON), max(1, repeats // 3))
+            runs = 2 * config.n_eval_tasks * algo.num_evals
+            buffer_trajectories = config.n_eval_tasks * (algo.num_steps_per_eval // algo.max_path_length)
+            parts = [
+                Part(
+                    "collection",
+                    seconds(lambda: algorithm.collect_data(1), repeats),
+                    steps_collected / HORIZON * twin_trajectory,
+                ),
+                Part(
+                    "evaluation",
+                    seconds(evaluate(experiment), max(1, repeats // 3)),
+                    runs * twin_test + buffer_trajectories * twin_trajectory,
+                ),
+            ]
+        _, step = fast_step(config, threads, 1)
+        plain_step, times = twin_step(config, threads, 1), []
+        for _ in range(repeats + 1):
+            marks = [time.perf_counter()]
+            for run in (step, plain_step):
+                run()
+                marks.append(time.perf_counter())
+            times.append((marks[1] - marks[0], marks[2] - marks[1]))
+        ours, theirs = (statistics.median(column) for column in zip(*times[1:], strict=True))
+        number = algo.num_train_steps_per_itr
+        parts.insert(0, Part(f"{number} gradient steps", number * ours, number * theirs))
+    total = Part("an iteration", sum(part.ours for part in parts), sum(part.twin for part in parts))
+    hours = algo.num_iterations / 3600
+    initial = config.n_train_tasks * algo.num_initial_steps
+    whole = Part(
+        f"{algo.num_iterations} iterations, hours",
+        hours * total.ours,
+        hours * total.twin + initial / HORIZON * twin_trajectory / 3600,
+    )
+    begin = Part(f"start to the first gradient step ({initial:,} steps)", start, initial / HORIZON * twin_trajectory)
+    rows = [[part.name, part.ours, part.twin, part.twin / part.ours] for part in [begin, *parts, total, whole]]
+    for name, ours, theirs, ratio in rows:
+        click.echo(f"{name}: {ours:.2f} s, twin {theirs:.2f} s, ratio {ratio:.1f}")
+    if write:
+        values = [Value("ours, s", 2, wall=True), Value("twin, s", 2, wall=True), Value("ratio", 1, wall=True)]
+        route = f"matmul {config.util_params.matmul}, slice_rows {config.util_params.slice_rows}"
+        note = f"{CONFIG}, {threads} threads, {route}. The twin is composed of measured parts; the last row is in hours."
+        table = Table("An iteration of cheetah-vel", ["part"], values, rows, note)
+        command = f"python -m benchmarks.pearl_iteration --threads {threads} --repeats {repeats}"
+        click.echo(f"wrote {write_result('pearl_iteration', [table], watch, command=command)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Plain twins of collection and evaluation on cheetah-vel: one environment, one step at a time, as the reference samples."""
+
+import mujoco
+import numpy as np
+import torch
+
+from benchmarks.plain_pearl import PlainPEARL
+
+
+class PlainCheetah:
+    """One half-cheetah with a wanted velocity; the physics call is that of the fast path's lanes, on the same model."""
+
+    def __init__(self, model: mujoco.MjModel, seed: int) -> None:
+        self.model, self.data = model, mujoco.MjData(model)
+        self.rng = np.random.RandomState(seed)
+        self.goal = 1.0
+
+    def reset(self) -> np.ndarray:
+        """Start an episode."""
+        mujoco.mj_resetData(self.model, self.data)
+        self.data.qpos[:] = self.model.qpos0 + self.rng.uniform(-0.1, 0.1, self.model.nq)
+        self.data.qvel[:] = 0.1 * self.rng.standard_normal(self.model.nv)
+        mujoco.mj_forward(self.model, self.data)
+        return self._obs()
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, dict]:
+        """Observation, reward, end and information, as old gym environments give them."""
+        control = np.clip(-1.0 + (action + 1.0) * 0.5 * 2.0, -1.0, 1.0)
+        before = self.data.qpos[0]
+        self.data.ctrl[:] = control
+        mujoco.mj_step(self.model, self.data, 5)
+        velocity = (self.data.qpos[0] - before) / 0.05
+        forward, cost = -abs(velocity - self.goal), 0.5 * 0.1 * np.sum(np.square(control))
+        return self._obs(), forward - cost, False, {"reward_forward": forward, "reward_ctrl": -cost}
+
+    def _obs(self) -> np.ndarray:
+        parts = [self.data.qpos.flat[1:], self.data.qvel.flat, self.data.body("torso").xpos.flat]
+        return np.concatenate(parts).astype(np.float32).flatten()
+
+
+class PlainSampler:
+    """A policy called on one observation at a time, without a graph, and lists of what was seen."""
+
+    def __init__(self, env: PlainCheetah, plain: PlainPEARL, generator: torch.Generator) -> None:
+        self.env, self.plain, self.generator = env, plain, generator
+
+    @torch.no_grad()
+    def act(self, obs: np.ndarray, z: torch.Tensor, deterministic: bool) -> np.ndarray:
+        """One action from one observation."""
+        inputs = torch.cat([torch.from_numpy(obs[None]).float(), z], dim=1)
+        policy = self.plain.policy
+        hidden = policy.trunk(inputs)
+        mean, log_std = policy.last_fc(hidden), torch.clamp(policy.last_fc_log_std(hidden), -20, 2)
+        if deterministic:
+            return torch.tanh(mean).numpy()[0]
+        noise = torch.randn(mean.shape, generator=self.generator)
+        return torch.tanh(mean + torch.exp(log_std) * noise).numpy()[0]
+
+    def rollout(self, z: torch.Tensor, horizon: int, deterministic: bool, context: list[torch.Tensor] | None = None) -> dict:
+        """One trajectory; with `context`, each transition is appended to its only entry as it happens."""
+        columns: dict[str, list] = {name: [] for name in ("obs", "actions", "rewards", "terminals", "infos")}
+        obs = self.env.reset()
+        for _ in range(horizon):
+            action = self.act(obs, z, deterministic)
+            next_obs, reward, end, info = self.env.step(action)
+            if context is not None:
+                row = np.concatenate([obs, action, [reward]])[None, None]
+                row_tensor = torch.from_numpy(row).float()
+                context[0] = torch.cat([context[0], row_tensor], dim=1) if context else row_tensor
+            for name, value in zip(columns, (obs, action, reward, end, info), strict=True):
+                columns[name].append(value)
+            obs = next_obs
+        return {name: np.array(values) for name, values in columns.items() if name != "infos"}
+
+    def collect(self, num_trajectories: int, horizon: int) -> None:
+        """Trajectories with z from the prior."""
+        for _ in range(num_trajectories):
+            self.rollout(torch.randn(1, self.plain.latent_dim, generator=self.generator), horizon, deterministic=False)
+
+    def evaluate_task(self, num_trajectories: int, num_exploration: int, horizon: int) -> None:
+        """The meta-test of one task: context grows by a row a step, and is inferred from after each later trajectory."""
+        context: list[torch.Tensor] = [torch.zeros(1, 0, self.plain.context_encoder.fc0.in_features)]
+        z = torch.randn(1, self.plain.latent_dim, generator=self.generator)
+        for n in range(num_trajectories):
+            self.rollout(z, horizon, deterministic=True, context=context)
+            noise = torch.randn(1, self.plain.latent_dim, generator=self.generator)
+            if n + 1 >= num_exploration:
+                with torch.no_grad():
+                    self.plain.infer_posterior(context[0])
+                    z = self.plain.sample_z(noise)
+            else:
+                z = noise

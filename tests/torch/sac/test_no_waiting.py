@@ -1,0 +1,80 @@
+"""A step never waits for the device, and what a captured step would point to stays where it is."""
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from rlkit.launchers.load_config import parse_config
+from rlkit.launchers.pearl import Experiment, build_pearl
+
+WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal")
+
+
+class FailsOnWaiting(TorchDispatchMode):
+    """Fails where an operation would have to fetch a number from a GPU before the program could go on."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func.overloadpacket.__name__ not in WAITING, f"{func} waits for the device"
+        return func(*args, **(kwargs or {}))
+
+
+def small_experiment(**algo_params) -> Experiment:
+    counts = {"num_initial_steps": 40, "num_tasks_sample": 2, "num_steps_prior": 40, "num_extra_rl_steps_posterior": 40}
+    sizes = {"meta_batch": 3, "batch_size": 8, "embedding_batch_size": 8, "embedding_mini_batch_size": 8, "max_path_length": 20}
+    return build_pearl(
+        parse_config(
+            {
+                "env_name": "point-robot",
+                "n_train_tasks": 4,
+                "n_eval_tasks": 2,
+                "net_size": 8,
+                "env_params": {"n_tasks": 6},
+                "algo_params": {**counts, **sizes, "num_train_steps_per_itr": 3, **algo_params},
+                "util_params": {"matmul": "default"},
+                "seed": 0,
+            },
+            "test",
+        ),
+        "cpu",
+        0,
+    )
+
+
+def test_a_step_fetches_nothing_from_the_device():
+    algorithm = small_experiment().algorithm
+    algorithm.collect_data(0)
+    trainer = algorithm.trainer
+    trainer.train_step(algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics=True)  # Adam makes its state
+    with FailsOnWaiting():
+        for with_statistics in (True, False):
+            trainer.train_step(algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics)
+
+
+def test_the_check_itself_notices_a_fetch():
+    with FailsOnWaiting():
+        try:
+            torch.ones(2).sum().item()
+        except AssertionError as error:
+            assert "_local_scalar_dense" in str(error)
+        else:
+            raise AssertionError("a fetch went unnoticed")
+
+
+def test_no_persistent_tensor_moves_over_an_iteration():
+    algorithm = small_experiment().algorithm
+    trainer = algorithm.trainer
+
+    def addresses() -> list[int]:
+        buffers = [t for b in algorithm.buffers.values() for t in (b.store, b.page_table, b.sizes)]
+        weights = [p for network in trainer.networks.values() for p in network.parameters()]
+        optimizers = (trainer.q_optimizer, trainer.policy_optimizer)
+        moments = [t for o in optimizers for state in o.state.values() for t in state.values() if isinstance(t, torch.Tensor)]
+        return [t.data_ptr() for t in [*buffers, *weights, *moments]]
+
+    algorithm.collect_data(0)
+    algorithm.do_training(0)
+    before = addresses()
+    algorithm.collect_data(1)
+    algorithm.do_training(1)
+    assert len(before) > 100
+    np.testing.assert_array_equal(addresses(), before)
