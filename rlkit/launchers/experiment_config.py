@@ -34,6 +34,7 @@ class UtilConfig:
     matmul: Matmul = "auto"  # route of exact matrix products on the CPU; auto: measured at start
     slice_rows: Index | None = None  # rows that a network multiplies at a time on the CPU; 0: all; null: measured at start
     precision: Literal["float32", "tf32", "bf16"] = "float32"  # of the factors of products in the updates
+    cuda_graph: bool = True  # on a GPU: capture the gradient step once and replay it
     checkpoint_every: PositiveCount = 1  # iterations between two checkpoints
 
 

@@ -1,5 +1,6 @@
 """From a JSON file to a complete, checked `ExperimentConfig`; the one way in for scripts, tests and benchmarks."""
 
+import copy
 import difflib
 import inspect
 from collections.abc import Iterable, Mapping
@@ -53,27 +54,37 @@ def env_schema(env_name: str) -> type:
     constructor = env_class(env_name).__init__
     hints = get_type_hints(constructor, include_extras=True)
     members = [
-        (name, hints.get(name, Any), field(default=MISSING if parameter.default is parameter.empty else parameter.default))
+        (name, hints.get(name, Any), _field(parameter.default))
         for name, parameter in inspect.signature(constructor).parameters.items()
         if name != "self" and name not in LAUNCHER_KEYWORDS
     ]
     return make_dataclass("EnvParams", members, frozen=True, kw_only=True)
 
 
+def _field(default: Any) -> Any:
+    """A dataclass field with the default of a parameter; a list or dictionary is copied for each instance."""
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: copy.deepcopy(default))
+    return field(default=MISSING if default is inspect.Parameter.empty else default)
+
+
 def _inspect_environment(config: ExperimentConfig, doubtful: set[str]) -> tuple[dict[str, Any], list[Problem]]:
     """Check env_name and env_params against the environment; return env_params with the constructor's defaults."""
     name = config.env_name
-    if name not in ENVS:
+    if name not in ENVS and ":" not in name:
         near = difflib.get_close_matches(name, ENVS, n=1)
         hint = f", the nearest is {near[0]}" if near else ""
         message = f"no such environment in this version{hint}; available are {', '.join(sorted(ENVS))}"
         return config.env_params, [Problem(("env_name",), f"env_name = {as_json(name)}: {message}")]
+    try:
+        fixed = env_class(name).fixed_n_tasks
+    except ValueError as error:
+        return config.env_params, [Problem(("env_name",), f"env_name = {as_json(name)}: {error}")]
     if "env_params" in doubtful:
         return config.env_params, []
     params: Any
     params, problems = settings_of.inspect(config.env_params, env_schema(name), "env_params.")
     complete = settings_of.to_dict(params)
-    fixed = env_class(name).fixed_n_tasks
     if not problems and fixed is not None and complete["n_tasks"] != fixed:
         relation = Relation(("env_params.n_tasks",), f"{fixed}, the number of tasks that {name} has")
         problems.append(settings_of.relation_problem({"env_params": complete}, relation))

@@ -147,6 +147,7 @@ def build_pearl(
         algo,
         torch.Generator(device).manual_seed(torch_seed(seed, "training")),
         num_threads=config.util_params.torch_threads or 1,
+        cuda_graph=config.util_params.cuda_graph,
     )
     replay_rows, encoder_rows = projected_rows(config)
     replay_buffer, encoder_buffer = (

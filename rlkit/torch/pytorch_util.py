@@ -59,9 +59,10 @@ def soft_update_(source: nn.Module, target: nn.Module, tau: float) -> None:
 
 
 def adam(groups: list[tuple[nn.Module, float]]) -> torch.optim.Adam:
-    """Adam over several networks, each with its own step size, as one fused update."""
+    """Adam over several networks, each with its own step size, as one fused update; on a GPU one that can be captured."""
     parameters: list[dict[str, Any]] = [{"params": list(module.parameters()), "lr": lr} for module, lr in groups]
-    return torch.optim.Adam(parameters, fused=True)
+    on_gpu = all(p.is_cuda for group in parameters for p in group["params"])
+    return torch.optim.Adam(parameters, fused=True, capturable=on_gpu)
 
 
 def statistics_of(name: str, values: Tensor) -> dict[str, Tensor]:

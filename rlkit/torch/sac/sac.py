@@ -3,6 +3,8 @@
 Equations refer to Rakelly et al. 2019 (algorithm 1, section 5) and Haarnoja et al. 2018; numbers of steps to specs 1.4.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer
+from rlkit.torch.cuda_graph import Captured, rolled_back
 from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.encoders import ContextEncoder
 from rlkit.torch.networks import Mlp
@@ -18,6 +21,7 @@ from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
 from rlkit.torch.sac.policies import PolicySample, TanhGaussianPolicy
 
+Step = Callable[[], dict[str, Tensor]]
 LOSSES = ("KL Divergence", "KL Loss", "QF Loss", "VF Loss", "Policy Loss")
 
 
@@ -48,6 +52,7 @@ class PEARLSoftActorCritic:
         config: step sizes and weights.
         generator: source of every random number of the updates (on the networks' device).
         num_threads: CPU threads that share the products of a step; each runs its operations alone.
+        cuda_graph: on a GPU, capture the step once and replay it.
     """
 
     def __init__(
@@ -57,15 +62,18 @@ class PEARLSoftActorCritic:
         config: PEARLConfig,
         generator: torch.Generator,
         num_threads: int = 1,
+        cuda_graph: bool = True,
     ) -> None:
         self.agent = agent
         self.qf1, self.qf2, self.vf, self.target_vf, self.policy, self.context_encoder = networks
-        self.config, self.generator, self.num_threads = config, generator, num_threads
+        self.config, self.generator, self.num_threads, self.cuda_graph = config, generator, num_threads, cuda_graph
         self.target_vf.requires_grad_(False)
         # Two optimizers, because min Q in the second half must see the Q networks that the first half has stepped.
         self.q_optimizer = adam([(self.qf1, config.qf_lr), (self.qf2, config.qf_lr), (self.context_encoder, config.context_lr)])
         self.policy_optimizer = adam([(self.vf, config.vf_lr), (self.policy, config.policy_lr)])
         self.num_train_steps = 0
+        self.loss_sums = torch.zeros(len(LOSSES), device=generator.device, dtype=next(self.vf.parameters()).dtype)
+        self._captured: tuple[Step, Step] | None = None
 
     def take_step(self, batch: Batch, context: Tensor, noise: Noise, with_statistics: bool) -> dict[str, Tensor]:
         """Apply one meta-gradient step.
@@ -143,7 +151,10 @@ class PEARLSoftActorCritic:
     def train_step(
         self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, with_statistics: bool
     ) -> dict[str, Tensor]:
-        """Draw tasks (with replacement), rows, context and noise from the generator, and take one step."""
+        """Draw tasks (with replacement), rows, context and noise from the generator, and take one step.
+
+        The losses are added to `loss_sums`. Nothing is fetched from the device, so that a GPU can replay this.
+        """
         cfg, generator, device = self.config, self.generator, self.generator.device
         task_ids = torch.randint(replay_buffer.num_tasks, (cfg.meta_batch,), generator=generator, device=device)
         context = self.agent.context_of(encoder_buffer.random_batch(task_ids, cfg.embedding_batch_size, generator))
@@ -152,8 +163,9 @@ class PEARLSoftActorCritic:
             z=torch.randn(cfg.meta_batch, self.agent.latent_dim, generator=generator, device=device, dtype=context.dtype),
             action=torch.randn(batch.actions.shape, generator=generator, device=device, dtype=context.dtype),
         )
-        self.num_train_steps += 1
-        return self.take_step(batch, context, noise, with_statistics)
+        statistics = self.take_step(batch, context, noise, with_statistics)
+        self.loss_sums += torch.stack([statistics[name] for name in LOSSES])
+        return statistics
 
     def train(
         self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, num_steps: int
@@ -166,14 +178,38 @@ class PEARLSoftActorCritic:
         """
         tf32 = self.policy.arithmetic.precision == "tf32"
         with sharing_threads(self.networks.values(), self.num_threads), tensor_cores(tf32):
-            first = self.train_step(replay_buffer, encoder_buffer, with_statistics=True)
-            total = torch.stack([first[name] for name in LOSSES])
+            first_step, later_step = self._steps(replay_buffer, encoder_buffer)
+            self.loss_sums.zero_()
+            first = {name: value.clone() for name, value in first_step().items()}
             for _ in range(num_steps - 1):
-                step = self.train_step(replay_buffer, encoder_buffer, with_statistics=False)
-                total += torch.stack([step[name] for name in LOSSES])
-        means = {f"{name} (mean)": value for name, value in zip(LOSSES, total / num_steps, strict=True)}
+                later_step()
+        self.num_train_steps += num_steps
+        means = {f"{name} (mean)": value for name, value in zip(LOSSES, self.loss_sums / num_steps, strict=True)}
         columns = {**first, **means}
         return dict(zip(columns, torch.stack(list(columns.values())).tolist(), strict=True))
+
+    def _steps(self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer) -> tuple[Step, Step]:
+        """`train_step` with statistics and without; on a GPU captured once each, and replayed from then on."""
+
+        def step(with_statistics: bool) -> Step:
+            return lambda: self.train_step(replay_buffer, encoder_buffer, with_statistics)
+
+        if self.generator.device.type != "cuda" or not self.cuda_graph:
+            return step(True), step(False)
+        if self._captured is None:
+            tensors = [self.loss_sums, *(p for network in self.networks.values() for p in network.parameters())]
+            optimizers = (self.q_optimizer, self.policy_optimizer)
+
+            def addresses() -> tuple[int, ...]:
+                buffers = (replay_buffer, encoder_buffer)
+                return tuple(t.data_ptr() for buffer in buffers for t in (buffer.store, buffer.page_table, buffer.sizes))
+
+            def undo() -> AbstractContextManager[None]:
+                return rolled_back(tensors, optimizers, self.generator)
+
+            first, later = (Captured(step(with_statistics), addresses, undo, self.generator) for with_statistics in (True, False))
+            self._captured = first, later
+        return self._captured
 
     @property
     def networks(self) -> dict[str, nn.Module]:

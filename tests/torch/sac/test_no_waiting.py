@@ -18,7 +18,7 @@ class FailsOnWaiting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def small_experiment(**algo_params) -> Experiment:
+def small_experiment(device: str = "cpu", **algo_params) -> Experiment:
     counts = {"num_initial_steps": 40, "num_tasks_sample": 2, "num_steps_prior": 40, "num_extra_rl_steps_posterior": 40}
     sizes = {"meta_batch": 3, "batch_size": 8, "embedding_batch_size": 8, "embedding_mini_batch_size": 8, "max_path_length": 20}
     return build_pearl(
@@ -35,7 +35,7 @@ def small_experiment(**algo_params) -> Experiment:
             },
             "test",
         ),
-        "cpu",
+        device,
         0,
     )
 
