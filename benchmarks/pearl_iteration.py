@@ -46,24 +46,25 @@ def seconds(run: Callable[[], object], repeats: int) -> float:
 
 
 @click.command()
+@click.option("--device", default="cpu", show_default=True, help="cpu, or a GPU such as cuda:0.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(min=1))
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
 @click.option("--write/--no-write", default=True, show_default=True, help="Keep the figures in benchmarks/results.")
-def main(threads: int, repeats: int, write: bool) -> None:
+def main(device: str, threads: int, repeats: int, write: bool) -> None:
     """Measure the parts of an iteration; see the module's own text."""
     keep_freed_memory()
     settings = ["seed=0", f"util_params.torch_threads={threads}", f"util_params.physics_threads={threads}"]
     with Watch() as watch, torch_threads(1):
         began = time.perf_counter()
         config = resolve(load_config(CONFIG, settings))
-        experiment = build_pearl(config, "cpu", 0)
+        experiment = build_pearl(config, device, 0)
         algorithm, algo = experiment.algorithm, config.algo_params
         with closing(experiment.env):
             algorithm._collect_initial_pool()
             start = time.perf_counter() - began
             model = experiment.env.model
             plain = PlainPEARL(experiment.networks, algo, config.latent_size)
-            twin = PlainSampler(PlainCheetah(model, 0), plain, torch.Generator().manual_seed(0))
+            twin = PlainSampler(PlainCheetah(model, 0), plain, torch.Generator(device).manual_seed(0))
             steps_collected = algo.num_tasks_sample * (algo.num_steps_prior + algo.num_extra_rl_steps_posterior)
             twin_trajectory = seconds(lambda: twin.collect(1, HORIZON), repeats)
             twin_test = seconds(lambda: twin.evaluate_task(3, algo.num_exp_traj_eval, HORIZON), max(1, repeats // 3))
@@ -81,14 +82,21 @@ def main(threads: int, repeats: int, write: bool) -> None:
                     runs * twin_test + buffer_trajectories * twin_trajectory,
                 ),
             ]
-        _, step = fast_step(config, threads, 1)
-        plain_step, times = twin_step(config, threads, 1), []
+        trained = fast_step(config, threads, 1, device)[0].algorithm
+        plain_step, times = twin_step(config, threads, 1, device), []
+        per_call = 1 if device == "cpu" else 100
+
+        def steps() -> None:
+            trained.trainer.train(trained.replay_buffer, trained.encoder_buffer, per_call)
+
         for _ in range(repeats + 1):
             marks = [time.perf_counter()]
-            for run in (step, plain_step):
+            for run in (steps, plain_step):
                 run()
+                if device != "cpu":
+                    torch.cuda.synchronize()
                 marks.append(time.perf_counter())
-            times.append((marks[1] - marks[0], marks[2] - marks[1]))
+            times.append(((marks[1] - marks[0]) / per_call, marks[2] - marks[1]))
         ours, theirs = (statistics.median(column) for column in zip(*times[1:], strict=True))
         number = algo.num_train_steps_per_itr
         parts.insert(0, Part(f"{number} gradient steps", number * ours, number * theirs))
@@ -107,10 +115,12 @@ def main(threads: int, repeats: int, write: bool) -> None:
     if write:
         values = [Value("ours, s", 2, wall=True), Value("twin, s", 2, wall=True), Value("ratio", 1, wall=True)]
         route = f"matmul {config.util_params.matmul}, slice_rows {config.util_params.slice_rows}"
-        note = f"{CONFIG}, {threads} threads, {route}. The twin is composed of measured parts; the last row is in hours."
+        note = (
+            f"{CONFIG}, {device}, {threads} threads, {route}. The twin is composed of measured parts; the last row is in hours."
+        )
         table = Table("An iteration of cheetah-vel", ["part"], values, rows, note)
-        command = f"python -m benchmarks.pearl_iteration --threads {threads} --repeats {repeats}"
-        click.echo(f"wrote {write_result('pearl_iteration', [table], watch, command=command)}")
+        command = f"python -m benchmarks.pearl_iteration --device {device} --threads {threads} --repeats {repeats}"
+        click.echo(f"wrote {write_result('pearl_iteration', [table], watch, command=command, device=device)}")
 
 
 if __name__ == "__main__":

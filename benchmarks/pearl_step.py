@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,14 @@ def fill(buffer: MultiTaskReplayBuffer, rng: np.random.RandomState) -> list[Plai
         rows[:, -1] = 0.0
         buffer.add_rows(task_id, rows)
         names = ("obs", "actions", "rewards", "sparse_rewards", "next_obs", "terminated")
-        twins.append(PlainBuffer(dict(zip(names, (part.numpy() for part in rows.split(buffer.columns, dim=1)), strict=True))))
+        fields = dict(zip(names, (part.numpy() for part in rows.split(buffer.columns, dim=1)), strict=True))
+        twins.append(PlainBuffer(fields, str(buffer.device)))
     return twins
 
 
-def fast_step(config: Any, threads: int, rng_seed: int) -> tuple[Experiment, Callable[[], None]]:
+def fast_step(config: Any, threads: int, rng_seed: int, device: str = "cpu") -> tuple[Experiment, Callable[[], None]]:
     """A trainer over filled buffers, and a function that takes one step of it."""
-    experiment = build_pearl(config, "cpu", 0)
+    experiment = build_pearl(config, device, 0)
     trainer, rng = experiment.algorithm.trainer, np.random.RandomState(rng_seed)
     for buffer in experiment.algorithm.buffers.values():
         fill(buffer, rng)
@@ -53,10 +55,10 @@ def fast_step(config: Any, threads: int, rng_seed: int) -> tuple[Experiment, Cal
     return experiment, step
 
 
-def twin_step(config: Any, threads: int, rng_seed: int) -> Callable[[], None]:
-    """The same for the plain twin, whose threads work inside each operation."""
-    experiment = build_pearl(config, "cpu", 0)
-    rng, generator = np.random.RandomState(rng_seed), torch.Generator().manual_seed(0)
+def twin_step(config: Any, threads: int, rng_seed: int, device: str = "cpu") -> Callable[[], None]:
+    """The same for the plain twin, whose threads work inside each operation; its rows stand in the host's memory."""
+    experiment = build_pearl(config, device, 0)
+    rng, generator = np.random.RandomState(rng_seed), torch.Generator(device).manual_seed(0)
     buffers = [fill(buffer, rng) for buffer in experiment.algorithm.buffers.values()]
     plain = PlainPEARL(experiment.networks, config.algo_params, config.latent_size)
 
@@ -74,15 +76,62 @@ def flops_of(step: Callable[[], None]) -> float:
     return counter.get_total_flops() / 1e9
 
 
+def gpu_rows(config: Any, device: str, repeats: int, steps: int = 100) -> list[list[Any]]:
+    """Median milliseconds of a step on a GPU: the twin, ours step by step, and ours captured, in turns of `steps` steps."""
+    keys: dict[str, dict[str, Any]] = {
+        "float32, launched step by step": {"cuda_graph": False},
+        "float32, captured": {},
+        "tf32, captured": {"precision": "tf32"},
+        "bf16, captured": {"precision": "bf16"},
+    }
+    twin = twin_step(config, 1, 1, device)
+
+    def twin_steps() -> None:
+        for _ in range(steps // 10):
+            twin()
+        torch.cuda.synchronize()
+
+    runs: dict[str, tuple[Callable[[], Any], int]] = {"plain twin": (twin_steps, steps // 10)}
+    for name, chosen in keys.items():
+        experiment, _ = fast_step(replace(config, util_params=replace(config.util_params, **chosen)), 1, 1, device)
+        algorithm = experiment.algorithm
+        train = partial(algorithm.trainer.train, algorithm.replay_buffer, algorithm.encoder_buffer, steps)
+        runs[name] = train, steps  # it fetches the losses, and so waits for the GPU, at its end
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for repeat in range(repeats + 1):
+        for name, (run, number) in runs.items():
+            start = time.perf_counter()
+            run()
+            if repeat > 0:
+                times[name].append((time.perf_counter() - start) / number)
+    twin_median = statistics.median(times["plain twin"])
+    quartiles = {name: np.percentile(found, [25, 50, 75]) for name, found in times.items()}
+    return [[name, *(1e3 * q), twin_median / q[1]] for name, q in quartiles.items()]
+
+
 @click.command()
 @click.option("--config", "path", default="configs/cheetah-vel.json", show_default=True, type=click.Path(path_type=Path))
+@click.option("--device", default="cpu", show_default=True, help="cpu, or a GPU such as cuda:0.")
 @click.option("--threads", default="1,2", show_default=True, help="Numbers of threads, with commas.")
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
 @click.option("--write/--no-write", default=True, show_default=True, help="Keep the figures in benchmarks/results.")
-def main(path: Path, threads: str, repeats: int, write: bool) -> None:
+def main(path: Path, device: str, threads: str, repeats: int, write: bool) -> None:
     """Measure one meta-gradient step; see the module's own text."""
     keep_freed_memory()
     config = load_config(path, ["seed=0", "util_params.physics_threads=1"])
+    if device != "cpu":
+        with Watch() as watch:
+            rows = gpu_rows(config, device, repeats)
+        for name, _, median, _, ratio in rows:
+            click.echo(f"{name}: {median:.3f} ms, {ratio:.1f} x twin")
+        if write:
+            values = [Value(f"{what}, ms", 3, wall=True) for what in ("25 %", "median", "75 %")]
+            table = Table(
+                "One meta-gradient step on a GPU", ["step"], [*values, Value("twin / this", 1, wall=True)], rows, str(path)
+            )
+            command = f"python -m benchmarks.pearl_step --config {path} --device {device} --repeats {repeats}"
+            click.echo(f"wrote {write_result('pearl_step', [table], watch, command=command, device=device)}")
+        return
     routes: dict[str, dict[str, Any]] = {
         "default, all rows at once": {"matmul": "default", "slice_rows": 0},
         "default, slices": {"matmul": "default", "slice_rows": 1024},

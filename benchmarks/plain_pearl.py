@@ -60,14 +60,15 @@ class PlainPolicy(PlainMlp):
 class PlainBuffer:
     """Rows of one task: one float64 array a field, drawn with replacement."""
 
-    def __init__(self, fields: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, fields: Mapping[str, np.ndarray], device: str = "cpu") -> None:
+        self.device = device
         self.fields = {name: np.asarray(fields[name], np.float64) for name in FIELDS}
         self.size = len(self.fields["obs"])
 
     def random_batch(self, batch_size: int, rng: np.random.RandomState) -> dict[str, Tensor]:
         """Float32 tensors [1, batch_size, dim] by field."""
         indices = rng.randint(0, self.size, batch_size)
-        return {name: torch.from_numpy(array[indices]).float()[None] for name, array in self.fields.items()}
+        return {name: torch.from_numpy(array[indices]).float().to(self.device)[None] for name, array in self.fields.items()}
 
 
 class PlainPEARL:
@@ -86,7 +87,7 @@ class PlainPEARL:
             sizes = [weights["fc0.weight"].shape[1]]
             sizes += [weights[f"fc{i}.weight"].shape[0] for i in range(sum(key.startswith("fc") for key in weights) // 2)]
             sizes += [weights["last_fc.weight"].shape[0]]
-            twin = (PlainPolicy if name == "policy" else PlainMlp)(sizes).to(weights["fc0.weight"].dtype)
+            twin = (PlainPolicy if name == "policy" else PlainMlp)(sizes).to(weights["fc0.weight"])
             twin.load_state_dict(weights)
             setattr(self, name, twin)
         lrs = {"policy": "policy_lr", "qf1": "qf_lr", "qf2": "qf_lr", "vf": "vf_lr", "context_encoder": "context_lr"}
@@ -193,5 +194,6 @@ class PlainPEARL:
         """Draw tasks, context and rows, and take one step."""
         tasks = rng.choice(len(replay), self.config.meta_batch)
         context, batch = self.sample_context(encoder, tasks, rng), self.sample_batch(replay, tasks, rng)
-        noise_z = torch.randn(len(tasks), self.latent_dim, generator=generator)
-        return self.take_step(batch, context, noise_z, torch.randn(batch[1].shape, generator=generator))
+        noise_z = torch.randn(len(tasks), self.latent_dim, generator=generator, device=generator.device)
+        noise_action = torch.randn(batch[1].shape, generator=generator, device=generator.device)
+        return self.take_step(batch, context, noise_z, noise_action)

@@ -47,14 +47,13 @@ class PlainSampler:
     @torch.no_grad()
     def act(self, obs: np.ndarray, z: torch.Tensor, deterministic: bool) -> np.ndarray:
         """One action from one observation."""
-        inputs = torch.cat([torch.from_numpy(obs[None]).float(), z], dim=1)
+        inputs = torch.cat([torch.from_numpy(obs[None]).float().to(z.device), z], dim=1)
         policy = self.plain.policy
         hidden = policy.trunk(inputs)
         mean, log_std = policy.last_fc(hidden), torch.clamp(policy.last_fc_log_std(hidden), -20, 2)
         if deterministic:
-            return torch.tanh(mean).numpy()[0]
-        noise = torch.randn(mean.shape, generator=self.generator)
-        return torch.tanh(mean + torch.exp(log_std) * noise).numpy()[0]
+            return torch.tanh(mean).cpu().numpy()[0]
+        return torch.tanh(mean + torch.exp(log_std) * self._noise(mean.shape[1])).cpu().numpy()[0]
 
     def rollout(self, z: torch.Tensor, horizon: int, deterministic: bool, context: list[torch.Tensor] | None = None) -> dict:
         """One trajectory; with `context`, each transition is appended to its only entry as it happens."""
@@ -65,25 +64,28 @@ class PlainSampler:
             next_obs, reward, end, info = self.env.step(action)
             if context is not None:
                 row = np.concatenate([obs, action, [reward]])[None, None]
-                row_tensor = torch.from_numpy(row).float()
-                context[0] = torch.cat([context[0], row_tensor], dim=1) if context else row_tensor
+                row_tensor = torch.from_numpy(row).float().to(z.device)
+                context[:] = [torch.cat([*context, row_tensor], dim=1)]
             for name, value in zip(columns, (obs, action, reward, end, info), strict=True):
                 columns[name].append(value)
             obs = next_obs
         return {name: np.array(values) for name, values in columns.items() if name != "infos"}
 
+    def _noise(self, size: int) -> torch.Tensor:
+        return torch.randn(1, size, generator=self.generator, device=self.generator.device)
+
     def collect(self, num_trajectories: int, horizon: int) -> None:
         """Trajectories with z from the prior."""
         for _ in range(num_trajectories):
-            self.rollout(torch.randn(1, self.plain.latent_dim, generator=self.generator), horizon, deterministic=False)
+            self.rollout(self._noise(self.plain.latent_dim), horizon, deterministic=False)
 
     def evaluate_task(self, num_trajectories: int, num_exploration: int, horizon: int) -> None:
         """The meta-test of one task: context grows by a row a step, and is inferred from after each later trajectory."""
-        context: list[torch.Tensor] = [torch.zeros(1, 0, self.plain.context_encoder.fc0.in_features)]
-        z = torch.randn(1, self.plain.latent_dim, generator=self.generator)
+        context: list[torch.Tensor] = []
+        z = self._noise(self.plain.latent_dim)
         for n in range(num_trajectories):
             self.rollout(z, horizon, deterministic=True, context=context)
-            noise = torch.randn(1, self.plain.latent_dim, generator=self.generator)
+            noise = self._noise(self.plain.latent_dim)
             if n + 1 >= num_exploration:
                 with torch.no_grad():
                     self.plain.infer_posterior(context[0])
