@@ -1,6 +1,7 @@
 """Shows how a trained policy adapts: evaluates it on the run's held-out tasks, trajectory by trajectory; draws or films it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,8 +11,9 @@ import torch
 from rich.console import Console
 
 from rlkit.core.errors import UserError
-from rlkit.core.eval_util import Adaptation, evaluate_adaptation
+from rlkit.core.eval_util import Adaptation, divergence_remark, evaluate_adaptation
 from rlkit.core.seeding import stream
+from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
@@ -24,15 +26,26 @@ FILMED_TASKS = 3
 MAX_LANES = 128
 
 
-def sim_policy(
-    config: ExperimentConfig,
-    run_dir: Path,
-    *,
-    num_trajs: int,
-    deterministic: bool = True,
-    save_video: bool = False,
-    seed: int = 0,
-) -> tuple[list[dict[str, Any]], list[Path]]:
+@dataclass(frozen=True)
+class Simulation:
+    """An evaluation.
+
+    Attributes:
+        env: the environment it ran in; a `FilmedEnv` where a film was asked for and can be made.
+        task_ids: the held-out tasks.
+        trajectories: the n-th holds the n-th trajectory of every task.
+        rows: the table, one row per trajectory.
+    """
+
+    env: MetaEnv
+    task_ids: list[int]
+    trajectories: list[Paths]
+    rows: list[dict[str, Any]]
+
+
+def simulate(
+    config: ExperimentConfig, run_dir: Path, *, num_trajs: int, deterministic: bool = True, record: bool = False, seed: int = 0
+) -> Simulation:
     """Evaluate the weights of a run folder on the run's held-out tasks.
 
     Args:
@@ -40,29 +53,25 @@ def sim_policy(
         run_dir: holds the weights and, if we wrote it, the task set.
         num_trajs: trajectories per task; z of the first `num_exp_traj_eval` comes from the prior, later from the posterior.
         deterministic: no action noise.
-        save_video: film a few tasks (MuJoCo tasks only).
+        record: remember the states, so that a film can be made (MuJoCo tasks only).
         seed: of the trajectories' random numbers.
-    Returns:
-        The table, one row per trajectory, and the files written to the run folder: `sim_policy.csv`, `trajectories.png` for
-        a point robot, `video.mp4` if wanted.
     Raises:
-        UserError: files are missing, damaged or of another environment, no film can be made, or nothing can be written.
+        UserError: files are missing, damaged or of another environment.
     """
     algo = config.algo_params
     try:
         env = build_env(config, load_tasks(run_dir), num_envs=min(config.n_eval_tasks, MAX_LANES))
-        is_body, camera = hasattr(env, "simulation"), None
-        if save_video and is_body:
-            from rlkit.visualization.video import FilmedEnv  # only a film needs an OpenGL library
-
-            camera = FilmedEnv(env)
     except ValueError as error:
         raise UserError(f"{run_dir}: {error}") from error
+    if record and hasattr(env, "simulation"):
+        from rlkit.visualization.video import FilmedEnv  # imports mujoco and imageio, so only when asked
+
+        env = cast(MetaEnv, FilmedEnv(env))
     networks = build_networks(config, env, torch.Generator())
     load_weights(run_dir, {"context_encoder": networks.context_encoder, "policy": networks.policy})
     task_ids = list(range(len(env.tasks) - config.n_eval_tasks, len(env.tasks)))
     evaluated = evaluate_adaptation(
-        cast(MetaEnv, camera or env),
+        env,
         build_agent(config, networks),
         task_ids,
         num_runs=1,
@@ -72,36 +81,43 @@ def sim_policy(
         deterministic=deterministic,
     )
     trajectories = evaluated.trajectories[:num_trajs]  # where episodes end early, there are more than were asked for
-    rows = adaptation_rows(
-        Adaptation(len(task_ids), 1, trajectories), task_ids, algo.num_exp_traj_eval, sparse=algo.sparse_rewards
+    adaptation = Adaptation(len(task_ids), 1, trajectories)
+    rows = adaptation_rows(adaptation, task_ids, algo.num_exp_traj_eval, sparse=algo.sparse_rewards)
+    return Simulation(env, task_ids, trajectories, rows)
+
+
+def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
+    """Draw the trajectories of a point robot to an image file."""
+    env, task_ids = simulation.env, simulation.task_ids
+    explored = config.algo_params.num_exp_traj_eval
+    plot_trajectories(
+        path,
+        env.tasks[task_ids],
+        task_ids,
+        simulation.trajectories,
+        goal_radius=getattr(env, "goal_radius", None),
+        sparse=config.algo_params.sparse_rewards,
+        title=f"{config.env_name}: z from the prior up to trajectory {explored}, then from the posterior",
     )
-    written = [run_dir / "sim_policy.csv"]
-    write_rows(written[0], rows)
-    if not is_body:
-        written.append(run_dir / "trajectories.png")
-        plot_trajectories(
-            written[-1],
-            env.tasks[task_ids],
-            task_ids,
-            trajectories,
-            goal_radius=getattr(env, "goal_radius", None),
-            sparse=algo.sparse_rewards,
-            title=f"{config.env_name}: z from the prior up to trajectory {algo.num_exp_traj_eval}, then from the posterior",
-        )
-    elif camera is not None:
-        filmed = np.unique(np.linspace(0, len(task_ids) - 1, FILMED_TASKS).round().astype(int)).tolist()
-        tasks = [np.array2string(task, precision=2) for task in env.tasks[task_ids]]
 
-        def captions(index: int, n: int) -> Sequence[str]:
-            return [
-                f"{config.env_name}, task {task_ids[index]} {tasks[index]}",
-                f"trajectory {n + 1} of {num_trajs}, z from the {rows[n]['z']}",
-            ]
 
-        written.append(run_dir / "video.mp4")
-        camera.film(written[-1], task_ids, filmed, trajectories, captions, sparse=algo.sparse_rewards)
-    (camera or env).close()
-    return rows, written
+def film(simulation: Simulation, config: ExperimentConfig, path: Path, quality: str) -> None:
+    """Film all trajectories of a few held-out tasks, one task after the other."""
+    env, task_ids, num_trajs = simulation.env, simulation.task_ids, len(simulation.trajectories)
+
+    def captions(index: int, n: int) -> Sequence[str]:
+        explores = n < config.algo_params.num_exp_traj_eval
+        plural = "y" if n == 1 else "ies"
+        what = "exploration, z ~ prior" if explores else f"adapted, z ~ posterior of {n} trajector{plural}"
+        return [
+            f"{config.env_name}, task {task_ids[index]}: {env.describe_task(task_ids[index])}",
+            f"trajectory {n + 1} of {num_trajs}: {what}",
+        ]
+
+    filmed = np.unique(np.linspace(0, len(task_ids) - 1, FILMED_TASKS).round().astype(int)).tolist()
+    cast(Any, env).film(
+        path, task_ids, filmed, simulation.trajectories, captions, sparse=config.algo_params.sparse_rewards, quality=quality
+    )
 
 
 @click.command()
@@ -109,8 +125,13 @@ def sim_policy(
 @click.option("--num_trajs", type=click.IntRange(min=1), help="Trajectories per task; default: num_exp_traj_eval + 2.")
 @click.option("--deterministic/--stochastic", default=True, show_default=True, help="Act with the policy's mean, or sample.")
 @click.option("--video", is_flag=True, help="Film three held-out tasks to RUN_DIR/video.mp4 (MuJoCo tasks).")
+@click.option(
+    "--quality", type=click.Choice(["fast", "high"]), default="fast", show_default=True, help="Of the film; high has shadows."
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the evaluation; default: the run's own.")
-def main(paths: tuple[Path, ...], num_trajs: int | None, deterministic: bool, video: bool, seed: int | None) -> None:
+def main(
+    paths: tuple[Path, ...], num_trajs: int | None, deterministic: bool, video: bool, quality: str, seed: int | None
+) -> None:
     """Evaluate the policy in RUN_DIR on the run's held-out tasks: return of the first trajectory, the second, and so on.
 
     CONFIG, the experiment's JSON, is needed only for a folder without variant.json; otherwise the run's own settings count.
@@ -122,16 +143,31 @@ def main(paths: tuple[Path, ...], num_trajs: int | None, deterministic: bool, vi
         config, differences = read_run_config(run_dir, paths[0] if len(paths) == 2 else None)
         if differences:
             click.echo(f"{paths[0]} differs from the run, whose settings are used: {'; '.join(differences)}", err=True)
-        rows, written = sim_policy(
+        simulation = simulate(
             config,
             run_dir,
             num_trajs=num_trajs or config.algo_params.num_exp_traj_eval + 2,
             deterministic=deterministic,
-            save_video=video,
+            record=video,
             seed=(config.seed or 0) if seed is None else seed,
         )
-        print_rows(rows, f"{config.env_name}, {config.n_eval_tasks} held-out tasks: return by trajectory", Console())
-        click.echo(f"wrote {', '.join(map(str, written))}")
+        # The table comes first, so that it is there whatever happens to the picture.
+        table = run_dir / "sim_policy.csv"
+        write_rows(table, simulation.rows)
+        title = f"{config.env_name}, {config.n_eval_tasks} held-out tasks: return by trajectory"
+        print_rows(simulation.rows, title, Console())
+        click.echo(f"wrote {table}")
+        if text := divergence_remark(simulation.env):
+            click.echo(text, err=True)
+        if hasattr(simulation.env, "film"):
+            film(simulation, config, run_dir / "video.mp4", quality)
+            click.echo(f"wrote {run_dir / 'video.mp4'}")
+        elif video:
+            click.echo(f"no film: {config.env_name} has no MuJoCo model", err=True)
+        if simulation.env.obs_dim == simulation.env.task_dim == 2:
+            draw(simulation, config, run_dir / "trajectories.png")
+            click.echo(f"wrote {run_dir / 'trajectories.png'}")
+        simulation.env.close()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ MAY_IMPORT_PYTORCH = (
 )
 MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")
 NEVER_IMPORTED = {"pickle", "cloudpickle", "dill", "gym", "dateutil"}
-SHARED_TORCH = {"networks", "encoders", "ensembles", "distributions", "pytorch_util"}
+SHARED_TORCH = {"networks", "encoders", "ensembles", "distributions", "pytorch_util", "cuda_graph"}
 
 
 def is_script(path: Path) -> bool:
@@ -136,4 +136,5 @@ def test_no_global_random_numbers_are_used(path):
     ambient = {
         name for name in calls if re.fullmatch(r"np\.random\.[a-z_]+|random\.[a-z_]+|torch\.(cuda\.)?manual_seed\w*", name)
     }
-    assert ambient <= {"np.random.default_rng"}
+    lent = {"np.random.get_bit_generator", "np.random.set_bit_generator"}  # to classes of old gym, and given back
+    assert ambient <= {"np.random.default_rng"} | (lent if path.name == "old_gym.py" else set())

@@ -27,23 +27,43 @@ def env_class(name: str) -> type[MetaEnv]:
     """Import the class of a task distribution.
 
     Args:
-        name: a key of `ENVS`.
+        name: a key of `ENVS`, or "module:Class" of a class of one's own: a `MetaEnv`, or one written for old gym (`old_gym`).
     Returns:
         A subclass of `MetaEnv`.
     Raises:
-        ValueError: an unknown name; the message names the nearest known one.
+        ValueError: an unknown name (the message names the nearest known one), or a class that does not fit.
     """
+    if ":" in name:
+        return _users_class(name)
     if name not in ENVS:
         raise ValueError(f"unknown environment {name!r}{_nearest(name, ENVS)}; known: {', '.join(sorted(ENVS))}")
     module, attribute = ENVS[name].split(":")
     return cast(type[MetaEnv], getattr(importlib.import_module(module), attribute))
 
 
+def _users_class(name: str) -> type[MetaEnv]:
+    module, attribute = name.split(":", 1)
+    try:
+        imported = importlib.import_module(module)
+    except Exception as error:  # whatever the module raises
+        absent = isinstance(error, ModuleNotFoundError) and error.name is not None and f"{module}.".startswith(f"{error.name}.")
+        hint = "; set PYTHONPATH to the folder that it lies in" if absent else ""
+        raise ValueError(f"{module} cannot be imported ({type(error).__name__}: {error}){hint}") from error
+    if not hasattr(imported, attribute):
+        raise ValueError(f"module {module} has no class {attribute!r}{_nearest(attribute, dir(imported))}")
+    found: Any = getattr(imported, attribute)
+    if isinstance(found, type) and issubclass(found, MetaEnv):
+        return found
+    from rlkit.envs.old_gym_adapter import adapted
+
+    return adapted(found, name)
+
+
 def make_env(name: str, *, normalize: bool = True, **kwargs: Any) -> MetaEnv:
     """Construct a task distribution.
 
     Args:
-        name: a key of `ENVS`.
+        name: see `env_class`.
         normalize: take actions in [-1, 1] (`NormalizedBoxEnv`); False: actions in the environment's own box.
         **kwargs: passed to the constructor.
     Returns:

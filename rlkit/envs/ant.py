@@ -6,10 +6,11 @@ from numpy.typing import DTypeLike
 
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
-from rlkit.envs.mujoco_model import Physics, gymnasium_asset, load_model
+from rlkit.envs.mujoco_model import Physics
 
 LOW_GEAR = 30.0  # the file's gear is 150
 CONTACT_COST = 0.5e-3  # reward per squared contact force or torque, each clipped to ±1
+NUM_CONTACT_FORCES = 84  # 14 bodies, the world included, with a torque and a force each
 
 
 class Ant(MujocoMetaEnv):
@@ -18,8 +19,11 @@ class Ant(MujocoMetaEnv):
     Source: gym 0.12, ant.xml; katerakelly/oyster, rlkit/envs/ant.py and ant_multitask_base.py.
     """
 
+    model_file = "ant.xml"
     act_dim = 8
     max_episode_steps = 200
+    camera_distance = 5.0
+    camera_elevation = -40.0
 
     def __init__(
         self,
@@ -29,7 +33,7 @@ class Ant(MujocoMetaEnv):
         use_low_gear_ratio: bool = False,
         contact_forces: bool = True,
         physics: Physics = "mujoco210",
-        backend: Backend = "auto",
+        backend: Backend = "mujoco",
         task_seed: int = 1337,
         num_envs: int = 1,
         physics_threads: int = 1,
@@ -43,7 +47,7 @@ class Ant(MujocoMetaEnv):
             use_low_gear_ratio: motors of gear 30 instead of 150.
             contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
             physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
-            backend: "auto", "batch" (mujoco.batch, without contact forces only) or "pool" (threads over mj_step).
+            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
             task_seed: seed of the generator that draws the task set.
             num_envs: the most lanes that can be in use.
             physics_threads: threads that step the lanes.
@@ -51,7 +55,7 @@ class Ant(MujocoMetaEnv):
         Raises:
             ValueError: a value out of its range.
         """
-        model = load_model(gymnasium_asset("ant.xml"), physics=physics)
+        model = self.load_model(physics, backend)
         if use_low_gear_ratio:
             model.actuator_gear[:, 0] = LOW_GEAR
             mujoco.mj_setConst(model, mujoco.MjData(model))  # the motors' greatest acceleration follows
@@ -83,7 +87,7 @@ class Ant(MujocoMetaEnv):
     def _clipped_forces(self, lanes: np.ndarray | slice) -> np.ndarray:
         """Torque and force of contacts on each body, the world included, clipped to ±1; [n, 84]."""
         forces = self.simulation.fields["cfrc_ext"][lanes]
-        return np.clip(forces, -1, 1).reshape(len(forces), -1)
+        return np.clip(forces, -1, 1).reshape(len(forces), NUM_CONTACT_FORCES)
 
     def _costs(self, action: np.ndarray) -> np.ndarray:
         """Squared norms of the action and of the clipped contact forces, [num_lanes, 2]."""

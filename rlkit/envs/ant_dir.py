@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from rlkit.envs.ant import CONTACT_COST, Ant
+from rlkit.envs.markers import Direction, Marker
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_model import Physics
 
@@ -35,7 +36,7 @@ class AntDir(Ant):
         use_low_gear_ratio: bool = False,
         contact_forces: bool = True,
         physics: Physics = "mujoco210",
-        backend: Backend = "auto",
+        backend: Backend = "mujoco",
         task_seed: int = 1337,
         num_envs: int = 1,
         physics_threads: int = 1,
@@ -51,7 +52,7 @@ class AntDir(Ant):
             use_low_gear_ratio: motors of gear 30 instead of 150.
             contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
             physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
-            backend: "auto", "batch" (mujoco.batch, without contact forces only) or "pool" (threads over mj_step).
+            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
             task_seed: seed of the generator that draws the directions.
             num_envs: the most lanes that can be in use.
             physics_threads: threads that step the lanes.
@@ -83,6 +84,14 @@ class AntDir(Ant):
             )
         angles = np.array([0.0, np.pi]) if self.forward_backward else rng.uniform(0.0, 2.0 * np.pi, size=num_tasks)
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+    def describe_task(self, task_id: int) -> str:
+        """The wanted direction as an angle from the x axis."""
+        return Direction(*self.tasks[task_id].tolist()).describe()
+
+    def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker:
+        """The wanted direction; see `MujocoMetaEnv.marker`."""
+        return Direction(*self.tasks[task_id].tolist())
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = v · (cos θ, sin θ) - 0.5 ‖u‖² - 0.0005 ‖contact‖² + alive bonus; no sparse form; ends outside 0.2 ≤ z ≤ 1."""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.ant import CONTACT_COST, Ant
+from rlkit.envs.markers import Goal, Marker
 
 CONTROL_COST = 0.1  # reward per squared action
 RADIUS = 3.0  # of the disc of goals [m]
@@ -22,12 +23,22 @@ class AntGoal(Ant):
     obs_dim = 113
     outcome_dim = 4
     task_dim = 2
+    camera_distance = 7.5
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Draw goals, [num_tasks, 2]: all angles first, then all distances."""
         angles = rng.random_sample(num_tasks) * 2 * np.pi
         distances = RADIUS * rng.random_sample(num_tasks) ** 0.5
         return np.stack([distances * np.cos(angles), distances * np.sin(angles)], axis=1)
+
+    def describe_task(self, task_id: int) -> str:
+        """The goal's coordinates."""
+        x, y = self.tasks[task_id]
+        return f"go to ({x:.2f}, {y:.2f}) m"
+
+    def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker:
+        """The goal; see `MujocoMetaEnv.marker`."""
+        return Goal(*self.tasks[task_id].tolist())
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = -|x - g_x| - |y - g_y| - 0.1 ‖u‖² - 0.0005 ‖contact‖²; no sparse form, never terminated."""

@@ -131,7 +131,8 @@ class MetaEnv(BatchedEnv):
         self.tasks = np.asarray(drawn).astype(self.dtype)
         self.task_ids = np.zeros(0, np.int64)
         self._lane_tasks = self.tasks[self.task_ids]
-        self._started = np.zeros(self.num_envs, bool)
+        self._started, self._ended = np.zeros(self.num_envs, bool), np.zeros(self.num_envs, bool)
+        self._diverged_tasks: list[int] = []
 
     @abc.abstractmethod
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
@@ -173,6 +174,10 @@ class MetaEnv(BatchedEnv):
         self.tasks = replaced
         self._lane_tasks = self.tasks[self.task_ids]
         self._select_tasks(np.arange(self.num_lanes))
+
+    def describe_task(self, task_id: int) -> str:
+        """Say in a few words what a task asks for, for captions."""
+        return np.array2string(self.tasks[task_id], precision=2, threshold=8)
 
     def get_all_task_idx(self) -> range:
         """Numbers of all tasks."""
@@ -217,9 +222,16 @@ class MetaEnv(BatchedEnv):
         chosen = self.check_lanes(lanes)
         if len(generators) != len(chosen):
             raise ValueError(f"{self.name}: {len(generators)} generators for {len(chosen)} lanes, expected one each")
+        if not len(chosen):
+            return np.zeros((0, self.obs_dim), self.dtype)
         obs = self._reset_lanes(generators, chosen)
-        self._started[chosen] = True
+        self._begin(chosen)
         return obs.astype(self.dtype)
+
+    def _begin(self, lanes: np.ndarray) -> None:
+        """Note that an episode begins in these lanes."""
+        self._started[lanes] = True
+        self._ended[lanes] = False
 
     def step(self, action: ArrayLike) -> StepResult:
         """Advance all lanes in use by one action each. There is no automatic reset: a terminated lane may be stepped on.
@@ -241,8 +253,18 @@ class MetaEnv(BatchedEnv):
         # Rewards are computed from the numbers that are stored, so that a recomputed reward equals the stored one.
         outcome = outcome.astype(self.dtype)
         reward, sparse_reward, terminated = self.compute_reward(outcome, self._lane_tasks)
+        terminated = terminated | diverged
+        ended = self._ended[: self.num_lanes]
+        if diverged.any():
+            self._diverged_tasks += self.task_ids[diverged & ~ended].tolist()
+        ended |= terminated
         info = {"outcome": outcome, "sparse_reward": sparse_reward, "diverged": diverged}
-        return obs.astype(self.dtype), reward, terminated | diverged, np.zeros(self.num_lanes, bool), info
+        return obs.astype(self.dtype), reward, terminated, np.zeros(self.num_lanes, bool), info
+
+    def take_diverged(self) -> list[int]:
+        """Tell the task of each episode that ended because the physics failed, since the last call of this method."""
+        taken, self._diverged_tasks = self._diverged_tasks, []
+        return taken
 
 
 def at_least(name: str, value: int, smallest: int) -> int:

@@ -5,7 +5,7 @@ from numpy.typing import DTypeLike
 
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
-from rlkit.envs.mujoco_model import Physics, gymnasium_asset, load_model
+from rlkit.envs.mujoco_model import Physics
 
 TOTAL_MASS = 14.0  # [kg]
 CONTROL_COST = 0.05  # reward per squared action
@@ -19,6 +19,7 @@ class HalfCheetah(MujocoMetaEnv):
     Source: gym 0.12, half_cheetah.xml; katerakelly/oyster, rlkit/envs/half_cheetah.py.
     """
 
+    model_file = "half_cheetah.xml"
     obs_dim = 20
     act_dim = 6
     outcome_dim = 2
@@ -31,7 +32,7 @@ class HalfCheetah(MujocoMetaEnv):
         *,
         randomize_tasks: bool = True,
         physics: Physics = "mujoco210",
-        backend: Backend = "auto",
+        backend: Backend = "mujoco",
         task_seed: int = 1337,
         num_envs: int = 1,
         physics_threads: int = 1,
@@ -43,7 +44,7 @@ class HalfCheetah(MujocoMetaEnv):
             n_tasks: size of the task set.
             randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
             physics: "mujoco210" (the inertias of the MuJoCo versions of the published results) or "native" (today's).
-            backend: "auto", "batch" (mujoco.batch) or "pool" (threads over mj_step); the numbers are the same.
+            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
             task_seed: seed of the generator that draws the task set.
             num_envs: the most lanes that can be in use.
             physics_threads: threads that step the lanes.
@@ -51,7 +52,7 @@ class HalfCheetah(MujocoMetaEnv):
         Raises:
             ValueError: a value out of its range.
         """
-        model = load_model(gymnasium_asset("half_cheetah.xml"), physics=physics, total_mass=TOTAL_MASS)
+        model = self.load_model(physics, backend, total_mass=TOTAL_MASS)
         super().__init__(
             n_tasks,
             model,
@@ -77,5 +78,7 @@ class HalfCheetah(MujocoMetaEnv):
         return self.simulation.qpos[: self.num_lanes, :1].copy()
 
     def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        velocity = ((self._position() - position_before) / self.dt)[:, 0]
-        return np.stack([velocity, (action * action).sum(axis=1)], axis=1)
+        outcome = np.empty((self.num_lanes, self.outcome_dim))
+        outcome[:, :1] = (self.simulation.qpos[: self.num_lanes, :1] - position_before) / self.dt
+        outcome[:, 1] = (action * action).sum(axis=1)
+        return outcome

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.half_cheetah import CONTROL_COST, HalfCheetah
+from rlkit.envs.markers import Direction, Marker
 
 
 class HalfCheetahDir(HalfCheetah):
@@ -21,6 +22,14 @@ class HalfCheetahDir(HalfCheetah):
         if num_tasks != self.fixed_n_tasks:
             raise ValueError(f"{num_tasks} tasks asked for, but {self.name} has exactly {self.fixed_n_tasks}")
         return np.array([[-1.0], [1.0]])
+
+    def describe_task(self, task_id: int) -> str:
+        """The wanted direction."""
+        return "run forward" if self.tasks[task_id, 0] > 0 else "run backward"
+
+    def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker:
+        """The wanted direction; see `MujocoMetaEnv.marker`."""
+        return Direction(float(self.tasks[task_id, 0]), 0.0)
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = g v - 0.05 ‖u‖²; no sparse form, never terminated."""

@@ -6,7 +6,7 @@ from numpy.typing import DTypeLike
 
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
-from rlkit.envs.mujoco_model import Physics, gymnasium_asset, load_model
+from rlkit.envs.mujoco_model import Physics
 
 IMPACT_COST = 0.5e-6  # reward per squared contact force or torque
 MAX_IMPACT_COST = 10.0
@@ -22,10 +22,13 @@ class Humanoid(MujocoMetaEnv):
     Source: gym 0.12, humanoid.xml; katerakelly/oyster, rlkit/envs/humanoid_dir.py.
     """
 
+    model_file = "humanoid.xml"
     obs_dim = 376
     act_dim = 17
     outcome_dim = 5
     max_episode_steps = 200
+    camera_distance = 4.0
+    camera_elevation = -25.0
 
     def __init__(
         self,
@@ -33,14 +36,14 @@ class Humanoid(MujocoMetaEnv):
         *,
         contact_forces: bool = True,
         physics: Physics = "mujoco210",
-        backend: Backend = "auto",
+        backend: Backend = "mujoco",
         task_seed: int = 1337,
         num_envs: int = 1,
         physics_threads: int = 1,
         dtype: DTypeLike = np.float32,
     ) -> None:
         """Draw the task set and make the lanes; for the arguments see `HumanoidDir`."""
-        model = load_model(gymnasium_asset("humanoid.xml"), physics=physics)
+        model = self.load_model(physics, backend)
         super().__init__(
             n_tasks,
             model,

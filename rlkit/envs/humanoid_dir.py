@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from rlkit.envs.humanoid import Humanoid
+from rlkit.envs.markers import Direction, Marker
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_model import Physics
 
@@ -30,7 +31,7 @@ class HumanoidDir(Humanoid):
         randomize_tasks: bool = True,
         contact_forces: bool = True,
         physics: Physics = "mujoco210",
-        backend: Backend = "auto",
+        backend: Backend = "mujoco",
         task_seed: int = 1337,
         num_envs: int = 1,
         physics_threads: int = 1,
@@ -44,7 +45,7 @@ class HumanoidDir(Humanoid):
             randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
             contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
             physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
-            backend: "auto", "batch" (mujoco.batch, without contact forces only) or "pool" (threads over mj_step).
+            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
             task_seed: seed of the generator that draws the directions.
             num_envs: the most lanes that can be in use.
             physics_threads: threads that step the lanes.
@@ -68,6 +69,14 @@ class HumanoidDir(Humanoid):
         """Draw directions, [num_tasks, 2]."""
         angles = rng.uniform(0.0, 2.0 * np.pi, size=num_tasks)
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+    def describe_task(self, task_id: int) -> str:
+        """The wanted direction as an angle from the x axis."""
+        return Direction(*self.tasks[task_id].tolist()).describe()
+
+    def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker:
+        """The wanted direction; see `MujocoMetaEnv.marker`."""
+        return Direction(*self.tasks[task_id].tolist())
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = 1.25 v · (cos θ, sin θ) - 0.1 ‖u‖² - impact cost + alive bonus; no sparse form; ends outside 1 ≤ z ≤ 2."""

@@ -5,31 +5,32 @@ of threads over `mj_step`, which also serves bodies that need contact forces.
 """
 
 import abc
-import contextlib
 import copy
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Literal, get_args
 
 import mujoco
 import numpy as np
 
-Backend = Literal["auto", "batch", "pool"]
-_DIVERGED = [int(getattr(mujoco.mjtWarning, f"mjWARN_{name}")) for name in ("BADQPOS", "BADQVEL", "BADQACC", "BADCTRL")]
+Backend = Literal["mujoco", "batch", "pool", "mujoco-py", "auto"]  # "auto" stands for "mujoco" in older run folders
+# Warnings that mean divergence; the four have neighbouring numbers.
+_DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL) + 1)
 
 
-@contextlib.contextmanager
-def quiet_divergence() -> Iterator[None]:
-    """Keep MuJoCo from printing and from writing MUJOCO_LOG.TXT when a simulation diverges; a handler of the user's stays."""
-    if mujoco.get_mju_user_warning() is not None:
-        yield
-        return
-    mujoco.set_mju_user_warning(_ignore)
-    try:
-        yield
-    finally:
-        mujoco.set_mju_user_warning(None)
+class QuietDivergence:
+    """Keeps MuJoCo from printing and from writing MUJOCO_LOG.TXT when a simulation diverges; a handler of the user's stays."""
+
+    def __enter__(self) -> None:
+        self._ours = mujoco.get_mju_user_warning() is None
+        if self._ours:
+            mujoco.set_mju_user_warning(_ignore)
+
+    def __exit__(self, *exception: object) -> None:
+        if self._ours:
+            mujoco.set_mju_user_warning(None)
 
 
 def _ignore(message: str) -> None:
@@ -91,28 +92,30 @@ class BatchSimulation(Simulation):
         self._ctrl = self._batch.bind("ctrl")
         self.fields = {name: self._batch.bind(name) for name in fields}
         self._lanes = np.arange(num_envs, dtype=np.int32)
+        self._rest = self._batch.state[0].copy()
 
     def reset(self, lanes: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
-        self._batch.reset(lanes, stage=mujoco.mjtStage.mjSTAGE_NONE)
+        # A lane is its row of state and nothing else. Batch.reset writes the same row, but in ten times the time.
+        self._batch.state[lanes] = self._rest
         self.qpos[lanes] = qpos
         self.qvel[lanes] = qvel
-        with quiet_divergence():
-            self._batch.forward(lanes)
+        with QuietDivergence():
+            self._batch.forward(np.sort(lanes))
 
     def step(self, ctrl: np.ndarray) -> np.ndarray:
         n = len(ctrl)
         self._ctrl[:n] = ctrl
         warning = self._batch.warning[:n]
         warning[...] = 0  # a diverged lane's counter stays at 1 when it diverges again, so counters start anew each step
-        with quiet_divergence():
-            self._batch.step(self._lanes[:n], nstep=self._frame_skip)
+        with QuietDivergence():
+            self._batch.step(self._lanes[:n] if n < len(self._lanes) else None, nstep=self._frame_skip)
         return warning[:, _DIVERGED, 1].any(axis=1)
 
     def set_model_fields(self, lanes: np.ndarray, values: Mapping[str, np.ndarray], *, recompute_constants: bool = False) -> None:
         for name, value in values.items():
             self._batch.expand(name)[lanes] = value
         if recompute_constants:
-            self._batch.set_const(lanes)
+            self._batch.set_const(np.sort(lanes))
 
     def lane_model(self, lane: int) -> mujoco.MjModel:
         return self._batch.get_model(lane)
@@ -124,7 +127,8 @@ class BatchSimulation(Simulation):
 class PoolSimulation(Simulation):
     """Simulations with one `MjData` each, stepped by a pool of threads.
 
-    MuJoCo's functions let other Python threads run. What is left between them is copying, through views made beforehand.
+    MuJoCo's functions let other Python threads run; what is left between them are a few calls. Results are read for all lanes
+    together, through views made beforehand.
     """
 
     def __init__(
@@ -143,57 +147,60 @@ class PoolSimulation(Simulation):
         self._contact_forces = contact_forces
         self.qpos, self.qvel = np.zeros((num_envs, model.nq)), np.zeros((num_envs, model.nv))
         self.fields = {name: np.zeros((num_envs, *getattr(self._data[0], name).shape)) for name in fields}
+        self._warnings = np.zeros((num_envs, len(self._data[0].warning.number)), np.int32)
         self._ctrl = [data.ctrl for data in self._data]
-        self._warnings = [data.warning.number for data in self._data]
-        ours = {"qpos": self.qpos, "qvel": self.qvel, **self.fields}
-        self._copies = [
-            [(values[lane], getattr(data, name)) for name, values in ours.items()] for lane, data in enumerate(self._data)
-        ]
+        read = {"qpos": self.qpos, "qvel": self.qvel, **self.fields}
+        self._copies = [(values, [getattr(data, name).reshape(-1) for data in self._data]) for name, values in read.items()]
+        self._copies.append((self._warnings, [data.warning.number for data in self._data]))
         self._threads = min(threads, num_envs)
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
 
-    def _share(self, work: Callable[[int, int], None], lanes: Sequence[int]) -> None:
-        """Call work(row, lane) for each of these lanes, on all threads."""
-
-        def some(first: int) -> None:
-            for row in range(first, len(lanes), self._threads):
-                work(row, lanes[row])
-
-        with quiet_divergence():
-            others = [self._pool.submit(some, first) for first in range(1, min(self._threads, len(lanes)))] if self._pool else []
-            some(0)
+    def _share(self, work: Callable[[range], None], num_rows: int) -> None:
+        """Call work(rows) on all threads, so that together they do rows 0 … num_rows-1."""
+        shares = [range(first, num_rows, self._threads) for first in range(min(self._threads, num_rows))]
+        with QuietDivergence():
+            others = [self._pool.submit(work, share) for share in shares[1:]] if self._pool else []
+            work(shares[0])
             for other in others:
                 other.result()
 
-    def _read(self, lane: int) -> None:
-        if self._contact_forces:
-            mujoco.mj_rnePostConstraint(self._models[lane], self._data[lane])
-        for values, theirs in self._copies[lane]:
-            values[...] = theirs
+    def _read(self, num_lanes: int) -> None:
+        """Copy the results of lanes 0 … num_lanes-1 out of their `MjData`."""
+        for values, views in self._copies:
+            np.concatenate(views[:num_lanes], out=values[:num_lanes].reshape(-1))
 
     def reset(self, lanes: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
-        def work(row: int, lane: int) -> None:
-            model, data = self._models[lane], self._data[lane]
-            mujoco.mj_resetData(model, data)
-            data.qpos[:] = qpos[row]
-            data.qvel[:] = qvel[row]
-            mujoco.mj_forward(model, data)
-            self._read(lane)
+        def work(rows: range) -> None:
+            for row in rows:
+                model, data = self._models[lanes[row]], self._data[lanes[row]]
+                mujoco.mj_resetData(model, data)
+                data.qpos[:] = qpos[row]
+                data.qvel[:] = qvel[row]
+                mujoco.mj_forward(model, data)
+                if self._contact_forces:
+                    mujoco.mj_rnePostConstraint(model, data)
 
-        self._share(work, lanes.tolist())
+        if len(lanes):
+            self._share(work, len(lanes))
+            self._read(int(lanes.max()) + 1)
 
     def step(self, ctrl: np.ndarray) -> np.ndarray:
-        warnings: np.ndarray = np.zeros((len(ctrl), len(self._warnings[0])), np.int32)
+        models, simulations, targets, frame_skip = self._models, self._data, self._ctrl, self._frame_skip
 
-        def work(row: int, lane: int) -> None:
-            self._ctrl[lane][:] = ctrl[lane]
-            self._warnings[lane][:] = 0
-            mujoco.mj_step(self._models[lane], self._data[lane], self._frame_skip)
-            self._read(lane)
-            warnings[lane] = self._warnings[lane]
+        def work(rows: range) -> None:
+            for lane in rows:
+                model, data = models[lane], simulations[lane]
+                targets[lane][:] = ctrl[lane]
+                mujoco.mj_step(model, data, frame_skip)
+                if self._contact_forces:
+                    mujoco.mj_rnePostConstraint(model, data)
 
-        self._share(work, range(len(ctrl)))
-        return np.logical_or.reduce(warnings[:, _DIVERGED], axis=1)
+        self._share(work, len(ctrl))
+        self._read(len(ctrl))
+        diverged = np.logical_or.reduce(self._warnings[: len(ctrl), _DIVERGED], axis=1)
+        for lane in np.flatnonzero(diverged):  # a counter stays at 1 when its lane diverges again, so it starts anew
+            self._data[lane].warning.number[:] = 0
+        return diverged
 
     def set_model_fields(self, lanes: np.ndarray, values: Mapping[str, np.ndarray], *, recompute_constants: bool = False) -> None:
         for row, lane in enumerate(lanes):
@@ -220,7 +227,8 @@ def make_simulation(
     threads: int = 1,
     fields: Sequence[str] = ("xpos",),
     contact_forces: bool = False,
-    backend: Backend = "auto",
+    backend: Backend = "mujoco",
+    path: Path | None = None,
 ) -> Simulation:
     """Make the lanes of a model.
 
@@ -231,7 +239,9 @@ def make_simulation(
         threads: how many threads step the lanes, the caller's included.
         fields: names of `MjData` arrays to be read after each step.
         contact_forces: call `mj_rnePostConstraint` after the substeps and after a reset (cfrc_ext and cfrc_int are zero without).
-        backend: "batch", "pool", or "auto": batch where it is installed and can do what is asked.
+        backend: "mujoco": the official bindings, by the faster route that can do what is asked; "batch" or "pool": by this route;
+            "mujoco-py": MuJoCo 2.1.0.
+        path: the file that the model was compiled from, for "mujoco-py", which compiles it anew.
     Returns:
         The simulation, every lane waiting for its first reset.
     Raises:
@@ -239,10 +249,16 @@ def make_simulation(
     """
     if backend not in get_args(Backend):
         raise ValueError(f"backend is {backend!r}, expected one of {', '.join(get_args(Backend))}")
+    if backend == "mujoco-py":
+        from rlkit.envs.mujoco_py_simulation import MujocoPySimulation  # imports mujoco_py, so only when asked
+
+        if path is None:
+            raise ValueError("backend is 'mujoco-py', which needs the path of the model file")
+        return MujocoPySimulation(path, model, num_envs, frame_skip, fields, contact_forces)
     installed = importlib.util.find_spec("mujoco.batch") is not None
     if backend == "batch" and (not installed or contact_forces):
         reason = "has no place for contact forces" if installed else f"is not part of MuJoCo {mujoco.__version__}"
-        raise ValueError(f"backend is 'batch', but mujoco.batch {reason}; use 'pool' or 'auto'")
+        raise ValueError(f"backend is 'batch', but mujoco.batch {reason}; use 'pool' or 'mujoco'")
     if backend == "pool" or not installed or contact_forces:
         return PoolSimulation(model, num_envs, frame_skip, threads, fields, contact_forces)
     return BatchSimulation(model, num_envs, frame_skip, threads, fields)

@@ -2,26 +2,34 @@
 
 import abc
 from collections.abc import Sequence
+from typing import ClassVar
 
 import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from rlkit.envs.base import MetaEnv, at_least
+from rlkit.envs.markers import Marker
 from rlkit.envs.mujoco_batch import Backend, make_simulation
+from rlkit.envs.mujoco_model import Physics, gymnasium_asset, load_model
 
 
 class MujocoMetaEnv(MetaEnv):
     """Lanes of one model. Subclasses write `_draw_start`, `_observe` and `_outcome`.
 
     Attributes:
+        model_file: gymnasium's file of the body.
         model: the compiled model.
         frame_skip, dt: physics steps in one step of the environment, and the time they take [s].
         simulation: the lanes.
         camera_body: the body that a camera follows.
+        camera_distance, camera_elevation: of this camera from the body [m], and its angle to the horizon [degrees].
     """
 
+    model_file: ClassVar[str]
     camera_body = "torso"
+    camera_distance = 4.0
+    camera_elevation = -12.0
 
     def __init__(
         self,
@@ -31,7 +39,7 @@ class MujocoMetaEnv(MetaEnv):
         *,
         fields: Sequence[str] = ("xpos",),
         contact_forces: bool = False,
-        backend: Backend = "auto",
+        backend: Backend = "mujoco",
         task_seed: int = 1337,
         num_envs: int = 1,
         physics_threads: int = 1,
@@ -41,7 +49,7 @@ class MujocoMetaEnv(MetaEnv):
 
         Args:
             n_tasks: size of the task set.
-            model: compiled model; its control ranges are the action box.
+            model: what `load_model` returned; its control ranges are the action box.
             frame_skip: physics steps in one step.
             fields, contact_forces, backend: see `make_simulation`.
             task_seed, num_envs, dtype: see `MetaEnv`.
@@ -56,8 +64,25 @@ class MujocoMetaEnv(MetaEnv):
         self.dt = frame_skip * model.opt.timestep
         threads = at_least("physics_threads", physics_threads, 1)
         self.simulation = make_simulation(
-            model, self.num_envs, frame_skip, threads=threads, fields=fields, contact_forces=contact_forces, backend=backend
+            model,
+            self.num_envs,
+            frame_skip,
+            threads=threads,
+            fields=fields,
+            contact_forces=contact_forces,
+            backend=backend,
+            path=gymnasium_asset(self.model_file),
         )
+
+    @classmethod
+    def load_model(
+        cls, physics: Physics, backend: Backend, *, total_mass: float | None = None, timestep: float | None = None
+    ) -> mujoco.MjModel:
+        """Compile `model_file`, see `mujoco_model.load_model`. With backend "mujoco-py" it has old masses in either mode."""
+        model = load_model(gymnasium_asset(cls.model_file), physics=physics, total_mass=total_mass, timestep=timestep)
+        if backend != "mujoco-py" or physics == "mujoco210":
+            return model
+        return cls.load_model("mujoco210", backend, total_mass=total_mass, timestep=timestep)
 
     @abc.abstractmethod
     def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -77,9 +102,8 @@ class MujocoMetaEnv(MetaEnv):
 
     def _reset_lanes(self, generators: Sequence[np.random.Generator], lanes: np.ndarray) -> np.ndarray:
         starts = [self._draw_start(generator) for generator in generators]
-        if starts:
-            qpos, qvel = (np.stack(part) for part in zip(*starts, strict=True))
-            self.simulation.reset(lanes, qpos, qvel)
+        qpos, qvel = (np.stack(part) for part in zip(*starts, strict=True))
+        self.simulation.reset(lanes, qpos, qvel)
         return self._observe(lanes)
 
     def _advance(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -122,8 +146,20 @@ class MujocoMetaEnv(MetaEnv):
         if not (np.isfinite(positions).all() and np.isfinite(velocities).all()):
             raise ValueError("qpos and qvel must be finite")
         self.simulation.reset(chosen, positions, velocities)
-        self._started[chosen] = True
+        self._begin(chosen)
         return self._observe(chosen).astype(self.dtype)
+
+    def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker | None:
+        """What a picture shows of a task.
+
+        Args:
+            task_id: number of the task.
+            start: qpos with which the trajectory began, [nq]; None where it is not known.
+            elapsed: time since then [s].
+        Returns:
+            A marker, None where a task has nothing that can be shown.
+        """
+        return None
 
     def close(self) -> None:
         """Take all lanes out of use and end the physics threads; may be called twice."""

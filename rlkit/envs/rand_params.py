@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 from rand_param_envs import RandomEnv
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
-from rlkit.envs.mujoco_model import Physics, gymnasium_asset, load_model
+from rlkit.envs.mujoco_model import Physics
 
 
 class RandParamsEnv(MujocoMetaEnv):
@@ -19,7 +19,6 @@ class RandParamsEnv(MujocoMetaEnv):
     """
 
     random_env_class: ClassVar[type[RandomEnv]]
-    model_file: ClassVar[str]
     outcome_dim = 5
     max_episode_steps = 200
 
@@ -32,7 +31,7 @@ class RandParamsEnv(MujocoMetaEnv):
         recompute_constants: bool = False,
         randomize_tasks: bool = True,
         physics: Physics = "mujoco210",
-        backend: Backend = "auto",
+        backend: Backend = "mujoco",
         task_seed: int = 1337,
         num_envs: int = 1,
         physics_threads: int = 1,
@@ -48,7 +47,7 @@ class RandParamsEnv(MujocoMetaEnv):
                 model stay.
             randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
             physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
-            backend: "auto", "batch" (mujoco.batch) or "pool" (threads over mj_step); the numbers are the same.
+            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
             task_seed: seed of the generator that draws the dynamics.
             num_envs: the most lanes that can be in use.
             physics_threads: threads that step the lanes.
@@ -57,7 +56,7 @@ class RandParamsEnv(MujocoMetaEnv):
             ValueError: a value out of its range.
         """
         cls = self.random_env_class
-        model = load_model(gymnasium_asset(self.model_file), physics=physics, timestep=cls.timestep)
+        model = self.load_model(physics, backend, timestep=cls.timestep)
         self.random_env = cls(model, log_scale_limit=log_scale_limit, recompute_constants=recompute_constants)
         self.alive_bonus = float(alive_bonus)
         super().__init__(
@@ -75,6 +74,12 @@ class RandParamsEnv(MujocoMetaEnv):
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Draw factors, [num_tasks, task_dim]; their order is that of `RandomEnv.sample_factors`."""
         return self.random_env.sample_factors(rng, num_tasks)
+
+    def describe_task(self, task_id: int) -> str:
+        """The body's mass, also as a share of the base model's; the other factors are too many for a caption."""
+        masses = self.random_env.scaled(self.tasks[task_id].astype(np.float64))["body_mass"]
+        base = self.random_env.base_params["body_mass"]
+        return f"{masses.sum():.1f} kg, {masses.sum() / base.sum():.0%} of the base model"
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = v + alive bonus - 0.001 ‖u‖², whatever the task; no sparse form; ends when the body is no longer `healthy`."""

@@ -1,10 +1,6 @@
-"""Frames from the state of a MuJoCo lane, on machines with and without a display or a graphics card."""
+"""Frames from the state of a MuJoCo lane: the body, a floor of squares 1 m wide, and what its task asks for."""
 
 import copy
-import importlib
-import os
-import subprocess
-import sys
 from typing import Any, cast
 
 import mujoco
@@ -12,10 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rlkit.envs.base import MetaEnv
+from rlkit.envs.markers import Marker, add_marker
 from rlkit.envs.mujoco_env import MujocoMetaEnv
+from rlkit.envs.opengl import open_gl_context
 
 QUALITIES = ("fast", "high")
-_PROBE = "import importlib; importlib.import_module('mujoco.{0}').GLContext(8, 8).make_current()"
+FLOOR = 30.0  # half width of the floor that is drawn round the body [m]
+SQUARE = 1.0  # width of a square of the floor [m]
+SWAY = 0.6  # how far the body may rise or sink before the camera follows [m]
 
 
 class Renderer:
@@ -27,8 +27,8 @@ class Renderer:
         Args:
             env: a MuJoCo environment, wrapped or not.
             width, height: size of a frame in pixels.
-            quality: "fast" leaves out shadows, reflections and multisampling, which cost twenty times the rest without
-                a graphics card; "high" has them.
+            quality: "high" has shadows, reflections and smooth edges; "fast" leaves them out, which makes a frame up to twenty
+                times cheaper where there is no graphics card.
         Raises:
             ValueError: an environment without a MuJoCo model, an unknown quality, or no OpenGL library that works.
         """
@@ -38,11 +38,7 @@ class Renderer:
             raise ValueError(f"quality is {quality!r}, expected one of {', '.join(QUALITIES)}")
         self.env = cast(MujocoMetaEnv, env)
         self.width, self.height = width, height
-        self._model = copy.copy(self.env.model)
-        self._model.vis.global_.offwidth = max(width, self._model.vis.global_.offwidth)
-        self._model.vis.global_.offheight = max(height, self._model.vis.global_.offheight)
-        if quality == "fast":
-            self._model.vis.quality.offsamples = 0
+        self._model = _model_to_draw(self.env.model, width, height, quality)
         self._data = mujoco.MjData(self._model)
         self._gl: Any = open_gl_context(width, height)
         self._context: Any = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
@@ -50,42 +46,67 @@ class Renderer:
         self._scene = mujoco.MjvScene(self._model, maxgeom=2000)
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = quality == "high"
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = quality == "high"
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = False  # a white line where the floor ends
+        self._option, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
+        self._floors = np.flatnonzero(self._model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE).tolist()
+        self._body = self._model.body(self.env.camera_body).id
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE  # older tracking cameras lag behind
-        self._body = self._model.body(self.env.camera_body).id
-        self._camera.distance, self._camera.azimuth, self._camera.elevation = 4.0, 90.0, -12.0
+        self._camera.azimuth = 90.0  # x to the right, y away from the camera
+        self._camera.distance, self._camera.elevation = self.env.camera_distance, self.env.camera_elevation
+        self._place(self._model.qpos0)
+        self._rest_height = self._data.subtree_com[self._body, 2]
 
     def frame(self, lane: int) -> np.ndarray:
-        """Draw the present state of a lane in use, uint8 [height, width, 3]."""
-        return self.render_state(*self.env.get_state(lane))
+        """Draw the present state of a lane in use with its task, uint8 [height, width, 3]."""
+        qpos, qvel = self.env.get_state(lane)
+        return self.render_state(qpos, qvel, self.env.marker(int(self.env.task_ids[lane])))
 
-    def render_state(self, qpos: ArrayLike, qvel: ArrayLike) -> np.ndarray:
+    def render_state(self, qpos: ArrayLike, qvel: ArrayLike, marker: Marker | None = None) -> np.ndarray:
         """Draw a state.
 
         Args:
-            qpos, qvel: [nq] and [nv].
+            qpos, qvel: [nq] and [nv]; what is drawn depends on qpos only.
+            marker: what is shown of the task, None for nothing.
         Returns:
             Picture, uint8 [height, width, 3].
         """
-        self._data.qpos[:] = qpos
-        self._data.qvel[:] = qvel
-        mujoco.mj_forward(self._model, self._data)
-        self._camera.lookat = self._data.subtree_com[self._body]
+        self._place(qpos)
+        self._aim(self._data.subtree_com[self._body])
         self._gl.make_current()
-        mujoco.mjv_updateScene(
-            self._model,
-            self._data,
-            mujoco.MjvOption(),
-            mujoco.MjvPerturb(),
-            self._camera,
-            mujoco.mjtCatBit.mjCAT_ALL,
-            self._scene,
-        )
+        everything = mujoco.mjtCatBit.mjCAT_ALL
+        mujoco.mjv_updateScene(self._model, self._data, self._option, self._perturb, self._camera, everything, self._scene)
+        self._move_floor_and_lights()
+        if marker is not None:
+            add_marker(self._scene, marker, self._data.xpos[self._body], reach=0.375 * self._camera.distance)
         viewport = mujoco.MjrRect(0, 0, self.width, self.height)
         mujoco.mjr_render(viewport, self._scene, self._context)
         picture = np.empty((self.height, self.width, 3), np.uint8)
         mujoco.mjr_readPixels(picture, None, viewport, self._context)
         return picture[::-1].copy()  # OpenGL's first row is the lowest
+
+    def _place(self, qpos: ArrayLike) -> None:
+        """Compute where everything is; velocities and forces are not drawn."""
+        self._data.qpos[:] = qpos
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_comPos(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+
+    def _aim(self, center: np.ndarray) -> None:
+        """Point the camera at the body; its height stays unless the body leaves the middle of the picture."""
+        height = np.clip(self._rest_height, center[2] - SWAY, center[2] + SWAY)
+        self._camera.lookat = (center[0], center[1], height)
+
+    def _move_floor_and_lights(self) -> None:
+        """Let the floor and the shadows go along with the camera, so that neither ends; the floor by whole squares, unseen."""
+        x, y, _ = self._camera.lookat
+        period = 2 * SQUARE
+        for geom in self._scene.geoms[: self._scene.ngeom]:
+            if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and geom.objid in self._floors:
+                geom.pos[:2] = period * np.round(x / period), period * np.round(y / period)
+        for light in self._scene.lights[: self._scene.nlight]:
+            if not light.headlight:
+                light.pos[:2] += x, y
 
     def close(self) -> None:
         """Give back the OpenGL context; may be called twice."""
@@ -102,39 +123,25 @@ class Renderer:
         self.close()
 
 
-def open_gl_context(width: int, height: int) -> Any:
-    """Open an off-screen OpenGL context and make it current.
-
-    The environment variable MUJOCO_GL ("egl", "osmesa", "glfw") decides where it is set. Otherwise EGL, OSMesa and a display
-    are tried in this order, each in a process of its own, because a failed attempt spoils the next in one process.
-
-    Args:
-        width, height: size in pixels.
-    Returns:
-        A context with `make_current` and `free`.
-    Raises:
-        ValueError: none works.
-    """
-    chosen = os.environ.get("MUJOCO_GL", "").strip().lower()
-    if chosen in ("", "on", "enable", "enabled", "true", "1"):
-        candidates = ["cgl", "glfw"] if sys.platform == "darwin" else ["egl", "osmesa", "glfw"]
-    else:
-        candidates = [{"glx": "glfw", "wgl": "glfw"}.get(chosen, chosen)]
-    complaints = []
-    for name in candidates:
-        probe = subprocess.run(
-            [sys.executable, "-c", _PROBE.format(name)],
-            env={**os.environ, "MUJOCO_GL": "disable" if name == "osmesa" else name},
-            capture_output=True,
-            text=True,
-        )
-        if probe.returncode == 0:
-            context = importlib.import_module(f"mujoco.{name}").GLContext(width, height)
-            context.make_current()
-            return context
-        lines = probe.stderr.strip().splitlines()
-        complaints.append(f"{name}: {lines[-1] if lines else f'exit code {probe.returncode}'}")
-    raise ValueError(
-        "no OpenGL library works here, so nothing can be drawn; install libegl1 (or libosmesa6), or set MUJOCO_GL to one of "
-        f"egl, osmesa, glfw. Tried {'; '.join(complaints)}"
-    )
+def _model_to_draw(model: mujoco.MjModel, width: int, height: int, quality: str) -> mujoco.MjModel:
+    """Copy a model and change what concerns its looks: room for the picture, a floor with squares of a known width."""
+    drawn = copy.copy(model)
+    drawn.vis.global_.offwidth = max(width, drawn.vis.global_.offwidth)
+    drawn.vis.global_.offheight = max(height, drawn.vis.global_.offheight)
+    if quality == "fast":
+        drawn.vis.quality.offsamples = 0
+        drawn.vis.quality.numslices, drawn.vis.quality.numstacks = 20, 10  # of round shapes, instead of 28 and 16
+    for plane in np.flatnonzero(drawn.geom_type == mujoco.mjtGeom.mjGEOM_PLANE):
+        drawn.geom_size[plane] = FLOOR, FLOOR, FLOOR  # the third is the spacing of its mesh: gymnasium's 0.125 m is slow to draw
+        material = drawn.geom_matid[plane]
+        if material < 0:
+            continue
+        drawn.mat_texuniform[material] = True
+        drawn.mat_texrepeat[material] = 1 / SQUARE  # a checker texture has two squares, and texrepeat counts from edge to middle
+        drawn.mat_reflectance[material] *= 0.4
+        for texture in set(drawn.mat_texid[material].tolist()) - {-1}:
+            start = drawn.tex_adr[texture]
+            size = drawn.tex_height[texture] * drawn.tex_width[texture] * drawn.tex_nchannel[texture]
+            texels = drawn.tex_data[start : start + size]
+            texels[:] = 110 + texels // 3  # black squares would hide shadows and dark bodies
+    return drawn

@@ -21,6 +21,7 @@ class NormalizedBoxEnv:
         self.action_low = -np.ones(env.act_dim)
         self.action_high = np.ones(env.act_dim)
         self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (env.act_dim,), np.float32)
+        self._low, self._high = env.action_low, env.action_high
         self._half_width = 0.5 * (env.action_high - env.action_low)
 
     def __getattr__(self, name: str) -> Any:
@@ -30,9 +31,12 @@ class NormalizedBoxEnv:
 
     def step(self, action: ArrayLike) -> StepResult:
         """Advance all lanes; `action` is [num_lanes, act_dim] in [-1, 1]. Otherwise as `MetaEnv.step`."""
-        scaled = self.env.check_action(action)
-        scaled = self.env.action_low + (scaled + 1.0) * self._half_width
-        return self.env.step(np.clip(scaled, self.env.action_low, self.env.action_high))
+        scaled = self.env.check_action(action) + 1.0
+        scaled *= self._half_width
+        scaled += self._low
+        np.maximum(scaled, self._low, out=scaled)
+        np.minimum(scaled, self._high, out=scaled)
+        return self.env.step(scaled)
 
 
 class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):

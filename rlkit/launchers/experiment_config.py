@@ -35,6 +35,7 @@ class UtilConfig:
     slice_rows: Index | None = None  # rows that a network multiplies at a time on the CPU; 0: all; null: measured at start
     precision: Literal["float32", "tf32", "bf16"] = "float32"  # of the factors of products in the updates
     cuda_graph: bool = True  # on a GPU: capture the gradient step once and replay it
+    replay_reserve: PositiveCount | None = None  # rows reserved for the RL buffers; null: as many as the run will hold
     checkpoint_every: PositiveCount = 1  # iterations between two checkpoints
 
 

@@ -97,7 +97,7 @@ def create_run_folder(config: ExperimentConfig, now: datetime) -> Path:
     Raises:
         UserError: it cannot be created, or "debug" is not a run folder.
     """
-    parent = Path(config.util_params.base_log_dir) / config.env_name.replace("_", "-")
+    parent = Path(config.util_params.base_log_dir) / config.env_name.replace("_", "-").replace(":", ".")
     name = "debug" if config.util_params.debug else now.strftime(TIME_FORMAT)
     try:
         parent.mkdir(parents=True, exist_ok=True)

@@ -150,6 +150,7 @@ def build_pearl(
         cuda_graph=config.util_params.cuda_graph,
     )
     replay_rows, encoder_rows = projected_rows(config)
+    replay_rows = config.util_params.replay_reserve or replay_rows
     replay_buffer, encoder_buffer = (
         MultiTaskReplayBuffer(
             config.n_train_tasks, env.obs_dim, env.act_dim, capacity=algo.replay_buffer_size, device=device, reserve_rows=rows

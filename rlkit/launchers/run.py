@@ -16,6 +16,7 @@ from rich.console import Console
 from rlkit.core import config as settings_of
 from rlkit.core.checkpoint import Checkpoint, save_weights
 from rlkit.core.errors import ResourceError, UserError
+from rlkit.core.eval_util import divergence_remark
 from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
 from rlkit.core.rl_algorithm import train
@@ -157,6 +158,10 @@ def _train(
 ) -> None:
     say = _speaker(console, logger)
 
+    def remark() -> None:
+        if text := divergence_remark(experiment.env):
+            say(f"iteration {logger.iteration}: {text}")
+
     def last_words(message: str) -> str:
         with suppress(ResourceError):  # the disk may be what ended the run
             logger.log(message)
@@ -175,6 +180,7 @@ def _train(
             clock=clock,
             checkpoint_every=config.util_params.checkpoint_every,
             protect=protect,
+            remark=remark,
         )
         say(f"done: {logger.run_dir}")
 

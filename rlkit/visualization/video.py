@@ -1,22 +1,22 @@
 """Films of simulated trajectories: states are recorded while an evaluation runs, and drawn afterwards frame by frame."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import imageio.v2 as imageio
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from rlkit.core.errors import UserError
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv, StepResult
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 from rlkit.envs.rendering import Renderer
+from rlkit.visualization.video_file import captioned, video_writer
 
-PAUSE = 0.5  # seconds that the last picture of a trajectory stands
+PAUSE = 1.0  # seconds that the last picture of a trajectory stands
+MAX_FPS = 35.0  # pictures per second; tasks with shorter steps are shown slower than life, each step still a picture
 
 
 @dataclass
@@ -33,13 +33,10 @@ class FilmedEnv:
 
     Args:
         env: its lanes are simulations.
-        width, height: of a picture, in pixels; multiples of 16.
-    Errors: ValueError where nothing can be drawn (no OpenGL library).
     """
 
-    def __init__(self, env: MetaEnv, width: int = 480, height: int = 480) -> None:
+    def __init__(self, env: MetaEnv) -> None:
         self.env = cast(MujocoMetaEnv, env)
-        self._renderer = Renderer(env, width=width, height=height)
         self._rollouts: list[_Rollout] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -65,11 +62,6 @@ class FilmedEnv:
         self._remember()
         return result
 
-    def close(self) -> None:
-        """Give back what the picture and the environment hold."""
-        self._renderer.close()
-        self.env.close()
-
     def film(
         self,
         path: Path,
@@ -79,8 +71,11 @@ class FilmedEnv:
         captions: Callable[[int, int], Sequence[str]],
         *,
         sparse: bool = False,
+        quality: str = "fast",
+        width: int = 480,
+        height: int = 480,
     ) -> None:
-        """Write the trajectories of a few tasks to one film, in real time, with captions and the return so far.
+        """Write the trajectories of a few tasks to one film, a picture a step, with the task's marker, captions and returns.
 
         Args:
             path: MP4 file.
@@ -89,22 +84,39 @@ class FilmedEnv:
             trajectories: the n-th holds the n-th trajectory of every task.
             captions: lines above the picture, from (index into task_ids, number of the trajectory).
             sparse: show sparse returns.
+            quality: see `Renderer`.
+            width, height: of the picture below the captions, in pixels; multiples of 16.
         Raises:
-            UserError: the file cannot be written.
+            UserError: nothing can be drawn here (no OpenGL library), or the file cannot be written.
         """
-        fps = 1.0 / self.env.dt
-        with video_writer(path, fps) as writer:
+        fps, slowdown = playback(self.env.dt)
+        speed = "" if slowdown == 1 else f" (1/{slowdown} speed)"
+        try:
+            renderer = Renderer(cast(MetaEnv, self.env), width, height, quality)
+        except ValueError as error:
+            raise UserError(f"no film: {error}") from error
+        with renderer, video_writer(path, fps) as writer:
             for index in filmed:
+                done: list[str] = []  # returns of this task's trajectories so far
                 for n, paths in enumerate(trajectories):
-                    rewards = (paths.sparse_rewards if sparse else paths.rewards)[index, : paths.lengths[index]]
+                    length = int(paths.lengths[index])
+                    if length == 0:
+                        continue
+                    rewards = (paths.sparse_rewards if sparse else paths.rewards)[index, :length]
                     returns = np.concatenate([[0.0], np.cumsum(rewards, dtype=np.float64)])
+                    start = None
                     # The states may go on past the trajectory's end, for as long as other lanes ran.
                     for step, (total, (qpos, qvel)) in enumerate(zip(returns, self._states(task_ids[index], n), strict=False)):
-                        lines = [*captions(index, n), f"step {step}, return {total:.1f}"]
-                        frame = captioned(self._renderer.render_state(qpos, qvel), lines)
+                        start = qpos if start is None else start
+                        elapsed = step * self.env.dt
+                        picture = renderer.render_state(qpos, qvel, self.env.marker(task_ids[index], start, elapsed))
+                        over = ", episode over" if step == length and paths.terminated[index, length - 1] else ""
+                        lines = [*captions(index, n), f"step {step}, {elapsed:.1f} s{speed}, return {total:.1f}{over}"]
+                        frame = captioned(picture, [*lines, f"returns before: {', '.join(done) or 'none'}"])
                         writer.append_data(frame)
                     for _ in range(round(PAUSE * fps)):
                         writer.append_data(frame)
+                    done.append(f"{returns[-1]:.1f}")
 
     def _states(self, task_id: int, trajectory: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The states of the n-th trajectory that was run on a task: qpos [nq] and qvel [nv], after reset and after each step."""
@@ -118,32 +130,7 @@ class FilmedEnv:
         self._rollouts[-1].qvel.append(simulation.qvel[in_use].copy())
 
 
-@contextmanager
-def video_writer(path: Path, fps: float) -> Iterator[Any]:
-    """Open an MP4 file (H.264) that takes frames [height, width, 3] of uint8 by `append_data`; it appears when it is whole.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    partial = path.with_name(f".{path.stem}.partial.mp4")
-    try:
-        with imageio.get_writer(partial, format="FFMPEG", fps=fps, codec="libx264", quality=7, macro_block_size=16) as writer:
-            yield writer
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({str(error).strip().splitlines()[0]})") from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def captioned(frame: np.ndarray, lines: Sequence[str]) -> np.ndarray:
-    """Write lines of text on a dark band at the top of a frame [height, width, 3] of uint8."""
-    image = Image.fromarray(frame)
-    draw = ImageDraw.Draw(image, "RGBA")
-    size = max(11, frame.shape[1] // 30)
-    font = ImageFont.load_default(size)
-    spacing = int(1.35 * size)
-    draw.rectangle((0, 0, frame.shape[1], spacing * len(lines) + size // 2), fill=(0, 0, 0, 150))
-    for row, line in enumerate(lines):
-        draw.text((size // 2, size // 4 + spacing * row), line, font=font, fill=(255, 255, 255, 255))
-    return np.asarray(image)
+def playback(dt: float) -> tuple[float, int]:
+    """Pictures per second of a film with a picture every `dt` seconds, and how many times slower than life it is."""
+    slowdown = math.ceil(1 / (dt * MAX_FPS))
+    return 1 / (dt * slowdown), slowdown

@@ -171,5 +171,5 @@ def test_a_backend_that_cannot_do_what_is_asked_is_refused():
     model = load_model(gymnasium_asset("ant.xml"), physics="native")
     with pytest.raises(ValueError, match="no place for contact forces" if HAS_BATCH else "not part of MuJoCo"):
         make_simulation(model, 1, 5, contact_forces=True, backend="batch")
-    with pytest.raises(ValueError, match="backend is 'fast', expected one of auto, batch, pool"):
+    with pytest.raises(ValueError, match="backend is 'fast', expected one of mujoco, batch, pool, mujoco-py, auto"):
         make_simulation(model, 1, 5, backend="fast")

@@ -1,0 +1,62 @@
+"""Off-screen OpenGL contexts, on machines with and without a display or a graphics card."""
+
+import importlib
+import os
+import subprocess
+import sys
+from typing import Any
+
+# Draws nothing, but loads the library all the way: some contexts open without one and fail only when they are used.
+_PROBE = (
+    "import importlib, mujoco; context = importlib.import_module('mujoco.{0}').GLContext(8, 8); context.make_current(); "
+    "mujoco.MjrContext(mujoco.MjModel.from_xml_string('<mujoco/>'), mujoco.mjtFontScale.mjFONTSCALE_100).free(); context.free()"
+)
+
+
+def open_gl_context(width: int, height: int) -> Any:
+    """Open an off-screen OpenGL context and make it current.
+
+    The environment variable MUJOCO_GL ("egl", "osmesa", "glfw") decides where it is set. Otherwise EGL, OSMesa and a display
+    are tried in this order, each in a process of its own, because a failed attempt spoils the next in one process.
+
+    Args:
+        width, height: size in pixels.
+    Returns:
+        A context with `make_current` and `free`.
+    Raises:
+        ValueError: none works.
+    """
+    chosen = os.environ.get("MUJOCO_GL", "").strip().lower()
+    if chosen in ("", "on", "enable", "enabled", "true", "1"):
+        candidates = ["cgl", "glfw"] if sys.platform == "darwin" else ["egl", "osmesa", "glfw"]
+    else:
+        candidates = [{"glx": "glfw", "wgl": "glfw"}.get(chosen, chosen)]
+    complaints = []
+    for name in candidates:
+        failure = None if _in_use(name) else _probe(name)
+        if failure is None:
+            context = importlib.import_module(f"mujoco.{name}").GLContext(width, height)
+            context.make_current()
+            return context
+        complaints.append(f"{name}: {failure}")
+    raise ValueError(
+        "no OpenGL library works here, so nothing can be drawn; install libegl1 (or libosmesa6), or set MUJOCO_GL to one of "
+        f"egl, osmesa, glfw. Tried {'; '.join(complaints)}"
+    )
+
+
+def _in_use(name: str) -> bool:
+    """Whether this process has loaded the library already. glfw says nothing: MuJoCo imports it with or without a display."""
+    return name in ("egl", "osmesa") and f"mujoco.{name}" in sys.modules
+
+
+def _probe(name: str) -> str | None:
+    """Open and use a context in another process; None if that works, else what was complained of."""
+    probe = subprocess.run(
+        [sys.executable, "-c", _PROBE.format(name)],
+        env={**os.environ, "MUJOCO_GL": "disable" if name == "osmesa" else name},
+        capture_output=True,
+        text=True,
+    )
+    lines = probe.stderr.strip().splitlines()
+    return None if probe.returncode == 0 else lines[-1] if lines else f"exit code {probe.returncode}"

@@ -1,0 +1,57 @@
+"""Frames to a film file, and text on frames."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import imageio.v2 as imageio
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from rlkit.core.errors import UserError
+
+SMALLEST = 6  # size of text that can still be read [pixels]
+
+
+@contextmanager
+def video_writer(path: Path, fps: float) -> Iterator[Any]:
+    """Open an MP4 file (H.264) that takes frames [height, width, 3] of uint8 by `append_data`; it appears when it is whole.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    partial = path.with_name(f".{path.stem}.partial.mp4")
+    try:
+        with imageio.get_writer(partial, format="FFMPEG", fps=fps, codec="libx264", quality=7, macro_block_size=16) as writer:
+            yield writer
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({str(error).strip().splitlines()[0]})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def captioned(frame: np.ndarray, lines: Sequence[str]) -> np.ndarray:
+    """Put a dark band with lines of text above a frame.
+
+    Args:
+        frame: [height, width, 3] of uint8.
+        lines: text; smaller where a line is too long for the width.
+    Returns:
+        Frame with its band, whose height, a multiple of 16, depends on the number of lines and the width only.
+    """
+    width = frame.shape[1]
+    size = max(11, width // 30)
+    margin, spacing = size // 2, int(1.35 * size)
+    height = 16 * math.ceil((spacing * len(lines) + margin) / 16)
+    font = ImageFont.load_default(size)
+    while size > SMALLEST and max(font.getlength(line) for line in lines) > width - 2 * margin:
+        size -= 1
+        font = ImageFont.load_default(size)
+    band = Image.new("RGB", (width, height), (32, 32, 36))
+    draw = ImageDraw.Draw(band)
+    for row, line in enumerate(lines):
+        draw.text((margin, margin // 2 + spacing * row), line, font=font, fill=(255, 255, 255))
+    return np.concatenate([np.asarray(band), frame])
