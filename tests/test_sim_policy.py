@@ -4,6 +4,7 @@ import csv
 import json
 import math
 
+import imageio.v2 as imageio
 import numpy as np
 import pytest
 import torch
@@ -150,6 +151,61 @@ def test_a_cheetah_is_evaluated_without_a_film(tmp_path):
     assert result.exit_code == 0, result.output
     assert len(table(tmp_path / "run")) == 3
     assert not (tmp_path / "run" / "trajectories.png").exists()
+
+
+@pytest.mark.parametrize("quality", ["fast", "high"])
+def test_a_film_shows_exploration_and_adaptation_on_a_few_tasks(tmp_path, monkeypatch, quality):
+    hopper = {**CHEETAH, "env_name": "hopper-rand-params", "n_train_tasks": 1, "n_eval_tasks": 4}
+    make_run(tmp_path / "run", hopper)
+    asked = {}
+
+    def remember(env, path, task_ids, filmed, trajectories, captions, **options):
+        asked.update(options, lines=[captions(index, n) for index in filmed for n in range(len(trajectories))])
+
+    monkeypatch.setattr("rlkit.visualization.video.FilmedEnv.film", remember)
+    result = run(tmp_path / "run", "--video", "--quality", quality)
+    assert result.exit_code == 0, result.output
+    assert asked["quality"] == quality
+    tasks, labels = zip(*asked["lines"], strict=True)
+    assert [task.split(":")[0] for task in tasks] == [f"hopper-rand-params, task {i}" for i in (1, 3, 4) for _ in range(3)]
+    assert all("kg" in task for task in tasks)
+    assert list(labels) == 3 * [
+        "trajectory 1 of 3: exploration, z ~ prior",
+        "trajectory 2 of 3: adapted, z ~ posterior of 1 trajectory",
+        "trajectory 3 of 3: adapted, z ~ posterior of 2 trajectories",
+    ]
+
+
+@pytest.mark.render
+def test_the_film_has_a_picture_of_each_step(tmp_path):
+    make_run(tmp_path / "run", {**CHEETAH, "n_train_tasks": 4, "n_eval_tasks": 1})
+    result = run(tmp_path / "run", "--video", "--num_trajs", 2)
+    if "no OpenGL" in result.output:
+        pytest.skip(result.output.splitlines()[-1])
+    assert result.exit_code == 0, result.output
+    with imageio.get_reader(tmp_path / "run" / "video.mp4") as reader:
+        pause = 20
+        assert reader.count_frames() == 2 * (1 + 4 + pause)
+        assert reader.get_meta_data()["size"] == (480, 480 + 96)
+
+
+def test_without_opengl_the_table_is_there_all_the_same(tmp_path, monkeypatch):
+    make_run(tmp_path / "run", CHEETAH)
+    monkeypatch.setenv("MUJOCO_GL", "disable")
+    result = run(tmp_path / "run", "--video")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("no film: no OpenGL library works here")
+    assert result.stderr.count("\n") == 1
+    assert "posterior" in result.stdout, "it is printed too"
+    assert len(table(tmp_path / "run")) == 3
+
+
+def test_a_point_robot_is_drawn_instead_of_filmed(tmp_path):
+    make_run(tmp_path / "run", ROBOT)
+    result = run(tmp_path / "run", "--video")
+    assert result.exit_code == 0
+    assert "no film: sparse-point-robot has no MuJoCo model" in result.stderr
+    assert (tmp_path / "run" / "trajectories.png").exists()
 
 
 def test_settings_of_config_that_differ_from_the_run_are_named_and_not_used(tmp_path):

@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import inspect
+import os
 from typing import Any, cast
 
 import gymnasium
@@ -31,14 +32,24 @@ def env_class(name: str) -> type[MetaEnv]:
     Returns:
         A subclass of `MetaEnv`.
     Raises:
-        ValueError: an unknown name (the message names the nearest known one), or a class that does not fit.
+        ValueError: an unknown name (the message names the nearest known one), a class that does not fit, or an OpenGL library
+            chosen by MUJOCO_GL that does not work.
     """
     if ":" in name:
         return _users_class(name)
     if name not in ENVS:
         raise ValueError(f"unknown environment {name!r}{_nearest(name, ENVS)}; known: {', '.join(sorted(ENVS))}")
     module, attribute = ENVS[name].split(":")
-    return cast(type[MetaEnv], getattr(importlib.import_module(module), attribute))
+    try:
+        imported = importlib.import_module(module)
+    except (AttributeError, ImportError, RuntimeError) as error:
+        chosen = os.environ.get("MUJOCO_GL")  # mujoco looks for this library when it is imported, whether it will draw or not
+        if not chosen:
+            raise
+        raise ValueError(
+            f"mujoco cannot be imported with MUJOCO_GL={chosen} ({error}); unset it, or install its library"
+        ) from error
+    return cast(type[MetaEnv], getattr(imported, attribute))
 
 
 def _users_class(name: str) -> type[MetaEnv]:

@@ -132,6 +132,7 @@ class MetaEnv(BatchedEnv):
         self.task_ids = np.zeros(0, np.int64)
         self._lane_tasks = self.tasks[self.task_ids]
         self._started, self._ended = np.zeros(self.num_envs, bool), np.zeros(self.num_envs, bool)
+        self._waiting = False  # whether a lane in use was not started
         self._diverged_tasks: list[int] = []
 
     @abc.abstractmethod
@@ -206,6 +207,7 @@ class MetaEnv(BatchedEnv):
         self.task_ids[changed] = selected
         self._lane_tasks = self.tasks[self.task_ids]
         self._started[changed] = False
+        self._waiting = not self._started[: self.num_lanes].all()
         self._select_tasks(changed)
 
     def reset(self, generators: Sequence[np.random.Generator], lanes: ArrayLike | None = None) -> np.ndarray:
@@ -232,6 +234,7 @@ class MetaEnv(BatchedEnv):
         """Note that an episode begins in these lanes."""
         self._started[lanes] = True
         self._ended[lanes] = False
+        self._waiting = not self._started[: self.num_lanes].all()
 
     def step(self, action: ArrayLike) -> StepResult:
         """Advance all lanes in use by one action each. There is no automatic reset: a terminated lane may be stepped on.
@@ -246,7 +249,7 @@ class MetaEnv(BatchedEnv):
             ValueError: wrong shape, an action that is not finite, or a lane that was never reset.
         """
         checked = self.check_action(action)
-        if not self._started[: self.num_lanes].all():
+        if self._waiting:
             waiting = np.flatnonzero(~self._started[: self.num_lanes]).tolist()
             raise ValueError(f"{self.name}: lanes {waiting} have a new task and must be reset before a step")
         obs, outcome, diverged = self._advance(checked)

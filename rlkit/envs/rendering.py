@@ -27,7 +27,7 @@ class Renderer:
         Args:
             env: a MuJoCo environment, wrapped or not.
             width, height: size of a frame in pixels.
-            quality: "high" has shadows, reflections and smooth edges; "fast" leaves them out, which makes a frame up to twenty
+            quality: "high" has shadows, reflections and smooth edges; "fast" leaves them out, which makes a frame ten to thirty
                 times cheaper where there is no graphics card.
         Raises:
             ValueError: an environment without a MuJoCo model, an unknown quality, or no OpenGL library that works.

@@ -1,0 +1,108 @@
+"""Make the pictures of docs/environments.md: three tasks of each distribution, after the same random actions.
+
+    python -m benchmarks.pictures [FOLDER]
+
+MuJoCo tasks need an OpenGL library (`apt install libegl1`).
+"""
+
+from pathlib import Path
+
+import click
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from rlkit.envs import env_class, make_env
+from rlkit.envs.base import MetaEnv
+from rlkit.envs.rendering import Renderer
+from rlkit.visualization.video_file import captioned
+
+SEED = 3
+SET_SIZE, TASKS = 12, [1, 5, 7]  # tasks that are unlike each other
+# Steps after which a picture is taken: a body that falls is shown while it does.
+STEPS = {
+    "ant-dir": 20,
+    "ant-goal": 20,
+    "cheetah-dir": 12,
+    "cheetah-vel": 12,
+    "hopper-rand-params": 15,
+    "humanoid-dir": 14,
+    "point-robot": 20,
+    "sparse-point-robot": 20,
+    "walker-rand-params": 12,
+}
+WIDTH, HEIGHT = 320, 256  # of one task's picture [pixels]
+
+
+def act(name: str) -> tuple[MetaEnv, np.ndarray, np.ndarray]:
+    """Run a few tasks with the same start and the same random actions.
+
+    Args:
+        name: of the distribution.
+    Returns:
+        The environment, the state in which all lanes started (qpos, or a point's place), and the observations from the first
+        to the last, [steps + 1, num_tasks, obs_dim].
+    """
+    fixed = env_class(name).fixed_n_tasks
+    n_tasks, task_ids = (fixed, list(range(fixed))) if fixed else (SET_SIZE, TASKS)
+    env = make_env(name, n_tasks=n_tasks, num_envs=len(task_ids))
+    env.reset_task(task_ids)
+    obs = [env.reset([np.random.default_rng(SEED) for _ in task_ids])]
+    rng = np.random.default_rng(SEED)
+    start = env.get_state(0)[0] if hasattr(env, "get_state") else obs[0][0]
+    for _ in range(STEPS[name]):
+        action = np.tile(rng.uniform(-1, 1, env.act_dim), (len(task_ids), 1))
+        obs.append(env.step(action)[0])
+    return env, start, np.array(obs)
+
+
+def photograph(name: str, path: Path) -> None:
+    """Draw a MuJoCo distribution: a lane beside the other, each with its task above it."""
+    env, start, obs = act(name)
+    elapsed = env.dt * (len(obs) - 1)
+    pictures = []
+    with Renderer(env, WIDTH, HEIGHT, quality="high") as renderer:
+        for lane, task_id in enumerate(env.task_ids.tolist()):
+            picture = renderer.render_state(*env.get_state(lane), env.marker(task_id, start, elapsed))
+            pictures.append(captioned(picture, [f"task {task_id}: {env.describe_task(task_id)}"]))
+    env.close()
+    Image.fromarray(np.concatenate(pictures, axis=1)).save(path, quality=88)
+
+
+def plot(name: str, path: Path) -> None:
+    """Draw a point robot: reward of every place, the task's goal and the others, and the way."""
+    env, _, obs = act(name)
+    sparse = "sparse" in name
+    grid = np.linspace(-1.5, 1.5, 241)
+    places = np.stack(np.meshgrid(grid, grid), axis=-1)
+    figure = Figure(figsize=(9.6, 2.6 if sparse else 3.3), layout="constrained")
+    low, high = (0, 1) if sparse else (-3, 0)
+    for lane, axes in enumerate(figure.subplots(1, len(TASKS), sharey=True)):
+        task_id = env.task_ids[lane]
+        reward = env.compute_reward(places, env.tasks[task_id])[1 if sparse else 0]
+        shown = axes.imshow(reward, origin="lower", extent=(-1.5, 1.5, -1.5, 1.5), cmap="Greens", vmin=low, vmax=high)
+        axes.plot(*env.tasks.T, ".", color="0.45", markersize=4)
+        axes.plot(*env.tasks[task_id], "*", color="tab:red", markersize=13)
+        axes.plot(*obs[:, lane].T, color="tab:blue", linewidth=1.5, marker=".", markersize=4)
+        axes.plot(*obs[0, lane], "o", color="tab:blue")
+        axes.set(title=f"task {task_id}", aspect="equal", xlim=(-1.5, 1.5), ylim=(-0.5 if sparse else -1.5, 1.5))
+    figure.colorbar(shown, ax=figure.axes, label="sparse reward" if sparse else "reward")
+    figure.savefig(path, dpi=100)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("docs/images"))
+def main(folder: Path) -> None:
+    """Write a picture of each distribution to FOLDER (docs/images)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in STEPS:
+        path = folder / (f"{name}.png" if "point" in name else f"{name}.jpg")
+        try:
+            (plot if "point" in name else photograph)(name, path)
+        except ValueError as error:
+            raise click.ClickException(str(error)) from error
+        click.echo(f"wrote {path}, {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
