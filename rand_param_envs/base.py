@@ -115,7 +115,7 @@ class RandomEnv(abc.ABC):
     @staticmethod
     def observe(qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
         """Leave out x and clip velocities to ±10; [..., nq - 1 + nv]."""
-        return np.concatenate([qpos[..., 1:], np.clip(qvel, -10, 10)], axis=-1)
+        return np.concatenate([qpos[..., 1:], np.minimum(np.maximum(qvel, -10), 10)], axis=-1)
 
     @staticmethod
     def outcome(velocity: np.ndarray, action: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
@@ -129,9 +129,12 @@ class RandomEnv(abc.ABC):
             Velocity, squared norm of the action, height [m], angle [rad], largest size of a number of the state but x and
             height; [..., 5].
         """
-        rest = np.abs(np.concatenate([qpos[..., 2:], qvel], axis=-1)).max(axis=-1)
-        effort = (action * action).sum(axis=-1)
-        return np.stack([velocity, effort, qpos[..., 1], qpos[..., 2], rest], axis=-1)
+        outcome = np.empty((*qpos.shape[:-1], 5))
+        outcome[..., 0] = velocity
+        outcome[..., 1] = (action * action).sum(axis=-1)
+        outcome[..., 2:4] = qpos[..., 1:3]
+        outcome[..., 4] = np.abs(np.concatenate([qpos[..., 2:], qvel], axis=-1)).max(axis=-1)
+        return outcome
 
     @staticmethod
     def reward(outcome: Any, alive_bonus: float = 1.0) -> Any:

@@ -207,7 +207,8 @@ def _broken_relations(instance: Any, prefix: str, doubtful: set[str]) -> Iterato
         nested = {part: nested}
     for relation in instance.relations():
         keys = tuple(f"{prefix}{key}" for key in relation.keys)
-        if doubtful.isdisjoint(keys):
+        sections = {key[:end] for key in keys for end in range(len(key)) if key[end] == "."}
+        if doubtful.isdisjoint(sections.union(keys)):
             yield relation_problem(nested, Relation(keys, relation.expected))
 
 

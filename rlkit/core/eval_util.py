@@ -1,5 +1,6 @@
 """Meta-test evaluation: how well a meta-policy does on a task, trajectory by trajectory."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,11 +19,13 @@ class Adaptation:
     Attributes:
         num_tasks, num_runs: the lanes are task-major: lane = task * num_runs + run.
         trajectories: `trajectories[n]` holds the n-th trajectory of every lane (length 0 where the lane's budget was spent).
+        counted: which of them the final return is made of, [num_trajectories, num_lanes] bool; None: the last of each lane.
     """
 
     num_tasks: int
     num_runs: int
     trajectories: list[Paths]
+    counted: np.ndarray | None = None
 
     def num_trajectories(self) -> np.ndarray:
         """How many trajectories each lane ran, [num_tasks, num_runs]."""
@@ -35,10 +38,16 @@ class Adaptation:
         returns[np.stack([paths.lengths == 0 for paths in self.trajectories])] = np.nan
         return returns.reshape(-1, self.num_tasks, self.num_runs)
 
+    def final(self) -> np.ndarray:
+        """Which trajectories the final return is made of, [num_trajectories, num_lanes] bool."""
+        if self.counted is not None:
+            return self.counted
+        return np.arange(len(self.trajectories))[:, None] == self.num_trajectories().ravel() - 1
+
     def final_returns(self, sparse: bool) -> np.ndarray:
         """Return of the last trajectory of a run, averaged over runs, [num_tasks]. Source: specs 1.7 B."""
-        last = self.num_trajectories() - 1
-        return np.take_along_axis(self.returns(sparse), last[None], axis=0)[0].mean(axis=-1)
+        final = self.final().reshape(-1, self.num_tasks, self.num_runs)
+        return np.where(final, self.returns(sparse), 0.0).sum(axis=(0, 2)) / final.sum(axis=(0, 2))
 
     def online_returns(self, sparse: bool) -> np.ndarray:
         """Return of the n-th trajectory of each task, averaged over runs, [num_common_trajectories, num_tasks].
@@ -58,6 +67,7 @@ def evaluate_adaptation(
     max_path_length: int,
     streams: Callable[[int, int, int], np.random.Generator],
     deterministic: bool = True,
+    num_stochastic: int = 0,
     explored: Sequence[Paths] = (),
 ) -> Adaptation:
     """Run the meta-test procedure: a run starts from an empty belief, and adapts after each of its trajectories.
@@ -74,6 +84,7 @@ def evaluate_adaptation(
         max_path_length: horizon of a trajectory.
         streams: generator of a trajectory from (index into task_ids, run, trajectory).
         deterministic: no action noise, in exploration trajectories as well.
+        num_stochastic: the first so many trajectories of a run have action noise in any case.
         explored: the first trajectories of every run, one entry each with all lanes in task-major order, where they have been
             run already (exploration trajectories do not depend on each other).
     Source: PEARL, algorithm 2; specs 1.7 A.
@@ -83,7 +94,8 @@ def evaluate_adaptation(
     for start in range(0, len(lanes), env.num_envs):
         part = lanes[start : start + env.num_envs]
         given = [paths.select(np.arange(start, start + len(part))) for paths in explored]
-        slices.append(_adapt_slice(env, policy, task_ids, part, num_steps, max_path_length, streams, deterministic, given))
+        noisy = num_stochastic if deterministic else math.inf
+        slices.append(_adapt_slice(env, policy, task_ids, part, num_steps, max_path_length, streams, noisy, given))
     depth = max(len(trajectories) for trajectories in slices)
     padded = [s + [s[0].emptied()] * (depth - len(s)) for s in slices]
     trajectories = [Paths.concatenate(list(parts)) for parts in zip(*padded, strict=True)]
@@ -98,7 +110,7 @@ def _adapt_slice(
     num_steps: int,
     max_path_length: int,
     streams: Callable[[int, int, int], np.random.Generator],
-    deterministic: bool,
+    num_stochastic: float,
     explored: Sequence[Paths],
 ) -> list[Paths]:
     """The runs of at most num_envs lanes; lanes whose budget is spent get empty trajectories."""
@@ -111,9 +123,20 @@ def _adapt_slice(
             paths = explored[len(trajectories)]
         else:
             generators = [streams(index, run, len(trajectories)) for index, run in lanes]
+            deterministic = len(trajectories) >= num_stochastic
             paths = rollout(env, policy, ids, generators, max_path_length, deterministic=deterministic)
         paths = paths.emptied(where=steps >= num_steps)
         policy.adapt(paths)
         steps += paths.lengths
         trajectories.append(paths)
     return trajectories
+
+
+def divergence_remark(env: MetaEnv) -> str:
+    """Say how many episodes have ended because the simulation diverged, and in which tasks, since the last call; "" if none."""
+    tasks = env.take_diverged()
+    if not tasks:
+        return ""
+    numbers = sorted(set(tasks))
+    where = f"task{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+    return f"{len(tasks)} episode{'s' * (len(tasks) > 1)} ended because the simulation diverged, in {where}"

@@ -66,6 +66,7 @@ def train(
     clock: dict[str, float] | None = None,
     checkpoint_every: int = 1,
     protect: Callable[[], AbstractContextManager] = nullcontext,
+    remark: Callable[[], None] = lambda: None,
 ) -> None:
     """Run iterations `start_iteration` to `num_iterations - 1`.
 
@@ -79,6 +80,7 @@ def train(
         clock: {"eval", "total"} seconds of the checkpoint that was loaded.
         checkpoint_every: iterations between checkpoints; the last iteration always gets one.
         protect: context manager around every write, inside which signals wait.
+        remark: called after the collection and after the evaluation of each iteration; tells the user what is unusual.
     Raises:
         NonFiniteError: a loss or a weight is not finite after training; nothing of that iteration is saved.
     """
@@ -100,6 +102,7 @@ def train(
             display.phase(iteration, "collecting")
             with timer.phase("sample"):
                 collected = algorithm.collect_data(iteration)
+            remark()
             display.phase(iteration, "training")
             with timer.phase("train"):
                 trained = algorithm.do_training(iteration)
@@ -108,6 +111,7 @@ def train(
             display.phase(iteration, "evaluating")
             with timer.phase("eval"):
                 evaluated = algorithm.evaluate(iteration)
+            remark()
             times = _time_columns(timer, clock, iteration)
             row = {**trained, **evaluated, **collected, **times, **algorithm.diagnostics()}
             row["(Previous) Save Time (s)"] = clock["save"]
