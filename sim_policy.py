@@ -79,6 +79,7 @@ def simulate(
         max_path_length=algo.max_path_length,
         streams=lambda index, run, n: stream(seed, "simulation", task_ids[index], run, n),
         deterministic=deterministic,
+        num_stochastic=algo.num_exp_traj_eval if algo.eval_exploration == "stochastic" else 0,
     )
     trajectories = evaluated.trajectories[:num_trajs]  # where episodes end early, there are more than were asked for
     adaptation = Adaptation(len(task_ids), 1, trajectories)

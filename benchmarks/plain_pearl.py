@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional
 
+from benchmarks.plain_encoders import PlainSequenceEncoder
+
 FIELDS = ("obs", "actions", "rewards", "next_obs", "terminated")
 
 
@@ -84,6 +86,10 @@ class PlainPEARL:
         self.config, self.latent_dim = config, latent_dim
         for name, network in networks.items():
             weights = network.state_dict()
+            if name == "context_encoder" and config.takes_episodes:
+                cut = config.embedding_mini_batch_size
+                self.context_encoder = PlainSequenceEncoder(weights, latent_dim, config.use_information_bottleneck, cut)
+                continue
             sizes = [weights["fc0.weight"].shape[1]]
             sizes += [weights[f"fc{i}.weight"].shape[0] for i in range(sum(key.startswith("fc") for key in weights) // 2)]
             sizes += [weights["last_fc.weight"].shape[0]]
@@ -106,8 +112,12 @@ class PlainPEARL:
         batches = [buffers[task].random_batch(self.config.batch_size, rng) for task in tasks]
         return [torch.cat([batch[name] for batch in batches], dim=0) for name in FIELDS]
 
-    def infer_posterior(self, context: Tensor) -> None:
-        """Mean and variance of every task, one product after another."""
+    def infer_posterior(self, context: Tensor | Sequence[Tensor]) -> None:
+        """Mean and variance of every task, one product after another; of an encoder of episodes one task after another."""
+        if self.config.takes_episodes:
+            pairs = [self.context_encoder.posterior(rows) for rows in context]
+            self.z_means, self.z_vars = (torch.stack([pair[k] for pair in pairs]) for k in (0, 1))
+            return
         num_tasks, n, dim = context.shape
         params = self.context_encoder(context.view(num_tasks * n, dim)).view(num_tasks, n, -1)
         if not self.config.use_information_bottleneck:
@@ -136,7 +146,9 @@ class PlainPEARL:
         pairs = zip(torch.unbind(self.z_means), torch.unbind(self.z_vars), strict=True)
         return torch.sum(torch.stack([torch.sum(kl_divergence(Normal(mean, torch.sqrt(var)), prior)) for mean, var in pairs]))
 
-    def take_step(self, batch: Sequence[Tensor], context: Tensor, noise_z: Tensor, noise_action: Tensor) -> dict[str, Tensor]:
+    def take_step(
+        self, batch: Sequence[Tensor], context: Tensor | Sequence[Tensor], noise_z: Tensor, noise_action: Tensor
+    ) -> dict[str, Tensor]:
         """One step; batch fields [num_tasks, batch_size, dim] as `sample_batch` gives them. Returns the losses."""
         cfg, opt = self.config, self.optimizers
         num_tasks, batch_size = batch[0].shape[:2]

@@ -79,7 +79,7 @@ def evaluate(experiment: Experiment) -> Callable[[], int]:
 
     def run() -> int:
         algorithm.evaluate(0)
-        online = sum(int(paths.lengths.sum()) for a in algorithm._adaptations.values() for paths in a.trajectories)
+        online = sum(int(paths.lengths.sum()) for a in algorithm.evaluation.adaptations.values() for paths in a.trajectories)
         return online + len(algorithm.eval_tasks) * (cfg.num_steps_per_eval // cfg.max_path_length) * cfg.max_path_length
 
     return run

@@ -26,7 +26,10 @@ MAY_IMPORT_PYTORCH = (
     "rlkit/torch/",
     "rlkit/visualization/",
     "rlkit/launchers/",
+    "rlkit/data_management/episodes.py",
+    "rlkit/data_management/page_store.py",
     "rlkit/data_management/replay_buffer.py",
+    "rlkit/data_management/row_store.py",
     "rlkit/core/checkpoint.py",
 )
 MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")

@@ -245,6 +245,24 @@ def test_weights_of_another_environment_are_refused_with_names_and_shapes(tmp_pa
     assert "fc0.weight is [8, 22], expected [8, 4]" in result.output
 
 
+@pytest.mark.parametrize("encoder", ["gru", "lstm", "attention"])
+def test_a_run_with_an_encoder_of_episodes_is_evaluated(tmp_path, encoder):
+    make_run(tmp_path / "run", {**ROBOT, "algo_params": {**ROBOT["algo_params"], "encoder": encoder}})
+    result = run(tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert len(table(tmp_path / "run")) == 4
+
+
+def test_weights_of_the_recurrent_encoder_of_oyster_are_refused(tmp_path):
+    networks = make_run(tmp_path / "run", {**ROBOT, "algo_params": {**ROBOT["algo_params"], "recurrent": 1}})
+    weights = {name.replace("cell.", "lstm."): value for name, value in networks["context_encoder"].state_dict().items()}
+    torch.save({**weights, "hidden": torch.zeros(1, 1, 200)}, tmp_path / "run" / "context_encoder.pth")
+    result = run(tmp_path / "run")
+    assert result.exit_code == 2
+    assert "holds oyster's recurrent encoder (lstm.weight_ih_l0, " in result.output
+    assert "hidden), which carries its state from one task to the next" in result.output
+
+
 def test_a_configuration_of_another_environment_is_refused(tmp_path):
     make_run(tmp_path / "run", ROBOT)
     config = tmp_path / "cheetah.json"

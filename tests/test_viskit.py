@@ -44,7 +44,15 @@ def output(tmp_path_factory):
     folder = tmp_path_factory.mktemp("output")
     deterministic = {**TINY["algo_params"], "use_information_bottleneck": False}
     for changes in ({"seed": 1}, {"seed": 2}, {"seed": 1, "algo_params": deterministic}):
-        util = {"base_log_dir": str(folder), "use_gpu": False, "num_envs": 4, "torch_threads": 1, "physics_threads": 1}
+        util = {
+            "base_log_dir": str(folder),
+            "use_gpu": False,
+            "num_envs": 4,
+            "torch_threads": 1,
+            "physics_threads": 1,
+            "matmul": "default",
+            "slice_rows": 0,
+        }
         config = parse_config({**TINY, **changes, "util_params": util}, "test")
         start_run(config, "point-robot", Console(quiet=True), nullcontext)
     return folder

@@ -29,6 +29,16 @@ class CountingEnv:
         info = {"sparse_reward": 0.5 * reward, "outcome": self.steps[:, None]}
         return self.steps[:, None].astype(np.float32), reward, ended, np.zeros_like(ended), info
 
+    @property
+    def tasks(self):
+        return np.arange(100.0)[:, None]
+
+    def speed(self, outcome, task):
+        return outcome[..., 0] + task[..., 0]
+
+    def success(self, outcome, task):
+        return outcome[..., 0] == task[..., 0]
+
 
 class RecordingPolicy:
     """Acts with its noise (0 without) and remembers what it was asked and shown."""

@@ -221,11 +221,12 @@ def save_weights(run_dir: str | Path, networks: Mapping[str, Mapping[str, Tensor
     They are not waited for: a loss of power may cost them, and they stand in the checkpoint too.
 
     Args:
-        run_dir: the run folder.
+        run_dir: the run folder, or another; it is made if need be.
         networks: state dicts by name of the network.
     Raises:
         ResourceError: the disk is full.
     """
+    Path(run_dir).mkdir(parents=True, exist_ok=True)
     for name, state in networks.items():
         path = Path(run_dir) / f"{name}.pth"
         content = io.BytesIO()

@@ -49,12 +49,29 @@ class Adaptation:
         final = self.final().reshape(-1, self.num_tasks, self.num_runs)
         return np.where(final, self.returns(sparse), 0.0).sum(axis=(0, 2)) / final.sum(axis=(0, 2))
 
+    def final_paths(self) -> Paths:
+        """The trajectories that the final return is made of."""
+        return Paths.concatenate([paths.select(chosen) for paths, chosen in zip(self.trajectories, self.final(), strict=True)])
+
     def online_returns(self, sparse: bool) -> np.ndarray:
         """Return of the n-th trajectory of each task, averaged over runs, [num_common_trajectories, num_tasks].
 
         Cut to the number of trajectories that every run of every task has. Source: specs 1.7 B.
         """
         return self.returns(sparse)[: self.num_trajectories().min()].mean(axis=-1)
+
+
+def mean_speed(env: MetaEnv, paths: Paths) -> float:
+    """Mean over all steps of the speed that the task asks for; nan where the task has none."""
+    speed = env.speed(paths.outcomes, env.tasks[paths.task_ids][:, None])
+    return math.nan if speed is None else float(speed[paths.mask].mean(dtype=np.float64))
+
+
+def success_rate(env: MetaEnv, paths: Paths) -> float:
+    """Share of trajectories whose last step has reached what the task asks for; nan where the task does not say."""
+    last = paths.outcomes[np.arange(paths.num_paths), paths.lengths - 1]
+    success = env.success(last, env.tasks[paths.task_ids])
+    return math.nan if success is None else float(success.mean())
 
 
 def evaluate_adaptation(

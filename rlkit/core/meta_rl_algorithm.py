@@ -4,17 +4,20 @@ Everything runs as wide as the schedule allows: trajectories that do not depend 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from rlkit.core.eval_util import Adaptation, evaluate_adaptation
+from rlkit.core.meta_evaluation import MetaEvaluation
 from rlkit.core.rl_algorithm import require_finite
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.relabeler import Relabeler
 from rlkit.samplers.in_place import InPlacePathSampler
+
+OYSTER_COLUMNS = 27  # of a row of progress.csv; they are the trainer's first statistics
 
 
 class MetaRLAlgorithm:
@@ -50,10 +53,20 @@ class MetaRLAlgorithm:
         self.env, self.agent, self.sampler, self.trainer = env, agent, sampler, trainer
         self.replay_buffer, self.encoder_buffer, self.relabeler = replay_buffer, encoder_buffer, relabeler
         self.train_tasks, self.eval_tasks = train_tasks, eval_tasks
-        self.config, self.seed, self.save_eval_paths = config, seed, save_eval_paths
+        self.config, self.seed = config, seed
         self.buffers = {"replay": replay_buffer, "encoder": encoder_buffer}
         self.num_env_steps = self.num_rollouts = 0
-        self._adaptations: dict[str, Adaptation] = {}
+        self.evaluation = MetaEvaluation(
+            env=env,
+            agent=agent,
+            sampler=sampler,
+            encoder_buffer=encoder_buffer,
+            train_tasks=train_tasks,
+            eval_tasks=eval_tasks,
+            config=config,
+            seed=seed,
+            save_eval_paths=save_eval_paths,
+        )
 
     @property
     def networks(self) -> dict[str, Any]:
@@ -65,6 +78,7 @@ class MetaRLAlgorithm:
     def collect_data(self, iteration: int) -> dict[str, float]:
         """Fill the buffers: the initial pool first, then the visits of this iteration. Source: specs 1.2."""
         cfg = self.config
+        self.evaluation.forget()
         if iteration == 0:
             self._collect_initial_pool()
         draws = stream(self.seed, "visits", iteration).integers(len(self.train_tasks), size=cfg.num_tasks_sample)
@@ -102,33 +116,45 @@ class MetaRLAlgorithm:
         """Collect at least `num_steps` transitions on every visit, all visits together.
 
         With `posterior` the first `update_post_train` trajectories of a visit run with z from the prior, and each later group
-        of as many with z from the posterior of a fresh context batch, one batch a group. Where the block itself feeds the
-        encoder, a group must end before the next one's context is drawn; else all groups run at once.
+        of as many with z from the posterior of a fresh context batch, one batch a group; with `posterior_from_start` the
+        first group too, if the visit has encoder rows by then. Where the block itself feeds the encoder, a group must end
+        before the next one's context is drawn; else all groups run at once. With `update_post_train` 0 the block is one group
+        and keeps its first z.
         """
         group_size, first = self.config.update_post_train, started.copy()
         steps = np.zeros(len(visits), dtype=np.int64)
         contexts: dict[tuple[int, int], Any] = {}
         while (steps < num_steps).any():
             lanes = self._next_lanes(steps, started, num_steps)
-            if posterior and to_encoder:
+            if posterior and to_encoder and group_size:
                 group = (started - first) // group_size
                 lanes = [(v, n) for v, n in lanes if (n - first[v]) // group_size == group[v]]
             generators = [stream(self.seed, "collection", iteration, v, n) for v, n in lanes]
-            given = None
+            given = of_z = None
             if posterior:
-                given = [self._context(iteration, v, int(n - first[v]) // group_size, int(first[v]), contexts) for v, n in lanes]
-            paths = self.sampler.obtain_samples([visits[v] for v, _ in lanes], generators, given)
+                groups = [int(n - first[v]) // group_size if group_size else 0 for v, n in lanes]
+                given = [self._context(iteration, v, k, int(first[v]), contexts) for (v, _), k in zip(lanes, groups, strict=True)]
+            if posterior and not group_size:
+                of_z = [stream(self.seed, "collection z", iteration, v, int(first[v])) for v, _ in lanes]
+            paths = self.sampler.obtain_samples([visits[v] for v, _ in lanes], generators, given, z_generators=of_z)
             self.relabeler.store(paths, to_encoder=to_encoder, visits=[v for v, _ in lanes])
             self._count(paths, [v for v, _ in lanes], steps, started)
 
     def _context(self, iteration: int, visit: int, group: int, first: int, contexts: dict):
-        """The context batch of one group of a visit's block, drawn once; None for the first group (the prior)."""
-        if group == 0:
+        """The context batch of one group of a visit's block, drawn once; None where the prior is used.
+
+        The first group has one with `posterior_from_start`, unless the block is the visit's first (`first` is 0), so that there
+        are no encoder rows yet.
+        """
+        if group == 0 and not (self.config.posterior_from_start and first > 0):
             return None
         if (visit, group) not in contexts:
-            generator = stream(self.seed, "collection context", iteration, visit, first, group)
-            batch = self.relabeler.collection_context(visit, generator, self.config.embedding_batch_size)
-            contexts[visit, group] = self.agent.context_of(batch)[0]
+            cfg, generator = self.config, stream(self.seed, "collection context", iteration, visit, first, group)
+            if cfg.takes_episodes:
+                drawn: Any = self.relabeler.collection_episodes(visit, cfg.context_episodes * cfg.max_path_length)
+            else:
+                drawn = self.relabeler.collection_context(visit, generator, cfg.embedding_batch_size)
+            contexts[visit, group] = self.agent.context_of(drawn)[0]
         return contexts[visit, group]
 
     def _next_lanes(self, steps: np.ndarray, started: np.ndarray, num_steps: int) -> list[tuple[int, int]]:
@@ -147,119 +173,27 @@ class MetaRLAlgorithm:
     # Training
 
     def do_training(self, iteration: int) -> dict[str, float]:
-        """`num_train_steps_per_itr` meta-gradient steps; oyster's 27 first columns, then the means over the iteration."""
+        """`num_train_steps_per_itr` meta-gradient steps; returns oyster's 27 first columns, keeps the others."""
         statistics = self.trainer.train(self.replay_buffer, self.encoder_buffer, self.config.num_train_steps_per_itr)
         require_finite(iteration, statistics)  # here, where the means tell of every step
-        self._means = {name: value for name, value in statistics.items() if name.endswith("(mean)")}
-        return {name: value for name, value in statistics.items() if name not in self._means}
+        items = iter(statistics.items())
+        first = dict(islice(items, OYSTER_COLUMNS))
+        self._trained = dict(items)
+        return first
 
     # Evaluation
 
     def evaluate(self, iteration: int) -> dict[str, float]:
-        """The three returns of specs 1.7 C on as many train tasks as there are eval tasks, and on all eval tasks."""
-        cfg = self.config
-        if cfg.dump_eval_paths:
-            self._dump_prior_paths(iteration)
-        draws = stream(self.seed, "evaluation tasks", iteration).integers(len(self.train_tasks), size=len(self.eval_tasks))
-        train_tasks = [self.train_tasks[i] for i in draws]
-        splits = {"train": train_tasks, "test": list(self.eval_tasks)}
-        with_buffer, explored = self._independent_trajectories(iteration, splits)
-        self._adaptations = {split: self._adaptation(iteration, split, splits[split], explored[split]) for split in splits}
-        if cfg.dump_eval_paths:
-            self._dump_test_paths(iteration)
-        final = {split: a.final_returns(cfg.sparse_rewards) for split, a in self._adaptations.items()}
-        has_posterior = cfg.use_information_bottleneck
-        return {
-            "Z mean eval": self.agent.z_means[-1].abs().mean().item() if has_posterior else math.nan,
-            "Z variance eval": self.agent.z_vars[-1].mean().item() if has_posterior else math.nan,
-            "AverageTrainReturn_all_train_tasks": float(with_buffer.mean()),
-            "AverageReturn_all_train_tasks": float(final["train"].mean()),
-            "AverageReturn_all_test_tasks": float(final["test"].mean()),
-        }
-
-    def _independent_trajectories(self, iteration: int, splits: dict[str, list[int]]) -> tuple[np.ndarray, dict]:
-        """Run all that depends on no other trajectory of the evaluation at once, as wide as the environment is.
-
-        Returns:
-            Return of each train task with z from the posterior of a training context batch, a fresh one a trajectory,
-            [num_tasks]; and of each split the exploration trajectories of every run, as `evaluate_adaptation` takes them.
-        """
-        cfg, tasks = self.config, splits["train"]
-        num_trajectories = max(1, cfg.num_steps_per_eval // cfg.max_path_length)
-        lanes = [(index, n) for index in range(len(tasks)) for n in range(num_trajectories)]
-        generators = [stream(self.seed, "buffer evaluation", iteration, index, n) for index, n in lanes]
-        rows = cfg.embedding_batch_size
-        drawn = [self.encoder_buffer.draw(tasks[index], rows, g) for (index, _), g in zip(lanes, generators, strict=True)]
-        contexts = [self.agent.context_of(batch)[0] for batch in drawn]
-        blocks = [[tasks[index] for index, _ in lanes]]
-
-        # Shorter episodes may take more trajectories than this, but never fewer.
-        num_explored = min(cfg.num_exp_traj_eval, math.ceil(cfg.num_steps_per_eval / cfg.max_path_length))
-        for split, split_tasks in splits.items():
-            streams = self._eval_streams(iteration, split)
-            for n in range(num_explored):
-                runs = [(index, run) for index in range(len(split_tasks)) for run in range(cfg.num_evals)]
-                generators += [streams(index, run, n) for index, run in runs]
-                blocks.append([split_tasks[index] for index, _ in runs])
-        task_ids = sum(blocks, [])
-        contexts += [None] * (len(task_ids) - len(contexts))
-        paths = self.sampler.obtain_samples(task_ids, generators, contexts, deterministic=cfg.eval_deterministic)
-        ends = np.cumsum([len(block) for block in blocks])
-        parts = [paths.select(np.arange(end - len(block), end)) for block, end in zip(blocks, ends, strict=True)]
-        with_buffer = parts[0].returns(cfg.sparse_rewards).reshape(len(tasks), num_trajectories).mean(axis=1)
-        explored = {split: parts[1 + k * num_explored :][:num_explored] for k, split in enumerate(splits)}
-        return with_buffer, explored
-
-    def _eval_streams(self, iteration: int, split: str) -> Callable[[int, int, int], np.random.Generator]:
-        return lambda index, run, n: stream(self.seed, f"meta-{split}", iteration, index, run, n)
-
-    def _adaptation(self, iteration: int, split: str, tasks: list[int], explored: Sequence[Paths]) -> Adaptation:
-        """Run the meta-test on some tasks, whose exploration trajectories were run before."""
-        return evaluate_adaptation(
-            self.env,
-            self.agent,
-            tasks,
-            num_runs=self.config.num_evals,
-            num_steps=self.config.num_steps_per_eval,
-            max_path_length=self.config.max_path_length,
-            streams=self._eval_streams(iteration, split),
-            deterministic=self.config.eval_deterministic,
-            explored=explored,
-        )
-
-    def _dump_prior_paths(self, iteration: int) -> None:
-        """Twenty trajectories with z from the prior on the first eval task, as an NPZ file."""
-        generators = [stream(self.seed, "prior paths", iteration, n) for n in range(20)]
-        paths = self.sampler.obtain_samples([self.eval_tasks[0]] * 20, generators, deterministic=self.config.eval_deterministic)
-        self.save_eval_paths(f"prior-epoch{iteration}", paths)
-
-    def _dump_test_paths(self, iteration: int) -> None:
-        """The meta-test trajectories of every eval task and run, as NPZ files."""
-        adaptation = self._adaptations["test"]
-        for index, task_id in enumerate(self.eval_tasks):
-            for run in range(adaptation.num_runs):
-                lane = index * adaptation.num_runs + run
-                paths = Paths.concatenate([p.select([lane]) for p in adaptation.trajectories if p.lengths[lane] > 0])
-                self.save_eval_paths(f"task{task_id}-epoch{iteration}-run{run}", paths)
+        """Measure returns on train and test tasks. Source: specs 1.7 C."""
+        return self.evaluation.evaluate(iteration)
 
     def online_returns(self) -> list[tuple]:
-        """(split, means, stds, counts) over tasks, each a list over trajectories."""
-        rows = []
-        for split, adaptation in self._adaptations.items():
-            returns = adaptation.online_returns(self.config.sparse_rewards)
-            counts = [returns.shape[1]] * len(returns)
-            rows.append((split, returns.mean(axis=1).tolist(), returns.std(axis=1).tolist(), counts))
-        return rows
+        """(split, means, stds, counts) over tasks, each a list over trajectories; empty if this iteration was not evaluated."""
+        return self.evaluation.online_returns()
 
     def diagnostics(self) -> dict[str, float]:
-        """Columns after oyster's: spread and first trajectory of the test returns, loss means, what the relabeler tells."""
-        test, sparse = self._adaptations["test"], self.config.sparse_rewards
-        return {
-            "AverageReturn_std_test_tasks": float(test.final_returns(sparse).std()),
-            "AverageReturn_prior_test_tasks": float(test.returns(sparse)[0].mean()),
-            **self._means,
-            **self._relabeling,
-        }
+        """Columns after oyster's: of the evaluation, of the posterior and the gradients, and what the relabeler tells."""
+        return {**self.evaluation.diagnostics(), **self._trained, **self._relabeling}
 
     # State
 

@@ -27,10 +27,10 @@ class RLAlgorithm(Protocol):
         """Measure returns."""
 
     def online_returns(self) -> list[tuple]:
-        """Of the last evaluation: (split, means, stds, counts), each a list over trajectories."""
+        """Of this iteration's evaluation: (split, means, stds, counts), each a list over trajectories; empty if none."""
 
     def diagnostics(self) -> dict[str, float]:
-        """Statistics that come after the time columns."""
+        """Statistics that come after the time columns; without those of the evaluation if there was none."""
 
     def state_dict(self) -> dict:
         """All that the next iteration depends on, beside the buffers' rows."""
@@ -65,6 +65,8 @@ def train(
     start_iteration: int = 0,
     clock: dict[str, float] | None = None,
     checkpoint_every: int = 1,
+    eval_every: int = 1,
+    save_every: int | None = None,
     protect: Callable[[], AbstractContextManager] = nullcontext,
     remark: Callable[[], None] = lambda: None,
 ) -> None:
@@ -79,6 +81,8 @@ def train(
         start_iteration: 0, or one more than the iteration of the checkpoint that was loaded.
         clock: {"eval", "total"} seconds of the checkpoint that was loaded.
         checkpoint_every: iterations between checkpoints; the last iteration always gets one.
+        eval_every: the iterations that it divides are evaluated, and the last; others have `nan` in its columns.
+        save_every: the weights after each iteration that it divides are kept in `snapshots/<iteration>`; None: of none.
         protect: context manager around every write, inside which signals wait.
         remark: called after the collection and after the evaluation of each iteration; tells the user what is unusual.
     Raises:
@@ -86,10 +90,13 @@ def train(
     """
     timer, clock = Timer(), {"eval": 0.0, "total": 0.0, "save": 0.0, **(clock or {})}
 
+    def weights() -> dict[str, Any]:
+        return {name: network.state_dict() for name, network in algorithm.networks.items()}
+
     def save(iteration: int) -> None:
         with timer.phase("save"), protect():
             checkpoint.save(iteration, {"algorithm": algorithm.state_dict(), "clock": dict(clock)}, algorithm.buffers)
-            save_weights(logger.run_dir, {name: net.state_dict() for name, net in algorithm.networks.items()})
+            save_weights(logger.run_dir, weights())
         clock["save"] = timer.seconds["save"]
 
     display.start(num_iterations, start_iteration)
@@ -108,9 +115,11 @@ def train(
                 trained = algorithm.do_training(iteration)
             require_finite(iteration, trained)
             require_finite_weights(iteration, algorithm.networks)
-            display.phase(iteration, "evaluating")
+            evaluated: dict[str, float] = {}
             with timer.phase("eval"):
-                evaluated = algorithm.evaluate(iteration)
+                if iteration % eval_every == 0 or iteration + 1 == num_iterations:
+                    display.phase(iteration, "evaluating")
+                    evaluated = algorithm.evaluate(iteration)
             remark()
             times = _time_columns(timer, clock, iteration)
             row = {**trained, **evaluated, **collected, **times, **algorithm.diagnostics()}
@@ -119,6 +128,9 @@ def train(
                 logger.record_row(row)
                 for split, means, stds, counts in algorithm.online_returns():
                     logger.record_online_returns(iteration, split, means, stds, counts)
+            if save_every is not None and iteration % save_every == 0:
+                with timer.phase("save"), protect():
+                    save_weights(logger.run_dir / "snapshots" / str(iteration), weights())
             if (iteration + 1) % checkpoint_every == 0 or iteration + 1 == num_iterations:
                 display.phase(iteration, "saving")
                 save(iteration)

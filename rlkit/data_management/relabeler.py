@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer
+from rlkit.data_management.replay_buffer import Batch, EpisodeBatch, MultiTaskReplayBuffer
 
 
 class Relabeler(Protocol):
@@ -29,6 +29,9 @@ class Relabeler(Protocol):
 
     def collection_context(self, visit: int, generator: np.random.Generator, num_rows: int) -> Batch:
         """Draw rows [1, num_rows, dim] uniformly with replacement from the visit's encoder data."""
+
+    def collection_episodes(self, visit: int, num_rows: int) -> EpisodeBatch:
+        """Take the newest episodes of the visit's encoder data that have at least num_rows rows together."""
 
     def end_collection(self, iteration: int) -> dict[str, float]:
         """Finish the collection; statistics for the log."""
@@ -66,11 +69,15 @@ class OriginalLabels:
         """Draw rows of the visit's encoder data."""
         return self.visit_rows.draw(visit, num_rows, generator)
 
+    def collection_episodes(self, visit: int, num_rows: int) -> EpisodeBatch:
+        """Take the newest episodes of the visit's encoder data."""
+        return self.visit_rows.newest_episodes(visit, num_rows)
+
     def end_collection(self, iteration: int) -> dict[str, float]:
         """Let the encoder data of each visited task be those of its last visit."""
         for visit, task_id in enumerate(self.task_ids):
             self.encoder_buffer.clear(task_id)
-            self.encoder_buffer.add_rows(task_id, self.visit_rows.rows_of(visit))
+            self.encoder_buffer.add_rows(task_id, *self.visit_rows.copy_of(visit))
             self.visit_rows.clear(visit)
         self.task_ids = []
         return {}

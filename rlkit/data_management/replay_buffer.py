@@ -1,19 +1,14 @@
-"""Replay rows of many tasks in one store on the training device, so that a meta-batch is drawn with one gather.
+"""Draws from the replay rows of many tasks, which are in one store on the training device: a meta-batch is one gather."""
 
-The store is cut into pages. Each task owns the pages that it needs, named by its line of the page table; a task that is
-cleared gives them back. A task is a ring: a full one overwrites its oldest rows.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.data_management.paths import Paths
-from rlkit.data_management.reserved_memory import ReservedMemory
-from rlkit.data_management.rings import NO_PAGE, Rings
+from rlkit.data_management.episodes import Stretch
+from rlkit.data_management.row_store import RowStore
 
 TaskIds = Tensor | Sequence[int] | np.ndarray
 
@@ -29,103 +24,21 @@ class Batch(NamedTuple):
     terminated: Tensor
 
 
-class MultiTaskReplayBuffer:
-    """Ring buffers of many tasks. A row is [obs | action | reward | sparse_reward | next_obs | terminated].
+class EpisodeBatch(NamedTuple):
+    """Whole episodes of m tasks one after another, n steps each: begins and mask [m, n] as in `Stretch`."""
 
-    Rows of a task are numbered 0 .. size - 1: in the order of their arrival, until the ring wraps round.
+    rows: Batch
+    begins: Tensor
+    mask: Tensor
 
-    Attributes:
-        store: all pages, [num_pages * page_rows, width]; moves only when the reserve is exceeded.
-        page_table: pages of each task, [num_tasks, columns] int64 on the device; replaced only when a task needs more columns.
-        sizes: rows of each task, [num_tasks] int64 on the device, updated in place.
-    """
 
-    def __init__(
-        self,
-        num_tasks: int,
-        obs_dim: int,
-        act_dim: int,
-        *,
-        capacity: int = 1_000_000,
-        device: torch.device | str = "cpu",
-        reserve_rows: int = 0,
-        page_rows: int = 1024,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        """Make an empty buffer.
-
-        Args:
-            num_tasks: number of tasks.
-            obs_dim: numbers of an observation.
-            act_dim: numbers of an action.
-            capacity: most rows of one task.
-            device: where the rows live and batches come out.
-            reserve_rows: rows expected in all. On a CPU this takes addresses, not memory; more rows than that move the store.
-            page_rows: rows of a page, a power of two; 1024 and more are whole pages of the system, which clearing gives back.
-            dtype: of the rows.
-        Raises:
-            ValueError: a size is not positive, or page_rows is no power of two.
-        """
-        self.num_tasks, self.obs_dim, self.act_dim = num_tasks, obs_dim, act_dim
-        self.capacity, self.page_rows, self.dtype, self.device = capacity, page_rows, dtype, torch.device(device)
-        self.columns = (obs_dim, act_dim, 1, 1, obs_dim, 1)
-        self.width = sum(self.columns)
-        self._shift, self._mask = page_rows.bit_length() - 1, page_rows - 1
-        self._rings = Rings(num_tasks, capacity, page_rows, reserve_rows)
-        self.sizes = self._on_device(self._rings.sizes)
-        self.page_table = self._on_device(self._rings.pages)
-        self._allocate(num_pages=num_tasks + -(-reserve_rows // page_rows))
+class MultiTaskReplayBuffer(RowStore):
+    """Ring buffers of many tasks, from which rows and whole trajectories are drawn."""
 
     def like(self, num_tasks: int) -> "MultiTaskReplayBuffer":
         """Make an empty buffer of the same kind of rows for another number of tasks, with little reserved."""
         options: dict[str, Any] = {name: getattr(self, name) for name in ("capacity", "device", "page_rows", "dtype")}
         return MultiTaskReplayBuffer(num_tasks, self.obs_dim, self.act_dim, **options)
-
-    @property
-    def num_rows(self) -> int:
-        """Rows of all tasks together."""
-        return int(self._rings.sizes.sum())
-
-    def size(self, task_id: int) -> int:
-        """Rows of one task."""
-        return int(self._rings.sizes[task_id])
-
-    def add_paths(self, task_ids: Sequence[int] | np.ndarray, paths: Paths) -> None:
-        """Append the transitions of whole trajectories.
-
-        Args:
-            task_ids: the task under which each trajectory is stored, [num_paths]; not necessarily its own.
-            paths: the trajectories; cast to the buffer's dtype.
-        Raises:
-            ValueError: number, range or dimensions of the trajectories do not fit the buffer.
-        """
-        task_ids = np.asarray(task_ids, np.int64)
-        if task_ids.shape != (paths.num_paths,):
-            raise ValueError(f"expected one task id for each of {paths.num_paths} paths, got shape {task_ids.shape}")
-        dims = paths.obs.shape[2], paths.actions.shape[2]
-        if dims != (self.obs_dim, self.act_dim):
-            raise ValueError(f"expected paths with (obs_dim, act_dim) = {(self.obs_dim, self.act_dim)}, got {dims}")
-        rows = torch.empty(paths.num_steps, self.width, dtype=self.dtype)
-        for column, array in zip(rows.split(self.columns, dim=1), paths.rows().values(), strict=True):
-            column.copy_(torch.from_numpy(array))
-        self._append(task_ids, paths.lengths, rows)
-
-    def add_rows(self, task_id: int, rows: Tensor) -> None:
-        """Append rows [n, width] in the buffer's own layout to one task.
-
-        Raises:
-            ValueError: the rows have another width, or there is no such task.
-        """
-        if rows.ndim != 2 or rows.shape[1] != self.width:
-            raise ValueError(f"expected rows [n, {self.width}], got shape {tuple(rows.shape)}")
-        self._append(np.array([task_id]), np.array([len(rows)]), rows)
-
-    def clear(self, task_id: int) -> None:
-        """Forget the rows of one task; its pages become free, and on a CPU their memory goes back to the system."""
-        self._rings.check_tasks([task_id])
-        for page in self._rings.clear(task_id):
-            self._release(self._memory, page)
-        self._update_device()
 
     def random_rows(self, task_ids: TaskIds, batch_size: int, generator: torch.Generator) -> Tensor:
         """Draw row numbers uniformly with replacement. On a GPU nothing waits for the device if the ids are there already.
@@ -163,6 +76,23 @@ class MultiTaskReplayBuffer:
         ids = self._filled_tasks(task_ids)
         return self.gather(ids, self.random_rows(ids, batch_size, generator))
 
+    def random_trajectories(self, task_ids: TaskIds, batch_size: int, generator: torch.Generator) -> Batch:
+        """Draw whole trajectories of each task uniformly, one after another until there are batch_size rows, cut there.
+
+        Arguments and errors as for `random_rows`; a task without whole trajectories is refused as well.
+        """
+        ids = self._filled_tasks(task_ids, whole=True)
+        return self.gather(ids, self.episodes.random_rows(ids, batch_size, generator) % self.capacity)
+
+    def random_episodes(self, task_ids: TaskIds, most: int, horizon: int, generator: torch.Generator) -> EpisodeBatch:
+        """Draw 1 to `most` consecutive episodes of each task; see `Episodes.random_stretch`. Errors as above."""
+        ids = self._filled_tasks(task_ids, whole=True)
+        return self._episodes(ids, self.episodes.random_stretch(ids, most, horizon, generator))
+
+    def newest_episodes(self, task_id: int, num_rows: int) -> EpisodeBatch:
+        """Take the newest episodes of one task, [1, n], that have at least num_rows rows together; errors as above."""
+        return self._episodes(self._filled_tasks([task_id], whole=True), self.episodes.newest(task_id, num_rows))
+
     def draw(self, task_id: int, num_rows: int, generator: np.random.Generator) -> Batch:
         """Draw rows [1, num_rows, dim] of one task, uniformly with replacement, by a numpy generator.
 
@@ -173,123 +103,17 @@ class MultiTaskReplayBuffer:
         rows = generator.integers(self.size(task_id), size=(1, num_rows))
         return self.gather([task_id], torch.from_numpy(rows).to(self.device))
 
-    def rows_of(self, task_id: int) -> Tensor:
-        """Copy all rows of one task, [size, width], by row number."""
-        self._rings.check_tasks([task_id])
-        return self._fetch(self._rings.store_rows(task_id, np.arange(self.size(task_id))))
+    def _episodes(self, ids: Tensor, stretch: Stretch) -> EpisodeBatch:
+        return EpisodeBatch(self.gather(ids, stretch.numbers % self.capacity), stretch.begins, stretch.mask)
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """Counters that say which rows there are: `totals` and `origins`, each [num_tasks] int64."""
-        return {name: torch.from_numpy(getattr(self._rings, name).copy()) for name in ("totals", "origins")}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take over the counters; the rows have no meaning until `load_segment` has put them back.
-
-        Raises:
-            ValueError: the counters are not those of so many tasks.
-        """
-        if any(name not in state or state[name].shape != (self.num_tasks,) for name in ("totals", "origins")):
-            raise ValueError(f"expected the counters totals and origins of {self.num_tasks} tasks of a replay buffer")
-        for task_id in range(self.num_tasks):
-            self.clear(task_id)
-        self._rings.restore(state["totals"].numpy(), state["origins"].numpy())
-        self._update_device()
-
-    def segment(self, since_totals: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
-        """Copy the rows that were added since the counters stood at `since_totals` and are still there.
-
-        Args:
-            since_totals: earlier `totals`, [num_tasks].
-        Returns:
-            Entries [k, 3] int64 (task, serial number of its first row, number of rows), and the rows [n, width] on the CPU,
-            entry after entry.
-        """
-        entries = self._rings.entries_since(np.asarray(since_totals, np.int64))
-        return torch.from_numpy(entries), self._fetch(self._rings.locate(entries)[0]).cpu()
-
-    def load_segment(self, entries: Tensor | np.ndarray, rows: Tensor) -> int:
-        """Put back the rows of a segment that the counters still count.
-
-        Args:
-            entries: as `segment` returned them.
-            rows: likewise, [n, width].
-        Returns:
-            How many rows were put back.
-        Raises:
-            ValueError: entries and rows do not belong together, or not to this buffer.
-        """
-        entries = np.asarray(entries, np.int64).reshape(-1, 3)
-        self._rings.check_tasks(entries[:, 0])
-        if rows.shape != (entries[:, 2].sum(), self.width):
-            raise ValueError(f"expected rows {(int(entries[:, 2].sum()), self.width)}, got shape {tuple(rows.shape)}")
-        store_rows, valid = self._rings.locate(entries)
-        self._put(store_rows, valid, rows)
-        return len(store_rows)
-
-    def count_valid(self, entries: np.ndarray) -> int:
-        """How many of the rows that entries [k, 3] of a segment name are still there."""
-        return self._rings.count_valid(entries)
-
-    def _filled_tasks(self, task_ids: TaskIds) -> Tensor:
+    def _filled_tasks(self, task_ids: TaskIds, *, whole: bool = False) -> Tensor:
         if isinstance(task_ids, Tensor) and task_ids.device.type != "cpu":
             return task_ids
         ids = np.array(task_ids.numpy() if isinstance(task_ids, Tensor) else task_ids, np.int64)
         self._rings.check_tasks(ids, filled=True)
+        if whole and (lacking := self.episodes.without(ids)):
+            raise ValueError(f"cannot draw episodes of tasks without a whole one: {lacking}")
         return torch.from_numpy(ids).to(self.device)
-
-    def _append(self, task_ids: np.ndarray, counts: np.ndarray, rows: Tensor) -> None:
-        self._rings.check_tasks(task_ids)
-        store_rows, kept = self._rings.append(task_ids, counts)
-        self._update_device()
-        self._put(store_rows, kept, rows)
-
-    def _put(self, store_rows: np.ndarray, kept: np.ndarray, rows: Tensor) -> None:
-        if not kept.all():
-            rows = rows[torch.from_numpy(kept).to(rows.device)]
-        self.store.index_copy_(0, torch.from_numpy(store_rows).to(self.device), rows.to(self.device, self.dtype))
-
-    def _fetch(self, store_rows: np.ndarray) -> Tensor:
-        return self.store.index_select(0, torch.from_numpy(store_rows).to(self.device))
-
-    def _update_device(self) -> None:
-        """Let sizes, page table and store follow the rings."""
-        if self._rings.num_begun * self.page_rows > len(self.store):
-            self._grow()
-        if self.page_table.shape != self._rings.pages.shape:
-            self.page_table = self._on_device(self._rings.pages)
-        if self.device.type != "cpu":
-            self.page_table.copy_(torch.from_numpy(self._rings.pages))
-            self.sizes.copy_(torch.from_numpy(self._rings.sizes))
-
-    def _on_device(self, array: np.ndarray) -> Tensor:
-        """The array as a tensor of the device; on a CPU they share their memory, so that writing one writes both."""
-        return torch.from_numpy(array).to(self.device)
-
-    def _allocate(self, num_pages: int) -> None:
-        self._page_bytes = self.page_rows * self.width * self.dtype.itemsize
-        shape = num_pages * self.page_rows, self.width
-        self._memory = ReservedMemory(num_pages * self._page_bytes) if self.device.type == "cpu" else None
-        if self._memory is None:
-            self.store = torch.zeros(shape, dtype=self.dtype, device=self.device)
-        else:
-            self.store = torch.frombuffer(self._memory.map, dtype=self.dtype, count=shape[0] * shape[1]).view(shape)
-
-    def _release(self, memory: ReservedMemory | None, page: int) -> None:
-        if memory is not None:
-            memory.release(page * self._page_bytes, (page + 1) * self._page_bytes)
-
-    def _grow(self) -> None:
-        """Move to a store of twice the size, page by page and filled rows only: on a CPU nothing else becomes resident."""
-        store, memory = self.store, self._memory
-        num_pages = len(store) // self.page_rows
-        self._allocate(max(2 * num_pages, self._rings.num_begun))
-        for task_id, number in np.argwhere(self._rings.pages != NO_PAGE):
-            page = int(self._rings.pages[task_id, number])
-            if page < num_pages:
-                count = min(self.page_rows, self.size(task_id) - number * self.page_rows)
-                rows = slice(page * self.page_rows, page * self.page_rows + count)
-                self.store[rows] = store[rows]
-                self._release(memory, page)
 
 
 class SimpleReplayBuffer(MultiTaskReplayBuffer):

@@ -55,12 +55,12 @@ class Rings:
         if filled and not self.sizes[ids].all():
             raise ValueError(f"cannot draw from tasks without rows: {sorted({int(i) for i in ids if not self.sizes[i]})}")
 
-    def append(self, task_ids: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def append(self, task_ids: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Make room for runs of rows, of which the i-th counts[i] belong to task_ids[i].
 
         Returns:
-            Rows of the store [n], and which of the given rows are to be written there ([sum of counts] bool, n of them true):
-            of more than a whole ring only the last rows, since a scatter that wrote one place twice would have no order.
+            Entries [k, 3] int64 of the runs: task, serial number of its first row, number of rows. Of more than a whole ring
+            `locate` finds only the last rows, since a scatter that wrote one place twice would have no order.
         """
         order = np.argsort(task_ids, kind="stable")
         ordered = task_ids[order]
@@ -69,7 +69,7 @@ class Rings:
         first[order] = self.totals[ordered] + before - before[np.searchsorted(ordered, ordered)]
         np.add.at(self.totals, task_ids, counts)
         self._provide()
-        return self.locate(np.stack([task_ids, first, counts], axis=1))
+        return np.stack([task_ids, first, counts], axis=1)
 
     def clear(self, task_id: int) -> list[int]:
         """Forget the rows of one task; returns its pages, which are now free."""

@@ -93,9 +93,13 @@ class AntDir(Ant):
         """The wanted direction; see `MujocoMetaEnv.marker`."""
         return Direction(*self.tasks[task_id].tolist())
 
+    def speed(self, outcome: Any, task: Any) -> Any:
+        """Velocity in the wanted direction, v · (cos θ, sin θ)."""
+        return outcome[..., 0] * task[..., 0] + outcome[..., 1] * task[..., 1]
+
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = v · (cos θ, sin θ) - 0.5 ‖u‖² - 0.0005 ‖contact‖² + alive bonus; no sparse form; ends outside 0.2 ≤ z ≤ 1."""
-        speed = outcome[..., 0] * task[..., 0] + outcome[..., 1] * task[..., 1]
+        speed = self.speed(outcome, task)
         reward = speed - CONTROL_COST * outcome[..., 2] - CONTACT_COST * outcome[..., 3] + self.alive_bonus
         height = outcome[..., 4] + 0 * task[..., 0]
         return reward, 0 * abs(reward), ~((height >= 0.2) & (height <= 1.0))

@@ -150,6 +150,14 @@ class MetaEnv(BatchedEnv):
             Reward, sparse reward (zero where the task has no sparse form) and terminated (boolean), each [...].
         """
 
+    def speed(self, outcome: Any, task: Any) -> Any:
+        """Speed that the task is about, [m/s], [...], arguments as for `compute_reward`; None where it is about none."""
+        return None
+
+    def success(self, outcome: Any, task: Any) -> Any:
+        """Whether a step has reached what the task asks for, [...] booleans; None where the task has no such measure."""
+        return None
+
     @abc.abstractmethod
     def _reset_lanes(self, generators: Sequence[np.random.Generator], lanes: np.ndarray) -> np.ndarray:
         """Reset these lanes and return their observations, [len(lanes), obs_dim]."""

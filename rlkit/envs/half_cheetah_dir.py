@@ -35,3 +35,7 @@ class HalfCheetahDir(HalfCheetah):
         """r = g v - 0.05 ‖u‖²; no sparse form, never terminated."""
         reward = task[..., 0] * outcome[..., 0] - CONTROL_COST * outcome[..., 1]
         return reward, 0 * abs(reward), reward < reward
+
+    def speed(self, outcome: Any, task: Any) -> Any:
+        """Velocity in the wanted direction."""
+        return task[..., 0] * outcome[..., 0]

@@ -78,9 +78,13 @@ class HumanoidDir(Humanoid):
         """The wanted direction; see `MujocoMetaEnv.marker`."""
         return Direction(*self.tasks[task_id].tolist())
 
+    def speed(self, outcome: Any, task: Any) -> Any:
+        """Velocity in the wanted direction, v · (cos θ, sin θ)."""
+        return outcome[..., 0] * task[..., 0] + outcome[..., 1] * task[..., 1]
+
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = 1.25 v · (cos θ, sin θ) - 0.1 ‖u‖² - impact cost + alive bonus; no sparse form; ends outside 1 ≤ z ≤ 2."""
-        speed = outcome[..., 0] * task[..., 0] + outcome[..., 1] * task[..., 1]
+        speed = self.speed(outcome, task)
         reward = SPEED_REWARD * speed - CONTROL_COST * outcome[..., 2] - outcome[..., 3] + self.alive_bonus
         height = outcome[..., 4] + 0 * task[..., 0]
         return reward, 0 * abs(reward), (height < 1.0) | (height > 2.0)

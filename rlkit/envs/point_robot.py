@@ -138,6 +138,10 @@ class SparsePointRobot(PointRobot):
         near = reward >= -self.goal_radius
         return reward, near * (reward + 1) + 0.0, reward < reward  # + 0.0 turns the -0.0 of far places into 0.0
 
+    def success(self, outcome: Any, task: Any) -> Any:
+        """Whether the robot is within the goal's radius."""
+        return _minus_distance(outcome, task) >= -self.goal_radius
+
     def _start(self, generator: np.random.Generator) -> np.ndarray:
         return np.zeros(2)
 

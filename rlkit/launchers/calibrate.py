@@ -30,19 +30,17 @@ def choose_route(
     """
     measure = seconds_of or _stopwatch()
     if matmul == "auto":
-        times = _fastest(measure, Route(), Route(onednn=True))
-        matmul = "onednn" if times[0] >= ROUTE_GAIN * times[1] else "default"
+        matmul = "onednn" if _gain(measure, Route(), Route(onednn=True)) >= ROUTE_GAIN else "default"
     if slice_rows is None:
         route = Route(onednn=matmul == "onednn")
-        times = _fastest(measure, route, route._replace(num_slices=ROWS // SLICE_ROWS))
-        slice_rows = SLICE_ROWS if times[0] >= SLICE_GAIN * times[1] else 0
+        gain = _gain(measure, route, route._replace(num_slices=ROWS // SLICE_ROWS))
+        slice_rows = SLICE_ROWS if gain >= SLICE_GAIN else 0
     return matmul, slice_rows
 
 
-def _fastest(measure: Callable[[Route], float], *routes: Route) -> list[float]:
-    """Least seconds of each route, measured in turns: other jobs of the machine only ever add to them."""
-    rounds = [[measure(route) for route in routes] for _ in range(REPEATS)]
-    return [min(times) for times in zip(*rounds, strict=True)]
+def _gain(measure: Callable[[Route], float], plain: Route, other: Route) -> float:
+    """How many times as fast the other route is in the worst of several turns: a single one may show what another job did."""
+    return min(measure(plain) / measure(other) for _ in range(REPEATS))
 
 
 def _stopwatch() -> Callable[[Route], float]:

@@ -59,6 +59,7 @@ class LineDisplay:
         self._done = iteration + 1
         self._seconds.append(seconds)
         returns = ", ".join(f"{name} {row[column]:.2f}" for name, column in RETURNS.items() if column in row)
+        returns = returns or "not evaluated"
         cells = (f"env steps {row.get(STEPS, 0):,.0f}", f"return: {returns}", duration(seconds), f"left {self.time_left}")
         self._write(" | ".join([f"iteration {iteration}", *cells]))
 

@@ -28,7 +28,10 @@ def env_steps(config: ExperimentConfig) -> Steps:
         return math.ceil(steps / horizon) * horizon
 
     blocks = (algo.num_steps_prior, algo.num_steps_posterior, algo.num_extra_rl_steps_posterior)
-    meta_test = 2 * algo.num_evals * whole(algo.num_steps_per_eval)  # on train and on test tasks
+    run = whole(algo.num_steps_per_eval)
+    meta_test = 2 * algo.num_evals * run  # on train and on test tasks
+    if algo.eval_protocol == "oyster2019":  # one exploration a task, which leaves each run all trajectories but the last
+        meta_test = 2 * (run + algo.num_evals * max(horizon, run - horizon))
     from_buffer = algo.num_steps_per_eval // horizon * horizon
     return Steps(
         initial=config.n_train_tasks * whole(algo.num_initial_steps),

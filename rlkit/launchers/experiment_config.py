@@ -37,6 +37,7 @@ class UtilConfig:
     cuda_graph: bool = True  # on a GPU: capture the gradient step once and replay it
     replay_reserve: PositiveCount | None = None  # rows reserved for the RL buffers; null: as many as the run will hold
     checkpoint_every: PositiveCount = 1  # iterations between two checkpoints
+    save_every: PositiveCount | None = None  # keep the weights after the iterations that it divides; null: only the last
 
 
 @dataclass(frozen=True)

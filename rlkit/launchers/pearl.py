@@ -17,11 +17,15 @@ from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs import make_env
 from rlkit.envs.base import MetaEnv
 from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.torch.attention_encoder import AttentionEncoder
 from rlkit.torch.encoders import MlpEncoder
 from rlkit.torch.networks import SLICE_ROWS, Arithmetic, FlattenMlp
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.sac.sac import PEARLNetworks, PEARLSoftActorCritic
+from rlkit.torch.sequence_encoders import GruEncoder, LstmEncoder
+
+ENCODERS = {"mlp": MlpEncoder, "gru": GruEncoder, "lstm": LstmEncoder, "attention": AttentionEncoder}
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,11 @@ def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> PEA
     util = config.util_params
     slice_rows = SLICE_ROWS if util.slice_rows is None else util.slice_rows
     arithmetic = Arithmetic("default" if util.matmul == "auto" else util.matmul, util.precision, slice_rows)
-    options: dict[str, Any] = {"generator": generator, "arithmetic": arithmetic}
+    options: dict[str, Any] = {"generator": generator, "arithmetic": arithmetic, "init": algo.init}
     context_dim = env.obs_dim + env.act_dim + 1 + (env.obs_dim if algo.use_next_obs_in_context else 0)
-    encoder = MlpEncoder(context_dim, latent_dim, use_information_bottleneck=algo.use_information_bottleneck, **options)
+    context_dim += 1 if algo.takes_episodes else 0  # whether the step is the first of its episode
+    bottleneck = algo.use_information_bottleneck
+    encoder = ENCODERS[algo.encoder_kind](context_dim, latent_dim, use_information_bottleneck=bottleneck, **options)
     networks = PEARLNetworks(
         qf1=FlattenMlp(hidden, env.obs_dim + env.act_dim + latent_dim, 1, **options),
         qf2=FlattenMlp(hidden, env.obs_dim + env.act_dim + latent_dim, 1, **options),
@@ -98,6 +104,8 @@ def build_agent(config: Any, networks: PEARLNetworks) -> PEARLAgent:
         use_next_obs_in_context=algo.use_next_obs_in_context,
         sparse_rewards=algo.sparse_rewards,
         num_exp_traj_eval=algo.num_exp_traj_eval,
+        min_sigma=algo.min_sigma,
+        gradient_rows=algo.embedding_mini_batch_size if algo.takes_episodes else 0,
     )
 
 

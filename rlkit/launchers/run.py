@@ -179,6 +179,8 @@ def _train(
             start_iteration=start_iteration,
             clock=clock,
             checkpoint_every=config.util_params.checkpoint_every,
+            eval_every=config.algo_params.eval_every,
+            save_every=config.util_params.save_every,
             protect=protect,
             remark=remark,
         )

@@ -16,6 +16,8 @@ from rlkit.launchers.load_config import load_config
 # Keys of a configuration that change neither tasks nor networks nor evaluation: a run may differ from its JSON in them.
 FREE_KEYS = ("seed", "path_to_weights", "util_params.", "algo_params.num_iterations")
 
+OYSTER_RECURRENT = ("lstm.", "hidden")  # parameters that only its recurrent encoder has
+
 
 def read_run_config(run_dir: str | Path, config_path: str | Path | None = None) -> tuple[ExperimentConfig, list[str]]:
     """Find out what a run folder was trained with.
@@ -84,6 +86,11 @@ def load_weights(run_dir: str | Path, networks: Mapping[str, nn.Module]) -> None
     for name, network in networks.items():
         path = run_dir / f"{name}.pth"
         states[name] = read_state_dict(path)
+        recurrent = [key for key in states[name] if key.startswith(OYSTER_RECURRENT)]
+        if recurrent:
+            raise UserError(f"{path} holds oyster's recurrent encoder ({', '.join(recurrent)}), which carries its state from one"
+                            " task to the next and sees no episode boundaries; its weights fit no encoder here: train one with"
+                            ' "encoder": "lstm"')  # fmt: skip
         problems = _misfits(states[name], network.state_dict())
         if problems:
             lines = "\n  ".join(problems)

@@ -1,6 +1,7 @@
 """Samples whole trajectories in this process, in slices of the environment's lanes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,8 @@ class InPlacePathSampler:
         generators: Sequence[np.random.Generator],
         contexts: Sequence | None = None,
         *,
-        deterministic: bool = False,
+        deterministic: bool | Sequence[bool] = False,
+        z_generators: Sequence[np.random.Generator] | None = None,
     ) -> Paths:
         """Run one trajectory per entry, each with a fresh z.
 
@@ -35,7 +37,8 @@ class InPlacePathSampler:
             task_ids: task of each trajectory, any number of them.
             generators: one per trajectory.
             contexts: per trajectory a context batch [n, context_dim] whose posterior z is drawn from, or None for the prior.
-            deterministic: no action noise.
+            deterministic: no action noise; for all trajectories, or one answer for each.
+            z_generators: per trajectory the generator of its z, where that is not its own; equal ones give equal z.
         Returns:
             The trajectories in the given order, with their z.
         """
@@ -48,7 +51,9 @@ class InPlacePathSampler:
                 lanes = [i for i, context in enumerate(contexts[part]) if context is not None]
                 if lanes:
                     self.policy.infer_posterior([contexts[start + i] for i in lanes], lanes)
-            slices.append(
-                rollout(self.env, self.policy, ids, generators[part], self.max_path_length, deterministic=deterministic)
-            )
+            options: dict[str, Any] = {
+                "deterministic": deterministic if isinstance(deterministic, bool) else deterministic[part],
+                "z_generators": None if z_generators is None else z_generators[part],
+            }
+            slices.append(rollout(self.env, self.policy, ids, generators[part], self.max_path_length, **options))
         return Paths.concatenate(slices)

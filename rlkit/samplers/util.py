@@ -16,7 +16,8 @@ def rollout(
     generators: Sequence[np.random.Generator],
     max_path_length: int,
     *,
-    deterministic: bool = False,
+    deterministic: bool | Sequence[bool] | np.ndarray = False,
+    z_generators: Sequence[np.random.Generator] | None = None,
 ) -> Paths:
     """Run one trajectory per lane, all lanes together.
 
@@ -29,17 +30,19 @@ def rollout(
         task_ids: task of each lane, [num_paths], at most env.num_envs.
         generators: one per lane.
         max_path_length: horizon; a trajectory ends there (bootstrapping, not terminated) or where its task terminates it.
-        deterministic: no action noise.
+        deterministic: no action noise; one answer for all lanes, or one per lane.
+        z_generators: one per lane, of what the policy fixes for the trajectory, where that is not new with every trajectory.
     Returns:
         The trajectories, in lane order.
     """
     num_paths = len(task_ids)
-    policy.start_trajectories(generators)
+    policy.start_trajectories(z_generators or generators)
     env.reset_task(np.asarray(task_ids))
     obs = env.reset(generators)
     noise = None
-    if not deterministic:
+    if not np.all(deterministic):
         noise = np.stack([g.standard_normal((max_path_length, env.act_dim)) for g in generators]).astype(env.dtype)
+        noise[np.broadcast_to(deterministic, num_paths)] = 0
     paths = Paths.empty(num_paths, max_path_length, env.obs_dim, env.act_dim, env.outcome_dim, latent_dim=0, dtype=env.dtype)
     paths.task_ids[:] = task_ids
     paths.obs[:, 0] = obs

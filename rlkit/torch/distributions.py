@@ -37,6 +37,11 @@ def kl_to_standard_normal(means: Tensor, variances: Tensor) -> Tensor:
     return 0.5 * (variances + means**2 - 1.0 - variances.log()).sum()
 
 
+def kl_by_dimension(means: Tensor, variances: Tensor) -> Tensor:
+    """The same summed over tasks only: [num_tasks, latent_dim] -> [latent_dim]."""
+    return 0.5 * (variances + means**2 - 1.0 - variances.log()).sum(dim=0)
+
+
 def tanh_normal_log_prob(pre_tanh: Tensor, action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """Log density of a = tanh(u), u ~ N(mean, std), summed over action dimensions: [..., act_dim] -> [..., 1].
 

@@ -1,7 +1,8 @@
 """Context encoders: from transitions of a task to a belief over its latent variable z.
 
 Every encoder keeps its belief in an explicit state, so that rows may arrive all at once or trajectory by trajectory:
-`initial_state`, `update`, `posterior`. `needs_sequences` says whether the order of rows matters.
+`initial_state`, `update`, `posterior`. `needs_sequences` says whether its context is whole episodes in their order, each row
+ending with a flag that is 1 at the first step of an episode.
 """
 
 import abc
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlkit.torch.distributions import gaussian_sums
+from rlkit.torch.distributions import MIN_VARIANCE, gaussian_sums
 from rlkit.torch.networks import EXACT, Arithmetic, Mlp
 
 State = tuple[Tensor, ...]
@@ -28,11 +29,19 @@ class ContextEncoder(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
-        """Add rows [num_tasks, n, context_dim]; mask [num_tasks, n] says which of them count."""
+        """Add rows [num_tasks, n, context_dim]; mask [num_tasks, n] says which of them count, those first."""
 
     @abc.abstractmethod
     def posterior(self, state: State) -> tuple[Tensor, Tensor]:
         """Mean and variance of z, each [num_tasks, latent_dim]."""
+
+    def share_at_floor(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Share of the Gaussians behind the posterior of these rows, times dimensions, whose variance is at most 1e-7.
+
+        A scalar, from one Gaussian a task unless an encoder makes one of every row.
+        """
+        variances = self.posterior(self.update(self.initial_state(rows.shape[0]), rows, mask))[1]
+        return (variances <= MIN_VARIANCE).to(variances.dtype).mean()
 
 
 class MlpEncoder(Mlp, ContextEncoder):
@@ -56,9 +65,10 @@ class MlpEncoder(Mlp, ContextEncoder):
         hidden_sizes: Sequence[int] = (200, 200, 200),
         generator: torch.Generator | None = None,
         arithmetic: Arithmetic = EXACT,
+        init: str = "fanout",
     ) -> None:
         output_size = 2 * latent_dim if use_information_bottleneck else latent_dim
-        super().__init__(hidden_sizes, context_dim, output_size, generator=generator, arithmetic=arithmetic)
+        super().__init__(hidden_sizes, context_dim, output_size, generator=generator, arithmetic=arithmetic, init=init)
         self.latent_dim, self.use_information_bottleneck = latent_dim, use_information_bottleneck
 
     def initial_state(self, num_tasks: int) -> State:
@@ -77,6 +87,11 @@ class MlpEncoder(Mlp, ContextEncoder):
             sums = (outputs * counts.unsqueeze(-1)).sum(dim=1), counts.sum(dim=1, keepdim=True).expand(-1, self.latent_dim)
         return state[0] + sums[0], state[1] + sums[1]
 
+    def share_at_floor(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Share of rows times dimensions whose factor has a variance of at most 1e-7, before it is clamped to that."""
+        at_floor = (functional.softplus(self(rows)[..., self.latent_dim :]) <= MIN_VARIANCE).to(rows.dtype).mean(dim=-1)
+        return at_floor.mean() if mask is None else (at_floor * mask).sum() / mask.sum()
+
     def posterior(self, state: State) -> tuple[Tensor, Tensor]:
         """Mean and variance of z; a task without rows has no posterior (its numbers are not finite)."""
         if self.use_information_bottleneck:
@@ -84,3 +99,22 @@ class MlpEncoder(Mlp, ContextEncoder):
             return weighted / precision, 1.0 / precision
         total, count = state
         return total / count, torch.zeros_like(total)
+
+
+def split_before_last(rows: Tensor, mask: Tensor, last: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Cut each task's rows before the `last` ones that count.
+
+    Args:
+        rows: [num_tasks, n, dim].
+        mask: which rows count, [num_tasks, n]; true entries stand first.
+        last: less than n.
+    Returns:
+        Rows and mask of the first part, [num_tasks, n - last, ...], and of the second, [num_tasks, last, ...]. The shapes do
+        not depend on the mask.
+    """
+    n, columns = rows.shape[1], torch.arange(rows.shape[1], device=rows.device)
+    counts = mask.sum(dim=1, keepdim=True)
+    cut = (counts - last).clamp(min=0)
+    numbers = cut + columns[:last]
+    tail = rows.gather(1, numbers.unsqueeze(-1).expand(-1, -1, rows.shape[2]))
+    return (rows[:, : n - last], columns[: n - last] < cut), (tail, numbers < counts)

@@ -142,6 +142,15 @@ def fanout_init_(weight: Tensor, generator: torch.Generator | None) -> None:
     nn.init.uniform_(weight, -bound, bound, generator=generator)
 
 
+def fanin_init_(weight: Tensor, generator: torch.Generator | None) -> None:
+    """The same with k the number of columns (the layer's input width), which oyster's "fan-in" was meant to be."""
+    bound = 1.0 / weight.shape[1] ** 0.5
+    nn.init.uniform_(weight, -bound, bound, generator=generator)
+
+
+HIDDEN_INITS = {"fanout": fanout_init_, "fanin": fanin_init_}
+
+
 class Mlp(nn.Module):
     """ReLU layers, then one linear layer.
 
@@ -152,6 +161,7 @@ class Mlp(nn.Module):
         init_w: the last layer's weight and bias are drawn from U(+-init_w).
         generator: source of the initial weights.
         arithmetic: how its products are done.
+        init: a name of HIDDEN_INITS, for the hidden weights.
     Source: PEARL's reference networks (specs: hidden biases 0.1, fan-out scaled hidden weights).
     """
 
@@ -164,6 +174,7 @@ class Mlp(nn.Module):
         init_w: float = 3e-3,
         generator: torch.Generator | None = None,
         arithmetic: Arithmetic = EXACT,
+        init: str = "fanout",
     ) -> None:
         super().__init__()
         for name, known in (("matmul", MATMUL_ROUTES), ("precision", PRECISIONS)):
@@ -175,7 +186,7 @@ class Mlp(nn.Module):
         trunk = []
         for i, size in enumerate(hidden_sizes):
             layer = nn.utils.skip_init(nn.Linear, width, size)
-            fanout_init_(layer.weight, generator)
+            HIDDEN_INITS[init](layer.weight, generator)
             nn.init.constant_(layer.bias, 0.1)
             self.add_module(f"fc{i}", layer)
             trunk.append(layer)

@@ -42,14 +42,17 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
 
 @contextmanager
 def tensor_cores(enabled: bool) -> Iterator[None]:
-    """Let float32 products on a GPU round their factors to TF32 inside the block, if enabled."""
-    before = torch.backends.cuda.matmul.fp32_precision
+    """Let float32 products on a GPU round their factors to TF32 inside the block, if enabled; those of a GRU or LSTM, which
+    do so by default, not otherwise."""
+    recurrent: Any = torch.backends.cudnn.rnn
+    before = torch.backends.cuda.matmul.fp32_precision, recurrent.fp32_precision
     if enabled:
         torch.backends.cuda.matmul.fp32_precision = "tf32"
+    recurrent.fp32_precision = "tf32" if enabled else "ieee"
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.fp32_precision = before
+        torch.backends.cuda.matmul.fp32_precision, recurrent.fp32_precision = before
 
 
 @torch.no_grad()
@@ -63,6 +66,36 @@ def adam(groups: list[tuple[nn.Module, float]]) -> torch.optim.Adam:
     parameters: list[dict[str, Any]] = [{"params": list(module.parameters()), "lr": lr} for module, lr in groups]
     on_gpu = all(p.is_cuda for group in parameters for p in group["params"])
     return torch.optim.Adam(parameters, fused=True, capturable=on_gpu)
+
+
+class Gradients:
+    """The gradients of several networks, measured and clipped without waiting for the device.
+
+    Args:
+        networks: whose gradients.
+        largest_norm: Euclidean norm that a network's gradient is scaled down to; None: never.
+    """
+
+    def __init__(self, networks: Iterable[nn.Module], largest_norm: float | None = None) -> None:
+        self._parameters = [list(network.parameters()) for network in networks]  # to walk through modules takes time
+        self._flat = [p for parameters in self._parameters for p in parameters]
+        self._counts = [len(parameters) for parameters in self._parameters]
+        self._largest_norm = largest_norm
+
+    @torch.no_grad()
+    def clip_(self) -> Tensor:
+        """Scale each network's gradient down to the largest norm, and return the norms from before, [num_networks]."""
+        norms = torch.stack(torch._foreach_norm(_gradients_of(self._flat)))
+        norms = torch.stack([torch.linalg.vector_norm(part) for part in norms.split(self._counts)])
+        if self._largest_norm is not None:
+            scales = (self._largest_norm / norms).clamp(max=1.0)
+            for parameters, scale in zip(self._parameters, scales, strict=True):
+                torch._foreach_mul_(_gradients_of(parameters), scale)
+        return norms
+
+
+def _gradients_of(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
+    return [p.grad for p in parameters if p.grad is not None]
 
 
 def statistics_of(name: str, values: Tensor) -> dict[str, Tensor]:

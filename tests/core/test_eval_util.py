@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from rlkit.core.eval_util import evaluate_adaptation
+from rlkit.core.eval_util import evaluate_adaptation, mean_speed, success_rate
 from rlkit.core.seeding import stream
 from tests.toy import CountingEnv, RecordingPolicy
 
 
-def run(task_ids, *, num_envs=16, num_runs=1, num_steps=10, horizon=4, policy=None, explored=()):
+def run(task_ids, *, num_envs=16, num_runs=1, num_steps=10, horizon=4, policy=None, explored=(), **options):
     return evaluate_adaptation(
         CountingEnv(num_envs),
         policy or RecordingPolicy(),
@@ -18,6 +18,7 @@ def run(task_ids, *, num_envs=16, num_runs=1, num_steps=10, horizon=4, policy=No
         max_path_length=horizon,
         streams=lambda index, run, n: stream(0, "test", index, run, n),
         explored=explored,
+        **options,
     )
 
 
@@ -63,6 +64,35 @@ def test_trajectories_that_were_run_before_count_and_are_shown_to_the_policy(num
     partial = run([0, 3, 1], num_runs=2, num_envs=num_envs, policy=policy, explored=whole.trajectories[:2])
     np.testing.assert_array_equal(whole.returns(False), partial.returns(False))
     assert policy.adapted == whole_policy.adapted
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_the_first_trajectories_can_be_stochastic_and_later_ones_are_as_asked(deterministic):
+    adaptation = run([0, 3], num_steps=12, num_stochastic=2, deterministic=deterministic)
+    noisy = [bool(paths.actions.any()) for paths in adaptation.trajectories]
+    assert noisy == [True, True] + [not deterministic] * (len(noisy) - 2)
+    whole = run([0, 3], num_steps=12, deterministic=False)
+    for a, b in zip(adaptation.trajectories[:2], whole.trajectories[:2], strict=True):
+        np.testing.assert_array_equal(a.actions, b.actions)
+
+
+def test_speed_and_success_are_those_of_the_final_trajectories():
+    final = run([0, 3, 1], num_runs=2).final_paths()
+    assert sorted(final.task_ids.tolist()) == [0, 0, 1, 1, 3, 3]
+    steps = [1 + 0, 2 + 0, 3 + 0, 4 + 0, 1 + 3, 2 + 3, 3 + 3, 1 + 1]  # of the toy: outcome + task, on every step
+    assert mean_speed(CountingEnv(), final) == np.mean(steps)
+    assert success_rate(CountingEnv(), final) == pytest.approx(2 / 3)  # task 0 never ends at its number
+
+
+def test_a_task_without_speed_and_success_has_nan():
+    class Plain(CountingEnv):
+        def speed(self, outcome, task):
+            return None
+
+        success = speed
+
+    final = run([0, 3]).final_paths()
+    assert np.isnan(mean_speed(Plain(), final)) and np.isnan(success_rate(Plain(), final))
 
 
 def test_runs_of_one_task_use_different_random_streams():

@@ -5,6 +5,7 @@ import math
 from contextlib import contextmanager
 
 import pytest
+import torch
 
 from rlkit.core.errors import NonFiniteError
 from rlkit.core.logger import Logger
@@ -108,6 +109,39 @@ def test_columns_stand_in_order_training_evaluation_counts_times_then_diagnostic
         "Extra",
         "(Previous) Save Time (s)",
     ]
+
+
+def test_iterations_between_evaluations_have_nan_in_its_columns_and_no_other(tmp_path):
+    algorithm, _ = run(tmp_path, iterations=6, eval_every=2)
+    evaluated = [float(row["AverageReturn_all_test_tasks"]) for row in rows(tmp_path)]
+    assert evaluated[0::2] == [0, 2, 4] and evaluated[5] == 5  # every second, and the last
+    assert all(math.isnan(evaluated[i]) for i in (1, 3))
+    assert [i for verb, i in algorithm.calls if verb == "evaluate"] == [0, 2, 4, 5]
+    assert all(math.isfinite(float(cell)) for row in rows(tmp_path) for name, cell in row.items() if "Return" not in name)
+
+
+def test_weights_are_kept_after_each_iteration_that_save_every_divides(tmp_path):
+    class Learning(ToyAlgorithm):
+        @property
+        def networks(self):
+            calls = torch.tensor([float(len(self.calls))])
+            return {"policy": Constant(calls)}
+
+    class Constant:
+        def __init__(self, value):
+            self.value = value
+
+        def state_dict(self):
+            return {"value": self.value}
+
+    run(tmp_path, Learning(), iterations=5, save_every=2)
+    kept = {path.parent.name: torch.load(path, weights_only=True)["value"].item() for path in tmp_path.glob("snapshots/*/*.pth")}
+    assert kept == {"0": 3, "2": 9, "4": 15}  # three calls an iteration
+
+
+def test_without_save_every_no_snapshot_is_kept(tmp_path):
+    run(tmp_path)
+    assert not (tmp_path / "snapshots").exists()
 
 
 def test_time_columns_add_up_and_go_on_from_the_clock_of_a_checkpoint(tmp_path):

@@ -27,6 +27,12 @@ def test_only_a_clear_gain_leaves_the_default(onednn, sliced, chosen):
     assert choose_route("auto", None, clock(onednn, sliced)) == chosen
 
 
+def test_a_gain_that_only_some_turns_show_is_none():
+    disturbed = iter([3.0, 1.0] * 9)  # of a plain route that another job slows down every other time
+    measure = lambda route: 0.9 if route.onednn else next(disturbed)  # noqa: E731
+    assert choose_route("auto", 0, measure) == ("default", 0)
+
+
 def test_what_was_asked_for_is_not_measured():
     def never(route):
         raise AssertionError("measured")

@@ -33,6 +33,14 @@ def test_a_line_tells_iteration_env_steps_returns_and_time_left():
     ]
 
 
+def test_a_line_says_when_an_iteration_was_not_evaluated():
+    lines: list[str] = []
+    display = LineDisplay(lines.append)
+    display.start(10, 0)
+    display.iteration_done(0, {"Number of env steps total": 12000}, 30.0)
+    assert "| return: not evaluated |" in lines[-1]
+
+
 def test_the_first_iteration_is_left_out_of_the_estimate_once_there_is_another():
     display = LineDisplay(lambda line: None)
     display.start(4, 0)

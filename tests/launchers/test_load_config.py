@@ -17,6 +17,9 @@ from rlkit.torch.sac.config import PEARLConfig
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = sorted(CONFIGS.glob("*.json"))
 QUICK = sorted((CONFIGS / "quick").glob("*.json"))
+ABLATIONS = sorted((CONFIGS / "ablations").glob("*.json"))
+PAPER = sorted((CONFIGS / "paper").glob("*.json"))
+VARIANTS = [*ABLATIONS, *sorted((CONFIGS / "quick" / "ablations").glob("*.json")), *PAPER]
 POINT_ROBOT = {"env_name": "point-robot", "n_train_tasks": 8, "n_eval_tasks": 2, "env_params": {"n_tasks": 10}}
 
 # specs/pearl.md 2.2: what each of oyster's files says; keys that are absent there take the default
@@ -88,7 +91,7 @@ def test_ant_dir_runs_forward_and_backward():
     assert json.loads((CONFIGS / "ant-dir.json").read_text())["env_params"] == {"n_tasks": 2, "forward_backward": True}
 
 
-@pytest.mark.parametrize("path", [*SHIPPED, *QUICK], ids=lambda path: str(path.relative_to(CONFIGS)))
+@pytest.mark.parametrize("path", [*SHIPPED, *QUICK, *VARIANTS], ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_a_shipped_file_loads_or_names_the_environments_that_there_are(path):
     env_name = json.loads(path.read_text())["env_name"]
     if env_name in ENVS:
@@ -104,6 +107,59 @@ def test_a_quick_file_differs_from_the_shipped_one_in_sizes_and_counts_only(path
     counts = ("n_train_tasks", "n_eval_tasks", "net_size", "env_params.n_tasks", "algo_params.num_", "algo_params.meta_batch")
     sizes = ("algo_params.batch_size", "algo_params.embedding_")
     assert {key for key in shipped if quick[key] != shipped[key] and not key.startswith(counts + sizes)} == set()
+
+
+ABLATED = {
+    "rnn-transitions": {"encoder": "lstm", "rl_batch_sampling": "transitions"},
+    "rnn-trajectories": {"encoder": "lstm", "rl_batch_sampling": "trajectories"},
+    "context-whole": {"context_source": "whole"},
+    "context-rl-batch": {"context_source": "rl_batch"},
+    "deterministic": {"use_information_bottleneck": False},
+    "r02": {},
+    "r08": {},
+}
+
+
+@pytest.mark.parametrize("ablation", ABLATED)
+@pytest.mark.parametrize("quick", [False, True])
+def test_an_ablation_differs_from_its_experiment_in_what_it_is_named_for(ablation, quick):
+    folder = CONFIGS / "quick" if quick else CONFIGS
+    base = "sparse-point-robot" if ablation in ("deterministic", "r02", "r08") else "point-robot" if quick else "cheetah-vel"
+    ours, shipped = (flatten(to_dict(load_config(folder / f"{name}.json"))) for name in (f"ablations/{base}-{ablation}", base))
+    expected = {f"algo_params.{key}": value for key, value in ABLATED[ablation].items()}
+    if ablation == "r08":
+        expected["env_params.goal_radius"] = 0.8
+    if base == "sparse-point-robot" and not quick:
+        expected |= {"n_train_tasks": 100, "n_eval_tasks": 100, "env_params.n_tasks": 200}
+    unread = ("algo_params.embedding_",) if "encoder" in ABLATED[ablation] else ()  # by encoders of episodes
+    different = {key: ours[key] for key in shipped if ours[key] != shipped[key] and not key.startswith(unread)}
+    assert different == {key: value for key, value in expected.items() if shipped[key] != value}
+
+
+def test_there_is_an_ablation_for_each_name_and_no_other():
+    assert len(ABLATIONS) == len(ABLATED)
+    assert len(list((CONFIGS / "quick" / "ablations").glob("*.json"))) == len(ABLATED)
+
+
+# specs/pearl.md 2.3: what the first release's values are where they are not those of 2.2
+FIRST_RELEASE = {"posterior_from_start": True, "update_post_train": 0, "eval_protocol": "oyster2019"}
+STEPS_2019 = {"num_steps_prior": 400, "num_extra_rl_steps_posterior": 400, "num_steps_per_eval": 400}
+PAPER_VALUES = {
+    "cheetah-dir": {**STEPS_2019, "num_steps_prior": 1000, "num_extra_rl_steps_posterior": 1000, "num_evals": 4},
+    "cheetah-vel": {**STEPS_2019, "meta_batch": 10, "num_evals": 2},
+    "ant-dir": {**STEPS_2019, "num_iterations": 10_000, "num_evals": 4},
+    "ant-goal": {**STEPS_2019, "num_iterations": 10_000, "num_evals": 2, "kl_lambda": 1.0},
+    "humanoid-dir": {**STEPS_2019, "num_iterations": 10_000, "num_evals": 2, "meta_batch": 10},
+    "walker_rand_params": {},
+}
+
+
+@pytest.mark.parametrize("name", PAPER_VALUES)
+def test_the_papers_files_have_the_values_of_the_first_release(name):
+    paper, shipped = (flatten(to_dict(load_config(CONFIGS / folder / f"{name}.json"))) for folder in ("paper", ""))
+    expected = {f"algo_params.{key}": value for key, value in {**PAPER_VALUES[name], **FIRST_RELEASE}.items()}
+    assert paper == {**shipped, **expected}
+    assert {path.stem for path in PAPER} == set(PAPER_VALUES)
 
 
 def test_the_defaults_are_oysters():
@@ -153,12 +209,15 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
         ({"seed": -1}, "seed = -1: expected an integer, at least 0"),
         ({"n_tasks": 10}, "n_tasks = 10: unknown key, the nearest known key is env_params.n_tasks"),
         ({"batch_size": 10}, "batch_size = 10: unknown key, the nearest known key is algo_params.batch_size"),
-        ({"algo_params": {"recurrent": 1}}, "algo_params.recurrent = true: expected false"),
+        ({"algo_params": {"recurrent": 1, "encoder": "gru"}}, "expected one kind of encoder: recurrent means lstm"),
+        ({"algo_params": {"encoder": "rnn"}}, 'expected one of "mlp", "gru", "lstm", "attention"'),
+        ({"algo_params": {"encoder": "gru", "context_source": "whole"}}, 'expected "recent": it takes episodes'),
+        ({"algo_params": {"recurrent": 1, "eval_protocol": "oyster2019"}}, 'expected "online": the other draws single rows'),
+        ({"algo_params": {"rl_batch_sampling": "trajectories", "replay_buffer_size": 199}}, "room for a whole trajectory"),
         (
             {"algo_params": {"embedding_mini_batch_size": 60}},
-            "algo_params.embedding_mini_batch_size = 60, algo_params.embedding_batch_size = 64: expected the first to divide",
+            "algo_params.embedding_mini_batch_size = 60, algo_params.embedding_batch_size = 64: expected 0 or equal numbers",
         ),
-        ({"algo_params": {"embedding_mini_batch_size": 32}}, "expected equal numbers"),
         (
             {"algo_params": {"num_steps_prior": 0, "num_extra_rl_steps_posterior": 400}},
             "algo_params.num_steps_prior = 0, algo_params.num_steps_posterior = 0",

@@ -71,8 +71,16 @@ def test_global_random_state_neither_matters_nor_changes():
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])
 
 
-def test_a_resumed_experiment_equals_the_uninterrupted_one_bit_for_bit(tmp_path):
-    config = make_config()
+EPISODES = [
+    {"encoder": "gru"},
+    {"recurrent": True, "embedding_mini_batch_size": 4, "rl_batch_sampling": "trajectories"},
+    {"encoder": "attention", "num_steps_posterior": 20, "replay_buffer_size": 50},  # rings that wrap round
+]
+
+
+@pytest.mark.parametrize("changes", [{}, *EPISODES], ids=str)
+def test_a_resumed_experiment_equals_the_uninterrupted_one_bit_for_bit(tmp_path, changes):
+    config = make_config(**changes)
     whole, first = build_pearl(config, "cpu", 0), build_pearl(config, "cpu", 0)
     expected = iterate(whole, range(3))
     iterate(first, range(2))
@@ -116,6 +124,87 @@ def test_options_change_the_encoder_input_or_the_belief_and_run(changes):
     assert encoder.output_size == (5 if "use_information_bottleneck" in changes else 10)
     assert np.isfinite(row["QF Loss"])
     assert np.isnan(row["KL Divergence"]) == ("use_information_bottleneck" in changes)
+
+
+@pytest.mark.parametrize("changes", EPISODES, ids=str)
+def test_contexts_of_episodes_are_the_newest_ones_while_collecting_and_whole_ones_in_training(changes):
+    experiment = build_pearl(make_config(**changes), "cpu", 0)
+    assert experiment.networks["context_encoder"].input_size == 6  # with the flag of an episode's first step
+    agent, acting, training = experiment.agent, [], []
+    infer, posterior = agent.infer_posterior, agent.posterior
+
+    def infer_posterior(contexts, lanes):
+        acting.extend(contexts)
+        infer(contexts, lanes)
+
+    def posterior_of(context, mask=None):
+        training.append((context, mask))
+        return posterior(context, mask)
+
+    agent.infer_posterior, agent.posterior = infer_posterior, posterior_of
+    experiment.algorithm.collect_data(0)
+    assert acting and all(context.shape == (20, 6) for context in acting)  # 2 episodes, the most that a meta-test sees
+    training.clear()
+    experiment.algorithm.do_training(0)
+    assert [context.shape for context, _ in training] == [(3, 20, 6)] * 3
+    for context, mask in training:
+        begins = torch.arange(20) % 10 == 0
+        assert {int(n) for n in mask.sum(1)} <= {10, 20}
+        assert torch.equal(context[..., -1][mask].bool(), begins.expand(3, -1)[mask])
+    (row,) = iterate(experiment, range(1))
+    assert np.isfinite(row["QF Loss"]) and np.isfinite(row["KL Divergence"])
+
+
+def test_weights_are_the_same_however_often_is_evaluated():
+    every, sometimes = (build_pearl(make_config(), "cpu", 0) for _ in range(2))
+    rows = iterate(every, range(3))
+    sometimes.algorithm.collect_data(0), sometimes.algorithm.do_training(0)
+    assert "AverageReturn_std_test_tasks" not in sometimes.algorithm.diagnostics()
+    assert sometimes.algorithm.online_returns() == []
+    sometimes.algorithm.collect_data(1), sometimes.algorithm.do_training(1)
+    (row,) = iterate(sometimes, [2])
+    assert torch.equal(weights(every), weights(sometimes))
+    np.testing.assert_equal(row, rows[2])
+
+
+def test_an_evaluation_leaves_nothing_for_the_next_iteration():
+    algorithm = build_pearl(make_config(), "cpu", 0).algorithm
+    algorithm.collect_data(0), algorithm.do_training(0), algorithm.evaluate(0)
+    assert "AverageReturn_prior_test_tasks" in algorithm.diagnostics() and algorithm.online_returns()
+    algorithm.collect_data(1), algorithm.do_training(1)
+    assert "AverageReturn_prior_test_tasks" not in algorithm.diagnostics() and not algorithm.online_returns()
+
+
+def test_stochastic_exploration_changes_exploration_trajectories_and_what_is_learned_from_them_only():
+    first, second = (build_pearl(make_config(eval_exploration=kind), "cpu", 0) for kind in ("deterministic", "stochastic"))
+    rows = [iterate(experiment, range(1))[0] for experiment in (first, second)]
+    assert torch.equal(weights(first), weights(second))
+    kept, changed = "AverageTrainReturn_all_train_tasks", "AverageReturn_all_test_tasks"
+    assert rows[0][kept] == rows[1][kept] and rows[0][changed] != rows[1][changed]
+    noisy = [paths.actions for paths in second.algorithm.evaluation.adaptations["test"].trajectories]
+    assert len({action.tobytes() for action in noisy[0][0]}) == 10  # the policy of a fresh run hardly moves by itself
+    again = build_pearl(make_config(eval_exploration="stochastic", eval_deterministic=False), "cpu", 0)
+    (row,) = iterate(again, range(1))
+    assert row[changed] != rows[1][changed]  # its last trajectory has noise too
+
+
+def test_the_first_release_protocol_runs_within_an_experiment():
+    config = make_config(eval_protocol="oyster2019", num_evals=3, posterior_from_start=True, update_post_train=0)
+    experiment = build_pearl(config, "cpu", 0)
+    rows = iterate(experiment, range(2))
+    adaptation = experiment.algorithm.evaluation.adaptations["test"]
+    assert adaptation.num_trajectories().tolist() == [[5, 5, 5]] * 2  # 30 steps explored, then two trajectories of 10
+    assert adaptation.final().sum() == 2 * 3 * 2
+    assert experiment.agent.z_means.shape[0] == 1 and np.isfinite(rows[1]["Z variance eval"])
+    assert experiment.algorithm.diagnostics()["AverageLength_test_tasks"] == 10
+
+
+@pytest.mark.parametrize("init", ["fanout", "fanin"])
+def test_init_reaches_every_network(init):
+    networks = build_pearl(make_config(init=init), "cpu", 0).networks
+    for name, network in networks.items():
+        bound = network.fc0.weight.shape[0 if init == "fanout" else 1] ** -0.5
+        assert 0.8 * bound < network.fc0.weight.abs().max() <= bound, name
 
 
 def test_networks_have_the_sizes_of_the_specification():

@@ -34,6 +34,21 @@ def test_rollout_stops_when_every_trajectory_has_ended():
     assert env.steps.tolist() == [2, 2]
 
 
+def test_single_lanes_can_go_without_noise():
+    paths = rollout(CountingEnv(), RecordingPolicy(), [0, 0, 0], streams(3), 5, deterministic=[False, True, False])
+    noisy = rollout(CountingEnv(), RecordingPolicy(), [0, 0, 0], streams(3), 5)
+    assert not paths.actions[1].any()
+    np.testing.assert_array_equal(paths.actions[[0, 2]], noisy.actions[[0, 2]])
+
+
+def test_equal_generators_of_z_give_one_z_to_all_trajectories():
+    policy = RecordingPolicy()
+    sampler = InPlacePathSampler(CountingEnv(2), policy, 5)
+    paths = sampler.obtain_samples([0, 0, 0], streams(3), z_generators=[stream(0, "z") for _ in range(3)])
+    assert len(set(sum(policy.z, []))) == 1
+    assert len({path.tobytes() for path in paths.actions}) == 3  # the noise of the actions stays each trajectory's own
+
+
 def test_a_trajectory_does_not_depend_on_the_lanes_beside_it():
     together = rollout(CountingEnv(), RecordingPolicy(), [0, 0, 0], streams(3), 5)
     alone = rollout(CountingEnv(), RecordingPolicy(), [0], [stream(0, "test", 1)], 5)

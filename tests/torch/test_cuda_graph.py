@@ -13,7 +13,7 @@ def test_a_warm_up_changes_no_number():
     algorithm = small_experiment().algorithm
     algorithm.collect_data(0)
     trainer, buffers = algorithm.trainer, (algorithm.replay_buffer, algorithm.encoder_buffer)
-    tensors = [trainer.loss_sums, *(p for network in trainer.networks.values() for p in network.parameters())]
+    tensors = [trainer.sums, trainer.maxima, *(p for network in trainer.networks.values() for p in network.parameters())]
     optimizers = (trainer.q_optimizer, trainer.policy_optimizer)
     others = small_experiment().algorithm
     others.collect_data(0)

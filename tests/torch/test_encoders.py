@@ -5,16 +5,17 @@ import math
 import pytest
 import torch
 
+from rlkit.launchers.pearl import ENCODERS
 from rlkit.torch.distributions import kl_to_standard_normal, product_of_gaussians
 from rlkit.torch.encoders import MlpEncoder
 
 
-def make_encoder(dtype=torch.float64, **options) -> MlpEncoder:
-    encoder = MlpEncoder(6, 3, generator=torch.Generator().manual_seed(0), **options).to(dtype)
+def make_encoder(dtype=torch.float64, kind="mlp", **options):
+    encoder = ENCODERS[kind](6, 3, generator=torch.Generator().manual_seed(0), **options).to(dtype)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():  # far from the nearly constant initial function
         for p in encoder.parameters():
-            p.add_(0.3 * torch.randn(p.shape, generator=generator, dtype=dtype))
+            p.add_((0.3 if kind == "mlp" else 0.1) * torch.randn(p.shape, generator=generator, dtype=dtype))
     return encoder
 
 
@@ -29,25 +30,37 @@ def belief(encoder, *pieces, masks=None):
     return encoder.posterior(state)
 
 
+@pytest.mark.parametrize("kind", ENCODERS)
 @pytest.mark.parametrize("bottleneck", [True, False])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
-def test_trajectory_by_trajectory_equals_all_at_once(bottleneck, dtype, tolerance):
-    encoder, context = make_encoder(dtype, use_information_bottleneck=bottleneck), rows(60, dtype)
+def test_trajectory_by_trajectory_equals_all_at_once(kind, bottleneck, dtype, tolerance):
+    encoder, context = make_encoder(dtype, kind=kind, use_information_bottleneck=bottleneck), rows(60, dtype)
     whole = belief(encoder, context)
     pieces = belief(encoder, *context.split(20, dim=1))
     for ours, theirs in zip(pieces, whole, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("kind", ENCODERS)
 @pytest.mark.parametrize("bottleneck", [True, False])
-def test_padding_changes_nothing(bottleneck):
-    encoder, context = make_encoder(use_information_bottleneck=bottleneck), rows(20)
-    mask = torch.arange(20).expand(4, 20) < torch.tensor([20, 1, 7, 13])[:, None]
-    mean, variance = belief(encoder, context, masks=[mask])
-    for task, length in enumerate((20, 1, 7, 13)):
-        alone = encoder.posterior(encoder.update(encoder.initial_state(1), context[task : task + 1, :length]))
-        torch.testing.assert_close(mean[task], alone[0][0])
-        torch.testing.assert_close(variance[task], alone[1][0])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+def test_padding_changes_nothing_and_tasks_together_equal_single_ones(kind, bottleneck, dtype, tolerance):
+    encoder, context = make_encoder(dtype, kind=kind, use_information_bottleneck=bottleneck), rows(20, dtype)
+    lengths = torch.tensor([[20, 1, 7, 13], [4, 9, 0, 20]])  # of two pieces; one of them brings a task nothing
+    masks = [torch.arange(20).expand(4, 20) < length[:, None] for length in lengths]
+    mean, variance = belief(encoder, context, context, masks=masks)
+    for task, (first, second) in enumerate(lengths.T.tolist()):
+        unpadded = torch.cat([context[task : task + 1, :first], context[task : task + 1, :second]], dim=1)
+        alone = encoder.posterior(encoder.update(encoder.initial_state(1), unpadded))
+        torch.testing.assert_close(mean[task], alone[0][0], rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(variance[task], alone[1][0], rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_the_order_of_rows_matters_to_a_recurrent_encoder_only(kind):
+    encoder, context = make_encoder(kind=kind), rows(20)
+    ours, reversed_ = belief(encoder, context)[0], belief(encoder, context.flip(1))[0]
+    assert torch.allclose(ours, reversed_, rtol=1e-12, atol=1e-12) == (kind not in ("gru", "lstm"))
 
 
 def test_probabilistic_belief_is_the_product_of_the_row_factors():

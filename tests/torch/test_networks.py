@@ -25,6 +25,16 @@ def test_mlp_function_passes_gradcheck_in_float64(num_slices):
     assert torch.autograd.gradcheck(lambda x, *p: MlpFunction.apply(x, Route(num_slices), *p), (x, *parameters))
 
 
+@pytest.mark.parametrize(("init", "axis"), [("fanout", 0), ("fanin", 1)])
+def test_hidden_weights_scale_with_the_width_that_init_names(init, axis):
+    mlp = make_mlp(hidden=(400, 50), inputs=100, init=init)
+    for layer in (mlp.fc0, mlp.fc1):
+        bound = layer.weight.shape[axis] ** -0.5
+        assert 0.95 * bound < layer.weight.abs().max() <= bound
+        assert (layer.bias == 0.1).all()
+    assert mlp.last_fc.weight.abs().max() <= 3e-3
+
+
 def test_mlp_equals_the_layers_written_out():
     mlp, x = make_mlp(), torch.randn(5, 4, generator=torch.Generator().manual_seed(2))
     h = torch.relu(x @ mlp.fc0.weight.T + mlp.fc0.bias)

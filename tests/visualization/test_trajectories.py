@@ -44,3 +44,14 @@ def test_at_most_ten_tasks_are_shown_first_and_last_among_them(tmp_path, monkeyp
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
     with pytest.raises(UserError, match="nowhere"):
         plot_trajectories(tmp_path / "nowhere" / "t.png", np.zeros((1, 2)), [0], [straight_paths(1, 4, (1, 0))])
+
+
+def test_of_many_trajectories_the_legend_names_ten_the_last_among_them(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **kwargs: figures.append(figure))
+    limits = ((-1.0, 1.0), (-0.5, 0.5))
+    plot_trajectories(tmp_path / "t.png", np.zeros((1, 2)), [0], [straight_paths(1, 4, (1, 0))] * 20, limits=limits)
+    names = [text.get_text() for text in figures[0].legends[0].get_texts()]
+    assert len(names) == 10
+    assert (names[0], names[-1]) == ("1", "20")
+    assert (figures[0].axes[0].get_xlim(), figures[0].axes[0].get_ylim()) == limits

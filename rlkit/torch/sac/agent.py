@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.replay_buffer import Batch
+from rlkit.data_management.replay_buffer import Batch, EpisodeBatch
 from rlkit.torch.distributions import kl_to_standard_normal
-from rlkit.torch.encoders import ContextEncoder
+from rlkit.torch.encoders import ContextEncoder, State, split_before_last
+from rlkit.torch.pytorch_util import tensor_cores
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 
 
@@ -24,6 +26,8 @@ class PEARLAgent:
         use_next_obs_in_context: context rows are [o, a, r, o'] instead of [o, a, r].
         sparse_rewards: r in the context is the sparse reward.
         num_exp_traj_eval: `adapt` leaves the belief at the prior until so many trajectories are seen.
+        min_sigma: smallest standard deviation of a posterior.
+        gradient_rows: the encoder learns from each task's last so many context rows; 0: from all.
 
     `z_means, z_vars, z` are [num_envs, latent_dim]. Source: PEARL, sections 4 and 5; specs 1.2, 1.3 and 1.7.
     """
@@ -38,26 +42,38 @@ class PEARLAgent:
         use_next_obs_in_context: bool = False,
         sparse_rewards: bool = False,
         num_exp_traj_eval: int = 1,
+        min_sigma: float = 0.0,
+        gradient_rows: int = 0,
     ) -> None:
         self.latent_dim, self.context_encoder, self.policy = latent_dim, context_encoder, policy
         self.use_information_bottleneck = use_information_bottleneck
         self.use_next_obs_in_context = use_next_obs_in_context
-        self.sparse_rewards, self.num_exp_traj_eval = sparse_rewards, num_exp_traj_eval
+        self.sparse_rewards, self.num_exp_traj_eval, self.min_sigma = sparse_rewards, num_exp_traj_eval, min_sigma
+        self.gradient_rows = gradient_rows
         self.clear_z(1)
 
     # Context rows
 
-    def context_of(self, batch: Batch) -> Tensor:
-        """Join replay rows to context rows [o, a, r, (o')]: [num_tasks, n, context_dim]. Source: specs 1.3."""
-        reward = batch.sparse_rewards if self.sparse_rewards else batch.rewards
-        parts = [batch.obs, batch.actions, reward]
-        return torch.cat([*parts, batch.next_obs] if self.use_next_obs_in_context else parts, dim=-1)
+    def context_of(self, batch: Batch | EpisodeBatch) -> Tensor:
+        """Join replay rows to context rows [o, a, r, (o')]: [num_tasks, n, context_dim]; of episodes also whether a row is the
+        first of one. Source: specs 1.3, 5.2."""
+        rows = batch.rows if isinstance(batch, EpisodeBatch) else batch
+        parts = [rows.obs, rows.actions, rows.sparse_rewards if self.sparse_rewards else rows.rewards]
+        if self.use_next_obs_in_context:
+            parts.append(rows.next_obs)
+        if isinstance(batch, EpisodeBatch):
+            parts.append(batch.begins.unsqueeze(-1).to(rows.obs.dtype))
+        return torch.cat(parts, dim=-1)
 
     def context_of_paths(self, paths: Paths) -> Tensor:
         """The same for whole trajectories: [num_paths, horizon, context_dim]; rows past a path's length are padding."""
         reward = paths.sparse_rewards if self.sparse_rewards else paths.rewards
         parts = [paths.obs[:, :-1], paths.actions, reward[..., None]]
-        return self._tensor(np.concatenate([*parts, paths.obs[:, 1:]] if self.use_next_obs_in_context else parts, axis=-1))
+        if self.use_next_obs_in_context:
+            parts.append(paths.obs[:, 1:])
+        if self.context_encoder.needs_sequences:
+            parts.append(np.broadcast_to((np.arange(paths.horizon) == 0)[:, None], (*reward.shape, 1)))
+        return self._tensor(np.concatenate(parts, axis=-1))
 
     # Belief
 
@@ -70,15 +86,38 @@ class PEARLAgent:
         self.state = self.context_encoder.initial_state(num_tasks)
         self.num_trajectories = 0
 
-    def posterior(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """q(z | c) of context rows [num_tasks, n, context_dim]: mean and variance, [num_tasks, latent_dim]; keeps gradients."""
+    def posterior(self, context: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """q(z | c) of context rows: mean and variance, [num_tasks, latent_dim], with the gradient of the last gradient_rows.
+
+        Args:
+            context: [num_tasks, n, context_dim].
+            mask: which rows count, [num_tasks, n], the true entries first; None: all.
+        """
         encoder = self.context_encoder
-        return encoder.posterior(encoder.update(encoder.initial_state(context.shape[0]), context))
+        state = encoder.initial_state(context.shape[0])
+        if 0 < self.gradient_rows < context.shape[1]:
+            mask = torch.ones_like(context[..., 0], dtype=torch.bool) if mask is None else mask
+            earlier, (context, mask) = split_before_last(context, mask, self.gradient_rows)
+            with torch.no_grad():
+                state = encoder.update(state, *earlier)
+        return self._posterior_of(encoder.update(state, context, mask))
+
+    def _posterior_of(self, state: State) -> tuple[Tensor, Tensor]:
+        means, variances = self.context_encoder.posterior(state)
+        return means, variances.clamp(min=self.min_sigma**2) if self.min_sigma > 0 else variances
 
     @torch.no_grad()
     def infer_posterior(self, context: Tensor | Sequence[Tensor], lanes: Sequence[int] | None = None) -> None:
-        """Replace the beliefs of some lanes (all, when None) by q(z | c), one context [n, context_dim] for each."""
-        means, variances = self.posterior(context if isinstance(context, Tensor) else torch.stack(list(context)))
+        """Replace the beliefs of some lanes (all, when None) by q(z | c), one context [n, context_dim] for each.
+
+        Contexts need not be equally long. No state is kept: every inference begins from nothing.
+        """
+        lengths = torch.tensor([len(rows) for rows in context], device=self.z_means.device)
+        rows = context if isinstance(context, Tensor) else pad_sequence(list(context), batch_first=True)
+        columns = torch.arange(rows.shape[1], device=rows.device)
+        ragged = not all(len(rows) == len(context[0]) for rows in context)
+        with tensor_cores(False):
+            means, variances = self.posterior(rows, columns < lengths[:, None] if ragged else None)
         index = slice(None) if lanes is None else torch.as_tensor(lanes, device=means.device)
         self.z_means[index], self.z_vars[index] = means, variances
 
@@ -110,10 +149,11 @@ class PEARLAgent:
     def adapt(self, paths: Paths) -> None:
         """Add one trajectory per lane (length 0: none) to the context; after num_exp_traj_eval of them use the posterior."""
         mask = torch.as_tensor(paths.mask, device=self.z.device)
-        self.state = self.context_encoder.update(self.state, self.context_of_paths(paths), mask)
+        with tensor_cores(False):
+            self.state = self.context_encoder.update(self.state, self.context_of_paths(paths), mask)
         self.num_trajectories += 1
         if self.num_trajectories >= self.num_exp_traj_eval:
-            self.z_means, self.z_vars = self.context_encoder.posterior(self.state)
+            self.z_means, self.z_vars = self._posterior_of(self.state)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=self.z_means.dtype, device=self.z_means.device)

@@ -1,8 +1,9 @@
 """The settings of PEARL: oyster's `algo_params`, each with its meaning, its unit and its range."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -29,20 +30,26 @@ class PEARLConfig:
     num_extra_rl_steps_posterior: Count = 400  # transitions per visit with z from the posterior, to the RL buffer only
     num_train_steps_per_itr: PositiveCount = 2000  # meta-gradient steps per iteration
     max_path_length: PositiveCount = 200  # horizon, environment steps
-    update_post_train: PositiveCount = 1  # trajectories between two posterior updates while collecting
+    update_post_train: Count = 1  # trajectories between two posterior updates while collecting; 0: none within a block
+    posterior_from_start: bool = False  # a posterior block's first z is from the posterior too, where there are encoder rows
     replay_buffer_size: PositiveCount = 1_000_000  # rows per task in each of the two buffers
 
     # Evaluation
     num_evals: PositiveCount = 2  # independent meta-test runs per task
     num_steps_per_eval: PositiveCount = 600  # transitions of one meta-test run
     num_exp_traj_eval: PositiveCount = 1  # trajectories with z from the prior before the posterior is used
-    eval_deterministic: bool = True  # the mean action at meta-test, for exploration as well
+    eval_deterministic: bool = True  # the mean action at meta-test; false: noise in all trajectories
+    eval_exploration: Literal["deterministic", "stochastic"] = "deterministic"  # of its first num_exp_traj_eval trajectories
+    eval_protocol: Literal["online", "oyster2019"] = "online"  # adaptation after every trajectory, or the first release's test
+    eval_every: PositiveCount = 1  # evaluate the iterations that it divides, and the last
     dump_eval_paths: bool = False  # store evaluation trajectories as NPZ
 
     # One gradient step
     batch_size: PositiveCount = 256  # RL rows per task
-    embedding_batch_size: PositiveCount = 64  # context rows per task
-    embedding_mini_batch_size: PositiveCount = 64  # context rows to backpropagate through; equal to the above unless recurrent
+    embedding_batch_size: PositiveCount = 64  # context rows per task; encoders of episodes do not read it
+    embedding_mini_batch_size: Count = 0  # last context rows to backpropagate through; 0: all, as the mlp encoder always does
+    rl_batch_sampling: Literal["transitions", "trajectories"] = "transitions"  # RL rows singly, or whole episodes up to so many
+    context_source: Literal["recent", "whole", "rl_batch"] = "recent"  # training context: encoder, RL rows, RL batch
     discount: Fraction = 0.99  # gamma
     soft_target_tau: Fraction = 0.005  # share of V that moves into target V at every step
     policy_lr: NonNegative = 3e-4  # Adam step sizes
@@ -53,28 +60,64 @@ class PEARLConfig:
     policy_mean_reg_weight: NonNegative = 1e-3  # weight of mean(m^2), m the pre-tanh mean
     policy_std_reg_weight: NonNegative = 1e-3  # weight of mean(log_std^2)
     policy_pre_activation_weight: NonNegative = 0.0  # weight of mean(sum_i u_i^2), u the pre-tanh action
+    init: Literal["fanout", "fanin"] = "fanout"  # hidden weights U(+-1/sqrt(k)), k a layer's output or input width
+    gradient_clip: Positive | None = None  # largest norm of a network's gradient; null: none
+    target_clip: Positive | None = None  # largest size of a Bellman target; null: none
 
     # The latent task variable
     kl_lambda: NonNegative = 0.1  # weight of KL(q(z|c) || N(0, I)), summed over tasks and dimensions
+    kl_reduction: Literal["sum", "mean_task"] = "sum"  # in the loss: over tasks too, or divided by their number
+    min_sigma: NonNegative = 0.0  # smallest standard deviation of a posterior
     use_information_bottleneck: bool = True  # probabilistic z; false: z is the mean of the encoder's outputs, no KL
     use_next_obs_in_context: bool = False  # context rows end with the next observation
     sparse_rewards: bool = False  # encoder and reported returns use sparse rewards; Q, V and the policy stay dense
-    recurrent: bool = False  # sequence encoder
+    encoder: Literal["mlp", "gru", "lstm", "attention"] = "mlp"  # all but mlp take whole episodes as context
+    recurrent: bool = False  # oyster's word for the lstm encoder
+
+    @property
+    def encoder_kind(self) -> str:
+        """The encoder, whichever of the two settings chose it."""
+        return "lstm" if self.recurrent else self.encoder
+
+    @property
+    def takes_episodes(self) -> bool:
+        """Whether the encoder's context is whole episodes in their order."""
+        return self.encoder_kind != "mlp"
+
+    @property
+    def context_episodes(self) -> int:
+        """Most episodes of a context of whole episodes: as many as a posterior of the meta-test sees at most."""
+        return max(1, math.ceil(self.num_steps_per_eval / self.max_path_length) - 1)
 
     def relations(self) -> Iterator[Relation]:
         """Yield what does not hold between the fields."""
-        if self.recurrent:
-            yield Relation(("recurrent",), "false: there is no sequence encoder in this version")
-        if self.embedding_batch_size % self.embedding_mini_batch_size:
-            yield Relation(("embedding_mini_batch_size", "embedding_batch_size"), "the first to divide the second")
-        elif self.embedding_mini_batch_size != self.embedding_batch_size and not self.recurrent:
-            expected = "equal numbers: only a sequence encoder backpropagates in pieces"
-            yield Relation(("embedding_mini_batch_size", "embedding_batch_size"), expected)
+        yield from self._encoder_relations()
+        if self.context_source == "rl_batch" and self.embedding_batch_size > self.batch_size:
+            yield Relation(("context_source", "embedding_batch_size", "batch_size"), "the context to fit into the RL batch")
+        if self.update_post_train == 0 and not self.posterior_from_start:
+            yield Relation(("update_post_train", "posterior_from_start"), "an update, or the posterior from the start")
+        if self.min_sigma > 0 and not self.use_information_bottleneck:
+            yield Relation(("min_sigma", "use_information_bottleneck"), "0 without the bottleneck: z has no variance")
         if self.num_steps_prior + self.num_steps_posterior == 0:
             keys = ("num_steps_prior", "num_steps_posterior", "num_extra_rl_steps_posterior")
             yield Relation(keys, "one of the first two above 0: they fill the encoder buffer, which every visit empties first")
         if self.num_steps_per_eval < self.max_path_length:
             yield Relation(("num_steps_per_eval", "max_path_length"), "the first to hold at least one trajectory of the second")
+
+    def _encoder_relations(self) -> Iterator[Relation]:
+        if self.recurrent and self.encoder not in ("mlp", "lstm"):
+            yield Relation(("recurrent", "encoder"), "one kind of encoder: recurrent means lstm")
+        if not self.takes_episodes and self.embedding_mini_batch_size not in (0, self.embedding_batch_size):
+            expected = "0 or equal numbers: only an encoder of whole episodes backpropagates through a part"
+            yield Relation(("embedding_mini_batch_size", "embedding_batch_size"), expected)
+        if self.takes_episodes and self.context_source != "recent":
+            yield Relation(("context_source", "encoder", "recurrent"), '"recent": it takes episodes of the encoder buffer')
+        if self.takes_episodes and self.eval_protocol != "online":
+            yield Relation(("eval_protocol", "encoder", "recurrent"), '"online": the other draws single rows')
+        whole = self.takes_episodes or self.rl_batch_sampling == "trajectories"
+        if whole and self.replay_buffer_size < self.max_path_length:
+            expected = "room for a whole trajectory"
+            yield Relation(("replay_buffer_size", "max_path_length", "encoder", "recurrent", "rl_batch_sampling"), expected)
 
     def cut_for_debug(self) -> "PEARLConfig":
         """Cut the counts to the smallest with which a run still collects, trains, evaluates and saves.

@@ -39,9 +39,11 @@ class TanhGaussianPolicy(Mlp):
         *,
         generator: torch.Generator | None = None,
         arithmetic: Arithmetic = EXACT,
+        init: str = "fanout",
     ) -> None:
+        input_size = obs_dim + latent_dim
         super().__init__(
-            hidden_sizes, obs_dim + latent_dim, action_dim, init_w=INIT_W, generator=generator, arithmetic=arithmetic
+            hidden_sizes, input_size, action_dim, init_w=INIT_W, generator=generator, arithmetic=arithmetic, init=init
         )
         self.last_fc_log_std = self._head(self.last_fc.in_features, action_dim, INIT_W, generator)
 

@@ -11,18 +11,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer
+from rlkit.data_management.replay_buffer import Batch, EpisodeBatch, MultiTaskReplayBuffer
 from rlkit.torch.cuda_graph import Captured, rolled_back
 from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.encoders import ContextEncoder
 from rlkit.torch.networks import Mlp
-from rlkit.torch.pytorch_util import adam, sharing_threads, soft_update_, statistics_of, tensor_cores
+from rlkit.torch.pytorch_util import Gradients, adam, sharing_threads, soft_update_, statistics_of, tensor_cores
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
+from rlkit.torch.sac.diagnostics import posterior_diagnostics
 from rlkit.torch.sac.policies import PolicySample, TanhGaussianPolicy
 
 Step = Callable[[], dict[str, Tensor]]
 LOSSES = ("KL Divergence", "KL Loss", "QF Loss", "VF Loss", "Policy Loss")
+GRADIENT_NORMS = tuple(f"Gradient norm {name}" for name in ("qf1", "qf2", "context_encoder", "vf", "policy"))
+EVERY_STEP = LOSSES + GRADIENT_NORMS
 
 
 class PEARLNetworks(NamedTuple):
@@ -71,11 +74,16 @@ class PEARLSoftActorCritic:
         # Two optimizers, because min Q in the second half must see the Q networks that the first half has stepped.
         self.q_optimizer = adam([(self.qf1, config.qf_lr), (self.qf2, config.qf_lr), (self.context_encoder, config.context_lr)])
         self.policy_optimizer = adam([(self.vf, config.vf_lr), (self.policy, config.policy_lr)])
+        self.q_gradients = Gradients([self.qf1, self.qf2, self.context_encoder], config.gradient_clip)
+        self.policy_gradients = Gradients([self.vf, self.policy], config.gradient_clip)
         self.num_train_steps = 0
-        self.loss_sums = torch.zeros(len(LOSSES), device=generator.device, dtype=next(self.vf.parameters()).dtype)
+        self.sums = torch.zeros(len(EVERY_STEP), device=generator.device, dtype=next(self.vf.parameters()).dtype)
+        self.maxima = torch.zeros_like(self.sums)
         self._captured: tuple[Step, Step] | None = None
 
-    def take_step(self, batch: Batch, context: Tensor, noise: Noise, with_statistics: bool) -> dict[str, Tensor]:
+    def take_step(
+        self, batch: Batch, context: Tensor, noise: Noise, with_statistics: bool, mask: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Apply one meta-gradient step.
 
         Args:
@@ -83,6 +91,7 @@ class PEARLSoftActorCritic:
             context: context rows of the same tasks, [num_tasks, num_context, context_dim].
             noise: for z and for the policy's actions.
             with_statistics: also compute the statistics that oyster logs, not only the losses.
+            mask: which context rows count, [num_tasks, num_context]; None: all.
         Returns:
             Scalar tensors by column name, still on the device.
         """
@@ -92,18 +101,24 @@ class PEARLSoftActorCritic:
         obs, actions = batch.obs, batch.actions
 
         # Posterior and z of each task, repeated over the task's rows
-        z_means, z_vars = self.agent.posterior(context)
+        z_means, z_vars = self.agent.posterior(context, mask)
         z_of_task = z_means + z_vars.sqrt() * noise.z
         z = z_of_task.unsqueeze(1).expand(num_tasks, batch_size, -1)
+        has_posterior = cfg.use_information_bottleneck
+        diagnostics = {}
+        if with_statistics:
+            encoder = self.context_encoder
+            diagnostics = posterior_diagnostics(encoder, context, z_means, z_vars, mask, has_posterior=has_posterior)
 
         # Q networks and encoder (algorithm 1, lines 18-20): the encoder learns from the Q loss through z, and from the KL
         target = self._bellman_target(batch, z.detach())
         q1, q2 = self.qf1(obs, actions, z), self.qf2(obs, actions, z)
         qf_loss = functional.mse_loss(q1, target) + functional.mse_loss(q2, target)
-        kl = kl_to_standard_normal(z_means, z_vars) if cfg.use_information_bottleneck else z_means.new_full((), torch.nan)
-        kl_loss = cfg.kl_lambda * kl
+        kl = kl_to_standard_normal(z_means, z_vars) if has_posterior else z_means.new_full((), torch.nan)
+        kl_loss = cfg.kl_lambda * (kl / num_tasks if cfg.kl_reduction == "mean_task" else kl)
         self.q_optimizer.zero_grad()
-        (qf_loss + kl_loss if cfg.use_information_bottleneck else qf_loss).backward()
+        (qf_loss + kl_loss if has_posterior else qf_loss).backward()
+        q_norms = self.q_gradients.clip_()
         self.q_optimizer.step()
 
         # V and policy: z is data, and min Q is that of the networks just stepped
@@ -115,14 +130,15 @@ class PEARLSoftActorCritic:
         policy_loss = (sample.log_prob - q_new).mean() + self._policy_regularisation(sample)
         self.policy_optimizer.zero_grad()
         (vf_loss + policy_loss).backward()
+        policy_norms = self.policy_gradients.clip_()
         self.policy_optimizer.step()
         soft_update_(self.vf, self.target_vf, cfg.soft_target_tau)
 
         losses = dict(zip(LOSSES, (kl, kl_loss, qf_loss, vf_loss, policy_loss), strict=True))
         losses = {name: loss.detach() for name, loss in losses.items()}
+        norms = dict(zip(GRADIENT_NORMS, (*q_norms, *policy_norms), strict=True))
         if not with_statistics:
-            return losses
-        has_posterior = cfg.use_information_bottleneck
+            return {**losses, **norms}
         return {
             "Z mean train": z_means[0].detach().abs().mean() if has_posterior else kl,
             "Z variance train": z_vars[0].detach().mean() if has_posterior else kl,
@@ -132,13 +148,16 @@ class PEARLSoftActorCritic:
             **statistics_of("Log Pis", sample.log_prob),
             **statistics_of("Policy mu", sample.mean),
             **statistics_of("Policy log std", sample.log_std),
+            **diagnostics,
+            **norms,
         }
 
     @torch.no_grad()
     def _bellman_target(self, batch: Batch, z: Tensor) -> Tensor:
         """y = reward_scale r + (1 - terminated) gamma target_V(o', z), [num_tasks, batch_size, 1]. Truncation bootstraps."""
-        target_v = self.target_vf(batch.next_obs, z)
-        return self.config.reward_scale * batch.rewards + (1.0 - batch.terminated) * self.config.discount * target_v
+        cfg, target_v = self.config, self.target_vf(batch.next_obs, z)
+        target = cfg.reward_scale * batch.rewards + (1.0 - batch.terminated) * cfg.discount * target_v
+        return target if cfg.target_clip is None else target.clamp(-cfg.target_clip, cfg.target_clip)
 
     def _policy_regularisation(self, sample: PolicySample) -> Tensor:
         """Weights that stand in oyster's code only: mean(m^2), mean(log_std^2) and mean(sum_i u_i^2). Source: specs 1.4."""
@@ -153,19 +172,39 @@ class PEARLSoftActorCritic:
     ) -> dict[str, Tensor]:
         """Draw tasks (with replacement), rows, context and noise from the generator, and take one step.
 
-        The losses are added to `loss_sums`. Nothing is fetched from the device, so that a GPU can replay this.
+        Losses and norms are added to `sums` and compared with `maxima`. Nothing is fetched, so that a GPU can replay this.
         """
         cfg, generator, device = self.config, self.generator, self.generator.device
         task_ids = torch.randint(replay_buffer.num_tasks, (cfg.meta_batch,), generator=generator, device=device)
-        context = self.agent.context_of(encoder_buffer.random_batch(task_ids, cfg.embedding_batch_size, generator))
-        batch = replay_buffer.random_batch(task_ids, cfg.batch_size, generator)
+        context_rows, batch = self._draw(task_ids, replay_buffer, encoder_buffer)
+        context = self.agent.context_of(context_rows)
         noise = Noise(
             z=torch.randn(cfg.meta_batch, self.agent.latent_dim, generator=generator, device=device, dtype=context.dtype),
             action=torch.randn(batch.actions.shape, generator=generator, device=device, dtype=context.dtype),
         )
-        statistics = self.take_step(batch, context, noise, with_statistics)
-        self.loss_sums += torch.stack([statistics[name] for name in LOSSES])
+        mask = context_rows.mask if isinstance(context_rows, EpisodeBatch) else None
+        statistics = self.take_step(batch, context, noise, with_statistics, mask)
+        values = torch.stack([statistics[name] for name in EVERY_STEP])
+        self.sums += values
+        torch.maximum(self.maxima, values, out=self.maxima)
         return statistics
+
+    def _draw(
+        self, task_ids: Tensor, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer
+    ) -> tuple[Batch | EpisodeBatch, Batch]:
+        """Draw context rows from where `context_source` says (or whole episodes), and RL rows, for the same tasks."""
+        cfg, generator = self.config, self.generator
+        whole = cfg.rl_batch_sampling == "trajectories"
+        rl_rows = replay_buffer.random_trajectories if whole else replay_buffer.random_batch
+        if cfg.takes_episodes:
+            episodes = encoder_buffer.random_episodes(task_ids, cfg.context_episodes, cfg.max_path_length, generator)
+            return episodes, rl_rows(task_ids, cfg.batch_size, generator)
+        if cfg.context_source == "rl_batch":
+            batch = rl_rows(task_ids, cfg.batch_size, generator)
+            return Batch(*(column[:, : cfg.embedding_batch_size] for column in batch)), batch
+        source = replay_buffer if cfg.context_source == "whole" else encoder_buffer
+        context_rows = source.random_batch(task_ids, cfg.embedding_batch_size, generator)
+        return context_rows, rl_rows(task_ids, cfg.batch_size, generator)
 
     def train(
         self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, num_steps: int
@@ -173,19 +212,21 @@ class PEARLSoftActorCritic:
         """Take `num_steps` steps.
 
         Returns:
-            The statistics of the first step (as oyster logs them), then `<loss> (mean)` over all steps. A loss that was not
-            finite at any step makes its mean not finite. Fetched from the device once.
+            The statistics of the first step (oyster's, in its order, then ours), then over all steps `<loss> (mean)` and
+            `<gradient norm> (mean)` and `(max)`. A loss that was not finite at any step makes its mean not finite. Fetched
+            from the device once.
         """
         tf32 = self.policy.arithmetic.precision == "tf32"
         with sharing_threads(self.networks.values(), self.num_threads), tensor_cores(tf32):
             first_step, later_step = self._steps(replay_buffer, encoder_buffer)
-            self.loss_sums.zero_()
-            first = {name: value.clone() for name, value in first_step().items()}
+            self.sums.zero_()
+            self.maxima.zero_()
+            first = {name: value.clone() for name, value in first_step().items() if name not in GRADIENT_NORMS}
             for _ in range(num_steps - 1):
                 later_step()
         self.num_train_steps += num_steps
-        means = {f"{name} (mean)": value for name, value in zip(LOSSES, self.loss_sums / num_steps, strict=True)}
-        columns = {**first, **means}
+        columns = {**first, **{f"{name} (mean)": mean for name, mean in zip(EVERY_STEP, self.sums / num_steps, strict=True)}}
+        columns |= {f"{name} (max)": self.maxima[EVERY_STEP.index(name)] for name in GRADIENT_NORMS}
         return dict(zip(columns, torch.stack(list(columns.values())).tolist(), strict=True))
 
     def _steps(self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer) -> tuple[Step, Step]:
@@ -197,12 +238,12 @@ class PEARLSoftActorCritic:
         if self.generator.device.type != "cuda" or not self.cuda_graph:
             return step(True), step(False)
         if self._captured is None:
-            tensors = [self.loss_sums, *(p for network in self.networks.values() for p in network.parameters())]
+            tensors = [self.sums, self.maxima, *(p for network in self.networks.values() for p in network.parameters())]
             optimizers = (self.q_optimizer, self.policy_optimizer)
 
             def addresses() -> tuple[int, ...]:
-                buffers = (replay_buffer, encoder_buffer)
-                return tuple(t.data_ptr() for buffer in buffers for t in (buffer.store, buffer.page_table, buffer.sizes))
+                shape = int(encoder_buffer.episodes.shortest < self.config.max_path_length)  # see `Episodes.random_stretch`
+                return (*replay_buffer.addresses, *encoder_buffer.addresses, shape)
 
             def undo() -> AbstractContextManager[None]:
                 return rolled_back(tensors, optimizers, self.generator)

@@ -97,6 +97,19 @@ def test_adapted_belief_is_the_posterior_of_all_rows_seen():
         torch.testing.assert_close(agent.z_vars[lane], variance[0])
 
 
+def test_no_posterior_is_narrower_than_the_smallest_sigma_and_the_prior_is_left_alone():
+    free, bounded, paths = make_agent(), make_agent(min_sigma=0.5), make_paths()
+    for agent in (free, bounded):
+        agent.reset_belief(2)
+        assert (agent.z_vars == 1).all()
+        agent.adapt(paths)
+    assert (free.z_vars < 0.25).any()
+    torch.testing.assert_close(bounded.z_vars, free.z_vars.clamp(min=0.25))
+    torch.testing.assert_close(bounded.z_means, free.z_means)
+    context = bounded.context_of_paths(paths)
+    assert (bounded.posterior(context)[1] >= 0.25).all()
+
+
 def test_inference_can_be_limited_to_some_lanes():
     agent = make_agent()
     agent.reset_belief(3)

@@ -1,11 +1,12 @@
 """A step never waits for the device, and what a captured step would point to stays where it is."""
 
 import numpy as np
+import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rlkit.launchers.load_config import parse_config
-from rlkit.launchers.pearl import Experiment, build_pearl
+from rlkit.launchers.pearl import ENCODERS, Experiment, build_pearl
 
 WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal")
 
@@ -40,8 +41,12 @@ def small_experiment(device: str = "cpu", **algo_params) -> Experiment:
     )
 
 
-def test_a_step_fetches_nothing_from_the_device():
-    algorithm = small_experiment().algorithm
+@pytest.mark.parametrize("sampling", ["transitions", "trajectories"])
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_a_step_fetches_nothing_from_the_device(encoder, sampling):
+    gradient_rows = 8 if encoder == "mlp" else 15
+    options = {"encoder": encoder, "rl_batch_sampling": sampling, "embedding_mini_batch_size": gradient_rows}
+    algorithm = small_experiment(**options).algorithm
     algorithm.collect_data(0)
     trainer = algorithm.trainer
     trainer.train_step(algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics=True)  # Adam makes its state

@@ -165,13 +165,14 @@ def test_statistics_stand_in_the_reference_order():
         "VF Loss",
         "Policy Loss",
     ]
-    assert names[7:] == [f"{block} {kind}" for block in blocks for kind in ("Mean", "Std", "Max", "Min")]
+    assert names[7:27] == [f"{block} {kind}" for block in blocks for kind in ("Mean", "Std", "Max", "Min")]
 
 
 def test_deterministic_latent_logs_nan_where_there_is_no_posterior():
     statistics = one_step(make_trainer(replace(CONFIG, use_information_bottleneck=False)))
-    for name in ("Z mean train", "Z variance train", "KL Divergence", "KL Loss"):
-        assert statistics[name].isnan()
+    ours = [*(f"KL dim {i}" for i in range(LATENT)), "Z variance min", "Z variance at floor"]
+    for name in ("Z mean train", "Z variance train", "KL Divergence", "KL Loss", *ours):
+        assert statistics[name].isnan(), name
     assert statistics["QF Loss"].isfinite()
 
 

@@ -1,0 +1,208 @@
+"""Environment steps per second of every task, against lanes and threads, beside gymnasium and beside MuJoCo alone.
+
+python -m benchmarks.env_throughput [--tasks ant-dir,cheetah-vel] [--lanes 1,5,16,64,128] [--threads 1,2] [--repeats 20]
+
+Uniform random actions; an episode ends where its task ends it, at the latest after 200 steps (point robots: 20), and a new one
+begins. Ours includes observation, reward and termination, as in training. *Bare* is a loop in Python over `mj_step` with the
+same substeps (then `mj_rnePostConstraint` for ant and humanoid), on the same models, starts and actions, an `MjData` a lane,
+without reading anything: the limit of one core. `mujoco.batch`, on which cheetah, hopper and walker run, goes from lane to lane
+without Python between, so that ours can be above it. *Sync* and *Async* are gymnasium's vector environments on its nearest
+environment, whose physics, episodes and observations differ somewhat. All have short turns one after the other; figures per CPU
+second, which count the work of all threads and processes, are medians of these.
+"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import numpy as np
+
+from benchmarks.contestants import BareMujoco, GymnasiumLanes, OurLanes, draw, timed
+from benchmarks.machine import Table, Value, Watch, write_result
+
+# Nearest environment of gymnasium; none of its own is a point in the plane: a point on a line, with a force, must do.
+NEAREST = {
+    "cheetah-vel": "HalfCheetah-v5",
+    "cheetah-dir": "HalfCheetah-v5",
+    "ant-dir": "Ant-v5",
+    "ant-goal": "Ant-v5",
+    "humanoid-dir": "Humanoid-v5",
+    "hopper-rand-params": "Hopper-v5",
+    "walker-rand-params": "Walker2d-v5",
+    "point-robot": "MountainCarContinuous-v0",
+    "sparse-point-robot": "MountainCarContinuous-v0",
+}
+WARM_UP = 20  # steps of every lane before anything is timed
+GYMNASIUM_EVERY = 4  # gymnasium has a turn in every fourth repeat only: its workers take most of the time
+Times = dict[str, list[tuple[float, float]]]  # contestant -> per repeat CPU and wall-clock seconds per environment step
+
+
+def measure(task: str, lanes: int, repeats: int, seconds: float, seed: int = 0) -> Times:
+    """Time our lanes on one thread, MuJoCo alone and gymnasium, in turns.
+
+    Args:
+        task: name of the task distribution.
+        lanes: how many lanes.
+        repeats: how many turns each has.
+        seconds: about how long one turn of ours takes; short, so that all have the same share of what else the machine does.
+        seed: of starts and actions.
+    Returns:
+        Seconds per environment step of "ours", "bare", "Sync" and "Async".
+    Raises:
+        RuntimeError: MuJoCo alone arrived at other states than our lanes.
+    """
+    ours = OurLanes(task, lanes, 1, seed)
+    bare = BareMujoco(ours) if hasattr(ours.env, "simulation") else None
+    gym = {kind: GymnasiumLanes(NEAREST[task], lanes, kind, seed) for kind in ("Sync", "Async")}
+    contestants: dict[str, Any] = {"ours": ours, **({"bare": bare} if bare else {}), **gym}
+    rng = np.random.default_rng(seed)
+    times: Times = defaultdict(list)
+    num_steps = WARM_UP
+    for repeat in range(repeats + 1):  # the first is the warm-up
+        actions = draw(rng, num_steps, lanes, ours.env.act_dim)
+        for name, contestant in contestants.items():
+            if name in gym and repeat % GYMNASIUM_EVERY > 0:
+                continue
+            given = actions if name not in gym else draw(rng, num_steps, lanes, contestant.act_dim)
+            found = timed(contestant, given)
+            if repeat == 0 and name == "ours":
+                num_steps = max(1, round(seconds / (found[0] * lanes)))
+            elif repeat > 0:
+                times[name].append(found)
+    difference = bare.difference() if bare else 0.0
+    for contestant in contestants.values():
+        contestant.close()
+    if difference > 0:
+        raise RuntimeError(f"{task}: MuJoCo alone is {difference} away from our lanes, so the two did not do the same work")
+    return times
+
+
+def scale(task: str, lanes: int, threads: Sequence[int], repeats: int, seconds: float, seed: int = 0) -> Times:
+    """Time our lanes on different numbers of threads, in turns long enough for the system to spread the threads over cores.
+
+    Args:
+        task, lanes, repeats, seconds, seed: as for `measure`.
+        threads: the numbers.
+    Returns:
+        Seconds per environment step of "threads N".
+    """
+    contestants = {f"threads {number}": OurLanes(task, lanes, number, seed) for number in threads}
+    rng = np.random.default_rng(seed)
+    times: Times = defaultdict(list)
+    num_steps = WARM_UP
+    for repeat in range(repeats + 1):
+        actions = draw(rng, num_steps, lanes, contestants[f"threads {threads[0]}"].env.act_dim)
+        found = {name: timed(contestant, actions) for name, contestant in contestants.items()}
+        if repeat == 0:
+            num_steps = max(1, round(seconds / (found[f"threads {threads[0]}"][0] * lanes)))
+        else:
+            for name, pair in found.items():
+                times[name].append(pair)
+    for contestant in contestants.values():
+        contestant.close()
+    return times
+
+
+def rate(times: Times, name: str) -> float:
+    """Environment steps per CPU second, the median of the turns."""
+    return 1 / statistics.median(cpu for cpu, _ in times[name])
+
+
+def best(times: Times, name: str) -> tuple[float, float]:
+    """Steps per second of wall-clock time in the fastest turn, which others disturbed least, and the cores used in it."""
+    cpu, wall = min(times[name], key=lambda pair: pair[1])
+    return 1 / wall, cpu / wall
+
+
+def speedup(times: Times, ours: str, other: str) -> float:
+    """How many times more steps ours does in a CPU second, the median over turns side by side."""
+    every = len(times[ours]) // len(times[other])
+    pairs = zip(times[ours][every - 1 :: every], times[other], strict=True)
+    return statistics.median(theirs / own for (own, _), (theirs, _) in pairs)
+
+
+def tables(measured: dict[tuple[str, int], Times], scaled: dict[tuple[str, int], Times], threads: Sequence[int]) -> list[Table]:
+    """Arrange the medians for the page."""
+    shares = Table(
+        "Steps per CPU second, and our share of the limit",
+        ["task", "lanes"],
+        [Value("ours"), Value("bare"), Value("ours / bare", 2), Value("Sync"), Value("Async"), Value("ours / Sync", 1)]
+        + [Value("ours / Async", 1)],
+        [
+            [task, lanes, rate(times, "ours")]
+            + ([rate(times, "bare"), speedup(times, "ours", "bare")] if "bare" in times else [None, None])
+            + [rate(times, "Sync"), rate(times, "Async"), speedup(times, "ours", "Sync"), speedup(times, "ours", "Async")]
+            for (task, lanes), times in measured.items()
+        ],
+        "Ours on one thread. Per CPU second, wherever it is spent: the speed per core.",
+    )
+    names = [f"threads {number}" for number in threads]
+    wall = Table(
+        "Steps per second of wall-clock time",
+        ["task", "lanes"],
+        [Value(f"{number} threads" if number > 1 else "1 thread", wall=True) for number in threads]
+        + [Value(f"{number} / {threads[0]}", 2, wall=True) for number in threads[1:]]
+        + [Value(f"cores used by {number}", 2, wall=True) for number in threads[1:]]
+        + [Value(f"per CPU second, {number} / {threads[0]}", 2) for number in threads[1:]]
+        + [Value("Sync", wall=True), Value("Async", wall=True)],
+        [
+            [task, lanes]
+            + [best(times, name)[0] for name in names]
+            + [best(times, name)[0] / best(times, names[0])[0] for name in names[1:]]
+            + [best(times, name)[1] for name in names[1:]]
+            + [speedup(times, name, names[0]) for name in names[1:]]
+            + [best(measured[task, lanes], kind)[0] for kind in ("Sync", "Async")]
+            for (task, lanes), times in scaled.items()
+        ],
+        "Each in its fastest turn. Threads step different lanes; *cores used* is their CPU time over the wall-clock time. What "
+        "threads do per CPU second, compared with one thread, is what remains of each core when all are free.",
+    )
+    return [shares, wall]
+
+
+def numbers(context: click.Context, parameter: click.Parameter, text: str) -> list[int]:
+    """Read numbers separated by commas."""
+    try:
+        found = [int(word) for word in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or min(found) < 1:
+        raise click.BadParameter(f"{text!r} is not a list of positive numbers like 1,5,16")
+    return found
+
+
+def names(context: click.Context, parameter: click.Parameter, text: str) -> list[str]:
+    """Read names of tasks separated by commas."""
+    unknown = [name for name in text.split(",") if name not in NEAREST]
+    if unknown:
+        raise click.BadParameter(f"{unknown} are not among {', '.join(NEAREST)}")
+    return text.split(",")
+
+
+@click.command()
+@click.option("--tasks", default=",".join(NEAREST), callback=names, help="Task distributions.")
+@click.option("--lanes", default="1,5,16,64,128", callback=numbers, help="Numbers of lanes.")
+@click.option("--threads", default="1,2", callback=numbers, help="Numbers of threads of our lanes.")
+@click.option("--repeats", default=20, type=click.IntRange(min=1), help="Turns of each.")
+@click.option("--seconds", default=0.03, type=click.FloatRange(min=0.0, min_open=True), help="Length of one turn of ours.")
+@click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
+def main(tasks: list[str], lanes: list[int], threads: list[int], repeats: int, seconds: float, write: bool) -> None:
+    """Measure environment steps per second."""
+    measured: dict[tuple[str, int], Times] = {}
+    scaled: dict[tuple[str, int], Times] = {}
+    with Watch() as watch:
+        for task, number in ((task, number) for task in tasks for number in lanes):
+            times = measured[task, number] = measure(task, number, repeats, seconds)
+            more = scaled[task, number] = scale(task, number, threads, max(1, repeats // 4), 8 * seconds)
+            shown = [f"{name} {rate(times, name):,.0f}" for name in times]
+            shown += [f"{name} {best(more, name)[0]:,.0f}" for name in more]
+            click.echo(f"{task}, {number} lanes: {', '.join(shown)}")
+    if write:
+        command = f"python -m benchmarks.env_throughput --threads {','.join(map(str, threads))} --repeats {repeats}"
+        click.echo(f"wrote {write_result('env_throughput', tables(measured, scaled, threads), watch, command=command)}")
+
+
+if __name__ == "__main__":
+    main()

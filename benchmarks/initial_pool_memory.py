@@ -1,0 +1,94 @@
+"""Memory of the process while the first data of a run are collected, above the replay data themselves.
+
+python -m benchmarks.initial_pool_memory [--config configs/humanoid-dir.json] [--tasks 100] [--limit 1.5]
+
+Collects the initial pool and the visits of the first iteration with the untrained policy, as a run does, and compares the
+greatest resident size of the process with what the two replay buffers hold at the end. For the shipped humanoid that is a pool of
+200,000 transitions with two observations of 376 numbers each. Collection goes in chunks of as many trajectories as there are
+lanes, so that the difference depends on the lanes and not on the pool. Exits 1 if the difference is above the limit.
+"""
+
+import resource
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from benchmarks.machine import Table, Value, Watch, write_result
+from rlkit.core.errors import UserError
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.load_config import load_config
+from rlkit.launchers.pearl import build_pearl
+from rlkit.torch.pytorch_util import torch_threads
+
+CONFIG = Path(__file__).resolve().parents[1] / "configs" / "humanoid-dir.json"
+GB = 1e9
+
+
+def peak_bytes() -> int:
+    """Greatest resident size of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def collect(config: ExperimentConfig) -> tuple[int, int, int]:
+    """Build an experiment and collect its first data.
+
+    Args:
+        config: checked.
+    Returns:
+        Rows of the buffer that the updates draw from, bytes of data in both buffers, and lanes.
+    """
+    experiment = build_pearl(config, "cpu", 0)
+    experiment.algorithm.collect_data(0)
+    buffers = experiment.algorithm.buffers.values()
+    data = sum(buffer.num_rows * buffer.width * buffer.dtype.itemsize for buffer in buffers)
+    experiment.env.close()
+    return experiment.algorithm.replay_buffer.num_rows, data, experiment.env.num_envs
+
+
+@click.command()
+@click.option("--config", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=CONFIG, help="A JSON.")
+@click.option("--tasks", type=click.IntRange(min=1), help="Train tasks, if others than the file's.")
+@click.option("--limit", default=1.5, type=click.FloatRange(min=0), help="Gigabytes above the replay data that are allowed.")
+@click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
+def main(path: Path, tasks: int | None, limit: float, write: bool) -> None:
+    """Measure the memory of a run's first collection."""
+    try:
+        config = load_config(path, [f"n_train_tasks={tasks}"] if tasks else [])
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
+    config = replace(config, util_params=replace(config.util_params, torch_threads=1, physics_threads=1))
+    before = peak_bytes()
+    with Watch() as watch, torch_threads(1):
+        start = time.perf_counter(), time.process_time()
+        rows, data, lanes = collect(config)
+        wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
+    above = peak_bytes() - data
+    figures = [lanes, rows, data / GB, peak_bytes() / GB, above / GB, before / GB, cpu, wall]
+    click.echo(
+        f"{config.env_name}, {lanes} lanes: {rows:,} transitions, replay data {data / GB:.2f} GB, peak {peak_bytes() / GB:.2f} GB"
+    )
+    click.echo(
+        f"above the replay data: {above / GB:.2f} GB (limit {limit}), of which before anything was built: {before / GB:.2f} GB"
+    )
+    if write:
+        values = [Value("lanes"), Value("transitions"), Value("replay data, GB", 2), Value("peak of the process, GB", 2)]
+        values += [
+            Value("above the data, GB", 2),
+            Value("before anything was built, GB", 2),
+            Value("CPU, s"),
+            Value("wall, s", wall=True),
+        ]
+        table = Table("Peak memory", ["configuration"], values, [[path.stem, *figures]])
+        click.echo(
+            f"wrote {write_result('initial_pool_memory', [table], watch, command='python -m benchmarks.initial_pool_memory')}"
+        )
+    if above > limit * GB:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Rebuilds a trained run from its folder, to try things on it: its networks, its tasks and more like them, its replay rows."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from rlkit.core.checkpoint import Checkpoint
+from rlkit.core.errors import UserError
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.pearl import Experiment, build_pearl
+from rlkit.launchers.run_folder import load_tasks, load_weights, read_run_config
+
+MAX_LANES = 512
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run as it was saved last.
+
+    Attributes:
+        config: what it was trained with.
+        experiment: environment, agent and loop, with the run's weights.
+        splits: task ids of "train", "test" and "fresh" (tasks that the run never had).
+    """
+
+    config: ExperimentConfig
+    experiment: Experiment
+    splits: dict[str, range]
+
+
+def load_trained(run_dir: Path, *, num_fresh_tasks: int = 0, with_buffers: bool = False, num_envs: int = MAX_LANES) -> TrainedRun:
+    """Rebuild a run on the CPU; nothing in its folder is changed.
+
+    Args:
+        run_dir: a run folder of ours or of oyster's.
+        num_fresh_tasks: tasks to draw after the run's own, from the same distribution.
+        with_buffers: load the replay rows of its checkpoint too.
+        num_envs: lanes of the environment.
+    Raises:
+        UserError: files are missing, damaged or of another environment.
+    """
+    config, _ = read_run_config(run_dir)
+    own, n_tasks = load_tasks(run_dir), config.env_params["n_tasks"]
+    more = replace(
+        config,
+        env_params={**config.env_params, "n_tasks": n_tasks + num_fresh_tasks},
+        util_params=replace(config.util_params, num_envs=num_envs, matmul="default", physics_threads=1),
+    )
+    try:
+        experiment = build_pearl(more, "cpu", config.seed or 0)
+        if own is not None:
+            if own.shape != (n_tasks, experiment.env.task_dim):
+                raise ValueError(f"tasks.npz holds tasks of shape {own.shape}, expected {(n_tasks, experiment.env.task_dim)}")
+            experiment.env.set_tasks(np.concatenate([own, experiment.env.tasks[len(own) :]]))
+    except ValueError as error:
+        raise UserError(f"{run_dir}: {error}") from error
+    networks = experiment.networks
+    load_weights(run_dir, {name: networks[name] for name in ("context_encoder", "policy")})
+    if with_buffers:
+        Checkpoint(run_dir).load(experiment.algorithm.buffers)
+    splits = {
+        "train": range(config.n_train_tasks),
+        "test": range(n_tasks - config.n_eval_tasks, n_tasks),
+        "fresh": range(n_tasks, n_tasks + num_fresh_tasks),
+    }
+    return TrainedRun(config, experiment, splits)

@@ -1,0 +1,118 @@
+"""The meta-test of oyster's first release, with which the published curves were made. Today's is `evaluate_adaptation`."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from rlkit.core.eval_util import Adaptation
+from rlkit.data_management.paths import Paths
+from rlkit.samplers.in_place import InPlacePathSampler
+
+Streams = Callable[[int, int, int], np.random.Generator]
+
+
+def evaluate_oyster2019(
+    sampler: InPlacePathSampler,
+    agent,
+    task_ids: Sequence[int],
+    *,
+    num_runs: int,
+    num_steps: int,
+    num_rows: int,
+    streams: Callable[[str], Streams],
+    deterministic: bool = True,
+) -> Adaptation:
+    """Explore each task once, then act several times from the posterior of a few of those rows.
+
+    Of every task `num_steps` transitions are collected by the stochastic policy, with a new z from the prior for each
+    trajectory. A run draws `num_rows` of them, uniformly with replacement, and one z from their posterior; with that z it
+    runs trajectories, the next one as long as a whole one still fits into less than `num_steps`: one, where no episode
+    ends early and the budget holds two. The final return is the mean over these trajectories of all runs.
+
+    Args:
+        sampler: runs trajectories of the agent.
+        agent: offers `context_of_paths`, `reset_belief` and `infer_posterior`; it ends with the last run's posterior.
+        task_ids: the tasks, [num_tasks]; a task may stand more than once.
+        num_runs: independent runs per task.
+        num_steps: transitions of exploration, and the budget of a run.
+        num_rows: context rows of a run.
+        streams: from a purpose to the generator of (index into task_ids, run, trajectory).
+        deterministic: no action noise after the exploration.
+    Source: katerakelly/oyster at a40a98c (2019-03-20); specs 2.3.
+    """
+    explored = _explore(sampler, task_ids, num_steps, streams("exploration"))
+    lanes = [(index, run) for index in range(len(task_ids)) for run in range(num_runs)]
+    contexts = []
+    for index, run in lanes:
+        of_task = Paths.concatenate([paths.select([index]) for paths in explored])
+        rows = np.flatnonzero(of_task.mask)
+        drawn = streams("context")(index, run, 0).choice(rows, size=num_rows)
+        contexts.append(agent.context_of_paths(of_task).flatten(0, 1)[drawn])
+    acted = _act(sampler, task_ids, lanes, contexts, num_steps, streams, deterministic)
+    agent.reset_belief(1)
+    agent.infer_posterior(contexts[-1:], [0])
+
+    per_lane = np.repeat(np.arange(len(task_ids)), num_runs)
+    trajectories = [*(paths.select(per_lane) for paths in explored), *acted]
+    return _closed_up(trajectories, len(explored), len(task_ids), num_runs)
+
+
+def _explore(sampler: InPlacePathSampler, task_ids: Sequence[int], num_steps: int, streams: Streams) -> list[Paths]:
+    """Trajectories with z from the prior until every task has its steps; entry n: the n-th of each task, or an empty one."""
+    trajectories: list[Paths] = []
+    steps = np.zeros(len(task_ids), np.int64)
+    while (steps < num_steps).any():
+        lanes = np.flatnonzero(steps < num_steps).tolist()
+        generators = [streams(index, 0, len(trajectories)) for index in lanes]
+        paths = _spread(sampler.obtain_samples([task_ids[i] for i in lanes], generators), lanes, len(task_ids))
+        steps += paths.lengths
+        trajectories.append(paths)
+    return trajectories
+
+
+def _act(
+    sampler: InPlacePathSampler,
+    task_ids: Sequence[int],
+    lanes: Sequence[tuple[int, int]],
+    contexts: Sequence,
+    num_steps: int,
+    streams: Callable[[str], Streams],
+    deterministic: bool,
+) -> list[Paths]:
+    """Trajectories of every run with its one z; entry n: the n-th of each lane, or an empty one."""
+    trajectories: list[Paths] = []
+    steps, going = np.zeros(len(lanes), np.int64), list(range(len(lanes)))
+    while going:
+        number, chosen = len(trajectories), [lanes[i] for i in going]
+        paths = sampler.obtain_samples(
+            [task_ids[index] for index, _ in chosen],
+            [streams("run")(index, run, number) for index, run in chosen],
+            [contexts[i] for i in going],
+            deterministic=deterministic,
+            z_generators=[streams("z")(index, run, 0) for index, run in chosen],
+        )
+        trajectories.append(_spread(paths, going, len(lanes)))
+        steps += trajectories[-1].lengths
+        going = np.flatnonzero(steps + sampler.max_path_length < num_steps).tolist()
+    return trajectories
+
+
+def _spread(paths: Paths, lanes: list[int], num_lanes: int) -> Paths:
+    """Put trajectories into their lanes among `num_lanes`, with empty ones in the others."""
+    if len(lanes) == num_lanes:
+        return paths
+    spread = paths.select(np.zeros(num_lanes, np.int64)).emptied()
+    for field in dataclasses.fields(Paths):
+        getattr(spread, field.name)[lanes] = getattr(paths, field.name)
+    return spread
+
+
+def _closed_up(trajectories: list[Paths], num_explored: int, num_tasks: int, num_runs: int) -> Adaptation:
+    """Let each lane's trajectories follow each other without empty ones between; those after the exploration count."""
+    lengths = np.stack([paths.lengths for paths in trajectories])
+    order = np.argsort(lengths == 0, axis=0, kind="stable")[: (lengths > 0).sum(axis=0).max()]
+    counted = (order >= num_explored) & (np.take_along_axis(lengths, order, axis=0) > 0)
+    joined, num_lanes = Paths.concatenate(trajectories), lengths.shape[1]
+    closed_up = [joined.select(numbers * num_lanes + np.arange(num_lanes)) for numbers in order]
+    return Adaptation(num_tasks, num_runs, closed_up, counted)

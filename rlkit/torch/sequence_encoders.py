@@ -1,0 +1,138 @@
+"""Encoders of whole episodes in their order: every row is embedded by itself, then a GRU or an LSTM runs over the rows."""
+
+import abc
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rlkit.torch.distributions import MIN_VARIANCE
+from rlkit.torch.encoders import ContextEncoder, State
+from rlkit.torch.networks import EXACT, Arithmetic, Mlp
+
+HOLD = 1e4  # a gate's input from which its sigmoid is exactly 0 or 1
+
+
+class SequenceEncoder(Mlp, ContextEncoder):
+    """Rows [o, a, r, (o'), first step of an episode] through ReLU layers; what follows makes one Gaussian a task of them.
+
+    A subclass keeps what it has seen in its state and says by `summary` what the head reads of it.
+
+    Args:
+        context_dim: numbers of a row, the flag included.
+        latent_dim: numbers of z.
+        use_information_bottleneck: the head gives mean and softplus⁻¹ of the variance of z; otherwise z itself.
+        hidden_sizes: widths of the ReLU layers.
+        generator: source of the initial weights.
+        arithmetic: how the products of the ReLU layers are done.
+        init: as for `Mlp`.
+    Source: specs 5.2.
+    """
+
+    needs_sequences = True
+
+    def __init__(
+        self,
+        context_dim: int,
+        latent_dim: int,
+        *,
+        use_information_bottleneck: bool = True,
+        hidden_sizes: Sequence[int] = (200, 200, 200),
+        generator: torch.Generator | None = None,
+        arithmetic: Arithmetic = EXACT,
+        init: str = "fanout",
+    ) -> None:
+        output_size = 2 * latent_dim if use_information_bottleneck else latent_dim
+        super().__init__(hidden_sizes, context_dim, output_size, generator=generator, arithmetic=arithmetic, init=init)
+        self.latent_dim, self.use_information_bottleneck = latent_dim, use_information_bottleneck
+        self.width = self.last_fc.in_features
+
+    def _layers(self) -> list[tuple[Tensor, Tensor]]:
+        """Without the head, which reads the summary and not the rows."""
+        return [(layer.weight, layer.bias) for layer in self._trunk]
+
+    def embed(self, rows: Tensor) -> Tensor:
+        """Map each row by itself: [num_tasks, n, context_dim] -> [num_tasks, n, width]."""
+        return functional.relu(self(rows))
+
+    @abc.abstractmethod
+    def summary(self, state: State) -> Tensor:
+        """What the head reads, [num_tasks, its width]."""
+
+    def posterior(self, state: State) -> tuple[Tensor, Tensor]:
+        """Mean and variance of z, each [num_tasks, latent_dim]; the variance is at least 1e-7, or 0 without the bottleneck."""
+        outputs = self.last_fc(self.summary(state))
+        if not self.use_information_bottleneck:
+            return outputs, torch.zeros_like(outputs)
+        means, variances = outputs.split(self.latent_dim, dim=-1)
+        return means, functional.softplus(variances).clamp(min=MIN_VARIANCE)
+
+
+class GruEncoder(SequenceEncoder):
+    """A GRU over the embedded rows; its state is h [num_tasks, width]."""
+
+    def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:
+        super().__init__(*args, generator=generator, **options)
+        self.cell = _cell(nn.GRU, self.width, self.width, generator)
+
+    def initial_state(self, num_tasks: int) -> State:
+        """h = 0."""
+        return (self.last_fc.weight.new_zeros(num_tasks, self.width),)
+
+    def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
+        """Go on over rows [num_tasks, n, context_dim]; the true entries of the mask stand first."""
+        outputs, _ = self.cell(self.embed(rows), state[0].unsqueeze(0))
+        return (_at_last_row(state[0], outputs, mask),)
+
+    def summary(self, state: State) -> Tensor:
+        """h."""
+        return state[0]
+
+
+class LstmEncoder(SequenceEncoder):
+    """An LSTM over the embedded rows; its state is (h, c), each [num_tasks, width].
+
+    h is read at each task's last row that counts. For c to stay what it was there, padding has an input of its own, whose
+    weights close the input gate and open the forget gate completely: c = 1 c + 0. Their gradient is zero.
+    """
+
+    def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:
+        super().__init__(*args, generator=generator, **options)
+        self.cell = _cell(nn.LSTM, self.width + 1, self.width, generator)
+        with torch.no_grad():
+            gates = self.cell.weight_ih_l0[:, -1].view(4, self.width)  # input, forget, cell, output
+            gates.copy_(torch.tensor([-HOLD, HOLD, 0.0, 0.0]).unsqueeze(1))
+
+    def initial_state(self, num_tasks: int) -> State:
+        """h = c = 0."""
+        zeros = self.last_fc.weight.new_zeros(num_tasks, self.width)
+        return zeros, zeros.clone()
+
+    def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
+        """Go on over rows [num_tasks, n, context_dim]; the true entries of the mask stand first."""
+        embedded = self.embed(rows)
+        padding = embedded.new_zeros(embedded.shape[:2]) if mask is None else (~mask).to(embedded.dtype)
+        inputs = torch.cat([embedded, padding.unsqueeze(-1)], dim=-1)
+        outputs, (_, c) = self.cell(inputs, (state[0].unsqueeze(0), state[1].unsqueeze(0)))
+        return _at_last_row(state[0], outputs, mask), c.squeeze(0)
+
+    def summary(self, state: State) -> Tensor:
+        """h."""
+        return state[0]
+
+
+def _cell(kind: type[nn.GRU] | type[nn.LSTM], input_size: int, width: int, generator: torch.Generator | None):
+    """One layer with weights from U(+-1/sqrt(width)), as PyTorch has them, but from the given generator."""
+    cell = kind(input_size, width, batch_first=True, device="meta").to_empty(device="cpu")
+    for parameter in cell.parameters():
+        nn.init.uniform_(parameter, -(width**-0.5), width**-0.5, generator=generator)
+    return cell
+
+
+def _at_last_row(before: Tensor, outputs: Tensor, mask: Tensor | None) -> Tensor:
+    """The output [num_tasks, width] at each task's last row that counts; what was before where none does."""
+    if mask is None:
+        return outputs[:, -1]
+    index = mask.sum(dim=1).view(-1, 1, 1).expand(-1, 1, before.shape[1])
+    return torch.cat([before.unsqueeze(1), outputs], dim=1).gather(1, index).squeeze(1)

@@ -1,0 +1,49 @@
+"""Returns of zero and random actions, measured again with few episodes, agree with the stored ones at four standard errors."""
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks.machine import RESULTS
+from benchmarks.reference_returns import CASES, PHYSICS, all_cases, measure, row_of
+from rlkit.envs import ENVS
+
+EPISODES, SEED = 12, 1  # the stored ones are of seed 0
+RETESTED = [(case, physics) for case, physics in all_cases(list(ENVS)) if case.retested]
+
+
+def stored():
+    """Per file and row of the stored tables: (task, on, actions, physics) -> (mean, standard error)."""
+    files = sorted(RESULTS.glob("reference_returns-*.json"))
+    tables = [json.loads(file.read_text())["tables"][0]["rows"] for file in files]
+    return [{tuple(row[:4]): (row[4], row[5]) for row in rows} for rows in tables]
+
+
+def test_every_task_is_measured_with_zero_and_random_actions_in_both_physics_modes():
+    modes = {name: {"none"} if "point" in name else set(PHYSICS) for name in ENVS}
+    wanted = {(name, actions, mode) for name in ENVS for actions in ("zero", "random") for mode in modes[name]}
+    assert len(stored()) >= 1
+    for found in stored():
+        assert {(name, actions, mode) for name, _, actions, mode in found} >= wanted
+        assert len(found) == len(list(all_cases(list(ENVS))))
+
+
+@pytest.mark.parametrize(
+    ("case", "physics"), RETESTED, ids=[f"{case.env_name}-{case.on}-{case.actions}-{physics}" for case, physics in RETESTED]
+)
+def test_returns_agree_with_the_stored_ones(case, physics):
+    found = measure(case, physics, EPISODES, SEED)
+    key = tuple(row_of(case, physics, found)[:4])
+    for rows in stored():
+        mean, error = rows[key]
+        # Float32 rewards added up leave a last digit where nothing is random.
+        assert abs(found.mean - mean) <= 4 * np.hypot(found.error, error) + 1e-6 * abs(mean)
+
+
+def test_the_standard_error_is_that_of_fixed_tasks_run_equally_often():
+    case = next(case for case in CASES if case.env_name == "cheetah-vel" and case.actions == "zero")
+    found = measure(case, "mujoco210", 60, SEED)
+    assert found.episodes == 60
+    assert found.error < 0.2  # the tasks' means, 170 apart on average, do not count
+    assert found.mean == pytest.approx(-283.8, abs=1)
