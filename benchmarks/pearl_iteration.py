@@ -111,7 +111,8 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
     begin = Part(f"start to the first gradient step ({initial:,} steps)", start, initial / HORIZON * twin_trajectory)
     rows = [[part.name, part.ours, part.twin, part.twin / part.ours] for part in [begin, *parts, total, whole]]
     for name, ours, theirs, ratio in rows:
-        click.echo(f"{name}: {ours:.2f} s, twin {theirs:.2f} s, ratio {ratio:.1f}")
+        unit = "" if name.endswith("hours") else " s"
+        click.echo(f"{name}: {ours:.2f}{unit}, twin {theirs:.2f}{unit}, ratio {ratio:.1f}")
     if write:
         values = [Value("ours, s", 2, wall=True), Value("twin, s", 2, wall=True), Value("ratio", 1, wall=True)]
         route = f"matmul {config.util_params.matmul}, slice_rows {config.util_params.slice_rows}"

@@ -1,7 +1,9 @@
-"""Measures, once at the start of a run, which route of matrix products this CPU does fastest; both are exact in float32."""
+"""Measures, once at the start of a run, which route of matrix products this CPU does fastest; all are exact in float32."""
 
+import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import torch
@@ -12,35 +14,37 @@ from rlkit.torch.pytorch_util import torch_threads
 Matmul = Literal["auto", "default", "onednn"]
 
 ROUTE_GAIN = 1.25  # oneDNN must be so much faster than the library's choice; ties never flip
-SLICE_GAIN = 1.10  # and slices so much faster than all rows at once
+SLICE_GAIN = 1.10  # and slices so much faster than as few as there are threads
 ROWS, INPUT, WIDTH, REPEATS = 4096, 31, 300, 3
 
 
 def choose_route(
-    matmul: Matmul, slice_rows: int | None, seconds_of: Callable[[Route], float] | None = None
+    matmul: Matmul, slice_rows: int | None, num_threads: int, seconds_of: Callable[[Route], float] | None = None
 ) -> tuple[Matmul, int]:
-    """Choose what is left open of the route of products on this CPU, in less than a second.
+    """Choose what is left open of the route of products on this CPU, in about a second.
 
     Args:
         matmul: "auto", or the route that was asked for.
         slice_rows: None, or the number that was asked for.
-        seconds_of: measures a route; None: CPU time of one thread for forward and backward of a network of the usual size.
+        num_threads: threads that will share the products.
+        seconds_of: measures a route; None: CPU time of forward and backward of a network of the usual size.
     Returns:
         The route, "default" or "onednn", and the rows of a slice (0: all at once).
     """
-    measure = seconds_of or _stopwatch()
-    if matmul == "auto":
-        matmul = "onednn" if _gain(measure, Route(), Route(onednn=True)) >= ROUTE_GAIN else "default"
-    if slice_rows is None:
-        route = Route(onednn=matmul == "onednn")
-        gain = _gain(measure, route, route._replace(num_slices=ROWS // SLICE_ROWS))
-        slice_rows = SLICE_ROWS if gain >= SLICE_GAIN else 0
+    with ThreadPoolExecutor(num_threads) as workers:
+        measure = seconds_of or _stopwatch()
+        if matmul == "auto":
+            matmul = "onednn" if _gain(measure, Route(), Route(onednn=True)) >= ROUTE_GAIN else "default"
+        if slice_rows is None:
+            few = Route(num_threads, matmul == "onednn", None, workers if num_threads > 1 else None, num_threads)
+            many = few._replace(num_slices=num_threads * -(-ROWS // (num_threads * SLICE_ROWS)))
+            slice_rows = SLICE_ROWS if _gain(measure, few, many) >= SLICE_GAIN else 0
     return matmul, slice_rows
 
 
 def _gain(measure: Callable[[Route], float], plain: Route, other: Route) -> float:
-    """How many times as fast the other route is in the worst of several turns: a single one may show what another job did."""
-    return min(measure(plain) / measure(other) for _ in range(REPEATS))
+    """How many times as fast the other route is: the median of several turns, since one may show what another job did."""
+    return statistics.median(measure(plain) / measure(other) for _ in range(REPEATS))
 
 
 def _stopwatch() -> Callable[[Route], float]:
@@ -50,9 +54,9 @@ def _stopwatch() -> Callable[[Route], float]:
 
     def seconds_of(route: Route) -> float:
         with torch_threads(1):
-            start = time.thread_time()
+            start = time.process_time()
             torch.autograd.grad(MlpFunction.apply(x, route, *parameters).sum(), [x, *parameters])
-            return time.thread_time() - start
+            return time.process_time() - start
 
     seconds_of(Route())  # the first call allocates
     return seconds_of

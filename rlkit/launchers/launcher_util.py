@@ -45,7 +45,7 @@ def resolve(config: ExperimentConfig) -> ExperimentConfig:
     """
     util, threads = config.util_params, default_threads()
     module, _ = algorithm_module(config.algorithm)
-    matmul, slice_rows = choose_route(util.matmul, util.slice_rows)
+    matmul, slice_rows = choose_route(util.matmul, util.slice_rows, util.torch_threads or threads)
     chosen = replace(
         util,
         matmul=matmul,

@@ -10,7 +10,7 @@ from rlkit.torch.networks import SLICE_ROWS
 
 def clock(onednn: float, sliced: float):
     """Seconds of a route of which oneDNN takes `onednn` and slices `sliced` times as long as the plain one."""
-    return lambda route: (onednn if route.onednn else 1.0) * (sliced if route.num_slices > 1 else 1.0)
+    return lambda route: (onednn if route.onednn else 1.0) * (sliced if route.num_slices > route.num_threads else 1.0)
 
 
 @pytest.mark.parametrize(
@@ -23,26 +23,26 @@ def clock(onednn: float, sliced: float):
         (0.5, 0.7, ("onednn", SLICE_ROWS)),
     ],
 )
-def test_only_a_clear_gain_leaves_the_default(onednn, sliced, chosen):
-    assert choose_route("auto", None, clock(onednn, sliced)) == chosen
+@pytest.mark.parametrize("num_threads", [1, 2, 3])
+def test_only_a_clear_gain_leaves_the_default(onednn, sliced, chosen, num_threads):
+    assert choose_route("auto", None, num_threads, clock(onednn, sliced)) == chosen
 
 
-def test_a_gain_that_only_some_turns_show_is_none():
-    disturbed = iter([3.0, 1.0] * 9)  # of a plain route that another job slows down every other time
-    measure = lambda route: 0.9 if route.onednn else next(disturbed)  # noqa: E731
-    assert choose_route("auto", 0, measure) == ("default", 0)
+def test_one_disturbed_turn_changes_nothing():
+    turns = iter([3.0, 1.0, 1.0])  # of a plain route that another job slows down once
+    assert choose_route("auto", 0, 1, lambda route: 0.9 if route.onednn else next(turns)) == ("default", 0)
 
 
 def test_what_was_asked_for_is_not_measured():
     def never(route):
         raise AssertionError("measured")
 
-    assert choose_route("onednn", 512, never) == ("onednn", 512)
-    assert choose_route("default", 0, never) == ("default", 0)
+    assert choose_route("onednn", 512, 2, never) == ("onednn", 512)
+    assert choose_route("default", 0, 2, never) == ("default", 0)
 
 
 def test_the_measurement_gives_a_known_route_in_about_a_second_of_cpu_time():
     start = time.thread_time()
-    matmul, slice_rows = choose_route("auto", None)
+    matmul, slice_rows = choose_route("auto", None, 2)
     assert matmul in ("default", "onednn") and slice_rows in (0, SLICE_ROWS)
     assert time.thread_time() - start < 5.0

@@ -11,7 +11,7 @@ SETTINGS = [
     *("n_train_tasks=10", "n_eval_tasks=2", "env_params.n_tasks=12", "net_size=64", "util_params.matmul=default"),
     *("algo_params.num_steps_per_eval=40", "algo_params.meta_batch=10", "algo_params.num_tasks_sample=10"),
     *("algo_params.num_train_steps_per_itr=300", "algo_params.policy_lr=0.001"),
-    *("algo_params.qf_lr=0.001", "algo_params.vf_lr=0.001"),
+    *("algo_params.qf_lr=0.001", "algo_params.vf_lr=0.001", "algo_params.context_lr=0.001"),
 ]
 ITERATIONS = 10
 
@@ -34,11 +34,12 @@ def returns_with_contexts_of(algorithm, tasks):
 def test_the_right_context_serves_better_than_that_of_other_tasks(encoder):
     config = load_config("configs/quick/point-robot.json", [*SETTINGS, f"algo_params.encoder={encoder}"])
     algorithm = build_pearl(config, "cpu", seed=1).algorithm
+    tasks, gains = list(algorithm.train_tasks), []
     for iteration in range(ITERATIONS):
         algorithm.collect_data(iteration)
         algorithm.do_training(iteration)
-    tasks = list(algorithm.train_tasks)
-    own = returns_with_contexts_of(algorithm, tasks)
-    others = np.mean([returns_with_contexts_of(algorithm, np.roll(tasks, shift)) for shift in (1, 4, 7)])
-    # after so many steps of this seed the four were at -8.6 to -10.6 with their own context and -14 to -15 with others'
-    assert own > others + 2
+        own = returns_with_contexts_of(algorithm, tasks)
+        others = np.mean([returns_with_contexts_of(algorithm, np.roll(tasks, shift)) for shift in (1, 4, 7)])
+        gains.append(own - others)
+        print(f"{encoder}: iteration {iteration}, own {own:.2f}, others {others:.2f}")
+    assert np.mean(gains[-4:]) > 2
