@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from rlkit.envs.ant import CONTACT_COST, Ant
-from rlkit.envs.markers import Direction, Marker
+from rlkit.envs.direction_tasks import DirectionTasks
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_model import Physics
 
 CONTROL_COST = 0.5  # reward per squared action
 
 
-class AntDir(Ant):
+class AntDir(DirectionTasks, Ant):
     """Directions in the plane, or forward and backward only; an episode ends when the torso is too low or too high.
 
     The observation is qpos without x and y (13) and qvel (14). The outcome is the torso's velocity along x and y [m/s], the
@@ -24,7 +24,6 @@ class AntDir(Ant):
     name = "ant-dir"
     obs_dim = 27
     outcome_dim = 5
-    task_dim = 2
 
     def __init__(
         self,
@@ -82,20 +81,7 @@ class AntDir(Ant):
                 f"n_tasks is {num_tasks}, but {self.name} with forward_backward has exactly 2 tasks; "
                 "set forward_backward to false for more directions"
             )
-        angles = np.array([0.0, np.pi]) if self.forward_backward else rng.uniform(0.0, 2.0 * np.pi, size=num_tasks)
-        return np.stack([np.cos(angles), np.sin(angles)], axis=1)
-
-    def describe_task(self, task_id: int) -> str:
-        """The wanted direction as an angle from the x axis."""
-        return Direction(*self.tasks[task_id].tolist()).describe()
-
-    def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker:
-        """The wanted direction; see `MujocoMetaEnv.marker`."""
-        return Direction(*self.tasks[task_id].tolist())
-
-    def speed(self, outcome: Any, task: Any) -> Any:
-        """Velocity in the wanted direction, v · (cos θ, sin θ)."""
-        return outcome[..., 0] * task[..., 0] + outcome[..., 1] * task[..., 1]
+        return self._directions(np.array([0.0, np.pi])) if self.forward_backward else super().sample_tasks(rng, num_tasks)
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = v · (cos θ, sin θ) - 0.5 ‖u‖² - 0.0005 ‖contact‖² + alive bonus; no sparse form; ends outside 0.2 ≤ z ≤ 1."""

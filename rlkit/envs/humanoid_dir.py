@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from rlkit.envs.direction_tasks import DirectionTasks
 from rlkit.envs.humanoid import Humanoid
-from rlkit.envs.markers import Direction, Marker
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_model import Physics
 
@@ -14,14 +14,13 @@ SPEED_REWARD = 1.25  # reward per m/s: the published 0.25 a physics step of 0.00
 CONTROL_COST = 0.1  # reward per squared action
 
 
-class HumanoidDir(Humanoid):
+class HumanoidDir(DirectionTasks, Humanoid):
     """Directions in the plane, the task is (cos θ, sin θ); an episode ends when the torso is too low or too high.
 
     Source: katerakelly/oyster, rlkit/envs/humanoid_dir.py.
     """
 
     name = "humanoid-dir"
-    task_dim = 2
 
     def __init__(
         self,
@@ -64,23 +63,6 @@ class HumanoidDir(Humanoid):
             physics_threads=physics_threads,
             dtype=dtype,
         )
-
-    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """Draw directions, [num_tasks, 2]."""
-        angles = rng.uniform(0.0, 2.0 * np.pi, size=num_tasks)
-        return np.stack([np.cos(angles), np.sin(angles)], axis=1)
-
-    def describe_task(self, task_id: int) -> str:
-        """The wanted direction as an angle from the x axis."""
-        return Direction(*self.tasks[task_id].tolist()).describe()
-
-    def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker:
-        """The wanted direction; see `MujocoMetaEnv.marker`."""
-        return Direction(*self.tasks[task_id].tolist())
-
-    def speed(self, outcome: Any, task: Any) -> Any:
-        """Velocity in the wanted direction, v · (cos θ, sin θ)."""
-        return outcome[..., 0] * task[..., 0] + outcome[..., 1] * task[..., 1]
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = 1.25 v · (cos θ, sin θ) - 0.1 ‖u‖² - impact cost + alive bonus; no sparse form; ends outside 1 ≤ z ≤ 2."""
