@@ -185,7 +185,7 @@ def names(context: click.Context, parameter: click.Parameter, text: str) -> list
 @click.option("--tasks", default=",".join(NEAREST), callback=names, help="Task distributions.")
 @click.option("--lanes", default="1,5,16,64,128", callback=numbers, help="Numbers of lanes.")
 @click.option("--threads", default="1,2", callback=numbers, help="Numbers of threads of our lanes.")
-@click.option("--repeats", default=20, type=click.IntRange(min=1), help="Turns of each.")
+@click.option("--repeats", default=20, type=click.IntRange(min=GYMNASIUM_EVERY), help="Turns of each.")
 @click.option("--seconds", default=0.03, type=click.FloatRange(min=0.0, min_open=True), help="Length of one turn of ours.")
 @click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
 def main(tasks: list[str], lanes: list[int], threads: list[int], repeats: int, seconds: float, write: bool) -> None:
