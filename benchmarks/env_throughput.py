@@ -33,6 +33,7 @@ NEAREST = {
     "walker-rand-params": "Walker2d-v5",
     "point-robot": "MountainCarContinuous-v0",
     "sparse-point-robot": "MountainCarContinuous-v0",
+    "four-corners": "MountainCarContinuous-v0",
 }
 WARM_UP = 20  # steps of every lane before anything is timed
 GYMNASIUM_EVERY = 4  # gymnasium has a turn in every fourth repeat only: its workers take most of the time

@@ -25,6 +25,7 @@ STEPS = {
     "ant-goal": 20,
     "cheetah-dir": 12,
     "cheetah-vel": 12,
+    "four-corners": 20,
     "hopper-rand-params": 15,
     "humanoid-dir": 14,
     "point-robot": 20,
@@ -69,15 +70,20 @@ def photograph(name: str, path: Path) -> None:
     Image.fromarray(np.concatenate(pictures, axis=1)).save(path, quality=88)
 
 
+def has_body(name: str) -> bool:
+    """Whether a distribution has a MuJoCo model; if not, it is a point in the plane."""
+    return hasattr(env_class(name), "model_file")
+
+
 def plot(name: str, path: Path) -> None:
     """Draw a point robot: reward of every place, the task's goal and the others, and the way."""
     env, _, obs = act(name)
     sparse = "sparse" in name
     grid = np.linspace(-1.5, 1.5, 241)
     places = np.stack(np.meshgrid(grid, grid), axis=-1)
-    figure = Figure(figsize=(9.6, 2.6 if sparse else 3.3), layout="constrained")
+    figure = Figure(figsize=(9.6, 2.6 if sparse or len(env.task_ids) > 3 else 3.3), layout="constrained")
     low, high = (0, 1) if sparse else (-3, 0)
-    for lane, axes in enumerate(figure.subplots(1, len(TASKS), sharey=True)):
+    for lane, axes in enumerate(figure.subplots(1, len(env.task_ids), sharey=True)):
         task_id = env.task_ids[lane]
         reward = env.compute_reward(places, env.tasks[task_id])[1 if sparse else 0]
         shown = axes.imshow(reward, origin="lower", extent=(-1.5, 1.5, -1.5, 1.5), cmap="Greens", vmin=low, vmax=high)
@@ -96,9 +102,9 @@ def main(folder: Path) -> None:
     """Write a picture of each distribution to FOLDER (docs/images)."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in STEPS:
-        path = folder / (f"{name}.png" if "point" in name else f"{name}.jpg")
+        path = folder / (f"{name}.jpg" if has_body(name) else f"{name}.png")
         try:
-            (plot if "point" in name else photograph)(name, path)
+            (photograph if has_body(name) else plot)(name, path)
         except ValueError as error:
             raise click.ClickException(str(error)) from error
         click.echo(f"wrote {path}, {path.stat().st_size / 1000:.0f} kB")

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.machine import Table, Value, Watch, write_result
 from rlkit.core.seeding import stream
-from rlkit.envs import make_env
+from rlkit.envs import env_class, make_env
 from rlkit.policies.simple import RandomPolicy
 from rlkit.samplers.util import rollout
 
@@ -42,7 +42,7 @@ class Case:
 
     @property
     def has_physics(self) -> bool:
-        return "point-robot" not in self.env_name
+        return hasattr(env_class(self.env_name), "model_file")
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,9 @@ CASES = [
         sparse=True,
     ),
     Case("sparse-point-robot", "20 test goals, dense reward", "goal", 100, TEST_GOALS, "−3.86"),
+    Case("four-corners", "4 corners", "zero", 4, range(4), "−20"),
+    Case("four-corners", "4 corners", "random", 4, range(4), "−23.0"),
+    Case("four-corners", "4 corners", "goal", 4, range(4), "−14; −10 round the squares"),
 ]
 
 

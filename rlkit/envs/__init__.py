@@ -16,6 +16,7 @@ ENVS: dict[str, str] = {
     "ant-goal": "rlkit.envs.ant_goal:AntGoal",
     "cheetah-dir": "rlkit.envs.half_cheetah_dir:HalfCheetahDir",
     "cheetah-vel": "rlkit.envs.half_cheetah_vel:HalfCheetahVel",
+    "four-corners": "rlkit.envs.hfr.four_corners:FourCorners",
     "hopper-rand-params": "rlkit.envs.hopper_rand_params_wrapper:HopperRandParamsWrappedEnv",
     "humanoid-dir": "rlkit.envs.humanoid_dir:HumanoidDir",
     "point-robot": "rlkit.envs.point_robot:PointRobot",
@@ -126,6 +127,7 @@ _register("rlkit/AntDir-v0", "ant-dir", 200, 2, forward_backward=True)
 _register("rlkit/AntGoal-v0", "ant-goal", 200, 180)
 _register("rlkit/CheetahDir-v0", "cheetah-dir", 200, 2)
 _register("rlkit/CheetahVel-v0", "cheetah-vel", 200, 130)
+_register("rlkit/FourCorners-v0", "four-corners", 20, 4)
 _register("rlkit/HopperRandParams-v0", "hopper-rand-params", 200, 50)
 _register("rlkit/HumanoidDir-v0", "humanoid-dir", 200, 130)
 _register("rlkit/PointRobot-v0", "point-robot", 20, 100)

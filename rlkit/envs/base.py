@@ -96,11 +96,14 @@ class MetaEnv(BatchedEnv):
         task_ids: task of each lane in use, int64 [num_lanes].
         outcome_dim, task_dim: how many numbers the reward depends on, and how many tell a task.
         fixed_n_tasks: the number of tasks where it cannot be chosen, else None.
+        relabelable: whether tasks differ in their rewards (and ends) alone, so that `compute_reward` turns what was done for
+            one task into what it would have been for another. False where they differ in dynamics or starts too.
     """
 
     outcome_dim: int
     task_dim: int
     fixed_n_tasks: ClassVar[int | None] = None
+    relabelable: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -48,6 +48,7 @@ class OldGymEnv(MetaEnv):
     """
 
     old_class: ClassVar[type]
+    relabelable = False  # the class gives the reward of its own task only
     outcome_dim = 3
     task_dim = 1
     max_episode_steps = 200

@@ -63,7 +63,7 @@ class PointRobot(MetaEnv):
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = -‖position - goal‖₂; no sparse form, never terminated."""
-        reward = _minus_distance(outcome, task)
+        reward = -distance(outcome, task)
         return reward, 0 * abs(reward), reward < reward
 
     def _start(self, generator: np.random.Generator) -> np.ndarray:
@@ -134,17 +134,18 @@ class SparsePointRobot(PointRobot):
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """Dense r = -‖position - goal‖₂; sparse r + 1 where r ≥ -goal_radius, else 0; never terminated."""
-        reward = _minus_distance(outcome, task)
+        reward = -distance(outcome, task)
         near = reward >= -self.goal_radius
         return reward, near * (reward + 1) + 0.0, reward < reward  # + 0.0 turns the -0.0 of far places into 0.0
 
     def success(self, outcome: Any, task: Any) -> Any:
         """Whether the robot is within the goal's radius."""
-        return _minus_distance(outcome, task) >= -self.goal_radius
+        return distance(outcome, task) <= self.goal_radius
 
     def _start(self, generator: np.random.Generator) -> np.ndarray:
         return np.zeros(2)
 
 
-def _minus_distance(position: Any, goal: Any) -> Any:
-    return -(((position[..., 0] - goal[..., 0]) ** 2 + (position[..., 1] - goal[..., 1]) ** 2) ** 0.5)
+def distance(position: Any, goal: Any) -> Any:
+    """Euclidean distance of two places, each [..., 2]; [...]."""
+    return ((position[..., 0] - goal[..., 0]) ** 2 + (position[..., 1] - goal[..., 1]) ** 2) ** 0.5

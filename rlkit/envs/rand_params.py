@@ -19,6 +19,7 @@ class RandParamsEnv(MujocoMetaEnv):
     """
 
     random_env_class: ClassVar[type[RandomEnv]]
+    relabelable = False
     outcome_dim = 5
     max_episode_steps = 200
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from rlkit.envs import ENVS, env_class, make_env
+from rlkit.envs.old_gym import OldGymEnv
 from rlkit.envs.point_robot import PointRobot
 
 
@@ -137,3 +139,10 @@ def test_bad_input_is_refused_with_a_message_that_names_it(call, message):
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         PointRobot(**settings)
+
+
+def test_environments_say_whether_their_tasks_differ_in_rewards_alone():
+    not_relabelable = {name for name in ENVS if not env_class(name).relabelable}
+    assert not_relabelable == {"hopper-rand-params", "walker-rand-params"}
+    assert not OldGymEnv.relabelable
+    assert make_env("four-corners", n_tasks=4).relabelable

@@ -14,6 +14,7 @@ SIZES = {
     "ant-goal": (113, 8, 200),
     "cheetah-dir": (20, 6, 200),
     "cheetah-vel": (20, 6, 200),
+    "four-corners": (2, 2, 20),
     "hopper-rand-params": (11, 3, 200),
     "humanoid-dir": (376, 17, 200),
     "point-robot": (2, 2, 20),

@@ -1,0 +1,76 @@
+"""four-corners: a point looks for the one of four corners that it is not told; a detour tells it which, at a price."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from rlkit.envs.point_robot import PointRobot, distance
+
+CORNERS = ((-1, -1), (1, 1), (1, -1), (-1, 1))
+PENALTY_SQUARE = (0.1, 0.5)  # of both coordinates, counted towards the corner; its border is outside
+
+
+class FourCorners(PointRobot):
+    """Four goals, the corners (±1, ±1), which serve for training and for testing; start in the centre, end at the goal.
+
+    On the way to the own corner lies a square in which a step costs 3 instead of 1: to pass it lowers the return, and tells
+    the task. The outcome is the position (x, y) after the step, the task is the corner, both without unit.
+    Source: michaelwan11/hfr, its four-corners environment.
+    """
+
+    name = "four-corners"
+    fixed_n_tasks = 4
+    goal_radius = 0.2
+
+    def __init__(
+        self,
+        n_tasks: int,
+        *,
+        randomize_tasks: bool = True,
+        task_seed: int = 1337,
+        num_envs: int = 1,
+        physics_threads: int = 1,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        """Take the corners.
+
+        Args:
+            n_tasks: 4.
+            randomize_tasks: accepted because HFR's files may have it; it changes nothing here.
+            task_seed: accepted because every environment has it; nothing is drawn here.
+            num_envs: the most lanes that can be in use.
+            physics_threads: accepted because every environment has it; one thread steps all lanes here.
+            dtype: of observations, outcomes, tasks and rewards.
+        Raises:
+            ValueError: a value out of its range.
+        """
+        super().__init__(n_tasks, task_seed=task_seed, num_envs=num_envs, physics_threads=physics_threads, dtype=dtype)
+
+    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
+        """Return the corners, [4, 2]; nothing is drawn."""
+        if num_tasks != self.fixed_n_tasks:
+            raise ValueError(f"{num_tasks} tasks asked for, but {self.name} has exactly {self.fixed_n_tasks}")
+        return np.array(CORNERS, np.float64)
+
+    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
+        """r = 0 within the goal's radius, which ends the episode; else -3 inside the penalty square; else -1. Sparse: r."""
+        low, high = PENALTY_SQUARE
+        x, y = outcome[..., 0] * task[..., 0], outcome[..., 1] * task[..., 1]  # coordinates of a corner are ±1: its signs
+        penalized = (x > low) & (x < high) & (y > low) & (y < high)
+        reached = self.success(outcome, task)
+        one = 1 + 0 * x  # gives the result the outcome's type
+        reward = 0 - ~reached * one - penalized * (2 * one)
+        return reward, reward, reached
+
+    def success(self, outcome: Any, task: Any) -> Any:
+        """Whether the point is within the goal's radius."""
+        return distance(outcome, task) <= self.goal_radius
+
+    def describe_task(self, task_id: int) -> str:
+        """The corner's coordinates."""
+        x, y = self.tasks[task_id]
+        return f"go to ({x:+.0f}, {y:+.0f})"
+
+    def _start(self, generator: np.random.Generator) -> np.ndarray:
+        return np.zeros(2)
