@@ -25,6 +25,7 @@ from rlkit.launchers.machine import has_bf16_units, keep_freed_memory
 from rlkit.launchers.pearl import Experiment, build_pearl
 from rlkit.torch.pytorch_util import sharing_threads, torch_threads
 
+ONE_BY_ONE = "tf32, captured, networks one by one"
 ROWS_PER_TASK = 2000  # in both buffers: as after the initial pool
 
 
@@ -81,6 +82,7 @@ def gpu_rows(config: Any, device: str, repeats: int, steps: int = 100) -> list[l
     keys: dict[str, dict[str, Any]] = {
         "float32, launched step by step": {"cuda_graph": False},
         "float32, captured": {},
+        ONE_BY_ONE: {"precision": "tf32"},
         "tf32, captured": {"precision": "tf32"},
         "bf16, captured": {"precision": "bf16"},
     }
@@ -95,6 +97,8 @@ def gpu_rows(config: Any, device: str, repeats: int, steps: int = 100) -> list[l
     for name, chosen in keys.items():
         experiment, _ = fast_step(replace(config, util_params=replace(config.util_params, **chosen)), 1, 1, device)
         algorithm = experiment.algorithm
+        if name == ONE_BY_ONE:
+            algorithm.trainer.q_networks.stacked = algorithm.trainer.policy_and_v.stacked = False
         train = partial(algorithm.trainer.train, algorithm.replay_buffer, algorithm.encoder_buffer, steps)
         runs[name] = train, steps  # it fetches the losses, and so waits for the GPU, at its end
     times: dict[str, list[float]] = {name: [] for name in runs}

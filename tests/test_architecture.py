@@ -34,7 +34,7 @@ MAY_IMPORT_PYTORCH = (
 )
 MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")
 NEVER_IMPORTED = {"pickle", "cloudpickle", "dill", "gym", "dateutil"}
-SHARED_TORCH = {"networks", "encoders", "ensembles", "distributions", "pytorch_util", "cuda_graph"}
+SHARED_TORCH = {"networks", "encoders", "ensembles", "distributions", "pytorch_util", "cuda_graph", "stacked"}
 
 
 def is_script(path: Path) -> bool:

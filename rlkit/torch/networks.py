@@ -34,6 +34,10 @@ class Arithmetic(NamedTuple):
     precision: str = "float32"
     slice_rows: int = SLICE_ROWS
 
+    def factors_of(self, rows: Tensor) -> torch.dtype | None:
+        """The dtype that factors are rounded to, None for none."""
+        return torch.bfloat16 if self.precision == "bf16" and rows.dtype == torch.float32 else None
+
 
 EXACT = Arithmetic()
 
@@ -57,10 +61,13 @@ class Route(NamedTuple):
     num_threads: int = 1
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
-        """x W^T + b, then ReLU where wanted. [rows, in] -> [rows, out]."""
+        """x W^T + b, then ReLU where wanted. [rows, in] -> [rows, out]; with a leading axis of networks on all, batched."""
         if self.onednn:
             return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "relu" if relu else "none", [], "")
-        y = functional.linear(x, weight, bias)
+        if weight.ndim == 2:
+            y = functional.linear(x, weight, bias)
+        else:
+            y = x @ weight.mT if bias is None else torch.baddbmm(bias.unsqueeze(-2), x, weight.mT)
         return y.relu_() if relu else y
 
     def round(self, x: Tensor) -> Tensor:
@@ -87,6 +94,7 @@ class MlpFunction(torch.autograd.Function):
 
     h_0 = x,  h_i = relu(h_{i-1} W_i^T + b_i),  y = h_n V^T + c.
     Backward from G = dL/dy:  dV = G^T h_n,  dc = sum(G),  G <- (G V) * [h_n > 0],  and so on down to dx.
+    With one more axis in front of x and all weights it is that of several networks, each layer one batched product.
     """
 
     @staticmethod
@@ -101,10 +109,10 @@ class MlpFunction(torch.autograd.Function):
                 activations.append(route.linear(activations[-1], weight, bias, relu=True))
             return [*activations, route.linear(activations[-1], *layers[-1], relu=False)]
 
-        slices = route.map(forward_slice, x.tensor_split(route.num_slices))
+        slices = route.map(forward_slice, x.tensor_split(route.num_slices, dim=-2))
         ctx.route, ctx.num_layers, ctx.dtype = route, len(layers), x.dtype
         ctx.save_for_backward(*rounded, *(h for activations in slices for h in activations[:-1]))
-        y = torch.cat([activations[-1] for activations in slices]) if len(slices) > 1 else slices[0][-1]
+        y = torch.cat([activations[-1] for activations in slices], dim=-2) if len(slices) > 1 else slices[0][-1]
         return y.to(x.dtype)
 
     @staticmethod
@@ -120,20 +128,20 @@ class MlpFunction(torch.autograd.Function):
             for i in reversed(range(num_layers)):
                 h = activations[i]
                 if needs[2 * i]:
-                    gradients[2 * i] = (grad.t() @ h).to(ctx.dtype)
+                    gradients[2 * i] = (grad.mT @ h).to(ctx.dtype)
                 if needs[2 * i + 1]:
-                    gradients[2 * i + 1] = grad.sum(0, dtype=ctx.dtype)
+                    gradients[2 * i + 1] = grad.sum(-2, dtype=ctx.dtype)
                 if i > 0 or needs_x:
-                    grad = route.linear(grad, parameters[2 * i].t(), None, relu=False)
+                    grad = route.linear(grad, parameters[2 * i].mT, None, relu=False)
                 if i > 0:
                     torch.ops.aten.threshold_backward.grad_input(grad, h, 0, grad_input=grad)
             return grad.to(ctx.dtype), gradients
 
-        grads = grad_output.contiguous().tensor_split(route.num_slices)
+        grads = grad_output.contiguous().tensor_split(route.num_slices, dim=-2)
         slices = route.map(backward_slice, grads, *(saved[i::num_layers] for i in range(num_layers)))
         parts_and_needs = zip(*(gradients for _, gradients in slices), needs, strict=True)
         totals = [reduce(Tensor.add_, parts) if needed else None for *parts, needed in parts_and_needs]
-        return (torch.cat([grad for grad, _ in slices]) if needs_x else None, None, *totals)
+        return (torch.cat([grad for grad, _ in slices], dim=-2) if needs_x else None, None, *totals)
 
 
 def fanout_init_(weight: Tensor, generator: torch.Generator | None) -> None:
@@ -227,7 +235,7 @@ class Mlp(nn.Module):
 
     def _route(self, rows: Tensor) -> Route:
         """On a CPU slices of about slice_rows rows, a number that the workers share evenly; elsewhere all rows at once."""
-        dtype = torch.bfloat16 if self.arithmetic.precision == "bf16" and rows.dtype == torch.float32 else None
+        dtype = self.arithmetic.factors_of(rows)
         if rows.device.type != "cpu":
             return Route(dtype=dtype)
         shares = self.num_threads if len(rows) >= 2 * SMALLEST_SHARE else 1
@@ -241,6 +249,10 @@ class Mlp(nn.Module):
     def share_slices(self, workers: Executor | None, num_threads: int) -> None:
         """Let the workers (None: nobody) multiply slices of large inputs beside the calling thread, num_threads in all."""
         self.workers, self.num_threads = workers, num_threads
+
+    def linear_layers(self) -> list[list[nn.Linear]]:
+        """The linear layers from the input on: one each of the trunk, then all heads."""
+        return [*([layer] for layer in self._trunk), self.heads()]
 
     def _layers(self) -> list[tuple[Tensor, Tensor]]:
         """(weight, bias) of every layer; several heads are joined into one layer."""

@@ -66,3 +66,15 @@ def test_an_iteration_of_training_waits_for_the_device_once_at_its_end():
             later()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@needs_gpu
+def test_a_state_of_the_gpu_goes_on_on_a_cpu():
+    algorithm, on_cpu = small_experiment(device="cuda").algorithm, small_experiment().algorithm
+    algorithm.collect_data(0)
+    algorithm.trainer.train(algorithm.replay_buffer, algorithm.encoder_buffer, num_steps=5)
+    assert algorithm.trainer.q_networks.stacked and not on_cpu.trainer.q_networks.stacked
+    for name, network in on_cpu.trainer.networks.items():
+        network.load_state_dict(algorithm.trainer.networks[name].state_dict())
+        for p, q in zip(network.parameters(), algorithm.trainer.networks[name].parameters(), strict=True):
+            assert torch.equal(p, q.cpu())

@@ -53,12 +53,20 @@ class TanhGaussianPolicy(Mlp):
 
     def distribution(self, obs: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """Pre-tanh mean and clamped log standard deviation, each [..., act_dim]."""
-        mean, log_std = self(obs, z).chunk(2, dim=-1)
+        return self._distribution_of(self(obs, z))
+
+    @staticmethod
+    def _distribution_of(heads: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_std = heads.chunk(2, dim=-1)
         return mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)
 
     def sample(self, obs: Tensor, z: Tensor, noise: Tensor) -> PolicySample:
         """Reparameterised actions from standard normal noise [..., act_dim]."""
-        mean, log_std = self.distribution(obs, z)
+        return self.sample_of(self(obs, z), noise)
+
+    def sample_of(self, heads: Tensor, noise: Tensor) -> PolicySample:
+        """The same from what the network gave for (obs, z), [..., 2 act_dim]."""
+        mean, log_std = self._distribution_of(heads)
         pre_tanh = mean + log_std.exp() * noise
         action = torch.tanh(pre_tanh)
         return PolicySample(action, mean, log_std, tanh_normal_log_prob(pre_tanh, action, mean, log_std), pre_tanh)

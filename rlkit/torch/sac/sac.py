@@ -21,6 +21,7 @@ from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
 from rlkit.torch.sac.diagnostics import posterior_diagnostics
 from rlkit.torch.sac.policies import PolicySample, TanhGaussianPolicy
+from rlkit.torch.stacked import Together
 
 Step = Callable[[], dict[str, Tensor]]
 LOSSES = ("KL Divergence", "KL Loss", "QF Loss", "VF Loss", "Policy Loss")
@@ -56,6 +57,7 @@ class PEARLSoftActorCritic:
         generator: source of every random number of the updates (on the networks' device).
         num_threads: CPU threads that share the products of a step; each runs its operations alone.
         cuda_graph: on a GPU, capture the step once and replay it.
+        stacked: Q1 and Q2, and policy and V, as batched products; None: on a GPU.
     """
 
     def __init__(
@@ -66,11 +68,15 @@ class PEARLSoftActorCritic:
         generator: torch.Generator,
         num_threads: int = 1,
         cuda_graph: bool = True,
+        stacked: bool | None = None,
     ) -> None:
         self.agent = agent
         self.qf1, self.qf2, self.vf, self.target_vf, self.policy, self.context_encoder = networks
         self.config, self.generator, self.num_threads, self.cuda_graph = config, generator, num_threads, cuda_graph
         self.target_vf.requires_grad_(False)
+        stacked = generator.device.type == "cuda" if stacked is None else stacked
+        self.q_networks = Together([self.qf1, self.qf2], stacked=stacked)
+        self.policy_and_v = Together([self.policy, self.vf], stacked=stacked)
         # Two optimizers, because min Q in the second half must see the Q networks that the first half has stepped.
         self.q_optimizer = adam([(self.qf1, config.qf_lr), (self.qf2, config.qf_lr), (self.context_encoder, config.context_lr)])
         self.policy_optimizer = adam([(self.vf, config.vf_lr), (self.policy, config.policy_lr)])
@@ -112,7 +118,7 @@ class PEARLSoftActorCritic:
 
         # Q networks and encoder (algorithm 1, lines 18-20): the encoder learns from the Q loss through z, and from the KL
         target = self._bellman_target(batch, z.detach())
-        q1, q2 = self.qf1(obs, actions, z), self.qf2(obs, actions, z)
+        q1, q2 = self.q_networks(obs, actions, z)
         qf_loss = functional.mse_loss(q1, target) + functional.mse_loss(q2, target)
         kl = kl_to_standard_normal(z_means, z_vars) if has_posterior else z_means.new_full((), torch.nan)
         kl_loss = cfg.kl_lambda * (kl / num_tasks if cfg.kl_reduction == "mean_task" else kl)
@@ -123,9 +129,9 @@ class PEARLSoftActorCritic:
 
         # V and policy: z is data, and min Q is that of the networks just stepped
         z = z.detach()
-        sample = self.policy.sample(obs, z, noise.action)
-        q_new = torch.minimum(self.qf1(obs, sample.action, z, frozen=True), self.qf2(obs, sample.action, z, frozen=True))
-        v = self.vf(obs, z)
+        heads, v = self.policy_and_v(obs, z)
+        sample = self.policy.sample_of(heads, noise.action)
+        q_new = torch.minimum(*self.q_networks(obs, sample.action, z, frozen=True))
         vf_loss = functional.mse_loss(v, (q_new - sample.log_prob).detach())
         policy_loss = (sample.log_prob - q_new).mean() + self._policy_regularisation(sample)
         self.policy_optimizer.zero_grad()

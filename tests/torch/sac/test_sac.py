@@ -20,7 +20,7 @@ OBS, ACT, LATENT, TASKS, ROWS, CONTEXT_ROWS = 4, 2, 3, 5, 60, 60
 CONFIG = PEARLConfig(meta_batch=TASKS, batch_size=ROWS, embedding_batch_size=CONTEXT_ROWS)
 
 
-def make_trainer(config=CONFIG, dtype=torch.float64, matmul="default") -> PEARLSoftActorCritic:
+def make_trainer(config=CONFIG, dtype=torch.float64, matmul="default", stacked=None) -> PEARLSoftActorCritic:
     generator = torch.Generator().manual_seed(0)
     context_dim = OBS + ACT + 1 + (OBS if config.use_next_obs_in_context else 0)
     options = {"generator": generator, "arithmetic": Arithmetic(matmul)}
@@ -40,7 +40,7 @@ def make_trainer(config=CONFIG, dtype=torch.float64, matmul="default") -> PEARLS
     )
     target = copy.deepcopy(nets["vf"])
     networks = PEARLNetworks(**nets, target_vf=target, policy=policy, context_encoder=encoder)
-    return PEARLSoftActorCritic(agent, networks, config, generator)
+    return PEARLSoftActorCritic(agent, networks, config, generator, stacked=stacked)
 
 
 def draw(generator: torch.Generator, rows: int, dtype=torch.float64) -> Batch:

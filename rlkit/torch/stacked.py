@@ -1,0 +1,103 @@
+"""Several networks applied to the same rows: on a GPU as one batched product a layer, with the same parameters.
+
+A GPU takes as long to begin a small product as to do it, and one network's layer does not fill it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rlkit.torch.networks import Mlp, MlpFunction, Route
+
+Place = tuple[int, slice]
+
+
+class Stack(NamedTuple):
+    """A tensor whose parts are the data of parameters: of one layer's weights, or of its biases, of all networks.
+
+    Attributes:
+        data: [num_networks, out, in] or [num_networks, out]; zero where a network has fewer outputs than another.
+        parameters: which of the networks' own parameters lie in it.
+        places: index of each of them.
+    """
+
+    data: Tensor
+    parameters: list[nn.Parameter]
+    places: list[Place]
+
+    def holds(self) -> bool:
+        """Whether the parameters still lie here: `Module.to` and `copy.deepcopy` give them memory of their own."""
+        parts = (self.data[place] for place in self.places)
+        return all(p.data_ptr() == part.data_ptr() for p, part in zip(self.parameters, parts, strict=True))
+
+
+class Joined(torch.autograd.Function):
+    """Parameters as the stack that they lie in; the stack's gradient as theirs. Nothing is computed and nothing copied."""
+
+    @staticmethod
+    def forward(ctx, data: Tensor, places: list[Place], *parameters: Tensor) -> Tensor:
+        """The stack, which now depends on its parameters."""
+        ctx.places = places
+        return data.view_as(data)
+
+    @staticmethod
+    def backward(ctx, *grads: Any):
+        """Each parameter's part of the gradient, a view."""
+        return None, None, *(grads[0][place] for place in ctx.places)
+
+
+class Together:
+    """Applies several MLPs to the same inputs.
+
+    Stacked, the parameters of all networks become views into common tensors. They stay what they were to everybody else: in
+    `parameters`, `state_dict`, optimizers and checkpoints nothing changes, and what writes them in place writes the stacks.
+    Losses differ from those of the networks one by one by rounding only.
+
+    Args:
+        networks: with equal widths of input and hidden layers.
+        stacked: one batched product a layer instead of one product a network.
+    """
+
+    def __init__(self, networks: Sequence[Mlp], *, stacked: bool) -> None:
+        self.networks, self.stacked = tuple(networks), stacked
+        self._stacks = self._stack() if stacked else []
+
+    def __call__(self, *inputs: Tensor, frozen: bool = False) -> list[Tensor]:
+        """Map the concatenated inputs [..., input_size] to each network's output [..., output_size]; see `Mlp.forward`."""
+        if not self.stacked:
+            return [network(*inputs, frozen=frozen) for network in self.networks]
+        if not all(stack.holds() for stack in self._stacks):
+            self._stacks = self._stack()
+        x = torch.cat(inputs, dim=-1)
+        rows = x.reshape(-1, x.shape[-1])
+        parameters = [s.data if frozen else Joined.apply(s.data, s.places, *s.parameters) for s in self._stacks]
+        route = Route(dtype=self.networks[0].arithmetic.factors_of(rows))
+        outputs = MlpFunction.apply(rows.expand(len(self.networks), -1, -1), route, *parameters)
+        widths = [sum(head.out_features for head in network.heads()) for network in self.networks]
+        return [y[:, :width].view(*x.shape[:-1], width) for y, width in zip(outputs.unbind(0), widths, strict=True)]
+
+    @torch.no_grad()
+    def _stack(self) -> list[Stack]:
+        """Move the parameters into stacks: weights and biases, layer after layer; several heads are one layer."""
+        depths = zip(*(network.linear_layers() for network in self.networks), strict=True)
+        return [self._stack_of([[getattr(part, kind) for part in parts] for parts in depth])
+                for depth in depths for kind in ("weight", "bias")]  # fmt: skip
+
+    @staticmethod
+    def _stack_of(parameters: list[list[nn.Parameter]]) -> Stack:
+        """Stack the parameters [networks][heads] of one layer."""
+        like = parameters[0][0]
+        data = like.new_zeros(len(parameters), max(sum(map(len, heads)) for heads in parameters), *like.shape[1:])
+        stack = Stack(data, [], [])
+        for k, heads in enumerate(parameters):
+            first = 0
+            for parameter in heads:
+                place = k, slice(first, first + len(parameter))
+                data[place] = parameter
+                parameter.data = data[place]
+                stack.parameters.append(parameter)
+                stack.places.append(place)
+                first += len(parameter)
+        return stack
