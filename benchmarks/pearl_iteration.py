@@ -56,7 +56,7 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
     settings = ["seed=0", f"util_params.torch_threads={threads}", f"util_params.physics_threads={threads}"]
     with Watch() as watch, torch_threads(1):
         began = time.perf_counter()
-        config = resolve(load_config(CONFIG, settings))
+        config = resolve(load_config(CONFIG, settings), device)
         experiment = build_pearl(config, device, 0)
         algorithm, algo = experiment.algorithm, config.algo_params
         with closing(experiment.env):

@@ -32,6 +32,7 @@ class MetaRLAlgorithm:
         config: PEARL's settings.
         seed: names the random streams of collection and evaluation.
         save_eval_paths: called with (file name, paths) when `dump_eval_paths` is set.
+        before_rollouts: called when a collection or an evaluation begins, if the agent has to be told of new weights.
     """
 
     def __init__(
@@ -49,11 +50,12 @@ class MetaRLAlgorithm:
         config,
         seed: int,
         save_eval_paths: Callable[[str, Paths], None] = lambda name, paths: None,
+        before_rollouts: Callable[[], None] | None = None,
     ) -> None:
         self.env, self.agent, self.sampler, self.trainer = env, agent, sampler, trainer
         self.replay_buffer, self.encoder_buffer, self.relabeler = replay_buffer, encoder_buffer, relabeler
         self.train_tasks, self.eval_tasks = train_tasks, eval_tasks
-        self.config, self.seed = config, seed
+        self.config, self.seed, self._before_rollouts = config, seed, before_rollouts or (lambda: None)
         self.buffers = {"replay": replay_buffer, "encoder": encoder_buffer}
         self.num_env_steps = self.num_rollouts = 0
         self.evaluation = MetaEvaluation(
@@ -78,6 +80,7 @@ class MetaRLAlgorithm:
     def collect_data(self, iteration: int) -> dict[str, float]:
         """Fill the buffers: the initial pool first, then the visits of this iteration. Source: specs 1.2."""
         cfg = self.config
+        self._before_rollouts()
         self.evaluation.forget()
         if iteration == 0:
             self._collect_initial_pool()
@@ -185,6 +188,7 @@ class MetaRLAlgorithm:
 
     def evaluate(self, iteration: int) -> dict[str, float]:
         """Measure returns on train and test tasks. Source: specs 1.7 C."""
+        self._before_rollouts()
         return self.evaluation.evaluate(iteration)
 
     def online_returns(self) -> list[tuple]:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from rlkit.core.config import Relation
 from rlkit.launchers import ALGORITHMS
-from rlkit.launchers.calibrate import Matmul
+from rlkit.launchers.calibrate import Matmul, RolloutDevice
 from rlkit.torch.sac.config import PEARLConfig, PositiveCount
 
 Index = Annotated[int, Field(ge=0)]
@@ -34,6 +34,7 @@ class UtilConfig:
     matmul: Matmul = "auto"  # route of exact matrix products on the CPU; auto: measured at start
     slice_rows: Index | None = None  # rows that a network multiplies at a time on the CPU; 0: all; null: measured at start
     precision: Literal["float32", "tf32", "bf16"] = "float32"  # of the factors of products in the updates
+    rollout_device: RolloutDevice = "auto"  # where the policy acts; cpu: with a copy of the weights; auto: measured at start
     cuda_graph: bool = True  # on a GPU: capture the gradient step once and replay it
     replay_reserve: PositiveCount | None = None  # rows reserved for the RL buffers; null: as many as the run will hold
     checkpoint_every: PositiveCount = 1  # iterations between two checkpoints

@@ -17,7 +17,7 @@ from typing import Any
 from rlkit.core import config as settings_of
 from rlkit.core.errors import UserError
 from rlkit.launchers import ALGORITHMS
-from rlkit.launchers.calibrate import choose_route
+from rlkit.launchers.calibrate import choose_rollout_device, choose_route
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.machine import default_threads, machine, versions
 
@@ -37,22 +37,30 @@ def algorithm_module(name: str) -> tuple[ModuleType, Callable[..., Any]]:
     return module, getattr(module, function)
 
 
-def resolve(config: ExperimentConfig) -> ExperimentConfig:
+def resolve(config: ExperimentConfig, device: str = "cpu") -> ExperimentConfig:
     """Choose what the configuration leaves to the moment of starting (null, "auto"): seed, lanes, threads, route of products.
 
+    Args:
+        config: checked.
+        device: name of the torch device of networks and buffers.
     Returns:
         The configuration with every choice made; from it the run can be repeated.
+    Raises:
+        UserError: `rollout_device` asks for a GPU, and `device` is none.
     """
     util, threads = config.util_params, default_threads()
     module, _ = algorithm_module(config.algorithm)
     matmul, slice_rows = choose_route(util.matmul, util.slice_rows, util.torch_threads or threads)
+    num_envs = util.num_envs or module.default_num_envs(config)
+    widths = [min(width, num_envs) for width in module.rollout_widths(config)]
     chosen = replace(
         util,
         matmul=matmul,
         slice_rows=slice_rows,
-        num_envs=util.num_envs or module.default_num_envs(config),
+        num_envs=num_envs,
         torch_threads=util.torch_threads or threads,
         physics_threads=util.physics_threads or threads,
+        rollout_device=choose_rollout_device(util.rollout_device, device, matmul, widths),
     )
     seed = secrets.randbelow(2**31) if config.seed is None else config.seed
     return replace(config, util_params=chosen, seed=seed)

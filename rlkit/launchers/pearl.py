@@ -20,6 +20,7 @@ from rlkit.samplers.in_place import InPlacePathSampler
 from rlkit.torch.attention_encoder import AttentionEncoder
 from rlkit.torch.encoders import MlpEncoder
 from rlkit.torch.networks import SLICE_ROWS, Arithmetic, FlattenMlp
+from rlkit.torch.pytorch_util import Copies
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.sac.sac import PEARLNetworks, PEARLSoftActorCritic
@@ -33,7 +34,7 @@ class Experiment:
     """A built experiment: the environment, what acts in it, and the loop that trains it."""
 
     env: MetaEnv
-    agent: PEARLAgent
+    agent: PEARLAgent  # the one that acts; see `build_pearl`
     algorithm: MetaRLAlgorithm
 
     @property
@@ -61,12 +62,17 @@ def build_env(config: Any, tasks: np.ndarray | None = None, num_envs: int | None
 
 def default_num_envs(config: Any) -> int:
     """Lanes that hold the widest rollout of an iteration, at most 128."""
+    return min(128, max(rollout_widths(config)))
+
+
+def rollout_widths(config: Any) -> tuple[int, int]:
+    """Lanes of the widest rollout of an iteration's collection, and of its evaluation."""
     algo = config.algo_params
     runs = config.n_eval_tasks * (2 * algo.num_exp_traj_eval * algo.num_evals + algo.num_steps_per_eval // algo.max_path_length)
     visits = algo.num_tasks_sample * math.ceil(
         max(algo.num_steps_prior, algo.num_extra_rl_steps_posterior) / algo.max_path_length
     )
-    return min(128, max(runs, visits))
+    return visits, runs
 
 
 def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> PEARLNetworks:
@@ -133,6 +139,7 @@ def build_pearl(
     *,
     tasks: np.ndarray | None = None,
     save_eval_paths: Callable[[str, Paths], None] = lambda name, paths: None,
+    copy_weights: bool | None = None,
 ) -> Experiment:
     """Construct a PEARL experiment.
 
@@ -142,6 +149,8 @@ def build_pearl(
         seed: source of every random number but the task set.
         tasks: a stored task set instead of the drawn one.
         save_eval_paths: receives evaluation trajectories when `dump_eval_paths` is set.
+        copy_weights: act on the CPU with copies of encoder and policy, which are brought up to date before each collection and
+            each evaluation; None: where `rollout_device` is "cpu" and the device is another.
     """
     algo, device = config.algo_params, torch.device(device)
     env = build_env(config, tasks)
@@ -157,6 +166,11 @@ def build_pearl(
         num_threads=config.util_params.torch_threads or 1,
         cuda_graph=config.util_params.cuda_graph,
     )
+    acting, before_rollouts = agent, None
+    if copy_weights or (copy_weights is None and config.util_params.rollout_device == "cpu" and device.type != "cpu"):
+        copies = Copies({name: getattr(networks, name) for name in ("context_encoder", "policy")}, "cpu")
+        acting = build_agent(config, networks._replace(**copies.copies))
+        before_rollouts = copies.update
     replay_rows, encoder_rows = projected_rows(config)
     replay_rows = config.util_params.replay_reserve or replay_rows
     replay_buffer, encoder_buffer = (
@@ -167,8 +181,8 @@ def build_pearl(
     )
     algorithm = MetaRLAlgorithm(
         env=env,
-        agent=agent,
-        sampler=InPlacePathSampler(env, agent, algo.max_path_length),
+        agent=acting,
+        sampler=InPlacePathSampler(env, acting, algo.max_path_length),
         trainer=trainer,
         replay_buffer=replay_buffer,
         encoder_buffer=encoder_buffer,
@@ -178,5 +192,6 @@ def build_pearl(
         config=algo,
         seed=seed,
         save_eval_paths=save_eval_paths,
+        before_rollouts=before_rollouts,
     )
-    return Experiment(env, agent, algorithm)
+    return Experiment(env, acting, algorithm)

@@ -11,7 +11,7 @@ from rlkit.launchers.load_config import load_config, parse_config, read_variant
 
 CHANGEABLE = ("algo_params.num_iterations", "util_params.")
 FIXED = ("util_params.debug", "util_params.base_log_dir")  # decided where the run lies and what its counts are
-_OF_THE_MACHINE = ("num_envs", "torch_threads", "physics_threads", "matmul", "slice_rows")
+_OF_THE_MACHINE = ("num_envs", "torch_threads", "physics_threads", "matmul", "slice_rows", "rollout_device")
 CHOSEN_AT_START = ("seed", *(f"util_params.{key}" for key in _OF_THE_MACHINE))
 
 

@@ -59,8 +59,8 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
         SystemExit: the run was stopped; with the exit codes of `exit_codes`.
     """
     requested = config.cut_for_debug() if config.util_params.debug else config
-    config = resolve(requested)
-    device = _device(config, console)
+    device = _device(requested, console)
+    config = resolve(requested, device)
     files = EvalPathFiles()
     experiment = _build(config, device, files)
     with closing(experiment.env):
@@ -91,8 +91,8 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
     """
     if not os.access(run_dir, os.W_OK | os.X_OK):
         raise UserError(f"--resume {run_dir}: the folder is not writable")
-    config = resolve(config)
     device = _device(config, console)
+    config = resolve(config, device)
     record, tasks = settings_of.read_json(run_dir / "variant.json"), load_tasks(run_dir)
     if tasks is None:
         raise UserError(f"--resume {run_dir}: there is no tasks.npz, the task set of the run")

@@ -1,6 +1,7 @@
 """Small helpers around PyTorch that several algorithms share."""
 
-from collections.abc import Iterable, Iterator
+import copy
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -59,6 +60,24 @@ def tensor_cores(enabled: bool) -> Iterator[None]:
 def soft_update_(source: nn.Module, target: nn.Module, tau: float) -> None:
     """Move the target's parameters towards the source's: target <- (1 - tau) target + tau source."""
     torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), tau)
+
+
+class Copies:
+    """Copies of networks on another device, which follow them when told to.
+
+    Attributes:
+        copies: under the names of the networks.
+    """
+
+    def __init__(self, networks: Mapping[str, nn.Module], device: torch.device | str) -> None:
+        """Copy the networks as they are."""
+        self._networks = dict(networks)
+        self.copies: dict[str, Any] = {name: copy.deepcopy(network).to(device) for name, network in networks.items()}
+
+    def update(self) -> None:
+        """Take over the networks' present weights, in place; waits for their device."""
+        for name, network in self._networks.items():
+            self.copies[name].load_state_dict(network.state_dict())
 
 
 def adam(groups: list[tuple[nn.Module, float]]) -> torch.optim.Adam:

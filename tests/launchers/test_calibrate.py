@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from rlkit.launchers.calibrate import choose_route
+from rlkit.core.errors import UserError
+from rlkit.launchers.calibrate import _acting, choose_rollout_device, choose_route
 from rlkit.torch.networks import SLICE_ROWS
 
 
@@ -46,3 +47,37 @@ def test_the_measurement_gives_a_known_route_in_about_a_second_of_cpu_time():
     matmul, slice_rows = choose_route("auto", None, 2)
     assert matmul in ("default", "onednn") and slice_rows in (0, SLICE_ROWS)
     assert time.thread_time() - start < 5.0
+
+
+def never(*arguments):
+    raise AssertionError("measured")
+
+
+@pytest.mark.parametrize("wanted", ["auto", "cpu"])
+def test_without_a_gpu_the_policy_acts_on_the_cpu_and_nothing_is_measured(wanted):
+    assert choose_rollout_device(wanted, "cpu", "default", [10, 128], never) == "cpu"
+
+
+def test_the_measurement_of_acting_gives_seconds():
+    seconds_of = _acting("cpu", "default", repeats=3)
+    assert 0 < seconds_of("cpu", 1) < 1
+
+
+def test_without_a_gpu_acting_on_one_is_refused():
+    with pytest.raises(
+        UserError, match=r'^util_params.rollout_device = "gpu": expected "auto" or "cpu", because .* trains on the'
+    ):
+        choose_rollout_device("gpu", "cpu", "default", [10], never)
+
+
+@pytest.mark.parametrize("wanted", ["cpu", "gpu"])
+def test_on_a_gpu_what_was_asked_for_is_taken(wanted):
+    assert choose_rollout_device(wanted, "cuda:0", "default", [10], never) == wanted
+
+
+@pytest.mark.parametrize(("widths", "chosen"), [([10, 15], "cpu"), ([10, 128], "gpu")])
+def test_the_policy_acts_where_all_widths_together_take_less_time(widths, chosen):
+    def seconds_of(place, width):  # a GPU takes as long for any number of lanes
+        return 0.006 * width if place == "cpu" else 0.15
+
+    assert choose_rollout_device("auto", "cuda:0", "default", widths, seconds_of) == chosen

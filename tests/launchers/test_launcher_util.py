@@ -83,7 +83,7 @@ def test_what_is_left_open_is_chosen_at_the_start_and_what_is_given_stays():
     util = chosen.util_params
     assert None not in (chosen.seed, util.num_envs, util.torch_threads, util.physics_threads)
     assert resolve(chosen) == chosen
-    threads = replace(util, num_envs=3, torch_threads=5, physics_threads=7, matmul="onednn", slice_rows=9)
+    threads = replace(util, num_envs=3, torch_threads=5, physics_threads=7, matmul="onednn", slice_rows=9, rollout_device="cpu")
     given = replace(config, seed=0, util_params=threads)
     assert resolve(given) == given
 
@@ -111,5 +111,6 @@ def test_a_variant_json_is_a_configuration_that_repeats_its_run(tmp_path):
 def test_a_variant_json_tells_what_was_left_open(tmp_path):
     requested = parse_config({"env_name": "point-robot", "n_train_tasks": 1, "n_eval_tasks": 1, "seed": 3}, "here")
     record = variant_record(resolve(requested), requested, "first-try", "cpu")
-    machine_keys = ("matmul", "num_envs", "physics_threads", "slice_rows", "torch_threads")
-    assert record["requested"] == {f"util_params.{key}": "auto" if key == "matmul" else None for key in machine_keys}
+    machine_keys = ("matmul", "num_envs", "physics_threads", "rollout_device", "slice_rows", "torch_threads")
+    measured = ("matmul", "rollout_device")
+    assert record["requested"] == {f"util_params.{key}": "auto" if key in measured else None for key in machine_keys}

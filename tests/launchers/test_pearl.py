@@ -155,6 +155,28 @@ def test_contexts_of_episodes_are_the_newest_ones_while_collecting_and_whole_one
     assert np.isfinite(row["QF Loss"]) and np.isfinite(row["KL Divergence"])
 
 
+@pytest.mark.parametrize("changes", [{}, {"use_information_bottleneck": False}, EPISODES[0]], ids=str)
+def test_an_agent_that_acts_with_copied_weights_leaves_the_same_numbers(changes):
+    shared, copied = (build_pearl(make_config(**changes), "cpu", 0, copy_weights=copies) for copies in (False, True))
+    assert copied.agent.policy is not copied.networks["policy"] and shared.agent.policy is shared.networks["policy"]
+    np.testing.assert_equal(iterate(copied, range(2)), iterate(shared, range(2)))
+    assert torch.equal(weights(copied), weights(shared))
+
+
+def test_copied_weights_follow_when_a_phase_of_acting_begins_and_not_while_training():
+    experiment = build_pearl(make_config(), "cpu", 0, copy_weights=True)
+    acting, trained = experiment.agent.policy.last_fc.weight, experiment.networks["policy"].last_fc.weight
+    experiment.algorithm.collect_data(0)
+    before = acting.clone()
+    experiment.algorithm.do_training(0)
+    assert torch.equal(acting, before) and not torch.equal(trained, before)
+    experiment.algorithm.evaluate(0)
+    assert torch.equal(acting, trained)
+    experiment.algorithm.do_training(1)
+    experiment.algorithm.collect_data(1)
+    assert torch.equal(acting, trained)
+
+
 def test_weights_are_the_same_however_often_is_evaluated():
     every, sometimes = (build_pearl(make_config(), "cpu", 0) for _ in range(2))
     rows = iterate(every, range(3))

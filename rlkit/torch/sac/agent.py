@@ -114,6 +114,7 @@ class PEARLAgent:
         """
         lengths = torch.tensor([len(rows) for rows in context], device=self.z_means.device)
         rows = context if isinstance(context, Tensor) else pad_sequence(list(context), batch_first=True)
+        rows = rows.to(self.z_means.device)  # an agent may act on another device than the buffers'
         columns = torch.arange(rows.shape[1], device=rows.device)
         ragged = not all(len(rows) == len(context[0]) for rows in context)
         with tensor_cores(False):
