@@ -122,6 +122,18 @@ class Episodes:
         episode = torch.searchsorted(ends, steps, right=True)
         return first.gather(1, episode) + steps - (ends - lengths).gather(1, episode)
 
+    def random_rows_of_few(self, ids: Tensor, most: int, num_rows: int, generator: torch.Generator) -> Tensor:
+        """Draw for each task k uniformly from 1 ... most, then k consecutive episodes from a uniformly drawn first one, then rows
+        of these uniformly with replacement: row numbers [m, num_rows]. A task with fewer than k gives all.
+
+        Nothing waits for the device.
+        """
+        bounds, counts, shape = self.bounds.index_select(0, ids), self.counts.index_select(0, ids).unsqueeze(1), (len(ids), 1)
+        wanted = torch.minimum(torch.randint(1, most + 1, shape, generator=generator, device=self.device), counts)
+        drawn = torch.randint(LARGE, shape, generator=generator, device=self.device) % (counts - wanted + 1)
+        begin, end = bounds.gather(1, drawn), bounds.gather(1, drawn + wanted)
+        return begin + torch.randint(LARGE, (len(ids), num_rows), generator=generator, device=self.device) % (end - begin)
+
     def random_stretch(self, ids: Tensor, most: int, horizon: int, generator: torch.Generator) -> Stretch:
         """Draw for each task k uniformly from 1 ... most, then k consecutive episodes from a uniformly drawn boundary.
 

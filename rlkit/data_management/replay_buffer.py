@@ -84,6 +84,14 @@ class MultiTaskReplayBuffer(RowStore):
         ids = self._filled_tasks(task_ids, whole=True)
         return self.gather(ids, self.episodes.random_rows(ids, batch_size, generator) % self.capacity)
 
+    def random_batch_of_few(self, task_ids: TaskIds, most: int, batch_size: int, generator: torch.Generator) -> Batch:
+        """Draw batch_size transitions of 1 to `most` consecutive trajectories of each task; see `Episodes.random_rows_of_few`.
+
+        Arguments and errors as for `random_trajectories`.
+        """
+        ids = self._filled_tasks(task_ids, whole=True)
+        return self.gather(ids, self.episodes.random_rows_of_few(ids, most, batch_size, generator) % self.capacity)
+
     def random_episodes(self, task_ids: TaskIds, most: int, horizon: int, generator: torch.Generator) -> EpisodeBatch:
         """Draw 1 to `most` consecutive episodes of each task; see `Episodes.random_stretch`. Errors as above."""
         ids = self._filled_tasks(task_ids, whole=True)

@@ -50,6 +50,7 @@ class PEARLConfig:
     embedding_mini_batch_size: Count = 0  # last context rows to backpropagate through; 0: all, as the mlp encoder always does
     rl_batch_sampling: Literal["transitions", "trajectories"] = "transitions"  # RL rows singly, or whole episodes up to so many
     context_source: Literal["recent", "whole", "rl_batch"] = "recent"  # training context: encoder, RL rows, RL batch
+    context_trajectories: PositiveCount | None = None  # its rows are of 1 ... so many trajectories, a random number; null: of all
     discount: Fraction = 0.99  # gamma
     soft_target_tau: Fraction = 0.005  # share of V that moves into target V at every step
     policy_lr: NonNegative = 3e-4  # Adam step sizes
@@ -112,12 +113,16 @@ class PEARLConfig:
             yield Relation(("embedding_mini_batch_size", "embedding_batch_size"), expected)
         if self.takes_episodes and self.context_source != "recent":
             yield Relation(("context_source", "encoder", "recurrent"), '"recent": it takes episodes of the encoder buffer')
+        if self.context_trajectories is not None and (self.takes_episodes or self.context_source != "recent"):
+            expected = 'null, or the "mlp" encoder and the "recent" source: other contexts have their own trajectories'
+            yield Relation(("context_trajectories", "encoder", "recurrent", "context_source"), expected)
         if self.takes_episodes and self.eval_protocol != "online":
             yield Relation(("eval_protocol", "encoder", "recurrent"), '"online": the other draws single rows')
-        whole = self.takes_episodes or self.rl_batch_sampling == "trajectories"
+        whole = self.takes_episodes or self.rl_batch_sampling == "trajectories" or self.context_trajectories is not None
         if whole and self.replay_buffer_size < self.max_path_length:
             expected = "room for a whole trajectory"
-            yield Relation(("replay_buffer_size", "max_path_length", "encoder", "recurrent", "rl_batch_sampling"), expected)
+            keys = ("replay_buffer_size", "max_path_length", "encoder", "recurrent", "rl_batch_sampling", "context_trajectories")
+            yield Relation(keys, expected)
 
     def cut_for_debug(self) -> "PEARLConfig":
         """Cut the counts to the smallest with which a run still collects, trains, evaluates and saves.

@@ -205,11 +205,15 @@ class PEARLSoftActorCritic:
         if cfg.takes_episodes:
             episodes = encoder_buffer.random_episodes(task_ids, cfg.context_episodes, cfg.max_path_length, generator)
             return episodes, rl_rows(task_ids, cfg.batch_size, generator)
+        size, most = cfg.embedding_batch_size, cfg.context_trajectories
         if cfg.context_source == "rl_batch":
             batch = rl_rows(task_ids, cfg.batch_size, generator)
-            return Batch(*(column[:, : cfg.embedding_batch_size] for column in batch)), batch
-        source = replay_buffer if cfg.context_source == "whole" else encoder_buffer
-        context_rows = source.random_batch(task_ids, cfg.embedding_batch_size, generator)
+            return Batch(*(column[:, :size] for column in batch)), batch
+        if most is not None:
+            context_rows = encoder_buffer.random_batch_of_few(task_ids, most, size, generator)
+        else:
+            source = replay_buffer if cfg.context_source == "whole" else encoder_buffer
+            context_rows = source.random_batch(task_ids, size, generator)
         return context_rows, rl_rows(task_ids, cfg.batch_size, generator)
 
     def train(

@@ -17,6 +17,8 @@ def load(util_params=None, **algo_params):
     [
         {"context_source": "whole"},
         {"context_source": "rl_batch", "embedding_batch_size": 256, "embedding_mini_batch_size": 256},
+        {"context_trajectories": 3, "embedding_batch_size": 7, "embedding_mini_batch_size": 0},
+        {"context_trajectories": None, "encoder": "gru"},
         {"kl_reduction": "mean_task"},
         {"posterior_from_start": True, "update_post_train": 0},
         {"posterior_from_start": True, "update_post_train": 3},
@@ -38,6 +40,10 @@ def test_an_option_is_taken_over_as_it_is_given(options):
             {"context_source": "rl_batch", "embedding_batch_size": 257, "embedding_mini_batch_size": 257},
             "algo_params.embedding_batch_size = 257, algo_params.batch_size = 256: expected the context to fit",
         ),
+        ({"context_trajectories": 0}, "algo_params.context_trajectories = 0: expected an integer, at least 1 or null"),
+        ({"context_trajectories": 2, "recurrent": True}, 'expected null, or the "mlp" encoder and the "recent" source'),
+        ({"context_trajectories": 2, "context_source": "whole"}, 'expected null, or the "mlp" encoder and the "recent" source'),
+        ({"context_trajectories": 2, "replay_buffer_size": 199}, "expected room for a whole trajectory"),
         ({"kl_reduction": "mean"}, 'algo_params.kl_reduction = "mean": expected one of "sum", "mean_task"'),
         (
             {"update_post_train": 0},

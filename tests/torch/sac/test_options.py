@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -156,11 +157,30 @@ def test_context_of_the_rl_batch_is_its_first_rows(sparse):
         assert torch.equal(context, expected)
 
 
+def test_a_context_of_few_trajectories_has_rows_of_that_many_recent_ones():
+    few, every = (contexts_of_a_step(num_steps_prior=80, context_trajectories=most) for most in (2, None))
+    behind = []
+    for algorithm, steps in (few, every):
+        buffer = algorithm.encoder_buffer
+        places = {}  # row -> task and number of its trajectory
+        for task in range(buffer.num_tasks):
+            rows, lengths = buffer.copy_of(task)
+            for i, row in enumerate(rows):
+                places[row[: buffer.obs_dim + buffer.act_dim + 1].numpy().tobytes()] = task, i // lengths[0]
+        contexts = [context for _, step, *_ in steps for context in step]
+        assert {len(context) for context in contexts} == {8}
+        behind.append([len({places[row.numpy().tobytes()] for row in context}) for context in contexts])
+    assert set(behind[0]) == {1, 2}
+    assert 0.35 < np.mean(np.array(behind[0]) == 1) < 0.65
+    assert max(behind[1]) > 2
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {"context_source": "whole"},
         {"context_source": "rl_batch"},
+        {"context_trajectories": 2},
         {"kl_reduction": "mean_task", "gradient_clip": 1.0, "target_clip": 10.0, "min_sigma": 0.1},
         {"use_information_bottleneck": False, "gradient_clip": 1.0},
     ],
