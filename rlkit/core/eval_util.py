@@ -74,6 +74,34 @@ def success_rate(env: MetaEnv, paths: Paths) -> float:
     return math.nan if success is None else float(success.mean())
 
 
+def success_shares(env: MetaEnv, adaptation: Adaptation, num_explored: int) -> tuple[float, float, float]:
+    """HFR's three success rates of a meta-test; a trajectory succeeds if its last step has reached what the task asks for.
+
+    Args:
+        env: says what success is; where it does not, all three are nan.
+        adaptation: the meta-test.
+        num_explored: trajectories of each run that do not count for the second and the third.
+    Returns:
+        The share of runs whose last trajectory succeeds, of trajectories from the num_explored-th on that do, and of runs
+        with at least one such; nan where no trajectory counts. Source: specs/hfr.md 1.9.
+    """
+    ran = np.stack([paths.lengths > 0 for paths in adaptation.trajectories])
+    succeeded = np.zeros(ran.shape, bool)
+    for n, paths in enumerate(adaptation.trajectories):
+        last = paths.outcomes[np.arange(paths.num_paths), np.maximum(paths.lengths, 1) - 1]
+        success = env.success(last, env.tasks[paths.task_ids])
+        if success is None:
+            return math.nan, math.nan, math.nan
+        succeeded[n] = success & ran[n]
+    final = float(succeeded[adaptation.final()].mean())
+    counting: np.ndarray = ran[num_explored:]
+    counted: np.ndarray = succeeded[num_explored:]
+    runs = np.flatnonzero(counting.any(axis=0))
+    if not len(runs):
+        return final, math.nan, math.nan
+    return final, float(counted.sum() / counting.sum()), float(counted[:, runs].any(axis=0).mean())
+
+
 def evaluate_adaptation(
     env: MetaEnv,
     policy: MetaPolicy,

@@ -56,7 +56,7 @@ class MetaRLAlgorithm:
         self.replay_buffer, self.encoder_buffer, self.relabeler = replay_buffer, encoder_buffer, relabeler
         self.train_tasks, self.eval_tasks = train_tasks, eval_tasks
         self.config, self.seed, self._before_rollouts = config, seed, before_rollouts or (lambda: None)
-        self.buffers = {"replay": replay_buffer, "encoder": encoder_buffer}
+        self.buffers = {"replay": replay_buffer, "encoder": encoder_buffer, **relabeler.buffers}
         self.num_env_steps = self.num_rollouts = 0
         self.evaluation = MetaEvaluation(
             env=env,
@@ -73,7 +73,7 @@ class MetaRLAlgorithm:
     @property
     def networks(self) -> dict[str, Any]:
         """The networks by the names of their weight files."""
-        return self.trainer.networks
+        return {**self.trainer.networks, **self.relabeler.networks}
 
     # Collection
 
@@ -86,7 +86,7 @@ class MetaRLAlgorithm:
             self._collect_initial_pool()
         draws = stream(self.seed, "visits", iteration).integers(len(self.train_tasks), size=cfg.num_tasks_sample)
         visits = [self.train_tasks[i] for i in draws]
-        self.relabeler.begin_visits(visits)
+        self.relabeler.begin_visits(visits, iteration)
         started = np.zeros(len(visits), dtype=np.int64)
         for num_steps, posterior, to_encoder in (
             (cfg.num_steps_prior, False, True),
@@ -142,6 +142,7 @@ class MetaRLAlgorithm:
             paths = self.sampler.obtain_samples([visits[v] for v, _ in lanes], generators, given, z_generators=of_z)
             self.relabeler.store(paths, to_encoder=to_encoder, visits=[v for v, _ in lanes])
             self._count(paths, [v for v, _ in lanes], steps, started)
+        self.relabeler.end_block(group_size if posterior else 0)
 
     def _context(self, iteration: int, visit: int, group: int, first: int, contexts: dict):
         """The context batch of one group of a visit's block, drawn once; None where the prior is used.
@@ -205,6 +206,7 @@ class MetaRLAlgorithm:
         """All that the next iteration depends on, beside the buffers' rows. Random streams need none: they are keyed."""
         return {
             "trainer": self.trainer.state_dict(),
+            "relabeler": self.relabeler.state_dict(),
             "num_env_steps": self.num_env_steps,
             "num_rollouts": self.num_rollouts,
         }
@@ -212,4 +214,5 @@ class MetaRLAlgorithm:
     def load_state_dict(self, state: dict) -> None:
         """Take over a state that `state_dict` returned."""
         self.trainer.load_state_dict(state["trainer"])
+        self.relabeler.load_state_dict(state.get("relabeler", {}))  # checkpoints of before it had a state lack it
         self.num_env_steps, self.num_rollouts = state["num_env_steps"], state["num_rollouts"]

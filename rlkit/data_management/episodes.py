@@ -156,6 +156,23 @@ class Episodes:
         numbers = begin + torch.arange(width, device=self.device)
         return self._stretch(bounds, torch.minimum(numbers, end - 1), numbers < end)
 
+    def chosen(self, ids: Tensor, draws: Tensor, num_steps: int) -> Stretch:
+        """The first num_steps steps (all, padded, of a shorter one) of episodes chosen by large random integers.
+
+        Args:
+            ids: tasks [m] on the device, each with episodes.
+            draws: [m, k] int64, likewise; modulo the number of episodes they are uniform up to n / 2^63.
+            num_steps: of each episode.
+        Returns:
+            Each task's k episodes one after another, [m, k num_steps]. Nothing waits for the device.
+        """
+        bounds = self.bounds.index_select(0, ids)
+        episode = draws % self.counts.index_select(0, ids).unsqueeze(1)
+        begin, end = bounds.gather(1, episode).unsqueeze(2), bounds.gather(1, episode + 1).unsqueeze(2)
+        numbers = begin + torch.arange(num_steps, device=self.device)
+        parts = torch.minimum(numbers, end - 1), numbers == begin, numbers < end
+        return Stretch(*(part.flatten(1) for part in parts))
+
     def newest(self, task_id: int, num_rows: int) -> Stretch:
         """The newest episodes of one task that have at least num_rows rows together, all if there are fewer; no padding."""
         bounds = self._bounds[task_id, : self._counts[task_id] + 1]

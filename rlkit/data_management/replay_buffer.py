@@ -97,6 +97,16 @@ class MultiTaskReplayBuffer(RowStore):
         ids = self._filled_tasks(task_ids, whole=True)
         return self._episodes(ids, self.episodes.random_stretch(ids, most, horizon, generator))
 
+    def chosen_rows(self, task_ids: TaskIds, draws: Tensor) -> Batch:
+        """Fetch the rows [m, k] that large random integers name: modulo the sizes they are uniform. Errors as above."""
+        ids = self._filled_tasks(task_ids)
+        return self.gather(ids, draws % self.sizes.index_select(0, ids).unsqueeze(1))
+
+    def chosen_episodes(self, task_ids: TaskIds, draws: Tensor, num_steps: int) -> EpisodeBatch:
+        """Fetch the first num_steps steps of the episodes [m, k] that large random integers name; see `Episodes.chosen`."""
+        ids = self._filled_tasks(task_ids, whole=True)
+        return self._episodes(ids, self.episodes.chosen(ids, draws, num_steps))
+
     def newest_episodes(self, task_id: int, num_rows: int) -> EpisodeBatch:
         """Take the newest episodes of one task, [1, n], that have at least num_rows rows together; errors as above."""
         return self._episodes(self._filled_tasks([task_id], whole=True), self.episodes.newest(task_id, num_rows))

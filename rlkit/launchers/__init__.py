@@ -5,4 +5,5 @@ Names of algorithms stand in a table and are imported when asked for, so that th
 
 ALGORITHMS = {
     "pearl": "rlkit.launchers.pearl:build_pearl",
+    "hfr": "rlkit.launchers.hfr:build_hfr",
 }

@@ -55,10 +55,10 @@ def requirements(config: ExperimentConfig) -> str:
     networks = module.build_networks(config, env, torch.Generator())
     row_bytes = FLOAT_BYTES * (2 * env.obs_dim + env.act_dim + 3)
     env.close()
-    replay_rows, encoder_rows = module.projected_rows(config)
+    rows = module.projected_rows(config)
     learned = sum(parameter.numel() for network in networks for parameter in network.parameters()) * FLOAT_BYTES
-    replay, encoder = replay_rows * row_bytes, encoder_rows * row_bytes
-    memory = replay + encoder + 4 * learned + PROCESS_BYTES  # a parameter, its gradient, two moments of Adam
+    replay, contexts = rows.replay * row_bytes, (rows.encoder + rows.sampler) * row_bytes
+    memory = replay + contexts + 4 * learned + PROCESS_BYTES  # a parameter, its gradient, two moments of Adam
     disk = replay + _encoder_segments(config) * row_bytes + 2 * 3 * learned + learned  # two states, the weight files
     total = steps.initial + algo.num_iterations * steps.iteration
     return "\n".join(
@@ -66,7 +66,7 @@ def requirements(config: ExperimentConfig) -> str:
             f"environment steps: {total:,} ({steps.initial:,} at first, {steps.iteration:,} per iteration), "
             f"beside {steps.evaluation:,} per evaluation",
             f"gradient steps: {algo.num_iterations * gradient_steps:,} ({gradient_steps:,} per iteration)",
-            f"memory: about {_size(memory)}, of which replay data {_size(replay + encoder)} ({row_bytes} bytes a row)",
+            f"memory: about {_size(memory)}, of which replay data {_size(replay + contexts)} ({row_bytes} bytes a row)",
             f"disk: about {_size(disk)} in a folder under {config.util_params.base_log_dir}",
         ]
     )

@@ -13,7 +13,9 @@ from rlkit.core.config import Problem, Relation
 from rlkit.core.describe import as_json
 from rlkit.envs import ENVS, env_class, make_env
 from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.hfr_config import HFRExperiment
 
+SCHEMAS: dict[str, type[ExperimentConfig]] = {"pearl": ExperimentConfig, "hfr": HFRExperiment}
 LAUNCHER_KEYWORDS = ("num_envs", "physics_threads", "dtype")  # of environment constructors; never in env_params
 RECORD_KEYS = ("exp_name", "requested", "versions", "machine")  # of variant.json: what a run was, beside its configuration
 
@@ -39,7 +41,9 @@ def read_variant(path: str | Path) -> dict[str, Any]:
 
 def parse_config(data: Mapping[str, Any], source: str) -> ExperimentConfig:
     """Check a configuration given as a dictionary; `source` names it in the message of the UserError."""
-    config, problems = settings_of.inspect(data, ExperimentConfig)
+    schema = SCHEMAS.get(str(data.get("algorithm", "pearl")), ExperimentConfig)
+    config, problems = settings_of.inspect(data, schema)
+    problems = [_of_another_algorithm(problem, schema) for problem in problems]
     doubtful = {key for problem in problems for key in problem.keys}
     if "env_name" not in doubtful:
         env_params, found = _inspect_environment(config, doubtful)
@@ -47,6 +51,16 @@ def parse_config(data: Mapping[str, Any], source: str) -> ExperimentConfig:
         config = replace(config, env_params=env_params)
     settings_of.raise_problems(problems, source)
     return config
+
+
+def _of_another_algorithm(problem: Problem, schema: type[ExperimentConfig]) -> Problem:
+    """If a key is unknown to this algorithm and known to another, say so instead."""
+    key = problem.keys[0]
+    for name, other in SCHEMAS.items():
+        if key not in settings_of.known_keys(schema) and key in settings_of.known_keys(other):
+            setting = problem.message.split(": ", 1)[0]
+            return Problem(problem.keys, f'{setting}: this is an {name.upper()} config: add "algorithm": "{name}"')
+    return problem
 
 
 def env_schema(env_name: str) -> type:

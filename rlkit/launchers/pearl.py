@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 from rlkit.core.meta_rl_algorithm import MetaRLAlgorithm
 from rlkit.core.seeding import torch_seed
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.relabeler import OriginalLabels
+from rlkit.data_management.relabeler import OriginalLabels, Relabeler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs import make_env
 from rlkit.envs.base import MetaEnv
@@ -115,8 +115,16 @@ def build_agent(config: Any, networks: PEARLNetworks) -> PEARLAgent:
     )
 
 
-def projected_rows(config: Any) -> tuple[int, int]:
-    """Rows that the RL buffers and the encoder buffers hold at most by the end of the run, all train tasks together.
+class Rows(NamedTuple):
+    """Rows of all train tasks together in each kind of buffer."""
+
+    replay: int
+    encoder: int
+    sampler: int = 0
+
+
+def projected_rows(config: Any) -> Rows:
+    """Rows that the buffers hold at most by the end of the run.
 
     Episodes that end early overshoot a block by less than a horizon.
     """
@@ -129,7 +137,31 @@ def projected_rows(config: Any) -> tuple[int, int]:
     per_visit = to_encoder + whole(algo.num_extra_rl_steps_posterior)
     initial = whole(algo.num_initial_steps)
     replay = tasks * initial + algo.num_iterations * algo.num_tasks_sample * per_visit
-    return min(replay, tasks * algo.replay_buffer_size), min(tasks * max(initial, to_encoder), tasks * algo.replay_buffer_size)
+    largest = tasks * algo.replay_buffer_size
+    return Rows(min(replay, largest), min(tasks * max(initial, to_encoder), largest))
+
+
+def build_buffer(config: Any, env: MetaEnv, device: torch.device | str, reserve_rows: int) -> MultiTaskReplayBuffer:
+    """Construct an empty buffer of the train tasks."""
+    options: dict[str, Any] = {"capacity": config.algo_params.replay_buffer_size, "device": device}
+    return MultiTaskReplayBuffer(config.n_train_tasks, env.obs_dim, env.act_dim, reserve_rows=reserve_rows, **options)
+
+
+class Parts(NamedTuple):
+    """What a relabeler may need of an experiment under construction."""
+
+    config: Any
+    env: MetaEnv
+    agent: PEARLAgent
+    networks: PEARLNetworks
+    replay_buffer: MultiTaskReplayBuffer
+    encoder_buffer: MultiTaskReplayBuffer
+    seed: int
+
+
+def original_labels(parts: Parts) -> Relabeler:
+    """Construct PEARL's relabeler."""
+    return OriginalLabels(parts.replay_buffer, parts.encoder_buffer, parts.config.algo_params.num_tasks_sample)
 
 
 def build_pearl(
@@ -140,6 +172,8 @@ def build_pearl(
     tasks: np.ndarray | None = None,
     save_eval_paths: Callable[[str, Paths], None] = lambda name, paths: None,
     copy_weights: bool | None = None,
+    make_relabeler: Callable[[Parts], Relabeler] = original_labels,
+    loop: type[MetaRLAlgorithm] = MetaRLAlgorithm,
 ) -> Experiment:
     """Construct a PEARL experiment.
 
@@ -151,6 +185,7 @@ def build_pearl(
         save_eval_paths: receives evaluation trajectories when `dump_eval_paths` is set.
         copy_weights: act on the CPU with copies of encoder and policy, which are brought up to date before each collection and
             each evaluation; None: where `rollout_device` is "cpu" and the device is another.
+        make_relabeler, loop: what another algorithm has in place of PEARL's.
     """
     algo, device = config.algo_params, torch.device(device)
     env = build_env(config, tasks)
@@ -171,22 +206,17 @@ def build_pearl(
         copies = Copies({name: getattr(networks, name) for name in ("context_encoder", "policy")}, "cpu")
         acting = build_agent(config, networks._replace(**copies.copies))
         before_rollouts = copies.update
-    replay_rows, encoder_rows = projected_rows(config)
-    replay_rows = config.util_params.replay_reserve or replay_rows
-    replay_buffer, encoder_buffer = (
-        MultiTaskReplayBuffer(
-            config.n_train_tasks, env.obs_dim, env.act_dim, capacity=algo.replay_buffer_size, device=device, reserve_rows=rows
-        )
-        for rows in (replay_rows, encoder_rows)
-    )
-    algorithm = MetaRLAlgorithm(
+    rows = projected_rows(config)
+    replay_buffer = build_buffer(config, env, device, config.util_params.replay_reserve or rows.replay)
+    encoder_buffer = build_buffer(config, env, device, rows.encoder)
+    algorithm = loop(
         env=env,
         agent=acting,
         sampler=InPlacePathSampler(env, acting, algo.max_path_length),
         trainer=trainer,
         replay_buffer=replay_buffer,
         encoder_buffer=encoder_buffer,
-        relabeler=OriginalLabels(replay_buffer, encoder_buffer, algo.num_tasks_sample),
+        relabeler=make_relabeler(Parts(config, env, agent, networks, replay_buffer, encoder_buffer, seed)),
         train_tasks=range(config.n_train_tasks),
         eval_tasks=range(len(env.tasks) - config.n_eval_tasks, len(env.tasks)),
         config=algo,

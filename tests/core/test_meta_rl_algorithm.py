@@ -26,12 +26,16 @@ class RecordingRelabeler:
 
     def __init__(self):
         self.visits, self.stored, self.drawn = [], [], []
+        self.blocks, self.buffers, self.networks = [], {}, {}
 
-    def begin_visits(self, task_ids):
+    def begin_visits(self, task_ids, iteration):
         self.visits.append(list(task_ids))
 
     def store(self, paths, *, to_encoder, visits=None):
         self.stored.append((to_encoder, visits, paths.task_ids.tolist(), paths.lengths.tolist()))
+
+    def end_block(self, group_size):
+        self.blocks.append((len(self.stored), group_size))
 
     def collection_context(self, visit, generator, num_rows):
         self.drawn.append((visit, num_rows, len(self.stored)))

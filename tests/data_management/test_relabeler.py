@@ -35,7 +35,7 @@ def test_initial_pool_goes_to_the_trajectories_own_tasks_in_both_buffers():
 def test_visits_replace_the_encoder_rows_of_their_task_only_and_never_the_rl_rows():
     relabeler, replay, encoder = make_relabeler()
     relabeler.store(make_paths([0, 1], 0), to_encoder=True)
-    relabeler.begin_visits([1])
+    relabeler.begin_visits([1], 0)
     relabeler.store(make_paths([1], 10), to_encoder=True, visits=[0])
     relabeler.store(make_paths([1], 20), to_encoder=False, visits=[0])
     relabeler.end_collection(0)
@@ -46,7 +46,7 @@ def test_visits_replace_the_encoder_rows_of_their_task_only_and_never_the_rl_row
 
 def test_two_visits_of_one_task_do_not_see_each_other_and_the_last_one_stays():
     relabeler, _, encoder = make_relabeler()
-    relabeler.begin_visits([1, 1])
+    relabeler.begin_visits([1, 1], 0)
     relabeler.store(make_paths([1, 1], 10), to_encoder=True, visits=[0, 1])
     rng = np.random.default_rng(0)
     assert set(relabeler.collection_context(0, rng, 50).rewards.flatten().tolist()) == {10, 11}
@@ -57,9 +57,9 @@ def test_two_visits_of_one_task_do_not_see_each_other_and_the_last_one_stays():
 
 def test_next_collection_begins_without_rows():
     relabeler, _, _ = make_relabeler()
-    relabeler.begin_visits([1])
+    relabeler.begin_visits([1], 0)
     relabeler.store(make_paths([1], 10), to_encoder=True, visits=[0])
     relabeler.end_collection(0)
-    relabeler.begin_visits([2])
+    relabeler.begin_visits([2], 0)
     with pytest.raises(ValueError, match="without rows"):
         relabeler.collection_context(0, np.random.default_rng(0), 5)

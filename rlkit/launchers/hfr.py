@@ -1,0 +1,80 @@
+"""Builds HFR: PEARL with a relabeler more. Everything else is `rlkit.launchers.pearl`'s."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from rlkit.core.hfr_columns import HFRColumns
+from rlkit.data_management.relabeler import Relabeler
+from rlkit.launchers.pearl import (
+    Experiment,
+    Parts,
+    Rows,
+    build_buffer,
+    build_env,
+    build_networks,
+    build_pearl,
+    default_num_envs,
+    original_labels,
+)
+from rlkit.launchers.pearl import projected_rows as pearl_rows
+from rlkit.torch.hfr.foresight import Foresight
+from rlkit.torch.hfr.methods import ForesightOfTask, ReturnOfTask, TransitionsByCritic, UniformTask
+from rlkit.torch.hfr.relabelers import HindsightLabels
+from rlkit.torch.pytorch_util import sharing_threads
+
+__all__ = ["build_env", "build_hfr", "build_networks", "default_num_envs", "projected_rows"]
+
+
+def projected_rows(config: Any) -> Rows:
+    """Rows that the buffers hold at most by the end of the run, where assignments are spread over the tasks.
+
+    The encoder buffer keeps what each task was last assigned: no more than its pool or visit and what an iteration adds.
+    """
+    rows, algo = pearl_rows(config), config.algo_params
+    if algo.relabel_method == "none":
+        return rows
+    horizon, tasks = algo.max_path_length, config.n_train_tasks
+    to_encoder, extra = (-(-steps // horizon) * horizon for steps in _steps(algo))
+    sampler = max(tasks * -(-algo.num_initial_steps // horizon) * horizon, tasks * (to_encoder + extra))
+    return rows._replace(encoder=rows.encoder + algo.num_tasks_sample * to_encoder, sampler=sampler)
+
+
+def _steps(algo: Any) -> tuple[int, int]:
+    return algo.num_steps_prior + algo.num_steps_posterior, algo.num_extra_rl_steps_posterior
+
+
+def build_hfr(config: Any, device: torch.device | str, seed: int, **options: Any) -> Experiment:
+    """Construct an HFR experiment; arguments as for `build_pearl`. `relabel_method` none is PEARL."""
+    make_relabeler = original_labels if config.algo_params.relabel_method == "none" else hindsight_labels
+    return build_pearl(config, device, seed, make_relabeler=make_relabeler, loop=HFRColumns, **options)
+
+
+def hindsight_labels(parts: Parts) -> Relabeler:
+    """Construct HFR's relabeler with the method of the configuration."""
+    config, algo = parts.config, parts.config.algo_params
+    if algo.use_learned_reward:
+        raise ValueError("use_learned_reward is not available in this version; expected false")
+    sampler_buffer = build_buffer(config, parts.env, parts.replay_buffer.device, projected_rows(config).sampler)
+    foresight = Foresight(parts.agent, parts.networks, parts.replay_buffer, algo)
+    methods = {
+        "random": lambda: UniformTask(config.n_train_tasks),
+        "return": lambda: ReturnOfTask(config.n_train_tasks, algo),
+        "hipi": lambda: TransitionsByCritic(foresight, parts.encoder_buffer),
+        "hfr-q": lambda: ForesightOfTask(foresight, sampler_buffer, parts.seed),
+        "hfr-bellman": lambda: ForesightOfTask(foresight, sampler_buffer, parts.seed),
+    }
+    tasks: np.ndarray = parts.env.tasks[: config.n_train_tasks]
+    return HindsightLabels(
+        env=parts.env,
+        tasks=tasks,
+        replay_buffer=parts.replay_buffer,
+        encoder_buffer=parts.encoder_buffer,
+        sampler_buffer=sampler_buffer,
+        method=methods[algo.relabel_method](),
+        config=algo,
+        seed=parts.seed,
+        together=partial(sharing_threads, list(parts.networks), config.util_params.torch_threads or 1),
+    )

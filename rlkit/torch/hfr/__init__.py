@@ -1,0 +1,1 @@
+"""HFR: hindsight-foresight relabeling, as a `Relabeler` that plugs into PEARL."""

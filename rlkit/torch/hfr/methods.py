@@ -1,0 +1,172 @@
+"""How the task of a trajectory is chosen: each method gives logits over the train tasks, of a trajectory or of every step."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from rlkit.core.seeding import stream
+from rlkit.data_management.paths import Paths
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.torch.hfr.assignment import log_mean_exp
+from rlkit.torch.hfr.foresight import LARGE, Foresight
+from rlkit.torch.hfr.labels import Labels
+from rlkit.torch.hfr.utility import sample_z, transition_utility
+
+REMEMBERED_RETURNS = 500  # trajectories that `ReturnOfTask` is normalised over
+
+
+class Scores(NamedTuple):
+    """What a method finds about a trajectory.
+
+    Attributes:
+        logits: [num_tasks], or [num_tasks, T] where every transition gets a task of its own.
+        utilities, log_pis: of every task, [num_tasks]; zeros where the method has none.
+        partitions: what was subtracted, [num_tasks].
+    """
+
+    logits: np.ndarray
+    utilities: np.ndarray
+    log_pis: np.ndarray
+    partitions: np.ndarray
+
+
+class UniformTask:
+    """random: every train task is as likely as any other. The base of the other methods: nothing to prepare or to keep.
+
+    Args:
+        num_tasks: train tasks.
+    """
+
+    def __init__(self, num_tasks: int) -> None:
+        self.num_tasks = num_tasks
+
+    def prepare(self, iteration: int) -> None:
+        """Called before an iteration's collection."""
+
+    def watch(self, returns: np.ndarray) -> None:
+        """Called with the returns of a block's trajectories under every task, [num_paths, num_tasks], before they are judged."""
+
+    def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
+        """Judge one trajectory."""
+        nothing = np.zeros(self.num_tasks)
+        return Scores(nothing, nothing, nothing, nothing)
+
+    def conclude(self, iteration: int) -> None:
+        """Called after an iteration's collection."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next iteration depends on."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+
+
+class ReturnOfTask(UniformTask):
+    """return: R_psi(tau) - log Z_psi, log Z_psi = beta log-mean-exp(R_psi / beta) over the last 500 trajectories of any task.
+
+    Source: specs 1.5 (a method of HFR's that nothing calls, normalised over one call's trajectories, mostly a single one).
+    """
+
+    def __init__(self, num_tasks: int, config: Any) -> None:
+        super().__init__(num_tasks)
+        self.config, self.returns = config, np.zeros((0, num_tasks))
+
+    def watch(self, returns: np.ndarray) -> None:
+        """Remember the returns."""
+        self.returns = np.concatenate([self.returns, returns])[-REMEMBERED_RETURNS:]
+
+    def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
+        """Judge one trajectory by its return under every task."""
+        beta = self.config.relabel_temperature
+        values = (labels.sparse_rewards if self.config.sparse_rewards else labels.rewards).sum(axis=1, dtype=np.float64)
+        partition = log_mean_exp(self.returns.T, beta) if self.config.use_partition else np.zeros(self.num_tasks)
+        return Scores((values - partition) / beta, values, np.zeros(self.num_tasks), partition)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The remembered returns."""
+        return {"returns": torch.from_numpy(self.returns.copy())}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the remembered returns."""
+        self.returns = state["returns"].numpy()
+
+
+class ForesightOfTask(UniformTask):
+    """hfr-q, hfr-bellman: (U_psi(tau) - log Z_psi) / beta, log Z estimated once an iteration from the sampler buffer.
+
+    Args:
+        foresight: finds utilities.
+        sampler_buffer: S, original rows of every task's last visit.
+        seed: names the random streams.
+    """
+
+    def __init__(self, foresight: Foresight, sampler_buffer: MultiTaskReplayBuffer, seed: int) -> None:
+        super().__init__(foresight.num_tasks)
+        self.foresight, self.sampler_buffer, self.config, self.seed = foresight, sampler_buffer, foresight.config, seed
+        self.log_z = np.zeros(self.num_tasks)
+
+    def prepare(self, iteration: int) -> None:
+        """Estimate log Z before it is used, if that is wanted."""
+        if self.config.partition_when == "before_collection" and iteration >= self.config.first_iteration:
+            self._estimate(iteration)
+
+    def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
+        """Judge one trajectory by how good a context it would be for every task."""
+        values, log_pis = self.foresight.of_trajectory(path, labels, generator)
+        return Scores((values - self.log_z) / self.config.relabel_temperature, values, log_pis, self.log_z)
+
+    def conclude(self, iteration: int) -> None:
+        """Estimate log Z for the next iteration's collection, as HFR does."""
+        if self.config.partition_when == "after_collection" and iteration + 1 >= self.config.first_iteration:
+            self._estimate(iteration)
+
+    def _estimate(self, iteration: int) -> None:
+        if self.config.use_partition:
+            self.log_z = self.foresight.log_partition(self.sampler_buffer, stream(self.seed, "partition", iteration))
+
+    def state_dict(self) -> dict[str, Any]:
+        """log Z."""
+        return {"log_z": torch.from_numpy(self.log_z.copy())}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over log Z."""
+        self.log_z = state["log_z"].numpy()
+
+
+class TransitionsByCritic(UniformTask):
+    """hipi: every transition on its own, (g_psi,t - log Z_psi) / beta with log Z_psi over this trajectory's transitions.
+
+    Args:
+        foresight: has networks and settings.
+        encoder_buffer: E, whose rows adapt the critics to a task.
+    Source: specs 1.5; Eysenbach et al. 2020 (hindsight inference for policy improvement), adapted.
+    """
+
+    def __init__(self, foresight: Foresight, encoder_buffer: MultiTaskReplayBuffer) -> None:
+        super().__init__(foresight.num_tasks)
+        self.foresight, self.encoder_buffer, self.config = foresight, encoder_buffer, foresight.config
+
+    @torch.no_grad()
+    def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
+        """Judge every transition by the critics of every task."""
+        look, cfg, steps = self.foresight, self.config, int(path.lengths[0])
+        num_rows = cfg.embedding_batch_size
+        draws = torch.from_numpy(generator.integers(LARGE, size=(self.num_tasks, num_rows))).to(look.device)
+        noise = torch.from_numpy(generator.standard_normal((self.num_tasks, 1, look.agent.latent_dim)))
+        noise = noise.to(look.device, look.dtype)
+        rows = look.agent.context_of_paths(path)[0, :steps].to(look.dtype)
+        obs, actions = rows.split([look.replay_buffer.obs_dim, rows.shape[1] - look.replay_buffer.obs_dim], dim=1)
+        actions = actions[:, : look.replay_buffer.act_dim]
+        width, values = max(1, cfg.relabel_chunk_rows // max(steps, num_rows)), []
+        for start in range(0, self.num_tasks, width):
+            part = slice(start, min(start + width, self.num_tasks))
+            context = look.contexts_of(self.encoder_buffer, part, draws[part])
+            z = sample_z(look.agent.posterior, context, noise[part]).squeeze(1)
+            values.append(transition_utility(look.networks.qf1, look.networks.qf2, z, obs, actions))
+        utilities, beta = torch.cat(values).double().cpu().numpy(), cfg.relabel_temperature
+        partition = log_mean_exp(utilities, beta) if cfg.use_partition else np.zeros(self.num_tasks)
+        nothing = np.zeros(self.num_tasks)
+        return Scores((utilities - partition[:, None]) / beta, nothing, nothing, nothing)

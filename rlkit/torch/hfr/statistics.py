@@ -1,0 +1,95 @@
+"""What an iteration's relabeling did: counts and means for the log, gathered trajectory by trajectory."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rlkit.data_management.paths import Paths
+from rlkit.torch.hfr.assignment import entropy
+from rlkit.torch.hfr.methods import Scores
+
+Success = Callable[[Any, Any], Any]
+ADAPTATION = {"Q Vals": "utilities", "log pi": "log_pis", "partition": "partitions", "logits": "logits"}
+
+
+class RelabelingStatistics:
+    """Counts of one iteration; `columns` makes the log's numbers of them.
+
+    Args:
+        num_tasks: train tasks.
+        success: the environment's, of (outcomes, task); its answer is None where tasks have no such measure.
+        tasks: the train tasks, [num_tasks, task_dim].
+    """
+
+    def __init__(self, num_tasks: int, success: Success, tasks: np.ndarray) -> None:
+        self.num_tasks, self.success, self.tasks = num_tasks, success, tasks
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the iteration before."""
+        self.num_paths = self.num_kept = 0
+        self.moved, self.back = 0.0, 0.0  # trajectories, or parts of them
+        self.rows = np.zeros(self.num_tasks, np.int64)
+        self.judged: list[tuple[float, float, float]] = []  # entropy, exp of it, largest probability
+        self.first: Scores | None = None
+        self.own_successes = self.own_successes_moved = self.new_successes = 0.0
+        self.has_success = True
+
+    def count(self, path: Paths, task_ids: int | np.ndarray, *, kept: bool) -> None:
+        """Count a trajectory and where it, or each of its steps [T], goes."""
+        own, steps = int(path.task_ids[0]), int(path.lengths[0])
+        each = np.broadcast_to(task_ids, steps)
+        moved = float((each != own).mean())
+        self.num_paths += 1
+        self.num_kept += kept
+        self.moved += moved
+        self.back += 0.0 if kept else 1.0 - moved
+        np.add.at(self.rows, each, 1)
+        succeeded = self.success(path.outcomes[0, steps - 1], self.tasks[own])
+        self.has_success = succeeded is not None
+        if self.has_success:
+            self.own_successes += bool(succeeded)
+            self.own_successes_moved += bool(succeeded) * moved
+            self.new_successes += bool(self.success(path.outcomes[0, steps - 1], self.tasks[each[-1]])) * (moved > 0)
+
+    def judge(self, scores: Scores, distribution: np.ndarray) -> None:
+        """Take note of a distribution [num_tasks, ...] that a task was drawn from, and of the first one's scores."""
+        entropies = entropy(distribution)
+        self.judged.append((entropies.mean(), np.exp(entropies).mean(), distribution.max(axis=0).mean()))
+        if self.first is None:
+            self.first = scores
+
+    def columns(self, ages: np.ndarray) -> dict[str, float]:
+        """The numbers for the log.
+
+        Args:
+            ages: iterations since each task's encoder rows were added, [num_tasks].
+        """
+        paths, relabeled = max(1, self.num_paths), np.array(self.judged or [(math.nan,) * 3])
+        means = relabeled.mean(axis=0)
+        columns = {}
+        for name, part in ADAPTATION.items():
+            values = np.zeros(1) if self.first is None or self.first.logits.ndim > 1 else getattr(self.first, part)
+            for statistic in ("mean", "std", "max", "min"):
+                columns[f"Adaptation {name} {statistic.capitalize()}"] = float(getattr(values, statistic)())
+        unknown = math.nan
+        return {
+            **columns,
+            "Relabeling kept": self.num_kept / paths,
+            "Relabeling moved": self.moved / paths,
+            "Relabeling back to own task": self.back / paths,
+            "Relabeling entropy": float(means[0]),
+            "Relabeling effective tasks": float(means[1]),
+            "Relabeling max probability": float(means[2]),
+            "Rows per task Mean": float(self.rows.mean()),
+            "Rows per task Max": int(self.rows.max()),
+            "Rows per task Min": int(self.rows.min()),
+            "Tasks without new rows": int((self.rows == 0).sum()),
+            "Encoder rows age Mean": float(ages.mean()),
+            "Encoder rows age Max": int(ages.max()),
+            "Own-task successes": self.own_successes if self.has_success else unknown,
+            "Own-task successes moved": self.own_successes_moved if self.has_success else unknown,
+            "New-task successes": self.new_successes if self.has_success else unknown,
+        }

@@ -1,0 +1,103 @@
+"""HFR as it is built: whole iterations on four-corners and a small point robot."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from rlkit.core.checkpoint import Checkpoint
+from rlkit.launchers.launcher_util import algorithm_module
+from rlkit.launchers.load_config import parse_config
+
+SMALL = {
+    "env_name": "four-corners",
+    "algorithm": "hfr",
+    "n_train_tasks": 4,
+    "n_eval_tasks": 4,
+    "net_size": 16,
+    "env_params": {"n_tasks": 4},
+    "algo_params": {
+        "meta_batch": 3,
+        "num_iterations": 3,
+        "num_initial_steps": 20,
+        "num_tasks_sample": 3,
+        "num_steps_prior": 20,
+        "num_steps_posterior": 30,
+        "num_extra_rl_steps_posterior": 20,
+        "num_train_steps_per_itr": 3,
+        "num_evals": 1,
+        "num_steps_per_eval": 30,
+        "batch_size": 8,
+        "embedding_batch_size": 6,
+        "embedding_mini_batch_size": 6,
+        "max_path_length": 10,
+    },
+}
+HINDSIGHT = {"utility_batch_size": 5, "num_partition_samples": 3}
+METHODS = ("random", "return", "hipi", "hfr-q", "hfr-bellman")
+
+
+def build(*, seed=0, without=(), top=None, **algo_params):
+    data = {**copy.deepcopy(SMALL), **(top or {})}
+    data["algo_params"] |= algo_params
+    config = parse_config({key: value for key, value in data.items() if key not in without}, "test")
+    return algorithm_module(config.algorithm)[1](config, "cpu", seed)
+
+
+def iterate(experiment, iterations):
+    rows = []
+    for i in iterations:
+        collected = experiment.algorithm.collect_data(i)
+        row = {**experiment.algorithm.do_training(i), **experiment.algorithm.evaluate(i), **collected}
+        row |= experiment.algorithm.diagnostics()
+        rows.append({name: value for name, value in row.items() if "ime" not in name or name == "Timesteps"})
+    return rows
+
+
+def weights(experiment) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for net in experiment.networks.values() for p in net.parameters()])
+
+
+def test_the_method_none_is_pearl_bit_for_bit():
+    pearl, none = build(without=("algorithm",)), build(relabel_method="none")
+    rows = [iterate(experiment, range(3)) for experiment in (pearl, none)]
+    assert torch.equal(weights(pearl), weights(none))
+    assert list(pearl.algorithm.buffers) == list(none.algorithm.buffers) == ["replay", "encoder"]
+    for before, after in zip(*rows, strict=True):
+        np.testing.assert_equal({name: after[name] for name in before}, before)
+        assert list(after)[: len(before)] == list(before)  # HFR's columns come after PEARL's
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_resumed_experiment_equals_the_uninterrupted_one_bit_for_bit(tmp_path, method):
+    options = {**HINDSIGHT, "relabel_method": method}
+    whole, first = build(**options), build(**options)
+    expected = iterate(whole, range(3))
+    iterate(first, range(2))
+    Checkpoint(tmp_path).save(1, first.algorithm.state_dict(), first.algorithm.buffers)
+    second = build(**options)
+    iteration, state = Checkpoint(tmp_path).load(second.algorithm.buffers)
+    second.algorithm.load_state_dict(state)
+    (row,) = iterate(second, [iteration + 1])
+    np.testing.assert_equal(row, expected[2])
+    assert torch.equal(weights(second), weights(whole))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_transition_is_stored_once_in_the_rl_buffer_and_once_in_the_encoders_if_its_block_feeds_it(method):
+    algorithm = build(**HINDSIGHT, relabel_method=method).algorithm
+    blocks = {"to encoder": 0, "all": 0}
+    store = algorithm.relabeler.store
+
+    def counting_store(paths, *, to_encoder, visits=None):
+        blocks["to encoder"] += paths.num_steps * to_encoder
+        blocks["all"] += paths.num_steps
+        store(paths, to_encoder=to_encoder, visits=visits)
+
+    algorithm.relabeler.store = counting_store
+    for i in range(2):
+        algorithm.collect_data(i)
+        added = {name: int(buffer.state_dict()["totals"].sum()) for name, buffer in algorithm.buffers.items()}
+        assert algorithm.replay_buffer.num_rows == added["replay"] == blocks["all"] == algorithm.num_env_steps
+        assert added["encoder"] == blocks["to encoder"]

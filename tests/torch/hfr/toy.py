@@ -1,0 +1,79 @@
+"""Three goals on a line, networks of float64, buffers filled with trajectories of unequal length: small enough to recompute."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from rlkit.data_management.paths import Paths
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.launchers.hfr_config import HFRConfig
+from rlkit.torch.encoders import MlpEncoder
+from rlkit.torch.networks import FlattenMlp
+from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.torch.sac.policies import TanhGaussianPolicy
+
+TASKS = np.array([[-1.0], [0.0], [2.0]])
+HORIZON = 6
+LATENT = 2
+
+
+def compute_reward(outcome, task):
+    """Reward: minus the distance to the goal; sparse: 1 near it; the end: very near."""
+    distance = abs(outcome[..., 0] - task[..., 0])
+    return -distance, (distance < 0.5) * 1.0, distance < 0.1
+
+
+def success(outcome, task):
+    return abs(outcome[..., 0] - task[..., 0]) < 0.1
+
+
+ENV = SimpleNamespace(compute_reward=compute_reward, success=success)
+
+
+def make_path(task_id, steps=HORIZON, seed=0) -> Paths:
+    """A random walk on one task; obs is the place, so that outcomes can be read from it."""
+    rng = np.random.default_rng(seed)
+    path = Paths.empty(1, HORIZON, 1, 1, 1, dtype=np.float64)
+    path.lengths[:], path.task_ids[:] = steps, task_id
+    path.obs[0, : steps + 1, 0] = rng.normal(size=steps + 1)
+    path.actions[0, :steps, 0] = rng.uniform(-1, 1, size=steps)
+    path.outcomes[0, :steps] = path.obs[0, 1 : steps + 1]
+    labels = compute_reward(path.outcomes[0, :steps], TASKS[task_id])
+    path.rewards[0, :steps], path.sparse_rewards[0, :steps], path.terminated[0, :steps] = labels
+    return path
+
+
+def make_buffer(seed=0) -> MultiTaskReplayBuffer:
+    """Three trajectories of 1 to HORIZON steps for each task."""
+    buffer = MultiTaskReplayBuffer(len(TASKS), 1, 1, dtype=torch.float64)
+    for task_id in range(len(TASKS)):
+        for n in range(3):
+            buffer.add_paths([task_id], make_path(task_id, steps=(1, 4, HORIZON)[n], seed=seed + 10 * task_id + n))
+    return buffer
+
+
+def make_agent(config=None, seed=0):
+    """An agent and its networks, with weights large enough to tell contexts apart."""
+    config = config or HFRConfig()
+    generator = torch.Generator().manual_seed(seed)
+    encoder = MlpEncoder(
+        3, LATENT, use_information_bottleneck=config.use_information_bottleneck, hidden_sizes=(8,), generator=generator
+    )
+    policy = TanhGaussianPolicy((8,), 1, LATENT, 1, generator=generator)
+    critics = {name: FlattenMlp((8,), 2 + LATENT, 1, generator=generator) for name in ("qf1", "qf2")}
+    target_vf = FlattenMlp((8,), 1 + LATENT, 1, generator=generator)
+    networks = SimpleNamespace(policy=policy, context_encoder=encoder, target_vf=target_vf, **critics)
+    for network in vars(networks).values():
+        network.double()
+        for parameter in network.parameters():
+            parameter.data.normal_(generator=generator)
+    agent = PEARLAgent(
+        LATENT,
+        encoder,
+        policy,
+        use_information_bottleneck=config.use_information_bottleneck,
+        sparse_rewards=config.sparse_rewards,
+        min_sigma=config.min_sigma,
+    )
+    return agent, networks
