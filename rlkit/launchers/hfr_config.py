@@ -28,8 +28,9 @@ class HFRConfig(HFRSettings, PEARLConfig):
         if self.relabel_method != "none" and self.takes_episodes:
             expected = '"mlp" (and recurrent false): relabeled contexts are single rows'
             yield Relation(("encoder", "recurrent", "relabel_method"), expected)
-        if self.relabel_method == "hipi" and self.rl_batch_sampling == "trajectories":
-            yield Relation(("rl_batch_sampling", "relabel_method"), '"transitions": hipi gives each transition a task of its own')
+        if self.relabel_method == "hipi" and (self.rl_batch_sampling == "trajectories" or self.context_trajectories is not None):
+            expected = '"transitions" and null: hipi gives each transition a task of its own, and no trajectory is left whole'
+            yield Relation(("rl_batch_sampling", "context_trajectories", "relabel_method"), expected)
         if self.use_learned_reward and self.sparse_rewards:
             yield Relation(("use_learned_reward", "sparse_rewards"), "one of them: the network predicts one reward")
 

@@ -48,6 +48,7 @@ BAD = [
     ({"encoder": "gru"}, "encoder.*expected .*mlp"),
     ({"recurrent": True}, "recurrent.*expected .*mlp"),
     ({"relabel_method": "hipi", "rl_batch_sampling": "trajectories"}, "rl_batch_sampling.*expected .*transitions"),
+    ({"relabel_method": "hipi", "context_trajectories": 3}, "context_trajectories.*expected .*null"),
     ({"relabel_method": "hipi", "cut_at_terminal": True}, "cut_at_terminal.*expected"),
     ({"relabel_method": "random", "utility_entropy": True}, "utility_entropy.*hfr-q"),
     ({"relabel_prob": 1.5}, "algo_params.relabel_prob.*at most 1"),
