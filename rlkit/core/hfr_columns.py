@@ -39,8 +39,8 @@ class HFRColumns(MetaRLAlgorithm):
             for split, names in SUCCESS.items():
                 shares = success_shares(self.env, adaptations[split], self.config.num_exp_traj_eval)
                 evaluated |= dict(zip(names, shares, strict=True))
-        of_batch = {name: columns.pop(name) for name in list(columns) if name.startswith("RF ") or name.startswith("Reward ")}
         of_relabeling = {name: columns.pop(name) for name in self._relabeling}
+        of_batch = {name: columns.pop(name) for name in list(columns) if name.startswith(("RF ", "Reward "))}
         if of_relabeling:
             share = of_relabeling["Relabeling Time (s)"] / self._training_seconds
             of_relabeling["Relabeling share of training time"] = share

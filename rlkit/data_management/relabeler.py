@@ -22,10 +22,12 @@ class Relabeler(Protocol):
     Attributes:
         buffers: what it keeps beside the RL and the encoder buffer, by name.
         networks: what it learns, by the names of the weight files.
+        optimizers: those of its networks.
     """
 
     buffers: dict[str, MultiTaskReplayBuffer]
     networks: dict[str, Any]
+    optimizers: list[Any]
 
     def begin_visits(self, task_ids: Sequence[int], iteration: int) -> None:
         """Begin an iteration's collection, which visits these tasks in this order."""
@@ -45,6 +47,10 @@ class Relabeler(Protocol):
 
     def end_collection(self, iteration: int) -> dict[str, float]:
         """Finish the collection; statistics for the log."""
+
+    def train_step(self, batch: Batch, task_ids: Any, with_statistics: bool) -> dict[str, Any]:
+        """Learn from the RL rows of a gradient step, fields [m, n, dim], of tasks [m], without waiting for the device; scalar
+        tensors for the log."""
 
     def state_dict(self) -> dict[str, Any]:
         """All that its next decisions depend on, beside the buffers' rows."""
@@ -108,6 +114,7 @@ class OriginalLabels:
         self.replay_buffer, self.visits = replay_buffer, VisitRows(encoder_buffer, max_visits)
         self.buffers: dict[str, MultiTaskReplayBuffer] = {}
         self.networks: dict[str, Any] = {}
+        self.optimizers: list[Any] = []
 
     def begin_visits(self, task_ids: Sequence[int], iteration: int) -> None:
         """Begin a collection that visits these tasks."""
@@ -133,6 +140,10 @@ class OriginalLabels:
     def end_collection(self, iteration: int) -> dict[str, float]:
         """Let the encoder data of each visited task be those of its last visit."""
         self.visits.end()
+        return {}
+
+    def train_step(self, batch: Batch, task_ids: Any, with_statistics: bool) -> dict[str, Any]:
+        """There is nothing to learn."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from rlkit.core.hfr_columns import HFRColumns
+from rlkit.core.seeding import torch_seed
 from rlkit.data_management.relabeler import Relabeler
 from rlkit.launchers.pearl import (
     Experiment,
@@ -17,15 +18,19 @@ from rlkit.launchers.pearl import (
     build_networks,
     build_pearl,
     default_num_envs,
+    network_options,
     original_labels,
+    rollout_widths,
 )
 from rlkit.launchers.pearl import projected_rows as pearl_rows
 from rlkit.torch.hfr.foresight import Foresight
+from rlkit.torch.hfr.learned_reward import LearnedReward
 from rlkit.torch.hfr.methods import ForesightOfTask, ReturnOfTask, TransitionsByCritic, UniformTask
 from rlkit.torch.hfr.relabelers import HindsightLabels
+from rlkit.torch.networks import FlattenMlp
 from rlkit.torch.pytorch_util import sharing_threads
 
-__all__ = ["build_env", "build_hfr", "build_networks", "default_num_envs", "projected_rows"]
+__all__ = ["build_env", "build_hfr", "build_networks", "default_num_envs", "projected_rows", "rollout_widths"]
 
 
 def projected_rows(config: Any) -> Rows:
@@ -55,8 +60,6 @@ def build_hfr(config: Any, device: torch.device | str, seed: int, **options: Any
 def hindsight_labels(parts: Parts) -> Relabeler:
     """Construct HFR's relabeler with the method of the configuration."""
     config, algo = parts.config, parts.config.algo_params
-    if algo.use_learned_reward:
-        raise ValueError("use_learned_reward is not available in this version; expected false")
     sampler_buffer = build_buffer(config, parts.env, parts.replay_buffer.device, projected_rows(config).sampler)
     foresight = Foresight(parts.agent, parts.networks, parts.replay_buffer, algo)
     methods = {
@@ -76,5 +79,15 @@ def hindsight_labels(parts: Parts) -> Relabeler:
         method=methods[algo.relabel_method](),
         config=algo,
         seed=parts.seed,
+        learned_reward=learned_reward(parts, tasks) if algo.use_learned_reward else None,
         together=partial(sharing_threads, list(parts.networks), config.util_params.torch_threads or 1),
     )
+
+
+def learned_reward(parts: Parts, tasks: np.ndarray) -> LearnedReward:
+    """Construct the network that predicts rewards of (obs, action, task), as wide as the critics."""
+    config, env = parts.config, parts.env
+    generator = torch.Generator().manual_seed(torch_seed(parts.seed, "learned reward"))
+    size = env.obs_dim + env.act_dim + tasks.shape[1]
+    network = FlattenMlp([config.net_size] * 3, size, 1, **network_options(config, generator))
+    return LearnedReward(network.to(parts.replay_buffer.device), tasks, config.algo_params.rf_lr)

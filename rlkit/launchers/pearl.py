@@ -75,14 +75,18 @@ def rollout_widths(config: Any) -> tuple[int, int]:
     return visits, runs
 
 
-def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> PEARLNetworks:
-    """Construct the six networks of the specs' table 1.5 on the CPU, initialised from the generator in a fixed order."""
-    algo, latent_dim = config.algo_params, config.latent_size
-    hidden = [config.net_size] * 3
+def network_options(config: Any, generator: torch.Generator) -> dict[str, Any]:
+    """How the networks of a configuration are initialised, and how their products are done."""
     util = config.util_params
     slice_rows = SLICE_ROWS if util.slice_rows is None else util.slice_rows
     arithmetic = Arithmetic("default" if util.matmul == "auto" else util.matmul, util.precision, slice_rows)
-    options: dict[str, Any] = {"generator": generator, "arithmetic": arithmetic, "init": algo.init}
+    return {"generator": generator, "arithmetic": arithmetic, "init": config.algo_params.init}
+
+
+def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> PEARLNetworks:
+    """Construct the six networks of the specs' table 1.5 on the CPU, initialised from the generator in a fixed order."""
+    algo, latent_dim = config.algo_params, config.latent_size
+    hidden, options = [config.net_size] * 3, network_options(config, generator)
     context_dim = env.obs_dim + env.act_dim + 1 + (env.obs_dim if algo.use_next_obs_in_context else 0)
     context_dim += 1 if algo.takes_episodes else 0  # whether the step is the first of its episode
     bottleneck = algo.use_information_bottleneck
@@ -193,14 +197,6 @@ def build_pearl(
     for network in networks:
         network.to(device)
     agent = build_agent(config, networks)
-    trainer = PEARLSoftActorCritic(
-        agent,
-        networks,
-        algo,
-        torch.Generator(device).manual_seed(torch_seed(seed, "training")),
-        num_threads=config.util_params.torch_threads or 1,
-        cuda_graph=config.util_params.cuda_graph,
-    )
     acting, before_rollouts = agent, None
     if copy_weights or (copy_weights is None and config.util_params.rollout_device == "cpu" and device.type != "cpu"):
         copies = Copies({name: getattr(networks, name) for name in ("context_encoder", "policy")}, "cpu")
@@ -209,6 +205,16 @@ def build_pearl(
     rows = projected_rows(config)
     replay_buffer = build_buffer(config, env, device, config.util_params.replay_reserve or rows.replay)
     encoder_buffer = build_buffer(config, env, device, rows.encoder)
+    relabeler = make_relabeler(Parts(config, env, agent, networks, replay_buffer, encoder_buffer, seed))
+    trainer = PEARLSoftActorCritic(
+        agent,
+        networks,
+        algo,
+        torch.Generator(device).manual_seed(torch_seed(seed, "training")),
+        num_threads=config.util_params.torch_threads or 1,
+        cuda_graph=config.util_params.cuda_graph,
+        companion=relabeler,
+    )
     algorithm = loop(
         env=env,
         agent=acting,
@@ -216,7 +222,7 @@ def build_pearl(
         trainer=trainer,
         replay_buffer=replay_buffer,
         encoder_buffer=encoder_buffer,
-        relabeler=make_relabeler(Parts(config, env, agent, networks, replay_buffer, encoder_buffer, seed)),
+        relabeler=relabeler,
         train_tasks=range(config.n_train_tasks),
         eval_tasks=range(len(env.tasks) - config.n_eval_tasks, len(env.tasks)),
         config=algo,

@@ -36,6 +36,8 @@ SMALL = {
 }
 HINDSIGHT = {"utility_batch_size": 5, "num_partition_samples": 3}
 METHODS = ("random", "return", "hipi", "hfr-q", "hfr-bellman")
+VARIANTS = [{"relabel_method": method} for method in METHODS]
+VARIANTS += [{"use_learned_reward": True}, {"relabel_prob": 0.0}, {"partition_when": "before_collection"}]
 
 
 def build(*, seed=0, without=(), top=None, **algo_params):
@@ -69,9 +71,9 @@ def test_the_method_none_is_pearl_bit_for_bit():
         assert list(after)[: len(before)] == list(before)  # HFR's columns come after PEARL's
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_resumed_experiment_equals_the_uninterrupted_one_bit_for_bit(tmp_path, method):
-    options = {**HINDSIGHT, "relabel_method": method}
+@pytest.mark.parametrize("changes", VARIANTS, ids=str)
+def test_a_resumed_experiment_equals_the_uninterrupted_one_bit_for_bit(tmp_path, changes):
+    options = {**HINDSIGHT, **changes}
     whole, first = build(**options), build(**options)
     expected = iterate(whole, range(3))
     iterate(first, range(2))

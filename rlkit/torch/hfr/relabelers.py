@@ -19,8 +19,10 @@ from rlkit.data_management.relabeler import VisitRows
 from rlkit.data_management.replay_buffer import Batch, EpisodeBatch, MultiTaskReplayBuffer
 from rlkit.torch.hfr.assignment import draw_tasks, probabilities
 from rlkit.torch.hfr.labels import Labels, labels_of, relabeled
+from rlkit.torch.hfr.learned_reward import LearnedReward, marked_real
 from rlkit.torch.hfr.methods import UniformTask
 from rlkit.torch.hfr.statistics import RelabelingStatistics
+from rlkit.torch.pytorch_util import statistics_of
 
 NO_EPISODE = np.empty(0, np.int64)
 
@@ -35,6 +37,7 @@ class HindsightLabels:
         method: judges trajectories.
         config: PEARL's settings and HFR's.
         seed: names the random streams, which are keyed by iteration, visit and block: they need no state.
+        learned_reward: gives the rewards of other tasks, and learns within the gradient steps; None: the environment does.
         together: makes the context manager inside which the networks share the processor's threads.
     """
 
@@ -49,13 +52,16 @@ class HindsightLabels:
         method: UniformTask,
         config: Any,
         seed: int,
+        learned_reward: LearnedReward | None = None,
         together: Callable[[], AbstractContextManager] = nullcontext,
     ) -> None:
         self.env, self.tasks, self.method, self.config, self.seed, self.together = env, tasks, method, config, seed, together
         self.replay_buffer, self.encoder_buffer = replay_buffer, encoder_buffer
         self.visits = VisitRows(sampler_buffer, config.num_tasks_sample)
         self.buffers = {"sampler": sampler_buffer}
-        self.networks: dict[str, Any] = {}
+        self.learned_reward = learned_reward
+        self.networks: dict[str, Any] = {} if learned_reward is None else {"rf": learned_reward.network}
+        self.optimizers = [] if learned_reward is None else [learned_reward.optimizer]
         self.to_be_cleared = np.ones(len(tasks), bool)  # E of these is emptied before anything is added
         self.fed_in = np.zeros(len(tasks), np.int64)  # iteration in which each task's E got its rows
         self.statistics = RelabelingStatistics(len(tasks), env.success, tasks)
@@ -76,6 +82,8 @@ class HindsightLabels:
     def store(self, paths: Paths, *, to_encoder: bool, visits: Sequence[int] | None = None) -> None:
         """Store the originals in S; the rest is decided at the end of the block. The initial pool is never relabeled."""
         self.visits.add(paths, visits)
+        if self.learned_reward is not None:
+            paths = marked_real(paths)
         if visits is None:
             self.replay_buffer.add_paths(paths.task_ids, paths)
             self._feed(paths.task_ids)
@@ -119,6 +127,10 @@ class HindsightLabels:
     def _all_labels(self, paths: Paths) -> list[Labels]:
         """Label every trajectory of a block with every task."""
         all_labels = [labels_of(paths.select([i]), self.tasks, self.env.compute_reward) for i in range(paths.num_paths)]
+        if self.learned_reward is not None:
+            learned = [self.learned_reward.relabel(paths.select([i]), labels) for i, labels in enumerate(all_labels)]
+            all_labels = [labels for labels, _ in learned]
+            self.statistics.reward_errors += [error for _, error in learned]
         rewards = [labels.sparse_rewards if self.config.sparse_rewards else labels.rewards for labels in all_labels]
         self.method.watch(np.stack([r.sum(axis=1, dtype=np.float64) for r in rewards]))
         return all_labels
@@ -178,6 +190,15 @@ class HindsightLabels:
             self._timed(lambda: self.method.conclude(iteration))
         return {**self.statistics.columns(iteration - self.fed_in), "Relabeling Time (s)": self._seconds}
 
+    # Training
+
+    def train_step(self, batch: Batch, task_ids: Tensor, with_statistics: bool) -> dict[str, Tensor]:
+        """Let the learned reward, if there is one, learn from a gradient step's RL rows; nothing is fetched."""
+        statistics = statistics_of("Reward", batch.rewards) if with_statistics else {}
+        if self.learned_reward is not None:
+            statistics["RF Loss"] = self.learned_reward.train_step(batch, task_ids)
+        return statistics
+
     def _timed(self, work: Callable[[], None]) -> None:
         started = time.perf_counter()
         with self.together():
@@ -192,9 +213,12 @@ class HindsightLabels:
             "to_be_cleared": torch.from_numpy(self.to_be_cleared.copy()),
             "fed_in": torch.from_numpy(self.fed_in.copy()),
         }
-        return {**arrays, "method": self.method.state_dict()}
+        learned = {} if self.learned_reward is None else self.learned_reward.state_dict()
+        return {**arrays, "method": self.method.state_dict(), "learned_reward": learned}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self.to_be_cleared, self.fed_in = state["to_be_cleared"].numpy().copy(), state["fed_in"].numpy().copy()
         self.method.load_state_dict(state["method"])
+        if self.learned_reward is not None:
+            self.learned_reward.load_state_dict(state["learned_reward"])

@@ -34,6 +34,7 @@ class RelabelingStatistics:
         self.rows = np.zeros(self.num_tasks, np.int64)
         self.judged: list[tuple[float, float, float]] = []  # entropy, exp of it, largest probability
         self.first: Scores | None = None
+        self.reward_errors: list[float] = []  # of a learned reward on rows that it has not seen
         self.own_successes = self.own_successes_moved = self.new_successes = 0.0
         self.has_success = True
 
@@ -74,6 +75,8 @@ class RelabelingStatistics:
             values = np.zeros(1) if self.first is None or self.first.logits.ndim > 1 else getattr(self.first, part)
             for statistic in ("mean", "std", "max", "min"):
                 columns[f"Adaptation {name} {statistic.capitalize()}"] = float(getattr(values, statistic)())
+        if self.reward_errors:
+            columns["RF Held-out Error"] = float(np.mean(self.reward_errors))
         unknown = math.nan
         return {
             **columns,

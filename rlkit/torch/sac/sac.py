@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rlkit.data_management.relabeler import Relabeler
 from rlkit.data_management.replay_buffer import Batch, EpisodeBatch, MultiTaskReplayBuffer
 from rlkit.torch.cuda_graph import Captured, rolled_back
 from rlkit.torch.distributions import kl_to_standard_normal
@@ -58,6 +59,7 @@ class PEARLSoftActorCritic:
         num_threads: CPU threads that share the products of a step; each runs its operations alone.
         cuda_graph: on a GPU, capture the step once and replay it.
         stacked: Q1 and Q2, and policy and V, as batched products; None: on a GPU.
+        companion: learns from the same RL rows, after each step.
     """
 
     def __init__(
@@ -69,8 +71,9 @@ class PEARLSoftActorCritic:
         num_threads: int = 1,
         cuda_graph: bool = True,
         stacked: bool | None = None,
+        companion: Relabeler | None = None,
     ) -> None:
-        self.agent = agent
+        self.agent, self.companion = agent, companion
         self.qf1, self.qf2, self.vf, self.target_vf, self.policy, self.context_encoder = networks
         self.config, self.generator, self.num_threads, self.cuda_graph = config, generator, num_threads, cuda_graph
         self.target_vf.requires_grad_(False)
@@ -193,6 +196,8 @@ class PEARLSoftActorCritic:
         values = torch.stack([statistics[name] for name in EVERY_STEP])
         self.sums += values
         torch.maximum(self.maxima, values, out=self.maxima)
+        if self.companion is not None:
+            statistics |= self.companion.train_step(batch, task_ids, with_statistics)
         return statistics
 
     def _draw(
@@ -248,8 +253,10 @@ class PEARLSoftActorCritic:
         if self.generator.device.type != "cuda" or not self.cuda_graph:
             return step(True), step(False)
         if self._captured is None:
-            tensors = [self.sums, self.maxima, *(p for network in self.networks.values() for p in network.parameters())]
-            optimizers = (self.q_optimizer, self.policy_optimizer)
+            networks, optimizers = [*self.networks.values()], [self.q_optimizer, self.policy_optimizer]
+            if self.companion is not None:
+                networks, optimizers = networks + [*self.companion.networks.values()], optimizers + self.companion.optimizers
+            tensors = [self.sums, self.maxima, *(p for network in networks for p in network.parameters())]
 
             def addresses() -> tuple[int, ...]:
                 shape = int(encoder_buffer.episodes.shortest < self.config.max_path_length)  # see `Episodes.random_stretch`

@@ -1,0 +1,88 @@
+"""A network that learns what reward a task gives, and stands in for it where a trajectory is relabeled.
+
+A row's sparse-reward column is free then (the two settings exclude each other): it holds 1 where the reward is this
+network's, so that the network does not learn from itself, and 0 where it is the environment's. Source: specs 1.7.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rlkit.data_management.paths import Paths
+from rlkit.data_management.replay_buffer import Batch
+from rlkit.torch.hfr.labels import Labels
+from rlkit.torch.pytorch_util import adam
+
+
+class LearnedReward:
+    """f(o, a, g), trained on the rows of every gradient step to give their stored, unscaled rewards.
+
+    Args:
+        network: maps (obs, action, task) to one number.
+        tasks: the train tasks g, [num_tasks, task_dim].
+        learning_rate: of its own Adam.
+    """
+
+    def __init__(self, network: nn.Module, tasks: np.ndarray, learning_rate: float) -> None:
+        like = next(network.parameters())
+        self.network, self.tasks = network, torch.from_numpy(tasks).to(like.device, like.dtype)
+        self.optimizer = adam([(network, learning_rate)])
+
+    def train_step(self, batch: Batch, task_ids: Tensor) -> Tensor:
+        """One step on the mean squared error over the rows whose reward is the environment's; nothing is fetched.
+
+        Args:
+            batch: RL rows, fields [m, n, dim].
+            task_ids: their tasks, [m].
+        Returns:
+            The loss before the step, a scalar; 0 if no row counts.
+        """
+        goals = self.tasks.index_select(0, task_ids).unsqueeze(1).expand(*batch.obs.shape[:2], -1)
+        real = 1.0 - batch.sparse_rewards
+        errors = (self.network(batch.obs, batch.actions, goals) - batch.rewards) ** 2
+        loss = (real * errors).sum() / real.sum().clamp(min=1.0)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def predict(self, path: Paths) -> np.ndarray:
+        """Rewards of a trajectory's steps under every task, [num_tasks, T]."""
+        steps, tasks = int(path.lengths[0]), self.tasks
+        obs, actions = (torch.from_numpy(array[0, :steps]).to(tasks) for array in (path.obs, path.actions))
+        shape = len(tasks), steps
+        goals = tasks.unsqueeze(1).expand(*shape, -1)
+        predicted = self.network(obs.expand(*shape, -1), actions.expand(*shape, -1), goals)
+        return predicted.squeeze(-1).cpu().numpy()
+
+    def relabel(self, path: Paths, labels: Labels) -> tuple[Labels, float]:
+        """Put predictions in place of the rewards of all tasks but the trajectory's own; terminals stay the environment's.
+
+        Returns:
+            The labels, whose sparse rewards are the marks of model-made rewards; and the mean squared error of the
+            predictions for the trajectory's own task, none of whose rows has been trained on.
+        """
+        own, predicted = int(path.task_ids[0]), self.predict(path)
+        error = float(((predicted[own] - labels.rewards[own]) ** 2).mean())
+        made = np.ones_like(labels.rewards)
+        made[own], predicted[own] = 0.0, labels.rewards[own]
+        return labels._replace(rewards=predicted.astype(labels.rewards.dtype), sparse_rewards=made), error
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights and optimizer."""
+        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def marked_real(paths: Paths) -> Paths:
+    """Trajectories whose rewards are the environment's, marked so."""
+    return replace(paths, sparse_rewards=np.zeros_like(paths.sparse_rewards))
