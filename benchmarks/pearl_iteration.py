@@ -60,7 +60,8 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
         experiment = build_pearl(config, device, 0)
         algorithm, algo = experiment.algorithm, config.algo_params
         with closing(experiment.env):
-            algorithm._collect_initial_pool()
+            with algorithm.rollouts():
+                algorithm._collect_initial_pool()
             start = time.perf_counter() - began
             model = experiment.env.model
             plain = PlainPEARL(experiment.networks, algo, config.latent_size)
@@ -108,7 +109,7 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
         hours * total.ours,
         hours * total.twin + initial / HORIZON * twin_trajectory / 3600,
     )
-    begin = Part(f"start to the first gradient step ({initial:,} steps)", start, initial / HORIZON * twin_trajectory)
+    begin = Part(f"build and initial pool ({initial:,} steps)", start, initial / HORIZON * twin_trajectory)
     rows = [[part.name, part.ours, part.twin, part.twin / part.ours] for part in [begin, *parts, total, whole]]
     for name, ours, theirs, ratio in rows:
         unit = "" if name.endswith("hours") else " s"

@@ -53,11 +53,16 @@ class BarePhysics:
 
 def build(threads: int, lanes: int | None) -> Experiment:
     """A fresh experiment with its initial pool cut to one trajectory a task, collected."""
-    settings = ["seed=0", f"util_params.physics_threads={threads}", f"algo_params.num_initial_steps={HORIZON}"]
+    settings = [
+        "seed=0",
+        *(f"util_params.{what}_threads={threads}" for what in ("physics", "torch")),
+        f"algo_params.num_initial_steps={HORIZON}",
+    ]
     if lanes is not None:
         settings.append(f"util_params.num_envs={lanes}")
     experiment = build_pearl(load_config(CONFIG, settings), "cpu", 0)
-    experiment.algorithm._collect_initial_pool()
+    with experiment.algorithm.rollouts():
+        experiment.algorithm._collect_initial_pool()
     return experiment
 
 
@@ -67,7 +72,8 @@ def collect(experiment: Experiment, lanes: int) -> Callable[[], int]:
     def run() -> int:
         generators = [stream(0, "benchmark", n) for n in range(lanes)]
         tasks = [n % len(experiment.algorithm.train_tasks) for n in range(lanes)]
-        return experiment.algorithm.sampler.obtain_samples(tasks, generators).num_steps
+        with experiment.algorithm.rollouts():
+            return experiment.algorithm.sampler.obtain_samples(tasks, generators).num_steps
 
     return run
 

@@ -5,6 +5,7 @@ Everything runs as wide as the schedule allows: trajectories that do not depend 
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Any
 
@@ -32,7 +33,7 @@ class MetaRLAlgorithm:
         config: PEARL's settings.
         seed: names the random streams of collection and evaluation.
         save_eval_paths: called with (file name, paths) when `dump_eval_paths` is set.
-        before_rollouts: called when a collection or an evaluation begins, if the agent has to be told of new weights.
+        rollouts: context manager around each collection and each evaluation; makes the agent ready to act.
     """
 
     def __init__(
@@ -50,12 +51,12 @@ class MetaRLAlgorithm:
         config,
         seed: int,
         save_eval_paths: Callable[[str, Paths], None] = lambda name, paths: None,
-        before_rollouts: Callable[[], None] | None = None,
+        rollouts: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.env, self.agent, self.sampler, self.trainer = env, agent, sampler, trainer
         self.replay_buffer, self.encoder_buffer, self.relabeler = replay_buffer, encoder_buffer, relabeler
         self.train_tasks, self.eval_tasks = train_tasks, eval_tasks
-        self.config, self.seed, self._before_rollouts = config, seed, before_rollouts or (lambda: None)
+        self.config, self.seed, self.rollouts = config, seed, rollouts
         self.buffers = {"replay": replay_buffer, "encoder": encoder_buffer, **relabeler.buffers}
         self.num_env_steps = self.num_rollouts = 0
         self.evaluation = MetaEvaluation(
@@ -80,10 +81,21 @@ class MetaRLAlgorithm:
     def collect_data(self, iteration: int) -> dict[str, float]:
         """Fill the buffers: the initial pool first, then the visits of this iteration. Source: specs 1.2."""
         cfg = self.config
-        self._before_rollouts()
         self.evaluation.forget()
-        if iteration == 0:
-            self._collect_initial_pool()
+        with self.rollouts():
+            if iteration == 0:
+                self._collect_initial_pool()
+            self._collect_visits(iteration)
+        self._relabeling = self.relabeler.end_collection(iteration)
+        return {
+            "Number of train steps total": (iteration + 1) * cfg.num_train_steps_per_itr,
+            "Number of env steps total": self.num_env_steps,
+            "Number of rollouts total": self.num_rollouts,
+        }
+
+    def _collect_visits(self, iteration: int) -> None:
+        """The visits of an iteration: prior, posterior and extra trajectories of the tasks that are drawn."""
+        cfg = self.config
         draws = stream(self.seed, "visits", iteration).integers(len(self.train_tasks), size=cfg.num_tasks_sample)
         visits = [self.train_tasks[i] for i in draws]
         self.relabeler.begin_visits(visits, iteration)
@@ -94,12 +106,6 @@ class MetaRLAlgorithm:
             (cfg.num_extra_rl_steps_posterior, True, False),
         ):
             self._collect_block(iteration, visits, started, num_steps, posterior=posterior, to_encoder=to_encoder)
-        self._relabeling = self.relabeler.end_collection(iteration)
-        return {
-            "Number of train steps total": (iteration + 1) * cfg.num_train_steps_per_itr,
-            "Number of env steps total": self.num_env_steps,
-            "Number of rollouts total": self.num_rollouts,
-        }
 
     def _collect_initial_pool(self) -> None:
         """`num_initial_steps` transitions of every train task with z from the prior, to both buffers, a slice of tasks a time."""
@@ -189,8 +195,8 @@ class MetaRLAlgorithm:
 
     def evaluate(self, iteration: int) -> dict[str, float]:
         """Measure returns on train and test tasks. Source: specs 1.7 C."""
-        self._before_rollouts()
-        return self.evaluation.evaluate(iteration)
+        with self.rollouts():
+            return self.evaluation.evaluate(iteration)
 
     def online_returns(self) -> list[tuple]:
         """(split, means, stds, counts) over tasks, each a list over trajectories; empty if this iteration was not evaluated."""

@@ -259,17 +259,20 @@ class MetaEnv(BatchedEnv):
         Raises:
             ValueError: wrong shape, an action that is not finite, or a lane that was never reset.
         """
-        checked = self.check_action(action)
+        return self.step_checked(self.check_action(action))
+
+    def step_checked(self, action: np.ndarray) -> StepResult:
+        """`step` for actions that `check_action` has seen."""
         if self._waiting:
             waiting = np.flatnonzero(~self._started[: self.num_lanes]).tolist()
             raise ValueError(f"{self.name}: lanes {waiting} have a new task and must be reset before a step")
-        obs, outcome, diverged = self._advance(checked)
+        obs, outcome, diverged = self._advance(action)
         # Rewards are computed from the numbers that are stored, so that a recomputed reward equals the stored one.
         outcome = outcome.astype(self.dtype)
         reward, sparse_reward, terminated = self.compute_reward(outcome, self._lane_tasks)
-        terminated = terminated | diverged
         ended = self._ended[: self.num_lanes]
         if diverged.any():
+            terminated = terminated | diverged
             self._diverged_tasks += self.task_ids[diverged & ~ended].tolist()
         ended |= terminated
         info = {"outcome": outcome, "sparse_reward": sparse_reward, "diverged": diverged}

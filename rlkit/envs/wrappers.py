@@ -36,7 +36,7 @@ class NormalizedBoxEnv:
         scaled += self._low
         np.maximum(scaled, self._low, out=scaled)
         np.minimum(scaled, self._high, out=scaled)
-        return self.env.step(scaled)
+        return self.env.step_checked(scaled)
 
 
 class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):

@@ -21,7 +21,7 @@ RolloutDevice = Literal["auto", "cpu", "gpu"]
 
 ROUTE_GAIN = 1.25  # oneDNN must be so much faster than the library's choice; ties never flip
 SLICE_GAIN = 1.10  # and slices so much faster than as few as there are threads
-ROWS, INPUT, WIDTH, LATENT, REPEATS = 4096, 31, 300, 5, 3
+ROWS, INPUT, WIDTH, LATENT = 4096, 31, 300, 5
 
 
 def choose_route(
@@ -40,11 +40,11 @@ def choose_route(
     with ThreadPoolExecutor(num_threads) as workers:
         measure = seconds_of or _stopwatch()
         if matmul == "auto":
-            matmul = "onednn" if _gain(measure, Route(), Route(onednn=True)) >= ROUTE_GAIN else "default"
+            matmul = "onednn" if _gains(ROUTE_GAIN, measure, Route(), Route(onednn=True)) else "default"
         if slice_rows is None:
             few = Route(num_threads, matmul == "onednn", None, workers if num_threads > 1 else None, num_threads)
             many = few._replace(num_slices=num_threads * -(-ROWS // (num_threads * SLICE_ROWS)))
-            slice_rows = SLICE_ROWS if _gain(measure, few, many) >= SLICE_GAIN else 0
+            slice_rows = SLICE_ROWS if _gains(SLICE_GAIN, measure, few, many) else 0
     return matmul, slice_rows
 
 
@@ -101,9 +101,10 @@ def _acting(device: str, matmul: str, repeats: int = 50) -> Callable[[str, int],
     return seconds_of
 
 
-def _gain(measure: Callable[[Route], float], plain: Route, other: Route) -> float:
-    """How many times as fast the other route is: the median of several turns, since one may show what another job did."""
-    return statistics.median(measure(plain) / measure(other) for _ in range(REPEATS))
+def _gains(gain: float, measure: Callable[[Route], float], plain: Route, other: Route) -> bool:
+    """Whether the other route is so many times as fast in most of three turns, since one may show what another job did."""
+    first, second = (measure(plain) / measure(other) >= gain for _ in range(2))
+    return first if first == second else measure(plain) / measure(other) >= gain
 
 
 def _stopwatch() -> Callable[[Route], float]:

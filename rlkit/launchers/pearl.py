@@ -1,8 +1,10 @@
 """Builds PEARL: the one place where its environment, networks, buffers and loop are constructed and wired."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +22,7 @@ from rlkit.samplers.in_place import InPlacePathSampler
 from rlkit.torch.attention_encoder import AttentionEncoder
 from rlkit.torch.encoders import MlpEncoder
 from rlkit.torch.networks import SLICE_ROWS, Arithmetic, FlattenMlp
-from rlkit.torch.pytorch_util import Copies
+from rlkit.torch.pytorch_util import Copies, sharing_threads
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.sac.sac import PEARLNetworks, PEARLSoftActorCritic
@@ -119,6 +121,15 @@ def build_agent(config: Any, networks: PEARLNetworks) -> PEARLAgent:
     )
 
 
+@contextmanager
+def ready_to_act(agent: PEARLAgent, num_threads: int, copies: Copies | None) -> Iterator[None]:
+    """Let threads share the policy's products inside the block, which begins with the present weights in the copies."""
+    if copies is not None:
+        copies.update()
+    with sharing_threads([agent.policy], num_threads):
+        yield
+
+
 class Rows(NamedTuple):
     """Rows of all train tasks together in each kind of buffer."""
 
@@ -197,11 +208,10 @@ def build_pearl(
     for network in networks:
         network.to(device)
     agent = build_agent(config, networks)
-    acting, before_rollouts = agent, None
+    acting, copies = agent, None
     if copy_weights or (copy_weights is None and config.util_params.rollout_device == "cpu" and device.type != "cpu"):
         copies = Copies({name: getattr(networks, name) for name in ("context_encoder", "policy")}, "cpu")
         acting = build_agent(config, networks._replace(**copies.copies))
-        before_rollouts = copies.update
     rows = projected_rows(config)
     replay_buffer = build_buffer(config, env, device, config.util_params.replay_reserve or rows.replay)
     encoder_buffer = build_buffer(config, env, device, rows.encoder)
@@ -228,6 +238,6 @@ def build_pearl(
         config=algo,
         seed=seed,
         save_eval_paths=save_eval_paths,
-        before_rollouts=before_rollouts,
+        rollouts=partial(ready_to_act, acting, trainer.num_threads, copies),
     )
     return Experiment(env, acting, algorithm)

@@ -18,6 +18,7 @@ MATMUL_ROUTES = ("default", "onednn")
 PRECISIONS = ("float32", "tf32", "bf16")
 SLICE_ROWS = 1024  # where slices pay: up to 1.3 times as fast per row as 4,096 rows at once (AMD)
 SMALLEST_SHARE = 128  # rows below which handing a slice to a thread costs more than it brings
+SMALLEST_ACTING_SHARE = 32  # the same where nothing but the forward pass of the hidden layers is done
 
 
 class Arithmetic(NamedTuple):
@@ -159,6 +160,13 @@ def fanin_init_(weight: Tensor, generator: torch.Generator | None) -> None:
 HIDDEN_INITS = {"fanout": fanout_init_, "fanin": fanin_init_}
 
 
+class Linear(nn.Linear):
+    """A linear layer that draws no weights of its own. (`nn.utils.skip_init` does it too, but imports for half a second.)"""
+
+    def reset_parameters(self) -> None:
+        """Leave the memory as it is."""
+
+
 class Mlp(nn.Module):
     """ReLU layers, then one linear layer.
 
@@ -191,9 +199,9 @@ class Mlp(nn.Module):
         self.input_size, self.output_size, self.arithmetic = input_size, output_size, arithmetic
         self.share_slices(None, 1)
         width = input_size
-        trunk = []
+        trunk: list[nn.Linear] = []
         for i, size in enumerate(hidden_sizes):
-            layer = nn.utils.skip_init(nn.Linear, width, size)
+            layer = Linear(width, size)
             HIDDEN_INITS[init](layer.weight, generator)
             nn.init.constant_(layer.bias, 0.1)
             self.add_module(f"fc{i}", layer)
@@ -204,7 +212,7 @@ class Mlp(nn.Module):
 
     @staticmethod
     def _head(width: int, output_size: int, init_w: float, generator: torch.Generator | None) -> nn.Linear:
-        head = nn.utils.skip_init(nn.Linear, width, output_size)
+        head = Linear(width, output_size)
         nn.init.uniform_(head.weight, -init_w, init_w, generator=generator)
         nn.init.uniform_(head.bias, -init_w, init_w, generator=generator)
         return head
@@ -228,10 +236,15 @@ class Mlp(nn.Module):
 
     def last_hidden(self, x: Tensor) -> Tensor:
         """The last ReLU layer on a few rows [rows, input_size], exact and without a graph: what acting needs."""
-        route = Route(onednn=self._takes_onednn(x))
-        for layer in self._trunk:
-            x = route.linear(x, layer.weight, layer.bias, relu=True)
-        return x
+        shares = self.num_threads if x.device.type == "cpu" and len(x) >= self.num_threads * SMALLEST_ACTING_SHARE else 1
+        route = Route(shares, self._takes_onednn(x), None, self.workers, self.num_threads)
+
+        def hidden_slice(x: Tensor) -> Tensor:
+            for layer in self._trunk:
+                x = route.linear(x, layer.weight, layer.bias, relu=True)
+            return x
+
+        return hidden_slice(x) if shares == 1 else torch.cat(route.map(hidden_slice, x.tensor_split(shares)))
 
     def _route(self, rows: Tensor) -> Route:
         """On a CPU slices of about slice_rows rows, a number that the workers share evenly; elsewhere all rows at once."""

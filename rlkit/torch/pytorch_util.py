@@ -80,11 +80,26 @@ class Copies:
             self.copies[name].load_state_dict(network.state_dict())
 
 
-def adam(groups: list[tuple[nn.Module, float]]) -> torch.optim.Adam:
+def _eager(method: Any) -> Any:
+    """A method of torch's optimizers without the wrapper that tells the compiler about it, and imports the compiler for that."""
+    return getattr(method, "__wrapped__", method)
+
+
+class Adam(torch.optim.Adam):
+    """torch's Adam, without importing torch's compiler, which takes more than a second of a run's start and 100 MB."""
+
+    add_param_group = _eager(torch.optim.Optimizer.add_param_group)
+    zero_grad = _eager(torch.optim.Optimizer.zero_grad)
+    state_dict = _eager(torch.optim.Optimizer.state_dict)
+    load_state_dict = _eager(torch.optim.Optimizer.load_state_dict)
+    step = torch.no_grad()(_eager(torch.optim.Adam.step))
+
+
+def adam(groups: list[tuple[nn.Module, float]]) -> Adam:
     """Adam over several networks, each with its own step size, as one fused update; on a GPU one that can be captured."""
     parameters: list[dict[str, Any]] = [{"params": list(module.parameters()), "lr": lr} for module, lr in groups]
     on_gpu = all(p.is_cuda for group in parameters for p in group["params"])
-    return torch.optim.Adam(parameters, fused=True, capturable=on_gpu)
+    return Adam(parameters, fused=True, capturable=on_gpu)
 
 
 class Gradients:
