@@ -1,5 +1,6 @@
 """Three goals on a line, networks of float64, buffers filled with trajectories of unequal length: small enough to recompute."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,8 @@ from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.launchers.hfr_config import HFRConfig
 from rlkit.torch.encoders import MlpEncoder
+from rlkit.torch.hfr.methods import Scores, UniformTask
+from rlkit.torch.hfr.relabelers import HindsightLabels
 from rlkit.torch.networks import FlattenMlp
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.policies import TanhGaussianPolicy
@@ -77,3 +80,40 @@ def make_agent(config=None, seed=0):
         min_sigma=config.min_sigma,
     )
     return agent, networks
+
+
+class ChosenTask(UniformTask):
+    """A method whose logits are given: one array for every trajectory."""
+
+    def __init__(self, logits) -> None:
+        super().__init__(len(TASKS))
+        self.logits = np.asarray(logits, float)
+        self.judged = []
+
+    def score(self, path, labels, generator) -> Scores:
+        self.judged.append(int(path.task_ids[0]))
+        nothing = np.zeros(self.num_tasks)
+        logits = self.logits if self.logits.ndim == 1 else self.logits[:, : path.lengths[0]]
+        return Scores(logits, nothing, nothing, nothing)
+
+
+def make_relabeler(method, *, num_tasks=3, learned_reward=None, **changes) -> HindsightLabels:
+    """A relabeler over empty buffers of float64."""
+    config = replace(HFRConfig(num_tasks_sample=4, max_path_length=HORIZON, relabel_prob=1.0), **changes)
+    buffers = [MultiTaskReplayBuffer(num_tasks, 1, 1, dtype=torch.float64) for _ in range(3)]
+    names = ("replay_buffer", "encoder_buffer", "sampler_buffer")
+    return HindsightLabels(
+        env=ENV,
+        tasks=TASKS[:num_tasks],
+        method=method,
+        config=config,
+        seed=0,
+        learned_reward=learned_reward,
+        **dict(zip(names, buffers, strict=True)),
+    )
+
+
+def fill_pool(relabeler) -> None:
+    """The initial pool: one trajectory for each task."""
+    for task_id in range(len(relabeler.tasks)):
+        relabeler.store(make_path(task_id, seed=1000 + task_id), to_encoder=True)
