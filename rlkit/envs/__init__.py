@@ -2,13 +2,13 @@
 
 import difflib
 import importlib
-import inspect
 import os
 from typing import Any, cast
 
 import gymnasium
 
 from rlkit.envs.base import MetaEnv
+from rlkit.envs.keywords import constructor_keywords
 from rlkit.envs.wrappers import NormalizedBoxEnv, SingleEnv
 
 ENVS: dict[str, str] = {
@@ -84,7 +84,7 @@ def make_env(name: str, *, normalize: bool = True, **kwargs: Any) -> MetaEnv:
         ValueError: an unknown name or keyword, or a value that the constructor refuses.
     """
     constructor = env_class(name)
-    known = list(inspect.signature(constructor).parameters)
+    known = list(constructor_keywords(constructor))
     for key in kwargs:
         if key not in known:
             raise ValueError(f"{name} has no parameter {key!r}{_nearest(key, known)}; known: {', '.join(known)}")

@@ -1,4 +1,6 @@
-"""The ant body: model, reset, contact forces. Tasks, observations and rewards are in `ant_dir` and `ant_goal`."""
+"""The ant body: model, reset, contact forces, observation. Tasks and rewards are in `ant_dir`, `ant_goal` and `hfr`."""
+
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -14,12 +16,14 @@ NUM_CONTACT_FORCES = 84  # 14 bodies, the world included, with a torque and a fo
 
 
 class Ant(MujocoMetaEnv):
-    """Four-legged runner, 0.88 kg (0.91 kg in native physics), 0.05 s a step; subclasses write `_observe` and `_outcome`.
+    """Four-legged runner, 0.88 kg (0.91 kg in native physics), 0.05 s a step; subclasses write `_outcome`.
 
+    The observation is qpos (15), qvel (14) and cfrc_ext clipped to ±1 (84).
     Source: gym 0.12, ant.xml; katerakelly/oyster, rlkit/envs/ant.py and ant_multitask_base.py.
     """
 
     model_file = "ant.xml"
+    obs_dim = 113
     act_dim = 8
     max_episode_steps = 200
     camera_distance = 5.0
@@ -79,6 +83,15 @@ class Ant(MujocoMetaEnv):
         if self._normalize_quaternion:
             mujoco.mj_normalizeQuat(self.model, qpos)
         return qpos, 0.1 * generator.standard_normal(self.model.nv)
+
+    @staticmethod
+    def fallen(height: Any) -> Any:
+        """Whether the torso is too low or too high [m] to go on, as in the tasks that end then; NaN counts as such."""
+        return ~((height >= 0.2) & (height <= 1.0))
+
+    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+        simulation = self.simulation
+        return np.concatenate([simulation.qpos[lanes], simulation.qvel[lanes], self._clipped_forces(lanes)], axis=1)
 
     def _position(self) -> np.ndarray:
         """The torso's x and y as `mj_step` leaves them: of its last stage, not of the state after it."""

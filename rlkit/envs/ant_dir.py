@@ -3,12 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from rlkit.envs.ant import CONTACT_COST, Ant
 from rlkit.envs.direction_tasks import DirectionTasks
-from rlkit.envs.mujoco_batch import Backend
-from rlkit.envs.mujoco_model import Physics
 
 CONTROL_COST = 0.5  # reward per squared action
 
@@ -25,54 +22,20 @@ class AntDir(DirectionTasks, Ant):
     obs_dim = 27
     outcome_dim = 5
 
-    def __init__(
-        self,
-        n_tasks: int,
-        *,
-        forward_backward: bool = False,
-        alive_bonus: float = 1.0,
-        randomize_tasks: bool = True,
-        use_low_gear_ratio: bool = False,
-        contact_forces: bool = True,
-        physics: Physics = "mujoco210",
-        backend: Backend = "mujoco",
-        task_seed: int = 1337,
-        num_envs: int = 1,
-        physics_threads: int = 1,
-        dtype: DTypeLike = np.float32,
-    ) -> None:
+    def __init__(self, n_tasks: int, *, forward_backward: bool = False, alive_bonus: float = 1.0, **settings: Any) -> None:
         """Draw the directions and make the lanes.
 
         Args:
             n_tasks: number of directions; with `forward_backward` it must be 2.
             forward_backward: the directions are θ = 0 and θ = π; False: θ is drawn uniformly from [0, 2π).
             alive_bonus: reward of each step.
-            randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
-            use_low_gear_ratio: motors of gear 30 instead of 150.
-            contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
-            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
-            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
-            task_seed: seed of the generator that draws the directions.
-            num_envs: the most lanes that can be in use.
-            physics_threads: threads that step the lanes.
-            dtype: of observations, outcomes, tasks and rewards.
+            **settings: see `Ant`.
         Raises:
             ValueError: a value out of its range, or `forward_backward` with another number of tasks than 2.
         """
         self.forward_backward = bool(forward_backward)
         self.alive_bonus = float(alive_bonus)
-        super().__init__(
-            n_tasks,
-            randomize_tasks=randomize_tasks,
-            use_low_gear_ratio=use_low_gear_ratio,
-            contact_forces=contact_forces,
-            physics=physics,
-            backend=backend,
-            task_seed=task_seed,
-            num_envs=num_envs,
-            physics_threads=physics_threads,
-            dtype=dtype,
-        )
+        super().__init__(n_tasks, **settings)
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Draw directions, [num_tasks, 2]; with `forward_backward` return the two."""
@@ -87,8 +50,7 @@ class AntDir(DirectionTasks, Ant):
         """r = v · (cos θ, sin θ) - 0.5 ‖u‖² - 0.0005 ‖contact‖² + alive bonus; no sparse form; ends outside 0.2 ≤ z ≤ 1."""
         speed = self.speed(outcome, task)
         reward = speed - CONTROL_COST * outcome[..., 2] - CONTACT_COST * outcome[..., 3] + self.alive_bonus
-        height = outcome[..., 4] + 0 * task[..., 0]
-        return reward, 0 * abs(reward), ~((height >= 0.2) & (height <= 1.0))
+        return reward, 0 * abs(reward), self.fallen(outcome[..., 4] + 0 * task[..., 0])
 
     def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
         return np.concatenate([self.simulation.qpos[lanes, 2:], self.simulation.qvel[lanes]], axis=1)

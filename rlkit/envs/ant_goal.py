@@ -14,13 +14,11 @@ RADIUS = 3.0  # of the disc of goals [m]
 class AntGoal(Ant):
     """Goals spread evenly over a disc of 3 m round the start; the task is the goal's x and y [m].
 
-    The observation is qpos (15), qvel (14) and cfrc_ext clipped to ±1 (84). The outcome is the torso's x and y [m] and the
-    squared norms of the action and of the clipped contact forces.
+    The outcome is the torso's x and y [m] and the squared norms of the action and of the clipped contact forces.
     Source: katerakelly/oyster, rlkit/envs/ant_goal.py.
     """
 
     name = "ant-goal"
-    obs_dim = 113
     outcome_dim = 4
     task_dim = 2
     camera_distance = 7.5
@@ -45,10 +43,6 @@ class AntGoal(Ant):
         distance = abs(outcome[..., 0] - task[..., 0]) + abs(outcome[..., 1] - task[..., 1])
         reward = -distance - CONTROL_COST * outcome[..., 2] - CONTACT_COST * outcome[..., 3]
         return reward, 0 * abs(reward), reward < reward
-
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
-        simulation = self.simulation
-        return np.concatenate([simulation.qpos[lanes], simulation.qvel[lanes], self._clipped_forces(lanes)], axis=1)
 
     def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
         return np.concatenate([self._position(), self._costs(action)], axis=1)

@@ -34,6 +34,7 @@ class Humanoid(MujocoMetaEnv):
         self,
         n_tasks: int,
         *,
+        randomize_tasks: bool = True,
         contact_forces: bool = True,
         physics: Physics = "mujoco210",
         backend: Backend = "mujoco",
@@ -42,7 +43,21 @@ class Humanoid(MujocoMetaEnv):
         physics_threads: int = 1,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        """Draw the task set and make the lanes; for the arguments see `HumanoidDir`."""
+        """Draw the task set and make the lanes.
+
+        Args:
+            n_tasks: size of the task set.
+            randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
+            contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
+            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
+            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
+            task_seed: seed of the generator that draws the task set.
+            num_envs: the most lanes that can be in use.
+            physics_threads: threads that step the lanes.
+            dtype: of observations, outcomes, tasks and rewards.
+        Raises:
+            ValueError: a value out of its range.
+        """
         model = self.load_model(physics, backend)
         super().__init__(
             n_tasks,

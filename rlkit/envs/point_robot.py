@@ -88,41 +88,20 @@ class SparsePointRobot(PointRobot):
 
     name = "sparse-point-robot"
 
-    def __init__(
-        self,
-        n_tasks: int,
-        *,
-        randomize_tasks: bool = True,
-        goal_radius: float = 0.2,
-        task_seed: int = 1337,
-        num_envs: int = 1,
-        physics_threads: int = 1,
-        dtype: DTypeLike = np.float32,
-    ) -> None:
+    def __init__(self, n_tasks: int, *, goal_radius: float = 0.2, **settings: Any) -> None:
         """Place the goals.
 
         Args:
             n_tasks: number of goals, evenly spaced in angle from 0 to π.
-            randomize_tasks: shuffle the goals; False: leave them in the order of their angles.
             goal_radius: distance from the goal within which the sparse reward is given, positive.
-            task_seed: seed of the generator that shuffles the goals.
-            num_envs: the most lanes that can be in use.
-            physics_threads: accepted because every environment has it; one thread steps all lanes here.
-            dtype: of observations, outcomes, tasks and rewards.
+            **settings: see `PointRobot`; without `randomize_tasks` the goals stay in the order of their angles.
         Raises:
             ValueError: a value out of its range.
         """
         if not 0 < goal_radius < np.inf:
             raise ValueError(f"goal_radius is {goal_radius!r}, expected a positive number")
         self.goal_radius = float(goal_radius)
-        super().__init__(
-            n_tasks,
-            randomize_tasks=randomize_tasks,
-            task_seed=task_seed,
-            num_envs=num_envs,
-            physics_threads=physics_threads,
-            dtype=dtype,
-        )
+        super().__init__(n_tasks, **settings)
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Place goals evenly on the half circle, then shuffle them unless `randomize_tasks` is False."""

@@ -6,12 +6,13 @@ import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, field, make_dataclass, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from rlkit.core import config as settings_of
 from rlkit.core.config import Problem, Relation
 from rlkit.core.describe import as_json
 from rlkit.envs import ENVS, env_class, make_env
+from rlkit.envs.keywords import constructor_keywords
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.hfr_config import HFRExperiment
 
@@ -65,12 +66,10 @@ def _of_another_algorithm(problem: Problem, schema: type[ExperimentConfig]) -> P
 
 def env_schema(env_name: str) -> type:
     """Make a dataclass of the keywords of an environment's constructor, which are what `env_params` may hold."""
-    constructor = env_class(env_name).__init__
-    hints = get_type_hints(constructor, include_extras=True)
     members = [
-        (name, hints.get(name, Any), _field(parameter.default))
-        for name, parameter in inspect.signature(constructor).parameters.items()
-        if name != "self" and name not in LAUNCHER_KEYWORDS
+        (name, parameter.annotation, _field(parameter.default))
+        for name, parameter in constructor_keywords(env_class(env_name)).items()
+        if name not in LAUNCHER_KEYWORDS
     ]
     return make_dataclass("EnvParams", members, frozen=True, kw_only=True)
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from rlkit.envs.point_robot import PointRobot, distance
 
@@ -15,37 +14,14 @@ class FourCorners(PointRobot):
     """Four goals, the corners (±1, ±1), which serve for training and for testing; start in the centre, end at the goal.
 
     On the way to the own corner lies a square in which a step costs 3 instead of 1: to pass it lowers the return, and tells
-    the task. The outcome is the position (x, y) after the step, the task is the corner, both without unit.
+    the task. The outcome is the position (x, y) after the step, the task is the corner, both without unit. `n_tasks` must be 4;
+    `randomize_tasks` and `task_seed` change nothing here.
     Source: michaelwan11/hfr, its four-corners environment.
     """
 
     name = "four-corners"
     fixed_n_tasks = 4
     goal_radius = 0.2
-
-    def __init__(
-        self,
-        n_tasks: int,
-        *,
-        randomize_tasks: bool = True,
-        task_seed: int = 1337,
-        num_envs: int = 1,
-        physics_threads: int = 1,
-        dtype: DTypeLike = np.float32,
-    ) -> None:
-        """Take the corners.
-
-        Args:
-            n_tasks: 4.
-            randomize_tasks: accepted because HFR's files may have it; it changes nothing here.
-            task_seed: accepted because every environment has it; nothing is drawn here.
-            num_envs: the most lanes that can be in use.
-            physics_threads: accepted because every environment has it; one thread steps all lanes here.
-            dtype: of observations, outcomes, tasks and rewards.
-        Raises:
-            ValueError: a value out of its range.
-        """
-        super().__init__(n_tasks, task_seed=task_seed, num_envs=num_envs, physics_threads=physics_threads, dtype=dtype)
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Return the corners, [4, 2]; nothing is drawn."""
