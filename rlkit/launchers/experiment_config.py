@@ -73,10 +73,14 @@ class ExperimentConfig:
             yield Relation(keys, f"their sum ({train + test}) to be at most n_tasks, or both to equal it (one set for both)")
 
     def cut_for_debug(self) -> "ExperimentConfig":
-        """Make the smoke run of this experiment: same networks and train tasks, smallest counts, at most 3 test tasks."""
+        """Make the smoke run of this experiment: same networks and train tasks, smallest counts, at most 3 test tasks.
+
+        Where one set serves for training and testing, all of it is tested.
+        """
+        one_set = self.n_train_tasks == self.n_eval_tasks == self.env_params["n_tasks"]
         return replace(
             self,
-            n_eval_tasks=min(self.n_eval_tasks, 3),
+            n_eval_tasks=self.n_eval_tasks if one_set else min(self.n_eval_tasks, 3),
             algo_params=self.algo_params.cut_for_debug(),
             util_params=replace(self.util_params, debug=True),
         )

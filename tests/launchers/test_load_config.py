@@ -264,6 +264,13 @@ def test_the_debug_cut_is_valid_and_cutting_twice_changes_nothing(name):
     assert parse_config(to_dict(cut), "cut") == cut == cut.cut_for_debug()
 
 
+def test_the_debug_cut_of_one_set_for_training_and_testing_is_valid():
+    corners = {"env_name": "four-corners", "n_train_tasks": 4, "n_eval_tasks": 4, "env_params": {"n_tasks": 4}}
+    cut = parse_config(corners, "here").cut_for_debug()
+    assert parse_config(to_dict(cut), "cut") == cut
+    assert cut.n_eval_tasks == 4
+
+
 def test_every_setting_has_its_meaning_beside_it():
     for schema, path in (
         (ExperimentConfig, "rlkit/launchers/experiment_config.py"),
