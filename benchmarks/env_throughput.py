@@ -26,8 +26,13 @@ from benchmarks.machine import Table, Value, Watch, write_result
 NEAREST = {
     "cheetah-vel": "HalfCheetah-v5",
     "cheetah-dir": "HalfCheetah-v5",
+    "cheetah-highdim": "HalfCheetah-v5",
+    "cheetah-vel-sparse": "HalfCheetah-v5",
     "ant-dir": "Ant-v5",
     "ant-goal": "Ant-v5",
+    "ant-goal-ring": "Ant-v5",
+    "ant-vel": "Ant-v5",
+    "ant-vel-sparse": "Ant-v5",
     "humanoid-dir": "Humanoid-v5",
     "hopper-rand-params": "Hopper-v5",
     "walker-rand-params": "Walker2d-v5",

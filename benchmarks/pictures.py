@@ -23,8 +23,13 @@ SET_SIZE, TASKS = 12, [1, 5, 7]  # tasks that are unlike each other
 STEPS = {
     "ant-dir": 20,
     "ant-goal": 20,
+    "ant-goal-ring": 20,
+    "ant-vel": 20,
+    "ant-vel-sparse": 20,
     "cheetah-dir": 12,
+    "cheetah-highdim": 12,
     "cheetah-vel": 12,
+    "cheetah-vel-sparse": 12,
     "four-corners": 20,
     "hopper-rand-params": 15,
     "humanoid-dir": 14,

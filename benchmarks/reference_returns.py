@@ -55,18 +55,36 @@ class Measured:
     episodes: int
 
 
-TEST_GOALS, TEST_SPEEDS, SOME_DIRECTIONS = range(80, 100), range(100, 130), range(10)
+TEST_GOALS, TEST_TASKS, SOME_DIRECTIONS = range(80, 100), range(100, 130), range(10)
 TWO = {"forward_backward": True}
 CASES = [
     Case("cheetah-dir", "g = +1", "zero", 2, (1,), "−0.3 (spread 0.6)"),
     Case("cheetah-dir", "g = +1", "random", 2, (1,), "−35 (spread 31)"),
-    Case("cheetah-vel", "30 test tasks", "zero", 130, TEST_SPEEDS, "−283.5"),
+    Case("cheetah-vel", "30 test tasks", "zero", 130, TEST_TASKS, "−283.5"),
     Case("cheetah-vel", "g = 1.5", "random", 1, earlier="−336", tasks=((1.5,),)),
     Case("ant-dir", "forward, backward", "zero", 2, (0, 1), "200", env_params=TWO),
     Case("ant-dir", "forward, backward", "random", 2, (0, 1), "−20 in 54 steps; −32 in 95", env_params=TWO),
     Case("ant-goal", "g = (2, 0)", "zero", 1, earlier="−400: −200 ‖g‖₁ for no motion", tasks=((2.0, 0.0),)),
     Case("ant-goal", "g = (2, 0)", "random", 1, earlier="−770; −707 (mujoco210: −722)", tasks=((2.0, 0.0),)),
     Case("ant-goal", "all 180 goals", "zero", 180, range(180), "−511; −509.3 for no motion", retested=False),
+    Case("ant-goal-ring", "30 test tasks", "zero", 130, TEST_TASKS, "302 (spread 50)", retested=False),
+    Case("ant-goal-ring", "30 test tasks", "random", 130, TEST_TASKS, "302 (spread 53)", retested=False),
+    Case("ant-goal-ring", "first 3 tasks", "zero", 130, range(3)),
+    Case("ant-goal-ring", "first 3 tasks", "random", 130, range(3)),
+    Case("ant-vel", "30 test tasks", "zero", 180, range(150, 180), "−116 (spread 174)", retested=False),
+    Case("ant-vel", "30 test tasks", "random", 180, range(150, 180), "−118 (spread 172)", retested=False),
+    Case("ant-vel", "first 3 tasks", "zero", 180, range(3)),
+    Case("ant-vel", "first 3 tasks", "random", 180, range(3)),
+    Case("ant-vel-sparse", "first 3 tasks", "zero", 180, range(3)),
+    Case("ant-vel-sparse", "first 3 tasks", "random", 180, range(3)),
+    Case("cheetah-vel", "30 test tasks, task_seed 3", "zero", 130, TEST_TASKS, "−289 (spread 180)", env_params={"task_seed": 3}),
+    Case(
+        "cheetah-vel", "30 test tasks, task_seed 3", "random", 130, TEST_TASKS, "−341 (spread 165)", env_params={"task_seed": 3}
+    ),
+    Case("cheetah-vel-sparse", "30 test tasks", "zero", 130, TEST_TASKS, "63 (spread 141)"),
+    Case("cheetah-vel-sparse", "30 test tasks", "random", 130, TEST_TASKS, "22 (spread 53)"),
+    Case("cheetah-highdim", "30 test tasks", "zero", 130, TEST_TASKS, "11 (spread 157)"),
+    Case("cheetah-highdim", "30 test tasks", "random", 130, TEST_TASKS, "67 (spread 481)"),
     Case("humanoid-dir", "10 directions", "zero", 130, SOME_DIRECTIONS, "203 in 40 steps; 197.2 (mujoco210: 202.7)"),
     Case("humanoid-dir", "10 directions", "random", 130, SOME_DIRECTIONS, "114 in 23 steps"),
     Case("hopper-rand-params", "50 tasks", "zero", 50, range(50)),

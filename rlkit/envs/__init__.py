@@ -14,8 +14,13 @@ from rlkit.envs.wrappers import NormalizedBoxEnv, SingleEnv
 ENVS: dict[str, str] = {
     "ant-dir": "rlkit.envs.ant_dir:AntDir",
     "ant-goal": "rlkit.envs.ant_goal:AntGoal",
+    "ant-goal-ring": "rlkit.envs.hfr.ant_goal_ring:AntGoalRing",
+    "ant-vel": "rlkit.envs.hfr.ant_vel:AntVel",
+    "ant-vel-sparse": "rlkit.envs.hfr.ant_vel:AntVelSparse",
     "cheetah-dir": "rlkit.envs.half_cheetah_dir:HalfCheetahDir",
+    "cheetah-highdim": "rlkit.envs.hfr.half_cheetah_highdim:HalfCheetahHighDim",
     "cheetah-vel": "rlkit.envs.half_cheetah_vel:HalfCheetahVel",
+    "cheetah-vel-sparse": "rlkit.envs.hfr.half_cheetah_vel_sparse:HalfCheetahVelSparse",
     "four-corners": "rlkit.envs.hfr.four_corners:FourCorners",
     "hopper-rand-params": "rlkit.envs.hopper_rand_params_wrapper:HopperRandParamsWrappedEnv",
     "humanoid-dir": "rlkit.envs.humanoid_dir:HumanoidDir",
@@ -125,8 +130,13 @@ def _nearest(name: str, known: Any) -> str:
 
 _register("rlkit/AntDir-v0", "ant-dir", 200, 2, forward_backward=True)
 _register("rlkit/AntGoal-v0", "ant-goal", 200, 180)
+_register("rlkit/AntGoalRing-v0", "ant-goal-ring", 200, 130)
+_register("rlkit/AntVel-v0", "ant-vel", 200, 180)
+_register("rlkit/AntVelSparse-v0", "ant-vel-sparse", 200, 180)
 _register("rlkit/CheetahDir-v0", "cheetah-dir", 200, 2)
+_register("rlkit/CheetahHighDim-v0", "cheetah-highdim", 200, 130)
 _register("rlkit/CheetahVel-v0", "cheetah-vel", 200, 130)
+_register("rlkit/CheetahVelSparse-v0", "cheetah-vel-sparse", 200, 130)
 _register("rlkit/FourCorners-v0", "four-corners", 20, 4)
 _register("rlkit/HopperRandParams-v0", "hopper-rand-params", 200, 50)
 _register("rlkit/HumanoidDir-v0", "humanoid-dir", 200, 130)

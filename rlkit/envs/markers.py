@@ -19,10 +19,11 @@ PACE_TIME = 0.5  # an arrow for a velocity is as long as the way of this time [s
 
 @dataclass(frozen=True)
 class Goal:
-    """A place on the floor, (x, y) in m: a disc with a pole on it, and a line from the body to it."""
+    """A place on the floor, (x, y) in m: a disc of some radius [m] with a pole on it, and a line from the body to it."""
 
     x: float
     y: float
+    radius: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def add_marker(scene: mujoco.MjvScene, marker: Marker, body: np.ndarray, reach: 
     x, y = float(body[0]), float(body[1])
     match marker:
         case Goal():
-            disc = (mujoco.mjtGeom.mjGEOM_CYLINDER, 0.25)
+            disc = (mujoco.mjtGeom.mjGEOM_CYLINDER, marker.radius)
             _connect(scene, *disc, (marker.x, marker.y, 0.0), (marker.x, marker.y, HEIGHT))
             _pole(scene, marker.x, marker.y, 0.8)
             _connect(scene, mujoco.mjtGeom.mjGEOM_CAPSULE, 0.02, (x, y, HEIGHT), (marker.x, marker.y, HEIGHT))

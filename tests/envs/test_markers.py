@@ -4,11 +4,11 @@ import mujoco
 import numpy as np
 import pytest
 
-from rlkit.envs import make_env
+from rlkit.envs import ENVS, env_class, make_env
 from rlkit.envs.markers import Direction, Goal, Pace
 from rlkit.envs.rendering import Renderer
 
-NAMES = ["ant-dir", "ant-goal", "cheetah-dir", "cheetah-vel", "hopper-rand-params", "humanoid-dir", "walker-rand-params"]
+NAMES = sorted(name for name in ENVS if hasattr(env_class(name), "model_file"))
 
 
 def started(name, n_tasks=2, **settings):
@@ -67,8 +67,9 @@ def test_the_cheetahs_arrow_points_to_the_rewarded_side():
         assert env.describe_task(task_id) == text
 
 
-def test_the_shown_goal_is_the_place_of_the_greatest_reward():
-    env = make_env("ant-goal", n_tasks=3)
+@pytest.mark.parametrize("name", ["ant-goal", "ant-goal-ring"])
+def test_the_shown_goal_is_the_place_of_the_greatest_reward(name):
+    env = make_env(name, n_tasks=3)
     grid = np.linspace(-3, 3, 301)
     outcomes = np.zeros((301, 301, env.outcome_dim))
     outcomes[..., 0], outcomes[..., 1] = np.meshgrid(grid, grid)
@@ -80,9 +81,11 @@ def test_the_shown_goal_is_the_place_of_the_greatest_reward():
         assert env.describe_task(task_id) == f"go to ({marker.x:.2f}, {marker.y:.2f}) m"
 
 
-def test_the_runner_keeps_to_the_velocity_of_the_greatest_reward():
-    env = make_env("cheetah-vel", n_tasks=3)
-    outcomes = np.stack([np.linspace(0, 3, 3001), np.zeros(3001)], axis=1)
+@pytest.mark.parametrize("name", ["ant-vel", "ant-vel-sparse", "cheetah-vel", "cheetah-vel-sparse"])
+def test_the_runner_keeps_to_the_velocity_of_the_greatest_reward(name):
+    env = make_env(name, n_tasks=3)
+    outcomes = np.zeros((6001, env.outcome_dim))
+    outcomes[:, 0] = np.linspace(-3, 3, 6001)
     start = np.full(env.model.nq, 0.07)
     for task_id in range(3):
         wanted = best(env, outcomes, task_id)[0]
@@ -132,6 +135,16 @@ def test_the_goal_is_drawn_at_its_place():
     at_goal = places[np.abs(places - (1.2, -2.1)).max(axis=1) < 0.3]
     assert len(at_goal) > 50
     np.testing.assert_allclose((at_goal.min(axis=0) + at_goal.max(axis=0)) / 2, (1.2, -2.1), atol=0.06)
+
+
+@pytest.mark.render
+def test_a_goal_is_as_wide_as_its_radius():
+    env = started("ant-goal-ring")
+    assert env.marker(0).radius == 0.8
+    with opened(env) as renderer:
+        places = green_places(renderer, Goal(0.0, 1.5, radius=0.8), height=0.02)
+    beyond = places[places[:, 1] > 1.5]  # the ant and the line are on the other side
+    np.testing.assert_allclose([beyond[:, 0].min(), beyond[:, 0].max(), beyond[:, 1].max()], [-0.8, 0.8, 2.3], atol=0.08)
 
 
 @pytest.mark.render

@@ -9,6 +9,9 @@ from rlkit.envs import ENVS, env_class, make_env
 # environment -> outcome of a step (what is left out is 0), task, speed [m/s]
 SPEEDS = {
     "cheetah-vel": ([1.5], [3.0], 1.5),
+    "cheetah-vel-sparse": ([1.5], [3.0], 1.5),
+    "ant-vel": ([0.7], [3.0], 0.7),
+    "ant-vel-sparse": ([-0.7], [-1.0], -0.7),
     "cheetah-dir": ([1.5], [-1.0], -1.5),
     "ant-dir": ([1.0, 2.0], [0.6, 0.8], 2.2),
     "humanoid-dir": ([1.0, 2.0], [0.0, -1.0], -2.0),
