@@ -92,7 +92,9 @@ def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> PEA
     context_dim = env.obs_dim + env.act_dim + 1 + (env.obs_dim if algo.use_next_obs_in_context else 0)
     context_dim += 1 if algo.takes_episodes else 0  # whether the step is the first of its episode
     bottleneck = algo.use_information_bottleneck
-    encoder = ENCODERS[algo.encoder_kind](context_dim, latent_dim, use_information_bottleneck=bottleneck, **options)
+    left_out = {"init"} if algo.takes_episodes else set()  # those encoders have a start of their own
+    encoder_options = {name: value for name, value in options.items() if name not in left_out}
+    encoder = ENCODERS[algo.encoder_kind](context_dim, latent_dim, use_information_bottleneck=bottleneck, **encoder_options)
     networks = PEARLNetworks(
         qf1=FlattenMlp(hidden, env.obs_dim + env.act_dim + latent_dim, 1, **options),
         qf2=FlattenMlp(hidden, env.obs_dim + env.act_dim + latent_dim, 1, **options),

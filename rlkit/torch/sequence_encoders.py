@@ -12,6 +12,7 @@ from rlkit.torch.encoders import ContextEncoder, State
 from rlkit.torch.networks import EXACT, Arithmetic, Mlp
 
 HOLD = 1e4  # a gate's input from which its sigmoid is exactly 0 or 1
+HEAD_BOUND = 4.0  # of a recurrent encoder's head, times the square root of its inputs' number
 
 
 class SequenceEncoder(Mlp, ContextEncoder):
@@ -26,8 +27,8 @@ class SequenceEncoder(Mlp, ContextEncoder):
         hidden_sizes: widths of the ReLU layers.
         generator: source of the initial weights.
         arithmetic: how the products of the ReLU layers are done.
-        init: as for `Mlp`.
-    Source: specs 5.2.
+    Source: specs 5.2. The ReLU layers start with the weights of He et al. 2015 and without biases: from `Mlp`'s start all rows
+    are embedded almost alike, and what the first steps make of that hides the tasks for long.
     """
 
     needs_sequences = True
@@ -41,10 +42,12 @@ class SequenceEncoder(Mlp, ContextEncoder):
         hidden_sizes: Sequence[int] = (200, 200, 200),
         generator: torch.Generator | None = None,
         arithmetic: Arithmetic = EXACT,
-        init: str = "fanout",
     ) -> None:
         output_size = 2 * latent_dim if use_information_bottleneck else latent_dim
-        super().__init__(hidden_sizes, context_dim, output_size, generator=generator, arithmetic=arithmetic, init=init)
+        super().__init__(hidden_sizes, context_dim, output_size, generator=generator, arithmetic=arithmetic)
+        for layer in self._trunk:
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(layer.bias)
         self.latent_dim, self.use_information_bottleneck = latent_dim, use_information_bottleneck
         self.width = self.last_fc.in_features
 
@@ -69,7 +72,24 @@ class SequenceEncoder(Mlp, ContextEncoder):
         return means, functional.softplus(variances).clamp(min=MIN_VARIANCE)
 
 
-class GruEncoder(SequenceEncoder):
+class RecurrentEncoder(SequenceEncoder):
+    """A recurrent cell over the embedded rows, whose output h, between -1 and 1, the head reads.
+
+    The head starts with weights of up to 4 / sqrt(width), so that z is about as large as its prior while h is small. At the start
+    Q is wrong by much and alike for all tasks, which drives every z several units away; with `Mlp`'s small last layer no h but
+    one of -1 and 1 throughout could get there, and a saturated cell has no gradient to come back with.
+    """
+
+    def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:
+        super().__init__(*args, generator=generator, **options)
+        self.last_fc = self._head(self.width, self.output_size, HEAD_BOUND / self.width**0.5, generator)
+
+    def summary(self, state: State) -> Tensor:
+        """h."""
+        return state[0]
+
+
+class GruEncoder(RecurrentEncoder):
     """A GRU over the embedded rows; its state is h [num_tasks, width]."""
 
     def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:
@@ -85,12 +105,8 @@ class GruEncoder(SequenceEncoder):
         outputs, _ = self.cell(self.embed(rows), state[0].unsqueeze(0))
         return (_at_last_row(state[0], outputs, mask),)
 
-    def summary(self, state: State) -> Tensor:
-        """h."""
-        return state[0]
 
-
-class LstmEncoder(SequenceEncoder):
+class LstmEncoder(RecurrentEncoder):
     """An LSTM over the embedded rows; its state is (h, c), each [num_tasks, width].
 
     h is read at each task's last row that counts. For c to stay what it was there, padding has an input of its own, whose
@@ -116,10 +132,6 @@ class LstmEncoder(SequenceEncoder):
         inputs = torch.cat([embedded, padding.unsqueeze(-1)], dim=-1)
         outputs, (_, c) = self.cell(inputs, (state[0].unsqueeze(0), state[1].unsqueeze(0)))
         return _at_last_row(state[0], outputs, mask), c.squeeze(0)
-
-    def summary(self, state: State) -> Tensor:
-        """h."""
-        return state[0]
 
 
 def _cell(kind: type[nn.GRU] | type[nn.LSTM], input_size: int, width: int, generator: torch.Generator | None):
