@@ -16,6 +16,12 @@ from rlkit.data_management.paths import Paths
 from rlkit.data_management.rings import NO_PAGE, Rings
 
 
+def default_page_rows(row_bytes: int) -> int:
+    """Rows of a page: 1024, which are whole pages of the system and given back by clearing; fewer, down to 256, where that is
+    more than a megabyte, because every task wastes half a page on average."""
+    return next((rows for rows in (1024, 512) if rows * row_bytes <= 2**20), 256)
+
+
 class RowStore:
     """Ring buffers of many tasks. A row is [obs | action | reward | sparse_reward | next_obs | terminated].
 
@@ -36,7 +42,7 @@ class RowStore:
         capacity: int = 1_000_000,
         device: torch.device | str = "cpu",
         reserve_rows: int = 0,
-        page_rows: int = 1024,
+        page_rows: int | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         """Make an empty buffer.
@@ -48,15 +54,16 @@ class RowStore:
             capacity: most rows of one task.
             device: where the rows live and batches come out.
             reserve_rows: rows expected in all. On a CPU this takes addresses, not memory; more rows than that move the store.
-            page_rows: rows of a page, a power of two; 1024 and more are whole pages of the system, which clearing gives back.
+            page_rows: rows of a page, a power of two; None: as `default_page_rows` says.
             dtype: of the rows.
         Raises:
             ValueError: a size is not positive, or page_rows is no power of two.
         """
         self.num_tasks, self.obs_dim, self.act_dim = num_tasks, obs_dim, act_dim
-        self.capacity, self.page_rows, self.dtype, self.device = capacity, page_rows, dtype, torch.device(device)
         self.columns = (obs_dim, act_dim, 1, 1, obs_dim, 1)
         self.width = sum(self.columns)
+        page_rows = default_page_rows(self.width * dtype.itemsize) if page_rows is None else page_rows
+        self.capacity, self.page_rows, self.dtype, self.device = capacity, page_rows, dtype, torch.device(device)
         self._shift, self._mask = page_rows.bit_length() - 1, page_rows - 1
         self._rings = Rings(num_tasks, capacity, page_rows, reserve_rows)
         self.sizes = self._on_device(self._rings.sizes)

@@ -216,7 +216,8 @@ def build_pearl(
         acting = build_agent(config, networks._replace(**copies.copies))
     rows = projected_rows(config)
     replay_buffer = build_buffer(config, env, device, config.util_params.replay_reserve or rows.replay)
-    encoder_buffer = build_buffer(config, env, device, rows.encoder)
+    overshoot = config.n_train_tasks * (algo.max_path_length - 1)  # of the initial pool, where episodes end early
+    encoder_buffer = build_buffer(config, env, device, rows.encoder + overshoot)
     relabeler = make_relabeler(Parts(config, env, agent, networks, replay_buffer, encoder_buffer, seed))
     trainer = PEARLSoftActorCritic(
         agent,

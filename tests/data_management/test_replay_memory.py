@@ -1,12 +1,11 @@
 """How much memory a replay buffer of the cheetah-vel run really takes, asked of the kernel, however it is filled."""
 
-import ctypes
-import mmap
 import sys
 
 import numpy as np
 import pytest
 
+from benchmarks.replay_memory import resident_bytes as resident
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
@@ -17,13 +16,8 @@ ROW_BYTES = 4 * (2 * OBS + ACT + 3)
 
 
 def resident_bytes(buffer):
-    """Bytes of the store that are in memory, page by page, and of the tables beside it."""
-    size = buffer.store.numel() * buffer.store.element_size()
-    flags = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
-    libc = ctypes.CDLL(None, use_errno=True)
-    assert libc.mincore(ctypes.c_void_p(buffer.store.data_ptr()), ctypes.c_size_t(size), flags) == 0
-    tables = buffer.page_table.nbytes + buffer.sizes.nbytes
-    return mmap.PAGESIZE * int((np.frombuffer(flags, np.uint8) & 1).sum()) + tables
+    """Bytes of the store that are in memory, and of the tables beside it."""
+    return resident(buffer.store) + buffer.page_table.nbytes + buffer.sizes.nbytes
 
 
 def make_buffer(reserve_rows=2_700_000):
@@ -116,3 +110,10 @@ def test_the_memory_before_growth_is_given_back_page_by_page():
         buffer.add_paths(np.arange(TASKS), make_paths(TASKS))
     old = type("Old", (), {"store": store, "page_table": buffer.page_table, "sizes": buffer.sizes})
     assert resident_bytes(old) < TABLES
+
+
+def test_pages_of_wide_rows_are_at_most_a_megabyte_and_whole_pages_of_the_system():
+    humanoid = MultiTaskReplayBuffer(3, 376, 17)
+    assert make_buffer().page_rows == 1024 and humanoid.page_rows == 256
+    assert humanoid.page_rows * humanoid.width * 4 <= 2**20
+    assert humanoid.page_rows * humanoid.width * 4 % 4096 == 0
