@@ -1,14 +1,13 @@
 """What a trajectory's rewards and terminals would have been under every train task; nothing else of it is ever rewritten."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from rlkit.data_management.paths import Paths
-
-RewardFunction = Callable[[Any, Any], tuple[Any, Any, Any]]
+from rlkit.envs.base import MetaEnv
+from rlkit.envs.reward_matrix import reward_matrix
 
 
 class Labels(NamedTuple):
@@ -19,19 +18,19 @@ class Labels(NamedTuple):
     terminated: np.ndarray
 
 
-def labels_of(path: Paths, tasks: np.ndarray, compute_reward: RewardFunction) -> Labels:
+def labels_of(path: Paths, tasks: np.ndarray, env: MetaEnv) -> Labels:
     """Label a trajectory with every task, in one call of the reward function.
 
     Args:
         path: one trajectory of T steps, collected on task `path.task_ids[0]`.
         tasks: the train tasks, [num_tasks, task_dim].
-        compute_reward: the environment's; its arguments broadcast.
+        env: gives the rewards.
     Returns:
         The labels; under its own task they are those that it was collected with, bit for bit. An end that its own task does
         not explain (the physics failed) holds under every task.
     """
     steps = int(path.lengths[0])
-    labels = Labels(*(np.array(part) for part in compute_reward(path.outcomes[0, :steps], tasks[:, None])))
+    labels = Labels(*(np.asarray(part) for part in reward_matrix(env, path.outcomes[0, :steps], tasks)))
     own = int(path.task_ids[0])
     failed = path.terminated[0, :steps] & ~labels.terminated[own]
     return labels._replace(terminated=labels.terminated | failed)

@@ -31,7 +31,7 @@ class HindsightLabels:
     """Relabels a share of the collected trajectories, at the end of each block.
 
     Args:
-        env: gives `compute_reward` and `success`.
+        env: gives rewards, and says what success is.
         tasks: the train tasks, [num_tasks, task_dim].
         replay_buffer, encoder_buffer, sampler_buffer: D, E and S.
         method: judges trajectories.
@@ -126,7 +126,7 @@ class HindsightLabels:
 
     def _all_labels(self, paths: Paths) -> list[Labels]:
         """Label every trajectory of a block with every task."""
-        all_labels = [labels_of(paths.select([i]), self.tasks, self.env.compute_reward) for i in range(paths.num_paths)]
+        all_labels = [labels_of(paths.select([i]), self.tasks, self.env) for i in range(paths.num_paths)]
         if self.learned_reward is not None:
             learned = [self.learned_reward.relabel(paths.select([i]), labels) for i, labels in enumerate(all_labels)]
             all_labels = [labels for labels, _ in learned]

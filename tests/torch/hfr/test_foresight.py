@@ -9,7 +9,7 @@ import torch
 from rlkit.launchers.hfr_config import HFRConfig
 from rlkit.torch.hfr.foresight import LARGE, Foresight
 from rlkit.torch.hfr.labels import labels_of
-from tests.torch.hfr.toy import HORIZON, LATENT, TASKS, compute_reward, make_agent, make_buffer, make_path
+from tests.torch.hfr.toy import ENV, HORIZON, LATENT, TASKS, compute_reward, make_agent, make_buffer, make_path
 
 CONFIG = HFRConfig(utility_batch_size=5, num_partition_samples=4, max_path_length=HORIZON, reward_scale=3.0, discount=0.9)
 NUM_TASKS = len(TASKS)
@@ -92,7 +92,7 @@ def draws_of(look, generator):
 @pytest.mark.parametrize("changes", VARIANTS, ids=str)
 def test_utilities_of_a_trajectory_equal_those_computed_one_by_one(changes, steps):
     look, path = make_foresight(**changes), make_path(1, steps=steps, seed=99)
-    labels = labels_of(path, TASKS, compute_reward)
+    labels = labels_of(path, TASKS, ENV)
     found, _ = look.of_trajectory(path, labels, np.random.default_rng(5))
     draws, expected = draws_of(look, np.random.default_rng(5)), []
     for task in range(NUM_TASKS):
@@ -129,7 +129,7 @@ def test_log_partitions_equal_those_computed_one_by_one(changes, contexts):
 @pytest.mark.parametrize("changes", VARIANTS, ids=str)
 def test_chunks_change_rounding_only(changes):
     path = make_path(0, seed=3)
-    labels = labels_of(path, TASKS, compute_reward)
+    labels = labels_of(path, TASKS, ENV)
     values = []
     for rows in (1, 13, 100_000):
         look = make_foresight(relabel_chunk_rows=rows, **changes)
@@ -142,7 +142,7 @@ def test_the_belief_of_the_agent_is_not_touched_and_no_graph_is_built():
     look, path = make_foresight(), make_path(0)
     look.agent.clear_z(2)
     before = look.agent.z_means, look.agent.z_vars, look.agent.z, look.agent.state
-    look.of_trajectory(path, labels_of(path, TASKS, compute_reward), np.random.default_rng(0))
+    look.of_trajectory(path, labels_of(path, TASKS, ENV), np.random.default_rng(0))
     assert all(
         now is then
         for now, then in zip((look.agent.z_means, look.agent.z_vars, look.agent.z, look.agent.state), before, strict=True)

@@ -6,7 +6,7 @@ import pytest
 from rlkit.envs import make_env
 from rlkit.samplers.util import rollout
 from rlkit.torch.hfr.labels import labels_of, relabeled
-from tests.torch.hfr.toy import HORIZON, TASKS, compute_reward, make_path
+from tests.torch.hfr.toy import ENV, HORIZON, TASKS, compute_reward, make_path
 from tests.toy import RecordingPolicy
 
 
@@ -18,7 +18,7 @@ class NoisyPolicy(RecordingPolicy):
 @pytest.mark.parametrize("steps", [1, 4, HORIZON])
 def test_labels_of_all_tasks_at_once_are_those_of_each_step_and_task(steps):
     path = make_path(1, steps=steps)
-    labels = labels_of(path, TASKS, compute_reward)
+    labels = labels_of(path, TASKS, ENV)
     for task in range(len(TASKS)):
         for t in range(steps):
             expected = compute_reward(path.outcomes[0, t], TASKS[task])
@@ -32,7 +32,7 @@ def test_relabeling_to_the_true_task_changes_nothing(name):
     paths = rollout(env, NoisyPolicy(), range(4), generators, 20)
     for task in range(4):
         path = paths.select([task])
-        new = relabeled(path, labels_of(path, env.tasks, env.compute_reward), task)
+        new = relabeled(path, labels_of(path, env.tasks, env), task)
         for field in ("obs", "actions", "rewards", "sparse_rewards", "terminated", "lengths"):
             np.testing.assert_array_equal(getattr(new, field), getattr(path, field))
             assert getattr(new, field).dtype == getattr(path, field).dtype
@@ -41,7 +41,7 @@ def test_relabeling_to_the_true_task_changes_nothing(name):
 def test_relabeling_rewrites_rewards_and_ends_only_and_not_the_original():
     path = make_path(0)
     before = path.rewards.copy()
-    labels = labels_of(path, TASKS, compute_reward)
+    labels = labels_of(path, TASKS, ENV)
     new = relabeled(path, labels, 2)
     np.testing.assert_array_equal(new.rewards[0], labels.rewards[2])
     np.testing.assert_array_equal(new.terminated[0], labels.terminated[2])
@@ -51,7 +51,7 @@ def test_relabeling_rewrites_rewards_and_ends_only_and_not_the_original():
 
 def test_every_step_can_get_a_task_of_its_own():
     path = make_path(0)
-    labels = labels_of(path, TASKS, compute_reward)
+    labels = labels_of(path, TASKS, ENV)
     each = np.array([2, 0, 1, 1, 0, 2])
     np.testing.assert_array_equal(relabeled(path, labels, each).rewards[0], labels.rewards[each, np.arange(HORIZON)])
 
@@ -59,14 +59,14 @@ def test_every_step_can_get_a_task_of_its_own():
 def test_an_episode_that_physics_ended_has_ended_under_every_task():
     path = make_path(0)
     path.terminated[0, -1] = True  # though no goal is near
-    labels = labels_of(path, TASKS, compute_reward)
+    labels = labels_of(path, TASKS, ENV)
     assert labels.terminated[:, -1].all()
 
 
 def test_a_trajectory_can_be_cut_where_its_new_task_ends_first():
     path = make_path(0)
     path.outcomes[0, 2:4] = TASKS[1]
-    labels = labels_of(path, TASKS, compute_reward)
+    labels = labels_of(path, TASKS, ENV)
     assert relabeled(path, labels, 1).lengths.tolist() == [HORIZON]
     cut = relabeled(path, labels, 1, cut_at_terminal=True)
     assert cut.lengths.tolist() == [3]

@@ -10,7 +10,7 @@ from rlkit.torch.hfr.labels import labels_of
 from rlkit.torch.hfr.learned_reward import LearnedReward
 from rlkit.torch.networks import FlattenMlp
 from tests.torch.hfr.test_relabelers import TO_TASK_2, collect
-from tests.torch.hfr.toy import HORIZON, TASKS, ChosenTask, compute_reward, make_path, make_relabeler
+from tests.torch.hfr.toy import ENV, HORIZON, TASKS, ChosenTask, make_path, make_relabeler
 
 
 def make_learned(learning_rate=1e-2) -> LearnedReward:
@@ -51,7 +51,7 @@ def test_rows_of_its_own_making_teach_it_nothing():
 
 def test_it_gives_the_rewards_of_other_tasks_and_leaves_own_rewards_and_ends():
     learned, path = make_learned(), make_path(1, steps=4)
-    true = labels_of(path, TASKS, compute_reward)
+    true = labels_of(path, TASKS, ENV)
     labels, error = learned.relabel(path, true)
     np.testing.assert_array_equal(labels.rewards[1], path.rewards[0, :4])
     np.testing.assert_array_equal(labels.terminated, true.terminated)

@@ -13,7 +13,7 @@ from rlkit.torch.hfr.foresight import LARGE, Foresight
 from rlkit.torch.hfr.labels import labels_of
 from rlkit.torch.hfr.methods import REMEMBERED_RETURNS, ForesightOfTask, ReturnOfTask, TransitionsByCritic, UniformTask
 from tests.torch.hfr.test_foresight import mlp, posterior_by_hand
-from tests.torch.hfr.toy import HORIZON, LATENT, TASKS, compute_reward, make_agent, make_buffer, make_path
+from tests.torch.hfr.toy import ENV, HORIZON, LATENT, TASKS, compute_reward, make_agent, make_buffer, make_path
 
 CONFIG = HFRConfig(
     utility_batch_size=4, num_partition_samples=3, max_path_length=HORIZON, embedding_batch_size=5, relabel_temperature=2.0
@@ -27,7 +27,7 @@ def make_foresight(**changes):
 
 
 def labeled(path):
-    return labels_of(path, TASKS, compute_reward)
+    return labels_of(path, TASKS, ENV)
 
 
 def test_random_makes_all_tasks_equally_likely():

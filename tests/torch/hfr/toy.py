@@ -31,7 +31,7 @@ def success(outcome, task):
     return abs(outcome[..., 0] - task[..., 0]) < 0.1
 
 
-ENV = SimpleNamespace(compute_reward=compute_reward, success=success)
+ENV = SimpleNamespace(compute_reward=compute_reward, success=success, relabelable=True, task_dim=1)
 
 
 def make_path(task_id, steps=HORIZON, seed=0) -> Paths:

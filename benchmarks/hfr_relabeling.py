@@ -1,0 +1,126 @@
+"""What relabeling costs beside training, at the sizes of HFR's own configurations.
+
+    python -m benchmarks.hfr_relabeling [--tasks ant-goal,four-corners] [--threads 1] [--repeats 5]
+
+Three parts are measured in turns: a gradient step, a trajectory that hfr-q judges (its rewards under every train task, and its
+utility for each), and one of the K contexts that every task's log-partition is estimated from. An iteration has
+`num_train_steps_per_itr` of the first, half of its trajectories of the second, and K of the third. Networks have their shipped
+sizes and first weights, rows and trajectories are random numbers of the environment's shapes: nothing is simulated. Seconds of
+the processor's time, all threads together; medians.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from benchmarks.machine import Table, Value, Watch, write_result
+from rlkit.core.errors import UserError
+from rlkit.data_management.paths import Paths
+from rlkit.envs.base import MetaEnv
+from rlkit.launchers.estimate import env_steps
+from rlkit.launchers.hfr import build_hfr
+from rlkit.launchers.launcher_util import resolve
+from rlkit.launchers.load_config import load_config
+from rlkit.torch.hfr.labels import labels_of
+from rlkit.torch.pytorch_util import torch_threads
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "hfr"
+TRAJECTORIES = 3  # of each task in the buffers
+
+
+def random_paths(env: MetaEnv, task_ids: np.ndarray, horizon: int, generator: np.random.Generator) -> Paths:
+    """Trajectories of full length with standard normal observations, actions, rewards and outcomes."""
+    paths = Paths.empty(len(task_ids), horizon, env.obs_dim, env.act_dim, env.outcome_dim, dtype=env.dtype)
+    paths.lengths[:], paths.task_ids[:] = horizon, task_ids
+    for array in (paths.obs, paths.actions, paths.rewards, paths.outcomes):
+        array[:] = generator.standard_normal(array.shape)
+    return paths
+
+
+def measure(config: Any, repeats: int) -> tuple[float, float, float]:
+    """Processor seconds of a gradient step, a judged trajectory and a partition context, measured in turns."""
+    experiment, generator = build_hfr(config, "cpu", 0), np.random.default_rng(0)
+    algorithm, env = experiment.algorithm, experiment.env
+    relabeler: Any = algorithm.relabeler
+    with closing(env):
+        tasks = np.repeat(np.arange(config.n_train_tasks), TRAJECTORIES)
+        for buffer in algorithm.buffers.values():
+            buffer.add_paths(tasks, random_paths(env, tasks, config.algo_params.max_path_length, generator))
+        path = random_paths(env, np.zeros(1, np.int64), config.algo_params.max_path_length, generator)
+        foresight = relabeler.method.foresight
+
+        def step() -> None:
+            algorithm.trainer.train(algorithm.replay_buffer, algorithm.encoder_buffer, 1)
+
+        def judge() -> None:
+            with relabeler.together():
+                relabeler.method.score(path, labels_of(path, relabeler.tasks, env), generator)
+
+        def partition() -> None:
+            with relabeler.together():
+                foresight.log_partition(algorithm.buffers["sampler"], generator)
+
+        return in_turns((step, judge, partition), repeats)
+
+
+def in_turns(parts: tuple[Callable[[], None], ...], repeats: int) -> Any:
+    """Median processor seconds of each part, after a round that does not count."""
+    rounds = []
+    for _ in range(repeats + 1):
+        marks = [time.process_time()]
+        for part in parts:
+            part()
+            marks.append(time.process_time())
+        rounds.append(np.diff(marks))
+    return tuple(statistics.median(times) for times in zip(*rounds[1:], strict=True))
+
+
+def row_of(name: str, threads: int, repeats: int) -> list[Any]:
+    """A line of the table: the three parts, the trajectories judged per iteration, and what relabeling adds to training."""
+    settings = ["seed=0", f"util_params.torch_threads={threads}", "util_params.physics_threads=1", "util_params.num_envs=1"]
+    config = load_config(CONFIGS / f"{name}.json", settings)
+    samples = config.algo_params.num_partition_samples  # type: ignore[attr-defined]
+    one_context = replace(config, algo_params=replace(config.algo_params, num_partition_samples=1))
+    step, judge, partition = measure(resolve(one_context, "cpu"), repeats)
+    algo = config.algo_params
+    judged = env_steps(config).iteration / algo.max_path_length * algo.probability  # type: ignore[attr-defined]
+    share = (judged * judge + samples * partition) / (algo.num_train_steps_per_itr * step)
+    return [name, 1e3 * step, 1e3 * judge, 1e3 * partition, judged, 100 * share]
+
+
+@click.command()
+@click.option("--tasks", default=None, help="Names of files in configs/hfr; all unless told.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option("--write/--no-write", default=True, show_default=True, help="Keep the figures in benchmarks/results.")
+def main(tasks: str | None, threads: int, repeats: int, write: bool) -> None:
+    """Measure what relabeling costs; see the module's own text."""
+    rows = []
+    with Watch() as watch, torch_threads(1):
+        for name in tasks.split(",") if tasks else sorted(path.stem for path in CONFIGS.glob("*.json")):
+            try:
+                rows.append(row_of(name, threads, repeats))
+            except UserError as error:  # a task whose files are not installed
+                click.echo(f"{name}: left out ({error})")
+                continue
+            step, judge, partition, judged, share = rows[-1][1:]
+            parts = f"step {step:.0f} ms, trajectory {judge:.0f} ms, context {partition:.0f} ms"
+            click.echo(f"{name}: {parts}, {judged:.0f} trajectories: {share:.1f} %")
+    if write:
+        values = [Value(f"{part}, CPU ms", 1) for part in ("gradient step", "judged trajectory", "partition context")]
+        values += [Value("judged per iteration", 0), Value("relabeling / training, %", 1)]
+        note = f"hfr-q as shipped, {threads} thread{'s' * (threads > 1)}. Aim: at most 10 %, ant-vel 15 %."
+        table = Table("Cost of relabeling", ["configuration"], values, rows, note)
+        command = f"python -m benchmarks.hfr_relabeling --threads {threads} --repeats {repeats}"
+        click.echo(f"wrote {write_result('hfr_relabeling', [table], watch, command=command)}")
+
+
+if __name__ == "__main__":
+    main()
