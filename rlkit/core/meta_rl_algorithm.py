@@ -125,17 +125,17 @@ class MetaRLAlgorithm:
         """Collect at least `num_steps` transitions on every visit, all visits together.
 
         With `posterior` the first `update_post_train` trajectories of a visit run with z from the prior, and each later group
-        of as many with z from the posterior of a fresh context batch, one batch a group; with `posterior_from_start` the
-        first group too, if the visit has encoder rows by then. Where the block itself feeds the encoder, a group must end
-        before the next one's context is drawn; else all groups run at once. With `update_post_train` 0 the block is one group
-        and keeps its first z.
+        of as many with z from the posterior of a fresh context batch, one batch a group; with `posterior_from_start` the first
+        group too, if the visit has encoder rows by then. Where the block itself feeds what contexts are drawn from, a group
+        must end before the next one's context is drawn; else all groups run at once. With `update_post_train` 0 the block is
+        one group and keeps its first z.
         """
         group_size, first = self.config.update_post_train, started.copy()
         steps = np.zeros(len(visits), dtype=np.int64)
         contexts: dict[tuple[int, int], Any] = {}
         while (steps < num_steps).any():
             lanes = self._next_lanes(steps, started, num_steps)
-            if posterior and to_encoder and group_size:
+            if posterior and group_size and (to_encoder or self.relabeler.contexts_of_every_block):
                 group = (started - first) // group_size
                 lanes = [(v, n) for v, n in lanes if (n - first[v]) // group_size == group[v]]
             generators = [stream(self.seed, "collection", iteration, v, n) for v, n in lanes]

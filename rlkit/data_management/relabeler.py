@@ -23,8 +23,10 @@ class Relabeler(Protocol):
         buffers: what it keeps beside the RL and the encoder buffer, by name.
         networks: what it learns, by the names of the weight files.
         optimizers: those of its networks.
+        contexts_of_every_block: whether a visit's contexts hold rows of blocks that do not feed the encoder, too.
     """
 
+    contexts_of_every_block: bool
     buffers: dict[str, MultiTaskReplayBuffer]
     networks: dict[str, Any]
     optimizers: list[Any]
@@ -109,6 +111,8 @@ class OriginalLabels:
         encoder_buffer: rows that context is drawn from.
         max_visits: most visits of one collection.
     """
+
+    contexts_of_every_block = False
 
     def __init__(self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, max_visits: int) -> None:
         self.replay_buffer, self.visits = replay_buffer, VisitRows(encoder_buffer, max_visits)

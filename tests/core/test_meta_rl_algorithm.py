@@ -24,6 +24,8 @@ CONFIG = PEARLConfig(
 class RecordingRelabeler:
     """Remembers what is stored; a context batch is the text of who asked for it."""
 
+    contexts_of_every_block = False
+
     def __init__(self):
         self.visits, self.stored, self.drawn = [], [], []
         self.blocks, self.buffers, self.networks = [], {}, {}
@@ -133,6 +135,20 @@ def test_posterior_block_that_feeds_the_encoder_goes_in_rounds():
     # each context is drawn only after the trajectory before it was stored
     assert [stores for _, _, stores in relabeler.drawn] == [2, 2, 3, 3]
     assert [lanes for _, lanes in policy.inferred] == [[0, 1], [0, 1]]
+
+
+def test_an_extra_block_goes_in_rounds_too_where_contexts_hold_its_rows():
+    algorithm, _, relabeler = make_algorithm(CONFIG, tasks=range(1))
+    relabeler.contexts_of_every_block = True
+    algorithm.collect_data(1)
+    assert [visits for to_encoder, visits, _, _ in relabeler.stored if not to_encoder] == [[0, 1], [0, 1], [0, 1]]
+    assert [stores for _, _, stores in relabeler.drawn] == [2, 2, 3, 3]
+
+
+def test_the_relabeler_is_told_when_a_block_is_over_and_how_its_trajectories_were_grouped():
+    config = replace(CONFIG, num_steps_posterior=12, update_post_train=2)
+    relabeler, _, _ = of_iteration(config, tasks=range(1))
+    assert relabeler.blocks == [(1, 0), (3, 2), (4, 2)]
 
 
 def test_posterior_from_the_start_gives_the_first_trajectories_a_context_too():

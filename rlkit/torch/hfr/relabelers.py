@@ -41,6 +41,8 @@ class HindsightLabels:
         together: makes the context manager inside which the networks share the processor's threads.
     """
 
+    contexts_of_every_block = True
+
     def __init__(
         self,
         *,
