@@ -32,11 +32,11 @@ class FourCorners(PointRobot):
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = 0 within the goal's radius, which ends the episode; else -3 inside the penalty square; else -1. Sparse: r."""
         low, high = PENALTY_SQUARE
-        x, y = outcome[..., 0] * task[..., 0], outcome[..., 1] * task[..., 1]  # coordinates of a corner are ±1: its signs
-        penalized = (x > low) & (x < high) & (y > low) & (y < high)
+        towards = outcome * task  # coordinates of a corner are ±1: its signs
+        inside = (towards > low) & (towards < high)
         reached = self.success(outcome, task)
-        one = 1 + 0 * x  # gives the result the outcome's type
-        reward = 0 - ~reached * one - penalized * (2 * one)
+        one = 1 + 0 * towards[..., 0]  # gives the result the outcome's type
+        reward = 0 - ~reached * one - (inside[..., 0] & inside[..., 1]) * (2 * one)
         return reward, reward, reached
 
     def success(self, outcome: Any, task: Any) -> Any:
