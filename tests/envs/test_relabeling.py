@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rlkit.envs import ENVS, env_class, make_env
+from rlkit.envs.reward_matrix import reward_matrix
 
 PAIRS, STEPS = 10, 50  # two lanes each, together 1000 steps
 NAMES = sorted(name for name in ENVS if env_class(name).relabelable)
@@ -67,9 +68,9 @@ def test_one_call_gives_the_rewards_of_every_step_under_every_task(name):
     env = environment(name, np.float32)
     _, outcomes, _ = walked(name, np.float32)
     of_one_lane = outcomes[:, 1, 3]
-    matrix = env.compute_reward(of_one_lane, env.tasks[:, None])
+    matrix = reward_matrix(env, of_one_lane, env.tasks)
     assert [part.shape for part in matrix] == [(env.n_tasks, STEPS)] * 3
-    of_all_lanes = env.compute_reward(outcomes, env.tasks[:, None, None, None])
+    of_all_lanes = reward_matrix(env, outcomes, env.tasks)
     assert [part.shape for part in of_all_lanes] == [(env.n_tasks, STEPS, 2, PAIRS)] * 3
     for number in env.get_all_task_idx():
         assert_same([part[number] for part in matrix], env.compute_reward(of_one_lane, env.tasks[number]))
@@ -81,11 +82,18 @@ def test_the_matrix_is_the_same_for_torch_tensors(name):
     """PyTorch's float32 root on the CPU may differ by one unit in the last place; rewards with distances follow it."""
     env = environment(name, np.float32)
     _, outcomes, _ = walked(name, np.float32)
-    on_numpy = env.compute_reward(outcomes[:, 0], env.tasks[:, None, None])
-    on_torch = env.compute_reward(torch.from_numpy(outcomes[:, 0]), torch.from_numpy(env.tasks)[:, None, None])
+    on_numpy = reward_matrix(env, outcomes, env.tasks)
+    on_torch = reward_matrix(env, torch.from_numpy(outcomes), torch.from_numpy(env.tasks))
     for ours, theirs in zip(on_numpy, on_torch, strict=True):
         assert ours.dtype == theirs.numpy().dtype
         if name in ("point-robot", "sparse-point-robot"):
             np.testing.assert_allclose(ours, theirs.numpy(), rtol=2e-7)
         else:
             np.testing.assert_array_equal(ours, theirs.numpy())
+
+
+@pytest.mark.parametrize("name", ["hopper-rand-params", "walker-rand-params"])
+def test_tasks_that_are_dynamics_are_refused(name):
+    env = make_env(name, n_tasks=2)
+    with pytest.raises(ValueError, match=f"{name}: .* differ in more than their rewards"):
+        reward_matrix(env, np.zeros((3, env.outcome_dim)), env.tasks)
