@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-COLOR = (0.1, 0.75, 0.25, 1.0)  # green, which no body and no floor has
+COLOR = (0.1, 0.75, 0.25)  # green, which no body and no floor has
 LANE = -0.5  # y of what is drawn beside a body that moves in the plane y = 0 [m]; the camera stands on this side
 HEIGHT = 0.02  # of what lies on the floor [m]
 ARROW_RADIUS = 0.04  # [m]
@@ -24,6 +24,25 @@ class Goal:
     x: float
     y: float
     radius: float = 0.25
+
+
+@dataclass(frozen=True)
+class Ball:
+    """A place in space, (x, y, z), and how near is enough [m]: a ball that one can see through."""
+
+    x: float
+    y: float
+    z: float
+    radius: float
+
+
+@dataclass(frozen=True)
+class Disc:
+    """A place on the ground, (x, y), and how near is enough [m]: a flat disc."""
+
+    x: float
+    y: float
+    radius: float
 
 
 @dataclass(frozen=True)
@@ -51,7 +70,7 @@ class Pace:
     runner: float | None = None
 
 
-Marker = Goal | Direction | Pace
+Marker = Goal | Ball | Disc | Direction | Pace
 
 
 def add_marker(scene: mujoco.MjvScene, marker: Marker, body: np.ndarray, reach: float) -> None:
@@ -70,6 +89,11 @@ def add_marker(scene: mujoco.MjvScene, marker: Marker, body: np.ndarray, reach: 
             _connect(scene, *disc, (marker.x, marker.y, 0.0), (marker.x, marker.y, HEIGHT))
             _pole(scene, marker.x, marker.y, 0.8)
             _connect(scene, mujoco.mjtGeom.mjGEOM_CAPSULE, 0.02, (x, y, HEIGHT), (marker.x, marker.y, HEIGHT))
+        case Ball():
+            below, above = ((marker.x, marker.y, marker.z + shift) for shift in (-0.001, 0.001))
+            _connect(scene, mujoco.mjtGeom.mjGEOM_CAPSULE, marker.radius, below, above, opacity=0.4)
+        case Disc():
+            _connect(scene, mujoco.mjtGeom.mjGEOM_CYLINDER, marker.radius, (marker.x, marker.y, 0.0), (marker.x, marker.y, 0.002))
         case Direction():
             start = 0.4 * reach
             _arrow(scene, (x + start * marker.x, y + start * marker.y), (x + reach * marker.x, y + reach * marker.y))
@@ -90,13 +114,15 @@ def _pole(scene: mujoco.MjvScene, x: float, y: float, height: float) -> None:
     _connect(scene, mujoco.mjtGeom.mjGEOM_CAPSULE, 0.08, (x, y, height), (x, y, height + 0.01))
 
 
-def _connect(scene: mujoco.MjvScene, kind: int, width: float, start: Sequence[float], end: Sequence[float]) -> None:
+def _connect(
+    scene: mujoco.MjvScene, kind: int, width: float, start: Sequence[float], end: Sequence[float], opacity: float = 1.0
+) -> None:
     """Add one shape from a point to another; one that is a hair long is left out, and so is what the scene has no room for."""
     first, last = np.array(start, np.float64), np.array(end, np.float64)
     if scene.ngeom >= scene.maxgeom or np.linalg.norm(last - first) < 1e-3:
         return
     geom = scene.geoms[scene.ngeom]
-    mujoco.mjv_initGeom(geom, kind, np.zeros(3), np.zeros(3), np.eye(3).ravel(), np.array(COLOR, np.float32))
+    mujoco.mjv_initGeom(geom, kind, np.zeros(3), np.zeros(3), np.eye(3).ravel(), np.array((*COLOR, opacity), np.float32))
     mujoco.mjv_connector(geom, kind, width, first, last)
     geom.category = mujoco.mjtCatBit.mjCAT_DECOR  # casts no shadow
     scene.ngeom += 1

@@ -43,6 +43,8 @@ class Simulation(abc.ABC):
     Attributes:
         model: the model that all lanes share, but for the fields of `set_model_fields`.
         qpos, qvel: state of each lane, [num_envs, nq] and [num_envs, nv]. Read them; `reset` writes them.
+        mocap_pos: places of the bodies that move as they are told, [num_envs, nmocap, 3]. Write them before a step; `reset` puts
+            them back to the model's. MuJoCo 2.1.0 has none here.
         fields: results of the last step by name, for example "xpos" [num_envs, nbody, 3]. As `mj_step` leaves them they
             belong to the state before the last substep's integration, while qpos and qvel are after it.
     """
@@ -50,6 +52,7 @@ class Simulation(abc.ABC):
     model: mujoco.MjModel
     qpos: np.ndarray
     qvel: np.ndarray
+    mocap_pos: np.ndarray
     fields: dict[str, np.ndarray]
 
     @abc.abstractmethod
@@ -90,6 +93,8 @@ class BatchSimulation(Simulation):
         self._frame_skip = frame_skip
         self.qpos, self.qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
         self._ctrl = self._batch.bind("ctrl")
+        if model.nmocap:
+            self.mocap_pos = self._batch.bind("mocap_pos")
         self.fields = {name: self._batch.bind(name) for name in fields}
         self._lanes = np.arange(num_envs, dtype=np.int32)
         self._rest = self._batch.state[0].copy()
@@ -149,7 +154,10 @@ class PoolSimulation(Simulation):
         self.fields = {name: np.zeros((num_envs, *getattr(self._data[0], name).shape)) for name in fields}
         self._warnings = np.zeros((num_envs, len(self._data[0].warning.number)), np.int32)
         self._ctrl = [data.ctrl for data in self._data]
+        self._mocap = [data.mocap_pos for data in self._data] if model.nmocap else []
         read = {"qpos": self.qpos, "qvel": self.qvel, **self.fields}
+        if self._mocap:
+            self.mocap_pos = read["mocap_pos"] = np.zeros((num_envs, model.nmocap, 3))
         self._copies = [(values, [getattr(data, name).reshape(-1) for data in self._data]) for name, values in read.items()]
         self._copies.append((self._warnings, [data.warning.number for data in self._data]))
         self._threads = min(threads, num_envs)
@@ -186,11 +194,14 @@ class PoolSimulation(Simulation):
 
     def step(self, ctrl: np.ndarray) -> np.ndarray:
         models, simulations, targets, frame_skip = self._models, self._data, self._ctrl, self._frame_skip
+        mocap = self._mocap
 
         def work(rows: range) -> None:
             for lane in rows:
                 model, data = models[lane], simulations[lane]
                 targets[lane][:] = ctrl[lane]
+                if mocap:
+                    mocap[lane][:] = self.mocap_pos[lane]
                 mujoco.mj_step(model, data, frame_skip)
                 if self._contact_forces:
                     mujoco.mj_rnePostConstraint(model, data)

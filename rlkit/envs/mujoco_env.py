@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import mujoco
@@ -18,18 +19,22 @@ class MujocoMetaEnv(MetaEnv):
     """Lanes of one model. Subclasses write `_draw_start`, `_observe` and `_outcome`.
 
     Attributes:
-        model_file: gymnasium's file of the body.
+        model_file: name of the body's file, gymnasium's unless `model_path` says otherwise.
         model: the compiled model.
         frame_skip, dt: physics steps in one step of the environment, and the time they take [s].
         simulation: the lanes.
         camera_body: the body that a camera follows.
-        camera_distance, camera_elevation: of this camera from the body [m], and its angle to the horizon [degrees].
+        camera_target: a place at which it looks instead, x, y, z [m]; None: it follows.
+        camera_distance, camera_elevation, camera_azimuth: of this camera from the body [m], its angle to the horizon, and the
+            direction in which it looks, counted from the x axis towards y [degrees].
     """
 
     model_file: ClassVar[str]
     camera_body = "torso"
+    camera_target: ClassVar[tuple[float, float, float] | None] = None
     camera_distance = 4.0
     camera_elevation = -12.0
+    camera_azimuth = 90.0  # x to the right, y away from the camera
 
     def __init__(
         self,
@@ -37,6 +42,7 @@ class MujocoMetaEnv(MetaEnv):
         model: mujoco.MjModel,
         frame_skip: int,
         *,
+        action_box: tuple[ArrayLike, ArrayLike] | None = None,
         fields: Sequence[str] = ("xpos",),
         contact_forces: bool = False,
         backend: Backend = "mujoco",
@@ -49,15 +55,16 @@ class MujocoMetaEnv(MetaEnv):
 
         Args:
             n_tasks: size of the task set.
-            model: what `load_model` returned; its control ranges are the action box.
+            model: what `load_model` returned.
             frame_skip: physics steps in one step.
+            action_box: least and greatest actions, numbers or [act_dim]; None: the model's control ranges.
             fields, contact_forces, backend: see `make_simulation`.
             task_seed, num_envs, dtype: see `MetaEnv`.
             physics_threads: threads that step the lanes.
         Raises:
             ValueError: a value out of its range.
         """
-        low, high = model.actuator_ctrlrange.T
+        low, high = action_box or model.actuator_ctrlrange.T
         super().__init__(n_tasks, low, high, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
         self.model = model
         self.frame_skip = frame_skip
@@ -71,15 +78,20 @@ class MujocoMetaEnv(MetaEnv):
             fields=fields,
             contact_forces=contact_forces,
             backend=backend,
-            path=gymnasium_asset(self.model_file),
+            path=self.model_path(),
         )
+
+    @classmethod
+    def model_path(cls) -> Path:
+        """The file that the model is compiled from."""
+        return gymnasium_asset(cls.model_file)
 
     @classmethod
     def load_model(
         cls, physics: Physics, backend: Backend, *, total_mass: float | None = None, timestep: float | None = None
     ) -> mujoco.MjModel:
         """Compile `model_file`, see `mujoco_model.load_model`. With backend "mujoco-py" it has old masses in either mode."""
-        model = load_model(gymnasium_asset(cls.model_file), physics=physics, total_mass=total_mass, timestep=timestep)
+        model = load_model(cls.model_path(), physics=physics, total_mass=total_mass, timestep=timestep)
         if backend != "mujoco-py" or physics == "mujoco210":
             return model
         return cls.load_model("mujoco210", backend, total_mass=total_mass, timestep=timestep)
@@ -109,8 +121,12 @@ class MujocoMetaEnv(MetaEnv):
     def _advance(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         in_use = slice(self.num_lanes)
         position_before = self._position()
-        diverged = self.simulation.step(action)
+        diverged = self._simulate(action)
         return self._observe(in_use), self._outcome(position_before, action), diverged
+
+    def _simulate(self, action: np.ndarray) -> np.ndarray:
+        """Step the lanes in use and return which diverged; bodies whose actions are not the model's controls write it anew."""
+        return self.simulation.step(action)
 
     @property
     def qpos(self) -> np.ndarray:

@@ -52,7 +52,7 @@ class Renderer:
         self._body = self._model.body(self.env.camera_body).id
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE  # older tracking cameras lag behind
-        self._camera.azimuth = 90.0  # x to the right, y away from the camera
+        self._camera.azimuth = self.env.camera_azimuth
         self._camera.distance, self._camera.elevation = self.env.camera_distance, self.env.camera_elevation
         self._place(self._model.qpos0)
         self._rest_height = self._data.subtree_com[self._body, 2]
@@ -94,6 +94,9 @@ class Renderer:
 
     def _aim(self, center: np.ndarray) -> None:
         """Point the camera at the body; its height stays unless the body leaves the middle of the picture."""
+        if self.env.camera_target is not None:
+            self._camera.lookat = self.env.camera_target
+            return
         height = np.clip(self._rest_height, center[2] - SWAY, center[2] + SWAY)
         self._camera.lookat = (center[0], center[1], height)
 
