@@ -24,6 +24,7 @@ class OurLanes:
     Attributes:
         env: the environment.
         starts: of the last run, the episodes that began in it: (step, lanes [n], qpos [n, nq], qvel [n, nv]).
+        given: of the last run, controls and places of mocap bodies in each step, if actions are not the controls.
     """
 
     def __init__(self, name: str, num_envs: int, threads: int, seed: int) -> None:
@@ -36,9 +37,22 @@ class OurLanes:
         self._age = np.random.default_rng(seed).integers(min(HORIZON, self.env.max_episode_steps), size=num_envs)
         self._simulation = getattr(self.env, "simulation", None)
         self.starts: Starts = []
+        self.given: list[tuple[np.ndarray, np.ndarray]] = []
+        if self._simulation is not None and self._simulation.model.nmocap:
+            self._record()
+
+    def _record(self) -> None:
+        """Let the simulation keep what it is given."""
+        simulation, step = self._simulation, self._simulation.step
+
+        def recorded(ctrl: np.ndarray) -> np.ndarray:
+            self.given.append((ctrl, simulation.mocap_pos.copy()))
+            return step(ctrl)
+
+        simulation.step = recorded
 
     def run(self, actions: np.ndarray) -> None:
-        self.starts = []
+        self.starts, self.given = [], []
         for step, action in enumerate(actions):
             terminated = self.env.step(action)[2]
             self._age += 1
@@ -84,9 +98,13 @@ class BareMujoco:
         """Step the lanes; our lanes must have run the same actions just before."""
         starts = {step: found for step, *found in self._ours.starts}
         lanes = list(zip(self._models, self._data, self._ctrl, strict=True))
-        for step, controls in enumerate(self._low + (actions.astype(np.float64) + 1.0) * self._half_width):
-            for (model, data, ctrl), control in zip(lanes, controls, strict=True):
+        controls = self._low + (actions.astype(np.float64) + 1.0) * self._half_width
+        given = self._ours.given or [(control, [()] * len(lanes)) for control in controls]
+        for step, (controls, places) in enumerate(given):
+            for (model, data, ctrl), control, place in zip(lanes, controls, places, strict=True):
                 ctrl[:] = control
+                if len(place):
+                    data.mocap_pos[:] = place
                 mujoco.mj_step(model, data, self._frame_skip)
                 if self._contact_forces:
                     mujoco.mj_rnePostConstraint(model, data)

@@ -2,13 +2,13 @@
 
 python -m benchmarks.env_throughput [--tasks ant-dir,cheetah-vel] [--lanes 1,5,16,64,128] [--threads 1,2] [--repeats 20]
 
-Uniform random actions; an episode ends where its task ends it, at the latest after 200 steps (point robots: 20), and a new one
-begins. Ours includes observation, reward and termination, as in training. *Bare* is a loop in Python over `mj_step` with the
-same substeps (then `mj_rnePostConstraint` for ant and humanoid), on the same models, starts and actions, an `MjData` a lane,
-without reading anything: the limit of one core. `mujoco.batch`, on which cheetah, hopper and walker run, goes from lane to lane
-without Python between, so that ours can be above it. *Sync* and *Async* are gymnasium's vector environments on its nearest
-environment, whose physics, episodes and observations differ somewhat. All have short turns one after the other; figures per CPU
-second, which count the work of all threads and processes, are medians of these.
+Uniform random actions; an episode ends where its task ends it, at the latest after 200 steps (Sawyer: 150, point robots: 20),
+and a new one begins. Ours includes observation, reward and termination, as in training. *Bare* is a loop in Python over
+`mj_step` with the same substeps (then `mj_rnePostConstraint` for ant and humanoid), on the same models, starts and actions, an
+`MjData` a lane, without reading anything: the limit of one core. `mujoco.batch`, on which all but ant and humanoid run, goes from
+lane to lane without Python between, so that ours can be above it. *Sync* and *Async* are gymnasium's vector environments on its
+nearest environment, whose physics, episodes and observations differ somewhat. All have short turns one after the other; figures
+per CPU second, which count the work of all threads and processes, are medians of these.
 """
 
 import statistics
@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.contestants import BareMujoco, GymnasiumLanes, OurLanes, draw, timed
 from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.sawyer_policies import runnable
 
 # Nearest environment of gymnasium; none of its own is a point in the plane: a point on a line, with a force, must do.
 NEAREST = {
@@ -39,6 +40,8 @@ NEAREST = {
     "point-robot": "MountainCarContinuous-v0",
     "sparse-point-robot": "MountainCarContinuous-v0",
     "four-corners": "MountainCarContinuous-v0",
+    "sawyer-push": "Pusher-v5",
+    "sawyer-reach": "Pusher-v5",
 }
 WARM_UP = 20  # steps of every lane before anything is timed
 GYMNASIUM_EVERY = 4  # gymnasium has a turn in every fourth repeat only: its workers take most of the time
@@ -188,7 +191,7 @@ def names(context: click.Context, parameter: click.Parameter, text: str) -> list
 
 
 @click.command()
-@click.option("--tasks", default=",".join(NEAREST), callback=names, help="Task distributions.")
+@click.option("--tasks", default=",".join(runnable(NEAREST)), callback=names, help="Task distributions.")
 @click.option("--lanes", default="1,5,16,64,128", callback=numbers, help="Numbers of lanes.")
 @click.option("--threads", default="1,2", callback=numbers, help="Numbers of threads of our lanes.")
 @click.option("--repeats", default=20, type=click.IntRange(min=GYMNASIUM_EVERY), help="Turns of each.")

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from benchmarks.sawyer_policies import runnable
 from rlkit.envs import env_class, make_env
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.rendering import Renderer
@@ -34,6 +35,8 @@ STEPS = {
     "hopper-rand-params": 15,
     "humanoid-dir": 14,
     "point-robot": 20,
+    "sawyer-push": 20,
+    "sawyer-reach": 20,
     "sparse-point-robot": 20,
     "walker-rand-params": 12,
 }
@@ -106,7 +109,7 @@ def plot(name: str, path: Path) -> None:
 def main(folder: Path) -> None:
     """Write a picture of each distribution to FOLDER (docs/images)."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in STEPS:
+    for name in runnable(STEPS):
         path = folder / (f"{name}.jpg" if has_body(name) else f"{name}.png")
         try:
             (photograph if has_body(name) else plot)(name, path)

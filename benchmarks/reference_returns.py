@@ -2,27 +2,29 @@
 
 python -m benchmarks.reference_returns [--episodes 400] [--tasks ant-dir,cheetah-vel]
 
-*Zero* actions, *random* ones (uniform in the action box), and for point robots a controller that knows the *goal*. Episodes have
-the length used in training, or end earlier where the task ends them. The standard error is that of the mean over these tasks,
-each run equally often. *Earlier figure*: what was measured once on MuJoCo 4.0 with native physics, from few episodes and without
-standard errors, by another program. `tests/envs/test_reference_returns.py` measures again and compares at four standard errors.
+*Zero* actions, *random* ones (uniform in the action box), and for point robots and the Sawyer arm a script that knows the *goal*.
+Episodes have the length used in training, or end earlier where the task ends them. The standard error is that of the mean over
+these tasks, each run equally often. *Earlier figure*: what was measured once on MuJoCo 4.0 with native physics, from few episodes
+and without standard errors, by another program. `tests/envs/test_reference_returns.py` measures again and compares at four
+standard errors.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import click
 import numpy as np
 
 from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.sawyer_policies import DragPuck, ReachGoal, runnable
 from rlkit.core.seeding import stream
 from rlkit.envs import env_class, make_env
+from rlkit.envs.keywords import constructor_keywords
 from rlkit.policies.simple import RandomPolicy
 from rlkit.samplers.util import rollout
 
 MAX_LANES = 64
-PHYSICS = ("mujoco210", "native")
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,6 @@ class Case:
     sparse: bool = False
     retested: bool = True  # by the test; too long where there are many tasks
 
-    @property
-    def has_physics(self) -> bool:
-        return hasattr(env_class(self.env_name), "model_file")
-
 
 @dataclass(frozen=True)
 class Measured:
@@ -57,6 +55,7 @@ class Measured:
 
 TEST_GOALS, TEST_TASKS, SOME_DIRECTIONS = range(80, 100), range(100, 130), range(10)
 TWO = {"forward_backward": True}
+SPARSE, SAWYER_GOALS = {"sparse": True}, range(50, 60)
 CASES = [
     Case("cheetah-dir", "g = +1", "zero", 2, (1,), "−0.3 (spread 0.6)"),
     Case("cheetah-dir", "g = +1", "random", 2, (1,), "−35 (spread 31)"),
@@ -111,7 +110,19 @@ CASES = [
     Case("four-corners", "4 corners", "zero", 4, range(4), "−20"),
     Case("four-corners", "4 corners", "random", 4, range(4), "−23.0"),
     Case("four-corners", "4 corners", "goal", 4, range(4), "−14; −10 round the squares"),
+    Case("sawyer-reach", "10 test goals", "zero", 60, SAWYER_GOALS, env_params=SPARSE),
+    Case("sawyer-reach", "10 test goals", "random", 60, SAWYER_GOALS, "−150", env_params=SPARSE),
+    Case("sawyer-reach", "10 test goals", "goal", 60, SAWYER_GOALS, "−12", env_params=SPARSE, retested=False),
+    Case("sawyer-push", "10 test goals", "zero", 60, SAWYER_GOALS, env_params=SPARSE),
+    Case("sawyer-push", "10 test goals", "random", 60, SAWYER_GOALS, "−150", env_params=SPARSE),
+    Case("sawyer-push", "10 test goals", "goal", 60, SAWYER_GOALS, "−80, another script", env_params=SPARSE, retested=False),
 ]
+
+
+def physics_modes(env_name: str) -> tuple[str, ...]:
+    """Modes of its physics that a task distribution can be given; ("",) where it has none."""
+    keywords = constructor_keywords(env_class(env_name))
+    return get_args(keywords["physics"].annotation) if "physics" in keywords else ("",)
 
 
 class ZeroPolicy:
@@ -144,19 +155,20 @@ def measure(case: Case, physics: str, episodes: int, seed: int) -> Measured:
 
     Args:
         case: what to measure.
-        physics: mode, ignored for a point robot.
+        physics: mode, "" where there is none.
         episodes: about how many in all.
         seed: of starts and actions.
     Returns:
         The result.
     """
-    params = {**case.env_params, **({"physics": physics} if case.has_physics else {})}
+    params = {**case.env_params, **({"physics": physics} if physics else {})}
     rounds = max(2, round(episodes / len(case.task_ids)))
     runs = [(task, n) for task in case.task_ids for n in range(rounds)]
     env = make_env(case.env_name, n_tasks=case.n_tasks, num_envs=min(MAX_LANES, len(runs)), **params)
     if case.tasks is not None:
         env.set_tasks(case.tasks)
-    policies: dict[str, Any] = {"zero": ZeroPolicy(env.act_dim), "random": RandomPolicy(env.act_dim), "goal": GoalPolicy(env)}
+    script = {"sawyer-reach": ReachGoal, "sawyer-push": DragPuck}.get(env.name, GoalPolicy)
+    policies: dict[str, Any] = {"zero": ZeroPolicy(env.act_dim), "random": RandomPolicy(env.act_dim), "goal": script(env)}
     returns, lengths = [], []
     for first in range(0, len(runs), env.num_envs):
         part = runs[first : first + env.num_envs]
@@ -175,7 +187,7 @@ def all_cases(names: Sequence[str]) -> Iterator[tuple[Case, str]]:
     """Every case of these task distributions with each of its physics modes ("" where there is none)."""
     for case in CASES:
         if case.env_name in names:
-            yield from ((case, physics) for physics in (PHYSICS if case.has_physics else ("",)))
+            yield from ((case, physics) for physics in physics_modes(case.env_name))
 
 
 def row_of(case: Case, physics: str, found: Measured) -> list[Any]:
@@ -186,7 +198,7 @@ def row_of(case: Case, physics: str, found: Measured) -> list[Any]:
 
 @click.command()
 @click.option("--episodes", default=400, type=click.IntRange(min=2), help="Episodes of a row, about.")
-@click.option("--tasks", default=",".join(dict.fromkeys(case.env_name for case in CASES)), help="Task distributions.")
+@click.option("--tasks", default=",".join(runnable(dict.fromkeys(case.env_name for case in CASES))), help="Task distributions.")
 @click.option("--seed", default=0, type=click.IntRange(min=0), help="Of starts and actions.")
 @click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
 def main(episodes: int, tasks: str, seed: int, write: bool) -> None:

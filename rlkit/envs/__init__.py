@@ -25,6 +25,8 @@ ENVS: dict[str, str] = {
     "hopper-rand-params": "rlkit.envs.hopper_rand_params_wrapper:HopperRandParamsWrappedEnv",
     "humanoid-dir": "rlkit.envs.humanoid_dir:HumanoidDir",
     "point-robot": "rlkit.envs.point_robot:PointRobot",
+    "sawyer-push": "rlkit.envs.hfr.sawyer_push:SawyerPush",
+    "sawyer-reach": "rlkit.envs.hfr.sawyer_reach:SawyerReach",
     "sparse-point-robot": "rlkit.envs.point_robot:SparsePointRobot",
     "walker-rand-params": "rlkit.envs.walker_rand_params_wrapper:WalkerRandParamsWrappedEnv",
 }
@@ -141,5 +143,7 @@ _register("rlkit/FourCorners-v0", "four-corners", 20, 4)
 _register("rlkit/HopperRandParams-v0", "hopper-rand-params", 200, 50)
 _register("rlkit/HumanoidDir-v0", "humanoid-dir", 200, 130)
 _register("rlkit/PointRobot-v0", "point-robot", 20, 100)
+_register("rlkit/SawyerPush-v0", "sawyer-push", 150, 60)
+_register("rlkit/SawyerReach-v0", "sawyer-reach", 150, 60)
 _register("rlkit/SparsePointRobot-v0", "sparse-point-robot", 20, 100)
 _register("rlkit/WalkerRandParams-v0", "walker-rand-params", 200, 50)

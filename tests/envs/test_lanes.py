@@ -9,7 +9,7 @@ import pytest
 from rlkit.envs import env_class
 
 LANES, STEPS = 5, 15
-NAMES = ["ant-dir", "ant-goal", "humanoid-dir", "hopper-rand-params", "walker-rand-params"]
+NAMES = ["ant-dir", "ant-goal", "humanoid-dir", "hopper-rand-params", "walker-rand-params", "sawyer-push"]
 ROUTES = [(name, {}) for name in NAMES] + [(name, {"backend": "pool"}) for name in NAMES[3:]]
 ROUTES += [(name, {"contact_forces": False}) for name in NAMES[:3]]
 

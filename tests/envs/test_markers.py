@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rlkit.envs import ENVS, env_class, make_env
-from rlkit.envs.markers import Direction, Goal, Pace
+from rlkit.envs.markers import Ball, Direction, Disc, Goal, Pace
 from rlkit.envs.rendering import Renderer
 
 NAMES = sorted(name for name in ENVS if hasattr(env_class(name), "model_file"))
@@ -145,6 +145,30 @@ def test_a_goal_is_as_wide_as_its_radius():
         places = green_places(renderer, Goal(0.0, 1.5, radius=0.8), height=0.02)
     beyond = places[places[:, 1] > 1.5]  # the ant and the line are on the other side
     np.testing.assert_allclose([beyond[:, 0].min(), beyond[:, 0].max(), beyond[:, 1].max()], [-0.8, 0.8, 2.3], atol=0.08)
+
+
+@pytest.mark.render
+@pytest.mark.parametrize(
+    ("marker", "height", "radius"), [(Ball(1.2, -1.5, 0.6, 0.3), 0.6, 0.3), (Disc(1.2, -1.5, 0.4), 0.0, 0.4)]
+)
+def test_a_place_is_drawn_as_wide_as_counts_as_there(marker, height, radius):
+    with opened(started("ant-goal")) as renderer:
+        places = green_places(renderer, marker, height)
+    low, high = places.min(axis=0), places.max(axis=0)
+    np.testing.assert_allclose((low + high) / 2, (1.2, -1.5), atol=0.06)
+    np.testing.assert_allclose(high - low, 2 * radius, atol=0.12)
+
+
+@pytest.mark.parametrize("name", ["sawyer-reach", "sawyer-push"])
+def test_the_shown_place_of_the_sawyer_arm_is_where_the_task_succeeds(name):
+    env = make_env(name, n_tasks=3)
+    for task_id in range(3):
+        marker = env.marker(task_id)
+        outcome = np.zeros(env.outcome_dim)
+        place = outcome[:3] if name == "sawyer-reach" else outcome[3:6]
+        for factor, inside in ((0.99, True), (1.01, False)):
+            place[:] = marker.x + factor * marker.radius, marker.y, getattr(marker, "z", 0.0)
+            assert env.success(outcome, env.tasks[task_id].astype(np.float64)) == inside
 
 
 @pytest.mark.render

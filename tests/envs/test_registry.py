@@ -24,6 +24,8 @@ SIZES = {
     "hopper-rand-params": (11, 3, 200),
     "humanoid-dir": (376, 17, 200),
     "point-robot": (2, 2, 20),
+    "sawyer-push": (6, 4, 150),
+    "sawyer-reach": (6, 4, 150),
     "sparse-point-robot": (2, 2, 20),
     "walker-rand-params": (17, 6, 200),
 }

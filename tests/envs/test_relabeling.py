@@ -10,6 +10,8 @@ from rlkit.envs import ENVS, env_class, make_env
 from rlkit.envs.reward_matrix import reward_matrix
 
 PAIRS, STEPS = 10, 50  # two lanes each, together 1000 steps
+# Tasks whose rewards are made of distances, and what one unit of a root's last place is in them beside its share of the reward.
+OF_DISTANCES = {"point-robot": 0, "sparse-point-robot": 0, "sawyer-push": 5e-4, "sawyer-reach": 5e-4}
 NAMES = sorted(name for name in ENVS if env_class(name).relabelable)
 
 
@@ -60,7 +62,8 @@ def test_a_relabeled_step_has_the_reward_of_the_same_step_made_for_the_other_tas
     task_ids, outcomes, rewards = walked(name, dtype)
     np.testing.assert_array_equal(outcomes[:, 0], outcomes[:, 1])
     assert_same(env.compute_reward(outcomes[:, 0], env.tasks[task_ids[1]]), [part[:, 1] for part in rewards])
-    assert not np.array_equal(rewards[0][:, 0], rewards[0][:, 1])
+    if name != "sawyer-push":  # chance does not touch the puck, and tasks differ in nothing else; see hfr/test_sawyer.py
+        assert not np.array_equal(rewards[0][:, 0], rewards[0][:, 1])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,8 +89,8 @@ def test_the_matrix_is_the_same_for_torch_tensors(name):
     on_torch = reward_matrix(env, torch.from_numpy(outcomes), torch.from_numpy(env.tasks))
     for ours, theirs in zip(on_numpy, on_torch, strict=True):
         assert ours.dtype == theirs.numpy().dtype
-        if name in ("point-robot", "sparse-point-robot"):
-            np.testing.assert_allclose(ours, theirs.numpy(), rtol=2e-7)
+        if name in OF_DISTANCES:
+            np.testing.assert_allclose(ours, theirs.numpy(), rtol=2e-7, atol=OF_DISTANCES[name])
         else:
             np.testing.assert_array_equal(ours, theirs.numpy())
 

@@ -1,0 +1,163 @@
+"""The Sawyer arm: model, control, reset and observation. Tasks and rewards are in `sawyer_reach` and `sawyer_push`."""
+
+import math
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from rlkit.envs.hfr.sawyer_model import load_scene, scene_file
+from rlkit.envs.hfr.sawyer_starts import ABOVE_PUCK, Start
+from rlkit.envs.mujoco_env import MujocoMetaEnv
+
+REACH = 0.01  # how far an action of 1 moves the point that pulls the hand [m]
+WORKSPACE = (-0.5, 0.4, 0.05), (0.5, 1.0, 0.5)  # of this point: least and greatest x, y, z [m]
+
+
+class Sawyer(MujocoMetaEnv):
+    """An arm with a gripper above a table with a puck; the goal is not observed.
+
+    The observation is the place of the hand and of the puck [m]. Action: movement along x, y, z of a point that pulls the hand,
+    and the gripper, all ±1. Every episode starts alike. Dense rewards count from where it started, so that the outcome tells it.
+    Source: michaelwan11/hfr, rlkit/envs/sawyer_reach_push_pick_place.py.
+
+    Attributes:
+        sparse: whether the reward is -1 or 0 and success ends the episode.
+        start_dim: how many numbers of the start the outcome ends with.
+    """
+
+    obs_dim = 6
+    act_dim = 4
+    task_dim = 3
+    max_episode_steps = 150
+    camera_body = "hand"
+    camera_target = (0.0, 0.65, 0.12)
+    camera_distance = 1.3
+    camera_elevation = -30.0
+    camera_azimuth = 165.0
+    start_dim: ClassVar[int]
+
+    def __init__(
+        self,
+        n_tasks: int,
+        *,
+        sparse: bool = False,
+        randomize_tasks: bool = True,
+        physics: Literal["native"] = "native",
+        backend: Literal["mujoco", "batch", "pool"] = "mujoco",
+        task_seed: int = 3,
+        num_envs: int = 1,
+        physics_threads: int = 1,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        """Draw the task set and make the lanes.
+
+        Args:
+            n_tasks: size of the task set.
+            sparse: reward -1 a step, and 0 with the end of the episode when the goal is reached; False: dense, without end.
+            randomize_tasks: accepted because HFR's files have it; it changes nothing here.
+            physics: "native", as the installed MuJoCo has it; there is no older mode of this arm.
+            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers).
+            task_seed: seed of the generator that draws the task set.
+            num_envs: the most lanes that can be in use.
+            physics_threads: threads that step the lanes.
+            dtype: of observations, outcomes, tasks and rewards.
+        Raises:
+            ValueError: a value out of its range, or metaworld's scene files are not there.
+        """
+        if physics != "native":
+            raise ValueError(f"physics is {physics!r}, but {self.name} has 'native' only")
+        self.sparse = bool(sparse)
+        self._start = self._choose_start()
+        model = load_scene(self.model_path(), self._start.hand_target)
+        self._hand_body, self._puck_body = model.body("hand").id, model.body("obj").id
+        self._fingers = [model.site("rightEndEffector").id, model.site("leftEndEffector").id]
+        super().__init__(
+            n_tasks,
+            model,
+            frame_skip=5,
+            action_box=(-1.0, 1.0),
+            fields=("xpos", "site_xpos"),
+            backend=backend,
+            task_seed=task_seed,
+            num_envs=num_envs,
+            physics_threads=physics_threads,
+            dtype=dtype,
+        )
+        self._starts = np.zeros((self.num_envs, self.start_dim))
+
+    @classmethod
+    def model_path(cls) -> Path:
+        """metaworld's scene."""
+        return scene_file(cls.model_file, cls.name)
+
+    def _choose_start(self) -> Start:
+        """Where episodes start."""
+        return ABOVE_PUCK
+
+    def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(self._start.qpos), np.array(self._start.qvel)
+
+    def _begin(self, lanes: np.ndarray) -> None:
+        super()._begin(lanes)
+        self._starts[lanes] = self._start_place(lanes)
+
+    def _start_place(self, lanes: np.ndarray) -> np.ndarray:
+        """What the dense reward needs of the start, [n, start_dim]."""
+        raise NotImplementedError
+
+    def _simulate(self, action: np.ndarray) -> np.ndarray:
+        target = self.simulation.mocap_pos[: self.num_lanes, 0]
+        np.clip(target + REACH * np.clip(action[:, :3], -1, 1), *WORKSPACE, out=target)
+        return self.simulation.step(action[:, 3:] * (1, -1))
+
+    def set_state(self, qpos: ArrayLike, qvel: ArrayLike, lanes: ArrayLike | None = None) -> np.ndarray:
+        """Start an episode from given states, with the point that pulls the hand where the hand is; see `MujocoMetaEnv`."""
+        obs = super().set_state(qpos, qvel, lanes)
+        chosen = self.check_lanes(lanes)
+        self.simulation.mocap_pos[chosen, 0] = self._hand(chosen)
+        return obs
+
+    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+        return np.concatenate([self._hand(lanes), self._puck(lanes)], axis=1)
+
+    def _position(self) -> np.ndarray:
+        return self._finger(slice(self.num_lanes))
+
+    def _hand(self, lanes: np.ndarray | slice) -> np.ndarray:
+        return self.simulation.fields["xpos"][lanes, self._hand_body]
+
+    def _puck(self, lanes: np.ndarray | slice) -> np.ndarray:
+        return self.simulation.fields["xpos"][lanes, self._puck_body]
+
+    def _finger(self, lanes: np.ndarray | slice) -> np.ndarray:
+        """The middle between the finger tips, [n, 3]."""
+        right, left = (self.simulation.fields["site_xpos"][lanes, finger] for finger in self._fingers)
+        return (right + left) / 2
+
+    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
+        """Sparse: -1, and 0 at the goal, which ends the episode if `sparse`; if not, the reward is `_dense` and nothing ends."""
+        reached = self.success(outcome, task)
+        one = 1 + 0 * outcome[..., 0]  # gives the result the outcome's type
+        sparse = reached * one - one
+        if self.sparse:
+            return sparse, sparse, reached
+        return self._dense(outcome, task), sparse, sparse < sparse
+
+    def _dense(self, outcome: Any, task: Any) -> Any:
+        """The reward where the task is not sparse, [...]."""
+        raise NotImplementedError
+
+
+def approach(distance: Any, start: Any) -> Any:
+    """max(0, 1000 (start - distance) + 1000 (exp(-distance²/0.01) + exp(-distance²/0.001))), distances in m, [...]."""
+    square = distance**2
+    reward = 1000 * (start - distance) + 1000 * (math.e ** (-square / 0.01) + math.e ** (-square / 0.001))
+    return reward * (reward > 0)
+
+
+def distance3(first: Any, second: Any) -> Any:
+    """Distance of places in space, [..., 3] each."""
+    dx, dy, dz = (first[..., axis] - second[..., axis] for axis in range(3))
+    return (dx**2 + dy**2 + dz**2) ** 0.5
