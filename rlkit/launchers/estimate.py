@@ -59,7 +59,8 @@ def requirements(config: ExperimentConfig) -> str:
     learned = sum(parameter.numel() for network in networks for parameter in network.parameters()) * FLOAT_BYTES
     replay, contexts = rows.replay * row_bytes, (rows.encoder + rows.sampler) * row_bytes
     memory = replay + contexts + 4 * learned + PROCESS_BYTES  # a parameter, its gradient, two moments of Adam
-    disk = replay + _encoder_segments(config) * row_bytes + 2 * 3 * learned + learned  # two states, the weight files
+    segments = _encoder_segments(config) * (2 if rows.sampler else 1)
+    disk = replay + segments * row_bytes + 2 * 3 * learned + learned  # two states, the weight files
     total = steps.initial + algo.num_iterations * steps.iteration
     return "\n".join(
         [
