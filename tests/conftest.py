@@ -1,8 +1,21 @@
-"""Tests of the Sawyer tasks skip themselves where metaworld, whose scene files they load, is not installed."""
+"""What several files share: a folder for tiny runs; tests of the Sawyer tasks skip themselves where metaworld, whose scene files
+they load, is not installed."""
 
 import importlib.util
+import json
+from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    """An empty working folder with tiny.json in it."""
+    from tests.tiny_runs import TINY  # imports PyTorch, which most tests of environments do not need
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.json").write_text(json.dumps(TINY))
+    return tmp_path
 
 
 def pytest_collection_modifyitems(items):

@@ -121,7 +121,11 @@ def test_unsafe_and_abandoned_packages_are_not_imported(package):
     assert importers_of(package) == []
 
 
-@pytest.mark.parametrize("path", library_files(), ids=str)
+def files_of_tests() -> list[Path]:
+    return sorted(file.relative_to(ROOT) for file in (ROOT / "tests").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", [*library_files(), *files_of_tests()], ids=str)
 def test_no_file_is_longer_than_300_lines(path):
     assert len((ROOT / path).read_text().splitlines()) <= 300
 

@@ -1,0 +1,170 @@
+"""A full disk, exhausted memory or a kill at any step of a save leaves a folder that loads."""
+
+import contextlib
+import errno
+import os
+import resource
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from rlkit.core import checkpoint as checkpoint_module
+from rlkit.core import files
+from rlkit.core.checkpoint import MANIFEST, PREVIOUS, Checkpoint, save_weights
+from rlkit.core.errors import ResourceError, UserError
+from tests.core.checkpoints import advance, assert_holds, make_buffers, rows_of, save_iterations
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: after it nothing that the process does reaches the disk."""
+
+
+def count_and_fail(monkeypatch, names, at, make_error, stay_dead):
+    """Let the at-th call (from 0) to any of the named functions fail, and with `stay_dead` all calls after it too."""
+    calls = []
+
+    def wrap(function):
+        def wrapped(*args, **kwargs):
+            calls.append(function)
+            if len(calls) - 1 == at or (stay_dead and len(calls) - 1 > at):
+                raise make_error()
+            return function(*args, **kwargs)
+
+        return wrapped
+
+    for owner, name in names:
+        monkeypatch.setattr(owner, name, wrap(getattr(owner, name)))
+    return calls
+
+
+WRITES = [(files.NewFile, "write")]
+STEPS = [(files.NewFile, "__init__"), *WRITES, (os, "replace"), (os, "fsync"), (Path, "unlink"), (Path, "mkdir")]
+
+
+def number_of_calls(tmp_path, names):
+    """How many of the calls the second save of a run makes."""
+    with pytest.MonkeyPatch.context() as patch:
+        checkpoint, buffers = Checkpoint(tmp_path / "counted"), make_buffers()
+        save_iterations(None, -1, checkpoint, buffers)
+        state = advance(buffers, 0)
+        calls = count_and_fail(patch, names, -1, Killed, stay_dead=False)
+        checkpoint.save(0, state, buffers)
+    return len(calls)
+
+
+@pytest.mark.parametrize(
+    "names, code",
+    [(WRITES, errno.ENOSPC), (WRITES, errno.EDQUOT), ([(os, "fsync")], errno.ENOSPC), ([(os, "replace")], errno.ENOSPC)],
+    ids=["write-full", "write-quota", "fsync-full", "replace-full"],
+)
+def test_a_full_disk_at_any_call_leaves_the_checkpoint_before_and_no_new_file(tmp_path, monkeypatch, names, code):
+    number = number_of_calls(tmp_path, names)
+    assert number >= 2
+    for at in range(number):
+        run_dir = tmp_path / str(at)
+        checkpoint, buffers = Checkpoint(run_dir), make_buffers()
+        saved = save_iterations(None, 1, checkpoint, buffers)
+        before = {path.name: path.read_bytes() for path in (run_dir / "checkpoint").iterdir()}
+        state = advance(buffers, 2)
+        saved[2] = state, rows_of(buffers)
+        with monkeypatch.context() as patch:
+            count_and_fail(patch, names, at, lambda: OSError(code, os.strerror(code)), stay_dead=False)
+            with pytest.raises(ResourceError, match=f"iteration 2.*iteration 1.*{os.strerror(code)}"):
+                checkpoint.save(2, state, buffers)
+        loaded_buffers = make_buffers()
+        loaded = Checkpoint(run_dir).load(loaded_buffers, warn=pytest.fail)
+        assert_holds(loaded, loaded_buffers, saved)
+        if loaded[0] == 1:  # the manifest was not replaced: of its own files nothing may be missing, and nothing new be left
+            after = {path.name: path.read_bytes() for path in (run_dir / "checkpoint").iterdir()}
+            assert after[MANIFEST] == before[MANIFEST]
+            assert set(after) <= set(before)
+        # When there is room again, the same object saves the same rows.
+        checkpoint.save(2, state, buffers)
+        loaded_buffers = make_buffers()
+        assert_holds(Checkpoint(run_dir).load(loaded_buffers, warn=pytest.fail), loaded_buffers, saved)
+
+
+def test_a_limit_on_file_sizes_set_by_the_kernel_is_reported_as_exhaustion(tmp_path):
+    checkpoint, buffers = Checkpoint(tmp_path), make_buffers()
+    saved = save_iterations(None, 0, checkpoint, buffers)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    state = {**advance(buffers, 1), "large": torch.zeros(1_000_000)}
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+        with pytest.raises(ResourceError, match="File too large"):
+            checkpoint.save(1, state, buffers)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    buffers = make_buffers()
+    assert_holds(Checkpoint(tmp_path).load(buffers, warn=pytest.fail), buffers, saved)
+
+
+def test_exhausted_memory_is_reported_and_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    checkpoint, buffers = Checkpoint(tmp_path), make_buffers()
+    saved = save_iterations(None, 0, checkpoint, buffers)
+    with monkeypatch.context() as patch:
+        count_and_fail(patch, WRITES, 2, MemoryError, stay_dead=False)
+        with pytest.raises(ResourceError, match="memory exhausted"):
+            checkpoint.save(1, advance(buffers, 1), buffers)
+    buffers = make_buffers()
+    assert_holds(Checkpoint(tmp_path).load(buffers, warn=pytest.fail), buffers, saved)
+
+
+def test_killed_at_any_step_of_a_save_the_folder_loads_and_the_run_goes_on(tmp_path, monkeypatch):
+    number = number_of_calls(tmp_path, STEPS)
+    assert number > 20
+    outcomes = []
+    for at in range(number):
+        run_dir = tmp_path / str(at)
+        checkpoint, buffers = Checkpoint(run_dir), make_buffers()
+        saved = save_iterations(None, 1, checkpoint, buffers)
+        state = advance(buffers, 2)
+        saved[2] = state, rows_of(buffers)
+        with monkeypatch.context() as patch:
+            count_and_fail(patch, STEPS, at, Killed, stay_dead=True)
+            with contextlib.suppress(Killed):
+                checkpoint.save(2, state, buffers)
+        resumed, buffers = Checkpoint(run_dir), make_buffers()
+        loaded = resumed.load(buffers, warn=pytest.fail)
+        assert_holds(loaded, buffers, saved)
+        outcomes.append(loaded[0])
+        later = save_iterations(None, 3, resumed, buffers, first=loaded[0] + 1)
+        buffers = make_buffers()
+        assert_holds(Checkpoint(run_dir).load(buffers, warn=pytest.fail), buffers, later)
+        named = {r["file"] for m in Checkpoint(run_dir)._usable_manifests() for r in checkpoint_module._records(m)}
+        assert {path.name for path in (run_dir / "checkpoint").iterdir()} == named | {MANIFEST, PREVIOUS}
+        shutil.rmtree(run_dir)
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {1, 2}
+
+
+def test_killed_during_the_first_save_there_is_no_checkpoint_or_a_whole_one(tmp_path, monkeypatch):
+    for at in range(40):
+        run_dir = tmp_path / str(at)
+        buffers = make_buffers()
+        state = advance(buffers, -1)
+        with monkeypatch.context() as patch:
+            calls = count_and_fail(patch, STEPS, at, Killed, stay_dead=True)
+            with contextlib.suppress(Killed):
+                Checkpoint(run_dir).save(-1, state, buffers)
+        loaded_buffers = make_buffers()
+        if (run_dir / "checkpoint" / MANIFEST).exists():
+            assert_holds(Checkpoint(run_dir).load(loaded_buffers), loaded_buffers, {-1: (state, rows_of(buffers))})
+        else:
+            with pytest.raises(UserError, match="no checkpoint"):
+                Checkpoint(run_dir).load(loaded_buffers)
+        if len(calls) <= at:
+            return
+    pytest.fail("the save never came to its end")
+
+
+def test_a_full_disk_leaves_the_weights_before(tmp_path, monkeypatch):
+    save_weights(tmp_path, {"policy": {"w": torch.ones(3)}})
+    with monkeypatch.context() as patch:
+        count_and_fail(patch, WRITES, 0, lambda: OSError(errno.ENOSPC, "No space left on device"), stay_dead=False)
+        with pytest.raises(ResourceError, match=r"policy\.pth"):
+            save_weights(tmp_path, {"policy": {"w": torch.zeros(3)}})
+    assert torch.equal(torch.load(tmp_path / "policy.pth", weights_only=True)["w"], torch.ones(3))
+    assert [path.name for path in tmp_path.iterdir()] == ["policy.pth"]

@@ -1,0 +1,67 @@
+"""Runs that go on: --resume ends as an uninterrupted run, whatever stopped it, and says what it does."""
+
+import json
+
+from rlkit.launchers.launcher_util import lock_run_folder
+from tests.tiny_runs import launch, rows, run, same_weights
+
+
+def test_a_resumed_run_ends_as_an_uninterrupted_one(here):
+    whole = run()
+    parted = run("--set", "algo_params.num_iterations=1")
+    assert len(rows(parted)) == 1
+    result = launch("--resume", parted, "--set", "algo_params.num_iterations=3")
+    assert result.exit_code == 0, result.output
+    assert rows(parted) == rows(whole)
+    assert (parted / "online_returns.csv").read_text() == (whole / "online_returns.csv").read_text()
+    assert same_weights(parted, whole)
+    assert json.loads((parted / "variant.json").read_text())["algo_params"]["num_iterations"] == 3
+
+
+def test_a_complete_run_says_so_and_fewer_iterations_are_refused(here):
+    run_dir = run()
+    again = launch("--resume", run_dir)
+    assert again.exit_code == 0
+    assert "complete, 3 iterations" in again.stdout
+    fewer = launch("--resume", run_dir, "--set", "algo_params.num_iterations=2")
+    assert fewer.exit_code == 2
+    assert "expected at least the 3 iterations" in fewer.stderr
+    assert len(rows(run_dir)) == 3
+
+
+def test_a_run_that_another_process_is_in_is_left_alone(here):
+    run_dir = run("--set", "algo_params.num_iterations=1")
+    with lock_run_folder(run_dir):
+        result = launch("--resume", run_dir, "--set", "algo_params.num_iterations=2")
+    assert result.exit_code == 2
+    assert "another process is running in this folder" in result.stderr
+
+
+def test_a_damaged_checkpoint_is_said_and_the_one_before_is_used(here):
+    whole, parted = run(), run("--set", "algo_params.num_iterations=2")
+    newest = max((parted / "checkpoint").glob("state-*"), key=lambda path: path.name)
+    newest.write_bytes(newest.read_bytes()[:-100])
+    result = launch("--resume", parted, "--set", "algo_params.num_iterations=3")
+    assert result.exit_code == 0, result.output
+    assert newest.name in result.stdout
+    assert "using the previous checkpoint, of iteration 0" in result.stdout
+    assert rows(parted) == rows(whole)
+    assert same_weights(parted, whole)
+
+
+def test_a_run_stopped_before_its_first_checkpoint_begins_anew(here):
+    whole, parted = run(), run()
+    for path in [*(parted / "checkpoint").iterdir(), parted / "progress.csv", parted / "online_returns.csv"]:
+        path.unlink()
+    assert launch("--resume", parted).exit_code == 0
+    assert rows(parted) == rows(whole)
+
+
+def test_rows_without_a_checkpoint_are_not_thrown_away(here):
+    run_dir = run()
+    for path in (run_dir / "checkpoint").iterdir():
+        path.unlink()
+    result = launch("--resume", run_dir)
+    assert result.exit_code == 2
+    assert "there is no checkpoint" in result.stderr
+    assert len(rows(run_dir)) == 3
