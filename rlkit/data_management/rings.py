@@ -16,7 +16,8 @@ class Rings:
     Attributes:
         totals: rows ever added to each task, [num_tasks] int64.
         origins: what `totals` was when the task was last cleared, likewise.
-        sizes: rows that each task holds, likewise.
+        kept_from: serial numbers from which on rows are kept where earlier ones were let go, likewise.
+        sizes: rows from the last clearing on that each task has a place for, likewise.
         pages: pages of each task in order, [num_tasks, columns] int64, NO_PAGE where there is none. Replaced by a wider
             array when a task needs more columns; all arrays are written in place otherwise.
         num_begun: pages from here on have never been given out.
@@ -38,7 +39,7 @@ class Rings:
                 raise ValueError(f"{name} of a replay buffer must be at least 1, got {value}")
         if page_rows & (page_rows - 1):
             raise ValueError(f"page_rows of a replay buffer must be a power of two, got {page_rows}")
-        self.totals, self.origins, self.sizes = np.zeros((3, num_tasks), np.int64)
+        self.totals, self.origins, self.kept_from, self.sizes = np.zeros((4, num_tasks), np.int64)
         # Columns for twice the mean, because tasks are not filled equally.
         columns = max(4, -(-2 * reserve_rows // (num_tasks * page_rows)))
         self.pages = np.full((num_tasks, columns), NO_PAGE, np.int64)
@@ -81,14 +82,27 @@ class Rings:
         self._free.extend(freed)
         return freed
 
-    def restore(self, totals: np.ndarray, origins: np.ndarray) -> None:
+    def let_go(self, serials: np.ndarray) -> list[int]:
+        """Forget the rows of each task before these serial numbers [num_tasks], in rings that never wrap round.
+
+        Returns:
+            The pages on which nothing is left; they are free.
+        """
+        np.maximum(self.kept_from, serials, out=self.kept_from)
+        gone = (np.arange(self.pages.shape[1]) < self._first_columns()[:, None]) & (self.pages != NO_PAGE)
+        freed = self.pages[gone].tolist()
+        self.pages[gone] = NO_PAGE
+        self._free.extend(freed)
+        return freed
+
+    def restore(self, totals: np.ndarray, origins: np.ndarray, kept_from: np.ndarray | int = 0) -> None:
         """Take over counters [num_tasks] of cleared rings, and make room for the rows that they count."""
-        self.totals[:], self.origins[:] = totals, origins
+        self.totals[:], self.origins[:], self.kept_from[:] = totals, origins, kept_from
         self._provide()
 
     def first_valid(self) -> np.ndarray:
         """Serial number of each task's oldest row that is still there, [num_tasks]."""
-        return np.maximum(self.origins, self.totals - self._capacity)
+        return np.maximum.reduce([self.origins, self.totals - self._capacity, self.kept_from])
 
     def entries_since(self, totals: np.ndarray) -> np.ndarray:
         """List the rows that came after earlier `totals` and are still there.
@@ -134,10 +148,15 @@ class Rings:
             wider = np.full((len(self.pages), 2 * int(wanted.max())), NO_PAGE, np.int64)
             wider[:, : self.pages.shape[1]] = self.pages
             self.pages = wider
-        lacking = (np.arange(self.pages.shape[1]) < wanted[:, None]) & (self.pages == NO_PAGE)
+        columns = np.arange(self.pages.shape[1])
+        lacking = (columns >= self._first_columns()[:, None]) & (columns < wanted[:, None]) & (self.pages == NO_PAGE)
         count = int(lacking.sum())
         if count:
             reused = [self._free.pop() for _ in range(min(count, len(self._free)))]
             fresh = range(self.num_begun, self.num_begun + count - len(reused))
             self.num_begun = fresh.stop
             self.pages[lacking] = [*reused, *fresh]
+
+    def _first_columns(self) -> np.ndarray:
+        """First column of each line of `pages` that is in use."""
+        return np.maximum(self.kept_from - self.origins, 0) >> self._shift
