@@ -1,7 +1,7 @@
 """Shows how a trained policy adapts: evaluates it on the run's held-out tasks, trajectory by trajectory; draws or films it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.launchers.pearl import build_agent, build_env, build_networks
+from rlkit.launchers.pearl import ACTING, build_agent, build_env, build_networks
 from rlkit.launchers.run_folder import load_tasks, load_weights, read_run_config
 from rlkit.visualization.adaptation import adaptation_rows, print_rows, write_rows
 from rlkit.visualization.trajectories import plot_trajectories
@@ -68,7 +68,7 @@ def simulate(
 
         env = cast(MetaEnv, FilmedEnv(env))
     networks = build_networks(config, env, torch.Generator())
-    load_weights(run_dir, {"context_encoder": networks.context_encoder, "policy": networks.policy})
+    load_weights(run_dir, {name: network for name, network in networks.named().items() if name in ACTING})
     task_ids = list(range(len(env.tasks) - config.n_eval_tasks, len(env.tasks)))
     evaluated = evaluate_adaptation(
         env,
@@ -95,11 +95,23 @@ def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
         path,
         env.tasks[task_ids],
         task_ids,
-        simulation.trajectories,
+        [positions(env, paths) for paths in simulation.trajectories],
         goal_radius=getattr(env, "goal_radius", None),
         sparse=config.algo_params.sparse_rewards,
         title=f"{config.env_name}: z from the prior up to trajectory {explored}, then from the posterior",
     )
+
+
+def in_the_plane(env: MetaEnv) -> bool:
+    """Whether a task is a place in the plane and trajectories run there, so that they can be drawn."""
+    return env.task_dim == 2 and (env.obs_dim == 2 or (env.obs_dim != env.recorded_dim and env.outcome_dim == 2))
+
+
+def positions(env: MetaEnv, paths: Paths) -> Paths:
+    """The trajectories with positions as observations; of pictures those that followed the steps, which the outcomes are."""
+    if env.obs_dim == 2:
+        return paths
+    return replace(paths, obs=np.concatenate([paths.outcomes[:, :1], paths.outcomes], axis=1))
 
 
 def film(simulation: Simulation, config: ExperimentConfig, path: Path, quality: str) -> None:
@@ -165,7 +177,7 @@ def main(
             click.echo(f"wrote {run_dir / 'video.mp4'}")
         elif video:
             click.echo(f"no film: {config.env_name} has no MuJoCo model", err=True)
-        if simulation.env.obs_dim == simulation.env.task_dim == 2:
+        if in_the_plane(simulation.env):
             draw(simulation, config, run_dir / "trajectories.png")
             click.echo(f"wrote {run_dir / 'trajectories.png'}")
         simulation.env.close()

@@ -27,14 +27,17 @@ MAY_IMPORT_PYTORCH = (
     "rlkit/visualization/",
     "rlkit/launchers/",
     "rlkit/data_management/episodes.py",
+    "rlkit/data_management/frame_buffer.py",
+    "rlkit/data_management/frame_store.py",
     "rlkit/data_management/page_store.py",
     "rlkit/data_management/replay_buffer.py",
+    "rlkit/data_management/ring_store.py",
     "rlkit/data_management/row_store.py",
     "rlkit/core/checkpoint.py",
 )
 MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")
 NEVER_IMPORTED = {"pickle", "cloudpickle", "dill", "gym", "dateutil"}
-SHARED_TORCH = {"networks", "encoders", "ensembles", "distributions", "pytorch_util", "cuda_graph", "stacked"}
+SHARED_TORCH = {"networks", "encoders", "conv_encoder", "ensembles", "distributions", "pytorch_util", "cuda_graph", "stacked"}
 
 
 def is_script(path: Path) -> bool:

@@ -31,7 +31,7 @@ def make_run(run_dir, data, tasks=True):
     """A run folder with fresh weights, and its networks."""
     config = parse_config(data, "test")
     env = build_env(config)
-    networks = build_networks(config, env, torch.Generator().manual_seed(0))._asdict()
+    networks = build_networks(config, env, torch.Generator().manual_seed(0)).named()
     run_dir.mkdir(parents=True)
     (run_dir / "variant.json").write_text(json.dumps({**to_dict(config), "seed": 3}))
     if tasks:

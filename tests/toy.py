@@ -6,7 +6,7 @@ import numpy as np
 class CountingEnv:
     """obs = number of steps so far; reward = 1; task k terminates after its k-th step (0: never)."""
 
-    obs_dim, act_dim, outcome_dim, dtype = 1, 1, 1, np.float32
+    obs_dim, recorded_dim, act_dim, outcome_dim, dtype = 1, 1, 1, 1, np.float32
 
     def __init__(self, num_envs: int = 3) -> None:
         self.num_envs, self.lanes_used = num_envs, []

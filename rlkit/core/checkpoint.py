@@ -21,7 +21,7 @@ from torch import Tensor
 
 from rlkit.core.errors import UserError
 from rlkit.core.files import NewFile, hash_file, replace_file, report_exhaustion, sync_folder
-from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.data_management.ring_store import RingStore
 
 MANIFEST, PREVIOUS = "manifest.json", "manifest.previous.json"
 _NUMBERED = re.compile(r"[\w-]+-(\d+)\.(npy|pt)")
@@ -53,7 +53,7 @@ class Checkpoint:
         self._segments: dict[str, list[_Segment]] = {}
         self._totals: dict[str, Tensor] = {}
 
-    def save(self, iteration: int, state: Mapping[str, Any], buffers: Mapping[str, MultiTaskReplayBuffer]) -> None:
+    def save(self, iteration: int, state: Mapping[str, Any], buffers: Mapping[str, RingStore]) -> None:
         """Write a checkpoint.
 
         Args:
@@ -77,9 +77,7 @@ class Checkpoint:
                     self._remove_unnamed(self._usable_manifests())
                 raise
 
-    def load(
-        self, buffers: Mapping[str, MultiTaskReplayBuffer], warn: Callable[[str], None] = lambda text: None
-    ) -> tuple[int, Any]:
+    def load(self, buffers: Mapping[str, RingStore], warn: Callable[[str], None] = lambda text: None) -> tuple[int, Any]:
         """Load the newest checkpoint that is whole.
 
         Args:
@@ -106,7 +104,7 @@ class Checkpoint:
             return state
         raise UserError(f"no checkpoint in {self.folder} can be used: {'; '.join(problems)}")
 
-    def _save(self, iteration: int, state: Any, buffers: Mapping[str, MultiTaskReplayBuffer]) -> None:
+    def _save(self, iteration: int, state: Any, buffers: Mapping[str, RingStore]) -> None:
         """Write new rows, state and manifest, in this order."""
         number = 1 + max((int(match[1]) for match in map(_NUMBERED.fullmatch, self._names()) if match), default=0)
         counters = {name: buffer.state_dict() for name, buffer in buffers.items()}
@@ -135,11 +133,11 @@ class Checkpoint:
         self._totals = {name: counter["totals"] for name, counter in counters.items()}
         self._remove_unnamed(kept)
 
-    def _kept_segments(self, name: str, buffer: MultiTaskReplayBuffer) -> list[_Segment]:
+    def _kept_segments(self, name: str, buffer: RingStore) -> list[_Segment]:
         """Earlier segments of a buffer of which a row is still there."""
         return [segment for segment in self._segments.get(name, []) if buffer.count_valid(segment.entries)]
 
-    def _load(self, manifest: dict[str, Any] | str, buffers: Mapping[str, MultiTaskReplayBuffer]) -> tuple[int, Any]:
+    def _load(self, manifest: dict[str, Any] | str, buffers: Mapping[str, RingStore]) -> tuple[int, Any]:
         """Check all files of a manifest, then load them.
 
         Raises:

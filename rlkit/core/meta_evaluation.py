@@ -84,10 +84,10 @@ class MetaEvaluation:
         generators = [stream(self.seed, "buffer evaluation", iteration, index, n) for index, n in lanes]
         rows, buffer = cfg.embedding_batch_size, self.encoder_buffer
         if cfg.takes_episodes:
-            drawn = [buffer.newest_episodes(tasks[index], cfg.context_episodes * cfg.max_path_length) for index, _ in lanes]
+            drawn = (buffer.newest_episodes(tasks[index], cfg.context_episodes * cfg.max_path_length) for index, _ in lanes)
         else:
-            drawn = [buffer.draw(tasks[index], rows, g) for (index, _), g in zip(lanes, generators, strict=True)]
-        contexts = [self.agent.context_of(batch)[0] for batch in drawn]
+            drawn = (buffer.draw(tasks[index], rows, g) for (index, _), g in zip(lanes, generators, strict=True))
+        contexts = [self.agent.acting_context(batch) for batch in drawn]
         blocks = [[tasks[index] for index, _ in lanes]]
 
         # Shorter episodes may take more trajectories than this, but never fewer.

@@ -57,7 +57,6 @@ class MetaRLAlgorithm:
         self.replay_buffer, self.encoder_buffer, self.relabeler = replay_buffer, encoder_buffer, relabeler
         self.train_tasks, self.eval_tasks = train_tasks, eval_tasks
         self.config, self.seed, self.rollouts = config, seed, rollouts
-        self.buffers = {"replay": replay_buffer, "encoder": encoder_buffer, **relabeler.buffers}
         self.num_env_steps = self.num_rollouts = 0
         self.evaluation = MetaEvaluation(
             env=env,
@@ -75,6 +74,12 @@ class MetaRLAlgorithm:
     def networks(self) -> dict[str, Any]:
         """The networks by the names of their weight files."""
         return {**self.trainer.networks, **self.relabeler.networks}
+
+    @property
+    def buffers(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the buffers, by the names of its segments."""
+        own = {**self.replay_buffer.stores("replay"), **self.encoder_buffer.stores("encoder")}
+        return {**own, **self.relabeler.buffers}
 
     # Collection
 
@@ -164,7 +169,7 @@ class MetaRLAlgorithm:
                 drawn: Any = self.relabeler.collection_episodes(visit, cfg.context_episodes * cfg.max_path_length)
             else:
                 drawn = self.relabeler.collection_context(visit, generator, cfg.embedding_batch_size)
-            contexts[visit, group] = self.agent.context_of(drawn)[0]
+            contexts[visit, group] = self.agent.acting_context(drawn)
         return contexts[visit, group]
 
     def _next_lanes(self, steps: np.ndarray, started: np.ndarray, num_steps: int) -> list[tuple[int, int]]:

@@ -15,7 +15,8 @@ class Paths:
     The fields cannot be exchanged, but their entries may be written: that is how a sampler fills them.
 
     Attributes:
-        obs: [num_paths, horizon + 1, obs_dim]; obs[i, t + 1] is what step t led to.
+        obs: [num_paths, horizon + 1, obs_dim]; obs[i, t + 1] is what step t led to. Of pictures single frames, uint8; what is
+            seen at a step is a stack of them (see `frame_store.stacked`).
         actions: [num_paths, horizon, act_dim], in [-1, 1].
         rewards: [num_paths, horizon].
         sparse_rewards: [num_paths, horizon], zero where the task has no sparse form.
@@ -67,6 +68,7 @@ class Paths:
         outcome_dim: int,
         latent_dim: int = 0,
         dtype: type | np.dtype = np.float32,
+        obs_dtype: type | np.dtype | None = None,
     ) -> "Paths":
         """Make trajectories of length zero, to be filled in place.
 
@@ -78,9 +80,10 @@ class Paths:
             outcome_dim: numbers of an outcome.
             latent_dim: numbers of z; 0 where there is none.
             dtype: of observations, actions, rewards and outcomes; z is float32.
+            obs_dtype: of observations, if another.
         """
         return cls(
-            obs=np.zeros((num_paths, horizon + 1, obs_dim), dtype),
+            obs=np.zeros((num_paths, horizon + 1, obs_dim), obs_dtype or dtype),
             actions=np.zeros((num_paths, horizon, act_dim), dtype),
             rewards=np.zeros((num_paths, horizon), dtype),
             sparse_rewards=np.zeros((num_paths, horizon), dtype),

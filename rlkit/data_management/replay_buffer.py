@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rlkit.data_management.episodes import Stretch
+from rlkit.data_management.ring_store import RingStore
 from rlkit.data_management.row_store import RowStore
 
 TaskIds = Tensor | Sequence[int] | np.ndarray
@@ -34,6 +35,10 @@ class EpisodeBatch(NamedTuple):
 
 class MultiTaskReplayBuffer(RowStore):
     """Ring buffers of many tasks, from which rows and whole trajectories are drawn."""
+
+    def stores(self, name: str) -> dict[str, RingStore]:
+        """What a checkpoint keeps of the buffer of this name, in the order in which it is loaded."""
+        return {name: self}
 
     def like(self, num_tasks: int) -> "MultiTaskReplayBuffer":
         """Make an empty buffer of the same kind of rows for another number of tasks, with little reserved."""

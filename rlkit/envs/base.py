@@ -22,6 +22,7 @@ class BatchedEnv(abc.ABC):
         num_envs: the most lanes that can be in use.
         num_lanes: lanes in use now; every array that goes in or out has this many rows.
         obs_dim, act_dim: sizes of one observation and one action.
+        recorded_dim: numbers of an observation that a trajectory records: its last ones; of a stack of pictures the newest.
         max_episode_steps: customary horizon in steps; no step is ever refused or truncated because of it.
         dtype: of observations and rewards, float32 or float64.
         action_low, action_high: bounds of an action, float64 [act_dim].
@@ -35,7 +36,7 @@ class BatchedEnv(abc.ABC):
 
     def __init__(self, action_low: ArrayLike, action_high: ArrayLike, *, num_envs: int, dtype: DTypeLike) -> None:
         self.num_envs = at_least("num_envs", num_envs, 1)
-        self.num_lanes = 0
+        self.num_lanes, self.recorded_dim = 0, self.obs_dim
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ValueError(f"dtype is {self.dtype}, expected float32 or float64")

@@ -8,6 +8,10 @@ from numpy.typing import DTypeLike
 
 from rlkit.envs.base import MetaEnv
 
+VIEW = 2.0  # a picture shows x and y from -VIEW to VIEW; a robot beyond is drawn on the rim
+DISC = 0.3  # radius of the robot in a picture
+# The ground is black: on white the first features hardly change with the robot, and learning takes ten times as long to begin.
+GROUND, AXES, ROBOT = np.array([0, 0, 0]), np.array([40, 40, 60]), np.array([255, 90, 90])
 HAND_MADE_GOALS = ((1, -1), (1, 1), (-1, 1), (-1, -1), (0, 0), (0.7, 0.2), (0, 0.4), (-0.6, 0.9))
 
 
@@ -65,6 +69,23 @@ class PointRobot(MetaEnv):
         """r = -‖position - goal‖₂; no sparse form, never terminated."""
         reward = -distance(outcome, task)
         return reward, 0 * abs(reward), reward < reward
+
+    def draw(self, lanes: np.ndarray, size: int) -> np.ndarray:
+        """Draw the robots of these lanes [n] in the plane with its axes, x to the right, y up; goals are not shown.
+
+        The rim of a disc is a pixel wide and fades, so that a picture tells more than the pixel that the robot is in.
+
+        Returns:
+            Pictures, uint8 [n, size, size, 3].
+        """
+        pixel = 2 * VIEW / size
+        centers = pixel * (np.arange(size) + 0.5) - VIEW
+        x, y = np.clip(self._state[lanes], -VIEW, VIEW).T[:, :, None, None]
+        distance = np.hypot(centers - x, centers[::-1, None] - y)
+        robot = np.clip((DISC - distance) / pixel + 0.5, 0, 1)[..., None]
+        near_axis = np.abs(centers) < pixel
+        ground = np.where((near_axis[:, None] | near_axis)[..., None], AXES, GROUND)
+        return np.rint(ground + robot * (ROBOT - ground)).astype(np.uint8)
 
     def _start(self, generator: np.random.Generator) -> np.ndarray:
         return generator.uniform(-1.0, 1.0, size=2)

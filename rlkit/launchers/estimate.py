@@ -1,10 +1,13 @@
 """What a run will take: environment steps, gradient steps, memory and disk. Estimates, made before anything runs."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 
+from rlkit.envs.base import MetaEnv
+from rlkit.envs.pixels import CHANNELS
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher_util import algorithm_module
 
@@ -51,9 +54,9 @@ def requirements(config: ExperimentConfig) -> str:
     algo, gradient_steps = config.algo_params, config.algo_params.num_train_steps_per_itr
     steps = env_steps(config)
     module, _ = algorithm_module(config.algorithm)
-    env = module.build_env(config, num_envs=1)
-    networks = module.build_networks(config, env, torch.Generator())
-    row_bytes = FLOAT_BYTES * (2 * env.obs_dim + env.act_dim + 3)
+    env = module.build_env(replace(config, obs_mode="state"), num_envs=1)  # sizes only: nothing is drawn
+    networks = module.build_networks(config, env, torch.Generator()).named().values()
+    row_bytes = _row_bytes(config, env)
     env.close()
     rows = module.projected_rows(config)
     learned = sum(parameter.numel() for network in networks for parameter in network.parameters()) * FLOAT_BYTES
@@ -71,6 +74,14 @@ def requirements(config: ExperimentConfig) -> str:
             f"disk: about {_size(disk)} in a folder under {config.util_params.base_log_dir}",
         ]
     )
+
+
+def _row_bytes(config: ExperimentConfig, env: MetaEnv) -> int:
+    """Bytes of a stored transition; of pictures with its share of the frames, of which an episode has one more than steps."""
+    if config.obs_mode == "state":
+        return FLOAT_BYTES * (2 * env.obs_dim + env.act_dim + 3)
+    frame, horizon = CHANNELS * config.image_size**2, config.algo_params.max_path_length
+    return FLOAT_BYTES * (2 * config.image_frames + env.act_dim + 3) + math.ceil(frame * (horizon + 1) / horizon)
 
 
 def _encoder_segments(config: ExperimentConfig) -> float:

@@ -50,6 +50,9 @@ class ExperimentConfig:
     n_eval_tasks: PositiveCount = 2  # test on the last tasks of the set
     latent_size: PositiveCount = 5  # dimension of z
     net_size: PositiveCount = 300  # width of the hidden layers of policy, Q and V (three each)
+    obs_mode: Literal["state", "image"] = "state"  # what networks see: the state, or stacks of pictures by a convolutional net
+    image_size: Annotated[int, Field(ge=16)] = 64  # height and width of a picture in pixels
+    image_frames: PositiveCount = 3  # pictures of a stack, the newest and those before it in its episode
     path_to_weights: str | None = None  # a run folder, ours or oyster's, whose weights are taken at the start
     env_params: dict[str, Any] = field(default_factory=lambda: {"n_tasks": 2, "randomize_tasks": True})
     algo_params: PEARLConfig = field(default_factory=PEARLConfig)
@@ -61,6 +64,8 @@ class ExperimentConfig:
         """Yield what does not hold between the fields."""
         if self.algorithm not in ALGORITHMS:
             yield Relation(("algorithm",), "one of " + ", ".join(sorted(ALGORITHMS)))
+        if self.obs_mode == "image" and self.algorithm == "hfr":
+            yield Relation(("obs_mode", "algorithm"), '"state": the relabeling works on states')
         n_tasks = self.env_params["n_tasks"]
         if type(n_tasks) is not int or n_tasks < 1:
             return  # reported with the environment's own parameters

@@ -80,7 +80,7 @@ def hindsight_labels(parts: Parts) -> Relabeler:
         config=algo,
         seed=parts.seed,
         learned_reward=learned_reward(parts, tasks) if algo.use_learned_reward else None,
-        together=partial(sharing_threads, list(parts.networks), config.util_params.torch_threads or 1),
+        together=partial(sharing_threads, list(parts.networks.named().values()), config.util_params.torch_threads or 1),
     )
 
 

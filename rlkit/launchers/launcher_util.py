@@ -53,6 +53,9 @@ def resolve(config: ExperimentConfig, device: str = "cpu") -> ExperimentConfig:
     matmul, slice_rows = choose_route(util.matmul, util.slice_rows, util.torch_threads or threads)
     num_envs = util.num_envs or module.default_num_envs(config)
     widths = [min(width, num_envs) for width in module.rollout_widths(config)]
+    wanted = util.rollout_device
+    if config.obs_mode == "image" and wanted == "auto" and device != "cpu":
+        wanted = "gpu"  # convolutions are no work for the host
     chosen = replace(
         util,
         matmul=matmul,
@@ -60,7 +63,7 @@ def resolve(config: ExperimentConfig, device: str = "cpu") -> ExperimentConfig:
         num_envs=num_envs,
         torch_threads=util.torch_threads or threads,
         physics_threads=util.physics_threads or threads,
-        rollout_device=choose_rollout_device(util.rollout_device, device, matmul, widths),
+        rollout_device=choose_rollout_device(wanted, device, matmul, widths),
     )
     seed = secrets.randbelow(2**31) if config.seed is None else config.seed
     return replace(config, util_params=chosen, seed=seed)

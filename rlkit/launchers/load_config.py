@@ -13,6 +13,7 @@ from rlkit.core.config import Problem, Relation
 from rlkit.core.describe import as_json
 from rlkit.envs import ENVS, env_class, make_env
 from rlkit.envs.keywords import constructor_keywords
+from rlkit.envs.pixels import check_drawable
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.hfr_config import HFRExperiment
 
@@ -103,7 +104,14 @@ def _inspect_environment(config: ExperimentConfig, doubtful: set[str]) -> tuple[
         problems.append(settings_of.relation_problem({"env_params": complete}, relation))
     elif not problems:
         try:
-            make_env(name, **complete).close()
+            env = make_env(name, **complete)
+            env.close()
         except ValueError as error:
             problems.append(Problem(("env_params",), f"env_params = {as_json(config.env_params, 200)}: {error}"))
+            return complete, problems
+        try:
+            if config.obs_mode == "image":
+                check_drawable(env)
+        except ValueError as error:
+            problems.append(Problem(("obs_mode",), f'obs_mode = "image": {error}'))
     return complete, problems

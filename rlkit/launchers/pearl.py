@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,22 +13,27 @@ from torch import nn
 
 from rlkit.core.meta_rl_algorithm import MetaRLAlgorithm
 from rlkit.core.seeding import torch_seed
+from rlkit.data_management.frame_buffer import FrameReplayBuffer
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.relabeler import OriginalLabels, Relabeler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs import make_env
 from rlkit.envs.base import MetaEnv
+from rlkit.envs.pixels import PixelObservation
 from rlkit.samplers.in_place import InPlacePathSampler
 from rlkit.torch.attention_encoder import AttentionEncoder
+from rlkit.torch.conv_encoder import FEATURES, ConvEncoder
 from rlkit.torch.encoders import MlpEncoder
 from rlkit.torch.networks import SLICE_ROWS, Arithmetic, FlattenMlp
 from rlkit.torch.pytorch_util import Copies, sharing_threads
 from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import TanhGaussianPolicy
-from rlkit.torch.sac.sac import PEARLNetworks, PEARLSoftActorCritic
+from rlkit.torch.sac.sac import PEARLSoftActorCritic
 from rlkit.torch.sequence_encoders import GruEncoder, LstmEncoder
 
 ENCODERS = {"mlp": MlpEncoder, "gru": GruEncoder, "lstm": LstmEncoder, "attention": AttentionEncoder}
+ACTING = ("context_encoder", "policy", "obs_encoder")  # networks that an agent needs
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ def build_env(config: Any, tasks: np.ndarray | None = None, num_envs: int | None
     env = make_env(config.env_name, **config.env_params, num_envs=lanes, physics_threads=util.physics_threads or 1)
     if tasks is not None:
         env.set_tasks(tasks)
+    if config.obs_mode == "image":
+        env = cast(MetaEnv, PixelObservation(env, config.image_size, config.image_frames))
     return env
 
 
@@ -86,22 +93,25 @@ def network_options(config: Any, generator: torch.Generator) -> dict[str, Any]:
 
 
 def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> PEARLNetworks:
-    """Construct the six networks of the specs' table 1.5 on the CPU, initialised from the generator in a fixed order."""
+    """Construct the six networks of the specs' table 1.5, and for pictures that of 5.3, on the CPU, initialised from the
+    generator in a fixed order."""
     algo, latent_dim = config.algo_params, config.latent_size
     hidden, options = [config.net_size] * 3, network_options(config, generator)
-    context_dim = env.obs_dim + env.act_dim + 1 + (env.obs_dim if algo.use_next_obs_in_context else 0)
+    obs_dim = FEATURES if config.obs_mode == "image" else env.obs_dim
+    context_dim = obs_dim + env.act_dim + 1 + (obs_dim if algo.use_next_obs_in_context else 0)
     context_dim += 1 if algo.takes_episodes else 0  # whether the step is the first of its episode
     bottleneck = algo.use_information_bottleneck
     left_out = {"init"} if algo.takes_episodes else set()  # those encoders have a start of their own
     encoder_options = {name: value for name, value in options.items() if name not in left_out}
     encoder = ENCODERS[algo.encoder_kind](context_dim, latent_dim, use_information_bottleneck=bottleneck, **encoder_options)
     networks = PEARLNetworks(
-        qf1=FlattenMlp(hidden, env.obs_dim + env.act_dim + latent_dim, 1, **options),
-        qf2=FlattenMlp(hidden, env.obs_dim + env.act_dim + latent_dim, 1, **options),
-        vf=FlattenMlp(hidden, env.obs_dim + latent_dim, 1, **options),
-        target_vf=FlattenMlp(hidden, env.obs_dim + latent_dim, 1, **options),
-        policy=TanhGaussianPolicy(hidden, env.obs_dim, latent_dim, env.act_dim, **options),
+        qf1=FlattenMlp(hidden, obs_dim + env.act_dim + latent_dim, 1, **options),
+        qf2=FlattenMlp(hidden, obs_dim + env.act_dim + latent_dim, 1, **options),
+        vf=FlattenMlp(hidden, obs_dim + latent_dim, 1, **options),
+        target_vf=FlattenMlp(hidden, obs_dim + latent_dim, 1, **options),
+        policy=TanhGaussianPolicy(hidden, obs_dim, latent_dim, env.act_dim, **options),
         context_encoder=encoder,
+        obs_encoder=ConvEncoder(config.image_size, config.image_frames, generator) if config.obs_mode == "image" else None,
     )
     networks.target_vf.load_state_dict(networks.vf.state_dict())
     return networks
@@ -120,6 +130,7 @@ def build_agent(config: Any, networks: PEARLNetworks) -> PEARLAgent:
         num_exp_traj_eval=algo.num_exp_traj_eval,
         min_sigma=algo.min_sigma,
         gradient_rows=algo.embedding_mini_batch_size if algo.takes_episodes else 0,
+        obs_encoder=networks.obs_encoder,
     )
 
 
@@ -158,10 +169,18 @@ def projected_rows(config: Any) -> Rows:
     return Rows(min(replay, largest), min(tasks * max(initial, to_encoder), largest))
 
 
+def projected_frames(config: Any, rows: int) -> int:
+    """Pictures that so many rows show, if no episode ends early: an episode has one more than steps."""
+    return rows + -(-rows // config.algo_params.max_path_length)
+
+
 def build_buffer(config: Any, env: MetaEnv, device: torch.device | str, reserve_rows: int) -> MultiTaskReplayBuffer:
-    """Construct an empty buffer of the train tasks."""
-    options: dict[str, Any] = {"capacity": config.algo_params.replay_buffer_size, "device": device}
-    return MultiTaskReplayBuffer(config.n_train_tasks, env.obs_dim, env.act_dim, reserve_rows=reserve_rows, **options)
+    """Construct an empty buffer of the train tasks for what the environment shows."""
+    options: dict[str, Any] = {"capacity": config.algo_params.replay_buffer_size, "device": device, "reserve_rows": reserve_rows}
+    if config.obs_mode == "state":
+        return MultiTaskReplayBuffer(config.n_train_tasks, env.obs_dim, env.act_dim, **options)
+    options["reserve_frames"] = projected_frames(config, reserve_rows)
+    return FrameReplayBuffer(config.n_train_tasks, env.recorded_dim, config.image_frames, env.act_dim, **options)
 
 
 class Parts(NamedTuple):
@@ -207,12 +226,12 @@ def build_pearl(
     algo, device = config.algo_params, torch.device(device)
     env = build_env(config, tasks)
     networks = build_networks(config, env, torch.Generator().manual_seed(torch_seed(seed, "networks")))
-    for network in networks:
+    for network in networks.named().values():
         network.to(device)
     agent = build_agent(config, networks)
     acting, copies = agent, None
     if copy_weights or (copy_weights is None and config.util_params.rollout_device == "cpu" and device.type != "cpu"):
-        copies = Copies({name: getattr(networks, name) for name in ("context_encoder", "policy")}, "cpu")
+        copies = Copies({name: network for name, network in networks.named().items() if name in ACTING}, "cpu")
         acting = build_agent(config, networks._replace(**copies.copies))
     rows = projected_rows(config)
     replay_buffer = build_buffer(config, env, device, config.util_params.replay_reserve or rows.replay)

@@ -43,15 +43,17 @@ def rollout(
     if not np.all(deterministic):
         noise = np.stack([g.standard_normal((max_path_length, env.act_dim)) for g in generators]).astype(env.dtype)
         noise[np.broadcast_to(deterministic, num_paths)] = 0
-    paths = Paths.empty(num_paths, max_path_length, env.obs_dim, env.act_dim, env.outcome_dim, latent_dim=0, dtype=env.dtype)
+    recorded = slice(-env.recorded_dim, None)  # of a stack of pictures the newest
+    dims = env.recorded_dim, env.act_dim, env.outcome_dim
+    paths = Paths.empty(num_paths, max_path_length, *dims, latent_dim=0, dtype=env.dtype, obs_dtype=obs.dtype)
     paths.task_ids[:] = task_ids
-    paths.obs[:, 0] = obs
+    paths.obs[:, 0] = obs[:, recorded]
     alive = np.ones(num_paths, dtype=bool)
     rows: slice | np.ndarray = slice(None)  # of the lanes that still run
     for t in range(max_path_length):
         action = policy.get_actions(obs, None if noise is None else noise[:, t])
         obs, reward, terminated, _, info = env.step(action)
-        paths.obs[rows, t + 1] = obs[rows]
+        paths.obs[rows, t + 1] = obs[rows, recorded]
         paths.actions[rows, t] = action[rows]
         paths.rewards[rows, t] = reward[rows]
         paths.sparse_rewards[rows, t] = info["sparse_reward"][rows]

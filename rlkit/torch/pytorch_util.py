@@ -43,17 +43,18 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
 
 @contextmanager
 def tensor_cores(enabled: bool) -> Iterator[None]:
-    """Let float32 products on a GPU round their factors to TF32 inside the block, if enabled; those of a GRU or LSTM, which
-    do so by default, not otherwise."""
-    recurrent: Any = torch.backends.cudnn.rnn
-    before = torch.backends.cuda.matmul.fp32_precision, recurrent.fp32_precision
-    if enabled:
-        torch.backends.cuda.matmul.fp32_precision = "tf32"
-    recurrent.fp32_precision = "tf32" if enabled else "ieee"
+    """Let float32 products on a GPU round their factors to TF32 inside the block, if enabled; those of a GRU, an LSTM or a
+    convolution, which do so by default, not otherwise."""
+    cudnn: Any = torch.backends.cudnn
+    kinds = torch.backends.cuda.matmul, cudnn.rnn, cudnn.conv
+    before = [kind.fp32_precision for kind in kinds]
+    for kind in kinds if enabled else kinds[1:]:
+        kind.fp32_precision = "tf32" if enabled else "ieee"
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.fp32_precision, recurrent.fp32_precision = before
+        for kind, precision in zip(kinds, before, strict=True):
+            kind.fp32_precision = precision
 
 
 @torch.no_grad()

@@ -48,8 +48,8 @@ class RecordingRelabeler:
 
 
 class ContextPolicy(RecordingPolicy):
-    def context_of(self, batch):
-        return batch
+    def acting_context(self, batch):
+        return batch[0]
 
 
 def make_algorithm(config=CONFIG, tasks=range(3), num_envs=64):

@@ -234,7 +234,7 @@ def test_networks_have_the_sizes_of_the_specification():
         {"env_name": "point-robot", "n_train_tasks": 80, "n_eval_tasks": 20, "env_params": {"n_tasks": 100}}, "test"
     )
     env = build_pearl(make_config(), "cpu", 0).env
-    networks = build_networks(config, env, torch.Generator().manual_seed(0))._asdict()
+    networks = build_networks(config, env, torch.Generator().manual_seed(0)).named()
     shapes = {name: [p.shape[0] for n, p in net.named_parameters() if n.endswith("bias")] for name, net in networks.items()}
     assert shapes["context_encoder"] == [200, 200, 200, 10]
     assert shapes["qf1"] == shapes["vf"] == [300, 300, 300, 1]

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from rlkit.data_management.frame_store import stacked
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import Batch, EpisodeBatch
+from rlkit.torch.conv_encoder import ConvEncoder
 from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.encoders import ContextEncoder, State, split_before_last
 from rlkit.torch.pytorch_util import tensor_cores
@@ -28,6 +30,8 @@ class PEARLAgent:
         num_exp_traj_eval: `adapt` leaves the belief at the prior until so many trajectories are seen.
         min_sigma: smallest standard deviation of a posterior.
         gradient_rows: the encoder learns from each task's last so many context rows; 0: from all.
+        obs_encoder: what turns observations that are stacks of pictures into what the networks see; None: they see them as
+            they are.
 
     `z_means, z_vars, z` are [num_envs, latent_dim]. Source: PEARL, sections 4 and 5; specs 1.2, 1.3 and 1.7.
     """
@@ -44,13 +48,28 @@ class PEARLAgent:
         num_exp_traj_eval: int = 1,
         min_sigma: float = 0.0,
         gradient_rows: int = 0,
+        obs_encoder: ConvEncoder | None = None,
     ) -> None:
         self.latent_dim, self.context_encoder, self.policy = latent_dim, context_encoder, policy
         self.use_information_bottleneck = use_information_bottleneck
         self.use_next_obs_in_context = use_next_obs_in_context
         self.sparse_rewards, self.num_exp_traj_eval, self.min_sigma = sparse_rewards, num_exp_traj_eval, min_sigma
-        self.gradient_rows = gradient_rows
+        self.gradient_rows, self.obs_encoder = gradient_rows, obs_encoder
         self.clear_z(1)
+
+    # What the networks see
+
+    def features(self, obs: Tensor) -> Tensor:
+        """What the networks see of observations [..., obs_dim]: of pictures the features, else the observations themselves."""
+        return obs if self.obs_encoder is None else self.obs_encoder(obs)
+
+    def features_of_paths(self, paths: Paths) -> Tensor:
+        """The same of whole trajectories, [num_paths, horizon + 1, dim], without a graph, a trajectory at a time."""
+        if self.obs_encoder is None:
+            return self._tensor(paths.obs)
+        stacks = stacked(paths.horizon + 1, self.obs_encoder.num_frames)
+        with torch.no_grad(), tensor_cores(False):
+            return torch.stack([self.obs_encoder(self._pictures(frames[stacks])) for frames in paths.obs])
 
     # Context rows
 
@@ -58,22 +77,35 @@ class PEARLAgent:
         """Join replay rows to context rows [o, a, r, (o')]: [num_tasks, n, context_dim]; of episodes also whether a row is the
         first of one. Source: specs 1.3, 5.2."""
         rows = batch.rows if isinstance(batch, EpisodeBatch) else batch
-        parts = [rows.obs, rows.actions, rows.sparse_rewards if self.sparse_rewards else rows.rewards]
+        rewards = rows.sparse_rewards if self.sparse_rewards else rows.rewards
+        parts = [self.features(rows.obs), rows.actions, rewards]
         if self.use_next_obs_in_context:
-            parts.append(rows.next_obs)
+            parts.append(self.features(rows.next_obs))
         if isinstance(batch, EpisodeBatch):
-            parts.append(batch.begins.unsqueeze(-1).to(rows.obs.dtype))
+            parts.append(batch.begins.unsqueeze(-1).to(rewards.dtype))
         return torch.cat(parts, dim=-1)
+
+    @torch.no_grad()
+    def acting_context(self, batch: Batch | EpisodeBatch) -> Tensor:
+        """The rows of the only task of a batch, [n, context_dim], for `infer_posterior`: nothing is learned from them."""
+        device = self.z_means.device  # an agent may act on another than the buffers'
+        with tensor_cores(False):
+            if isinstance(batch, Batch):
+                return self.context_of(Batch(*(column.to(device) for column in batch)))[0]
+            rows = Batch(*(column.to(device) for column in batch.rows))
+            return self.context_of(EpisodeBatch(rows, batch.begins.to(device), batch.mask.to(device)))[0]
 
     def context_of_paths(self, paths: Paths) -> Tensor:
         """The same for whole trajectories: [num_paths, horizon, context_dim]; rows past a path's length are padding."""
         reward = paths.sparse_rewards if self.sparse_rewards else paths.rewards
-        parts = [paths.obs[:, :-1], paths.actions, reward[..., None]]
+        obs = self.features_of_paths(paths)
+        parts = [obs[:, :-1], self._tensor(paths.actions), self._tensor(reward[..., None])]
         if self.use_next_obs_in_context:
-            parts.append(paths.obs[:, 1:])
+            parts.append(obs[:, 1:])
         if self.context_encoder.needs_sequences:
-            parts.append(np.broadcast_to((np.arange(paths.horizon) == 0)[:, None], (*reward.shape, 1)))
-        return self._tensor(np.concatenate(parts, axis=-1))
+            begins = (np.arange(paths.horizon) == 0).astype(reward.dtype)[:, None]
+            parts.append(self._tensor(begins).expand(*reward.shape, 1))
+        return torch.cat(parts, dim=-1)
 
     # Belief
 
@@ -114,7 +146,7 @@ class PEARLAgent:
         """
         lengths = torch.tensor([len(rows) for rows in context], device=self.z_means.device)
         rows = context if isinstance(context, Tensor) else pad_sequence(list(context), batch_first=True)
-        rows = rows.to(self.z_means.device)  # an agent may act on another device than the buffers'
+        rows = rows.to(self.z_means.device)
         columns = torch.arange(rows.shape[1], device=rows.device)
         ragged = not all(len(rows) == len(context[0]) for rows in context)
         with tensor_cores(False):
@@ -142,7 +174,7 @@ class PEARLAgent:
 
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
         """Actions in [-1, 1], [num_envs, act_dim]; noise None means the deterministic action."""
-        action = self.policy.act(self._tensor(obs), self.z, None if noise is None else self._tensor(noise))
+        action = self.policy.act(self._seen(obs), self.z, None if noise is None else self._tensor(noise))
         return action.cpu().numpy()
 
     @torch.no_grad()
@@ -154,6 +186,16 @@ class PEARLAgent:
         self.num_trajectories += 1
         if self.num_trajectories >= self.num_exp_traj_eval:
             self.z_means, self.z_vars = self._posterior_of(self.state)
+
+    def _seen(self, obs: np.ndarray) -> Tensor:
+        if self.obs_encoder is None:
+            return self._tensor(obs)
+        with tensor_cores(False):
+            return self.obs_encoder(self._pictures(obs))
+
+    def _pictures(self, stacks: np.ndarray) -> Tensor:
+        """Stacks [n, ...] as bytes on the device, [n, obs_dim]; only there they become numbers of four bytes each."""
+        return torch.as_tensor(stacks.reshape(len(stacks), -1), device=self.z_means.device)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=self.z_means.dtype, device=self.z_means.device)

@@ -15,30 +15,16 @@ from rlkit.data_management.relabeler import Relabeler
 from rlkit.data_management.replay_buffer import Batch, EpisodeBatch, MultiTaskReplayBuffer
 from rlkit.torch.cuda_graph import Captured, rolled_back
 from rlkit.torch.distributions import kl_to_standard_normal
-from rlkit.torch.encoders import ContextEncoder
-from rlkit.torch.networks import Mlp
 from rlkit.torch.pytorch_util import Gradients, adam, sharing_threads, soft_update_, statistics_of, tensor_cores
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
 from rlkit.torch.sac.diagnostics import posterior_diagnostics
-from rlkit.torch.sac.policies import PolicySample, TanhGaussianPolicy
+from rlkit.torch.sac.networks import PEARLNetworks
+from rlkit.torch.sac.policies import PolicySample
 from rlkit.torch.stacked import Together
 
 Step = Callable[[], dict[str, Tensor]]
 LOSSES = ("KL Divergence", "KL Loss", "QF Loss", "VF Loss", "Policy Loss")
-GRADIENT_NORMS = tuple(f"Gradient norm {name}" for name in ("qf1", "qf2", "context_encoder", "vf", "policy"))
-EVERY_STEP = LOSSES + GRADIENT_NORMS
-
-
-class PEARLNetworks(NamedTuple):
-    """The six networks; a field's name is that of its weight file."""
-
-    qf1: Mlp  # Q(o, a, z)
-    qf2: Mlp
-    vf: Mlp  # V(o, z)
-    target_vf: Mlp  # starts as a copy of V
-    policy: TanhGaussianPolicy
-    context_encoder: ContextEncoder
 
 
 class Noise(NamedTuple):
@@ -74,19 +60,23 @@ class PEARLSoftActorCritic:
         companion: Relabeler | None = None,
     ) -> None:
         self.agent, self.companion = agent, companion
-        self.qf1, self.qf2, self.vf, self.target_vf, self.policy, self.context_encoder = networks
+        self.qf1, self.qf2, self.vf, self.target_vf, self.policy, self.context_encoder, self.obs_encoder = networks
         self.config, self.generator, self.num_threads, self.cuda_graph = config, generator, num_threads, cuda_graph
         self.target_vf.requires_grad_(False)
         stacked = generator.device.type == "cuda" if stacked is None else stacked
         self.q_networks = Together([self.qf1, self.qf2], stacked=stacked)
         self.policy_and_v = Together([self.policy, self.vf], stacked=stacked)
         # Two optimizers, because min Q in the second half must see the Q networks that the first half has stepped.
-        self.q_optimizer = adam([(self.qf1, config.qf_lr), (self.qf2, config.qf_lr), (self.context_encoder, config.context_lr)])
+        first_half = {"qf1": config.qf_lr, "qf2": config.qf_lr, "context_encoder": config.context_lr}
+        first_half |= {} if self.obs_encoder is None else {"obs_encoder": config.context_lr}
+        self.q_optimizer = adam([(getattr(self, name), lr) for name, lr in first_half.items()])
         self.policy_optimizer = adam([(self.vf, config.vf_lr), (self.policy, config.policy_lr)])
-        self.q_gradients = Gradients([self.qf1, self.qf2, self.context_encoder], config.gradient_clip)
+        self.q_gradients = Gradients([getattr(self, name) for name in first_half], config.gradient_clip)
         self.policy_gradients = Gradients([self.vf, self.policy], config.gradient_clip)
         self.num_train_steps = 0
-        self.sums = torch.zeros(len(EVERY_STEP), device=generator.device, dtype=next(self.vf.parameters()).dtype)
+        self.gradient_norms = tuple(f"Gradient norm {name}" for name in (*first_half, "vf", "policy"))
+        self.every_step = LOSSES + self.gradient_norms
+        self.sums = torch.zeros(len(self.every_step), device=generator.device, dtype=next(self.vf.parameters()).dtype)
         self.maxima = torch.zeros_like(self.sums)
         self._captured: tuple[Step, Step] | None = None
 
@@ -107,7 +97,7 @@ class PEARLSoftActorCritic:
         cfg, (num_tasks, batch_size) = self.config, batch.obs.shape[:2]
         if context.shape[0] != num_tasks or noise.z.shape[0] != num_tasks:
             raise ValueError(f"batch has {num_tasks} tasks, context {context.shape[0]}, noise {noise.z.shape[0]}")
-        obs, actions = batch.obs, batch.actions
+        obs, actions = self.agent.features(batch.obs), batch.actions
 
         # Posterior and z of each task, repeated over the task's rows
         z_means, z_vars = self.agent.posterior(context, mask)
@@ -119,7 +109,8 @@ class PEARLSoftActorCritic:
             encoder = self.context_encoder
             diagnostics = posterior_diagnostics(encoder, context, z_means, z_vars, mask, has_posterior=has_posterior)
 
-        # Q networks and encoder (algorithm 1, lines 18-20): the encoder learns from the Q loss through z, and from the KL
+        # Q networks and encoder (algorithm 1, lines 18-20): the encoder learns from the Q loss through z, and from the KL;
+        # what sees pictures learns from both through the context, and from the Q loss through o as well
         target = self._bellman_target(batch, z.detach())
         q1, q2 = self.q_networks(obs, actions, z)
         qf_loss = functional.mse_loss(q1, target) + functional.mse_loss(q2, target)
@@ -130,8 +121,8 @@ class PEARLSoftActorCritic:
         q_norms = self.q_gradients.clip_()
         self.q_optimizer.step()
 
-        # V and policy: z is data, and min Q is that of the networks just stepped
-        z = z.detach()
+        # V and policy: o and z are data, and min Q is that of the networks just stepped
+        obs, z = obs.detach(), z.detach()
         heads, v = self.policy_and_v(obs, z)
         sample = self.policy.sample_of(heads, noise.action)
         q_new = torch.minimum(*self.q_networks(obs, sample.action, z, frozen=True))
@@ -145,7 +136,7 @@ class PEARLSoftActorCritic:
 
         losses = dict(zip(LOSSES, (kl, kl_loss, qf_loss, vf_loss, policy_loss), strict=True))
         losses = {name: loss.detach() for name, loss in losses.items()}
-        norms = dict(zip(GRADIENT_NORMS, (*q_norms, *policy_norms), strict=True))
+        norms = dict(zip(self.gradient_norms, (*q_norms, *policy_norms), strict=True))
         if not with_statistics:
             return {**losses, **norms}
         return {
@@ -164,7 +155,7 @@ class PEARLSoftActorCritic:
     @torch.no_grad()
     def _bellman_target(self, batch: Batch, z: Tensor) -> Tensor:
         """y = reward_scale r + (1 - terminated) gamma target_V(o', z), [num_tasks, batch_size, 1]. Truncation bootstraps."""
-        cfg, target_v = self.config, self.target_vf(batch.next_obs, z)
+        cfg, target_v = self.config, self.target_vf(self.agent.features(batch.next_obs), z)
         target = cfg.reward_scale * batch.rewards + (1.0 - batch.terminated) * cfg.discount * target_v
         return target if cfg.target_clip is None else target.clamp(-cfg.target_clip, cfg.target_clip)
 
@@ -193,7 +184,7 @@ class PEARLSoftActorCritic:
         )
         mask = context_rows.mask if isinstance(context_rows, EpisodeBatch) else None
         statistics = self.take_step(batch, context, noise, with_statistics, mask)
-        values = torch.stack([statistics[name] for name in EVERY_STEP])
+        values = torch.stack([statistics[name] for name in self.every_step])
         self.sums += values
         torch.maximum(self.maxima, values, out=self.maxima)
         if self.companion is not None:
@@ -236,12 +227,12 @@ class PEARLSoftActorCritic:
             first_step, later_step = self._steps(replay_buffer, encoder_buffer)
             self.sums.zero_()
             self.maxima.zero_()
-            first = {name: value.clone() for name, value in first_step().items() if name not in GRADIENT_NORMS}
+            first = {name: value.clone() for name, value in first_step().items() if name not in self.gradient_norms}
             for _ in range(num_steps - 1):
                 later_step()
         self.num_train_steps += num_steps
-        columns = {**first, **{f"{name} (mean)": mean for name, mean in zip(EVERY_STEP, self.sums / num_steps, strict=True)}}
-        columns |= {f"{name} (max)": self.maxima[EVERY_STEP.index(name)] for name in GRADIENT_NORMS}
+        columns = {**first, **{f"{name} (mean)": mean for name, mean in zip(self.every_step, self.sums / num_steps, strict=True)}}
+        columns |= {f"{name} (max)": self.maxima[self.every_step.index(name)] for name in self.gradient_norms}
         return dict(zip(columns, torch.stack(list(columns.values())).tolist(), strict=True))
 
     def _steps(self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer) -> tuple[Step, Step]:
@@ -272,7 +263,7 @@ class PEARLSoftActorCritic:
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The networks under the names of their weight files."""
-        return {name: getattr(self, name) for name in PEARLNetworks._fields}
+        return PEARLNetworks(*(getattr(self, name) for name in PEARLNetworks._fields)).named()
 
     def state_dict(self) -> dict:
         """Weights, optimizers, counter and generator: all that the next step depends on beside the buffers."""

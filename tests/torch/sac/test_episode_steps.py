@@ -32,7 +32,7 @@ def make_trainer(config):
 
 
 def trainer_networks(trainer):
-    from rlkit.torch.sac.sac import PEARLNetworks
+    from rlkit.torch.sac.networks import PEARLNetworks
 
     return PEARLNetworks(**trainer.networks)
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from rlkit.torch.distributions import MIN_VARIANCE
-from rlkit.torch.sac.sac import GRADIENT_NORMS
 from tests.torch.sac.test_no_waiting import FailsOnWaiting, small_experiment
 from tests.torch.sac.test_sac import ACT, CONFIG, LATENT, OBS, ROWS, TASKS, draw, make_trainer, one_step, weights_of
 
@@ -65,18 +64,19 @@ def test_masked_rows_do_not_count_for_the_share_at_the_floor():
 def test_gradient_norms_are_those_that_the_optimizers_saw():
     trainer = make_trainer()
     statistics = one_step(trainer)
-    for name, network in zip(GRADIENT_NORMS, NETWORKS, strict=True):
+    for name, network in zip(trainer.gradient_norms, NETWORKS, strict=True):
         assert name == f"Gradient norm {network}"
         assert statistics[name].item() == pytest.approx(gradient_norm(getattr(trainer, network)), rel=1e-12)
 
 
 def test_clipping_scales_each_large_gradient_down_and_shows_its_norm_from_before():
-    free = one_step(make_trainer())
-    norms = [free[name].item() for name in GRADIENT_NORMS[:3]]
+    trainer = make_trainer()
+    free = one_step(trainer)
+    norms = [free[name].item() for name in trainer.gradient_norms[:3]]
     limit = sorted(norms)[1]  # above some of them, below others
     trainer = make_trainer(replace(CONFIG, gradient_clip=limit))
     clipped = one_step(trainer)
-    for name, network, norm in zip(GRADIENT_NORMS, NETWORKS[:3], norms, strict=False):
+    for name, network, norm in zip(trainer.gradient_norms, NETWORKS[:3], norms, strict=False):
         assert clipped[name].item() == pytest.approx(norm, rel=1e-12)
         assert gradient_norm(getattr(trainer, network)) == pytest.approx(min(norm, limit), rel=1e-9)
 
@@ -109,7 +109,7 @@ def test_means_and_maxima_run_over_all_steps_of_an_iteration():
     trainer.take_step = recorded
     statistics = trainer.train(algorithm.replay_buffer, algorithm.encoder_buffer, 4)
     assert len(seen) == 4
-    for name in GRADIENT_NORMS:
+    for name in trainer.gradient_norms:
         values = torch.stack([step[name] for step in seen])
         assert statistics[f"{name} (mean)"] == pytest.approx(values.mean().item(), rel=1e-6)
         assert statistics[f"{name} (max)"] == values.max().item()

@@ -13,8 +13,9 @@ from rlkit.torch.networks import MATMUL_ROUTES, Arithmetic, FlattenMlp
 from rlkit.torch.pytorch_util import sharing_threads
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
+from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import TanhGaussianPolicy
-from rlkit.torch.sac.sac import Noise, PEARLNetworks, PEARLSoftActorCritic
+from rlkit.torch.sac.sac import Noise, PEARLSoftActorCritic
 
 OBS, ACT, LATENT, TASKS, ROWS, CONTEXT_ROWS = 4, 2, 3, 5, 60, 60
 CONFIG = PEARLConfig(meta_batch=TASKS, batch_size=ROWS, embedding_batch_size=CONTEXT_ROWS)

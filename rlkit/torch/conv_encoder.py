@@ -1,0 +1,53 @@
+"""The convolutional net that turns stacks of pictures into the features which every other network sees as its observation."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+CHANNELS = (32, 64, 128, 256)
+KERNELS, STRIDE, PADDING = (5, 3, 3, 3), 2, 1
+FEATURES = 256
+
+
+class ConvEncoder(nn.Module):
+    """Five convolutions with ReLU: four that halve the picture, and a last one over all that is left of it.
+
+    Weights are drawn as He et al. (2015) do for ReLU layers, biases are 0: the pictures are scaled to [0, 1] and the layers
+    have to keep their size.
+
+    Source: specs 5.3 (oyster's branch `image`: without the scaling, on single frames).
+    """
+
+    def __init__(self, image_size: int, num_frames: int, generator: torch.Generator | None = None) -> None:
+        """Make the layers on the CPU.
+
+        Args:
+            image_size: height and width of a picture in pixels, at least 3 (of 64 the last kernel is 4 wide, of 32 it is 2).
+            num_frames: pictures of a stack.
+            generator: source of the initial weights.
+        Raises:
+            ValueError: nothing is left of so small a picture.
+        """
+        super().__init__()
+        self.image_size, self.num_frames = image_size, num_frames
+        channels, size, layers = 3 * num_frames, image_size, []
+        for width, kernel in zip(CHANNELS, KERNELS, strict=True):
+            layers.append(nn.utils.skip_init(nn.Conv2d, channels, width, kernel, STRIDE, PADDING))
+            channels, size = width, (size + 2 * PADDING - kernel) // STRIDE + 1
+        if size < 1:
+            raise ValueError(f"pictures are {image_size} pixels wide, too small for the convolutional net; expected at least 3")
+        layers.append(nn.utils.skip_init(nn.Conv2d, channels, FEATURES, size))
+        for i, layer in enumerate(layers):
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(layer.bias)
+            self.add_module(f"conv{i}", layer)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Map stacks of pictures, uint8 [..., num_frames * image_size * image_size * 3], to features [..., 256]."""
+        weight = next(self.parameters())
+        size, rows = self.image_size, obs.shape[:-1]
+        stacks = obs.reshape(-1, self.num_frames, size, size, 3).permute(0, 2, 3, 1, 4).flatten(3)
+        x = stacks.permute(0, 3, 1, 2).to(weight.dtype) / 255.0  # channels lie innermost, as the convolutions like them
+        for layer in self.children():
+            x = functional.relu_(layer(x))
+        return x.view(*rows, FEATURES)
