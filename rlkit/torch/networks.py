@@ -236,8 +236,8 @@ class Mlp(nn.Module):
 
     def last_hidden(self, x: Tensor) -> Tensor:
         """The last ReLU layer on a few rows [rows, input_size], exact and without a graph: what acting needs."""
-        shares = self.num_threads if x.device.type == "cpu" and len(x) >= self.num_threads * SMALLEST_ACTING_SHARE else 1
-        route = Route(shares, self._takes_onednn(x), None, self.workers, self.num_threads)
+        shares = max(1, min(self.num_threads, len(x) // SMALLEST_ACTING_SHARE)) if x.device.type == "cpu" else 1
+        route = Route(shares, self._takes_onednn(x), None, self.workers, num_threads=shares)
 
         def hidden_slice(x: Tensor) -> Tensor:
             for layer in self._trunk:
