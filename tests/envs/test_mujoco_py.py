@@ -17,6 +17,7 @@ from rlkit.envs.mujoco_py_simulation import import_mujoco_py
 
 DATA = Path(__file__).parent / "data" / "mujoco210"
 TASKS = ["ant-dir", "ant-goal", "cheetah-dir", "cheetah-vel", "hopper-rand-params", "humanoid-dir", "walker-rand-params"]
+TASKS += ["ant-goal-ring", "ant-vel", "cheetah-highdim"]  # HFR's, of which the other two are made of the same parts
 LANES, STEPS = 3, 8
 needs_mujoco_py = pytest.mark.skipif(importlib.util.find_spec("mujoco_py") is None, reason="mujoco-py is not installed")
 
