@@ -86,6 +86,7 @@ def _acting(device: str, matmul: str, repeats: int = 50) -> Callable[[str, int],
     policy = TanhGaussianPolicy([WIDTH] * 3, *sizes, generator=generator, arithmetic=Arithmetic(matmul))
     policies = {"cpu": policy, device: copy.deepcopy(policy).to(device)}
 
+    @torch.inference_mode()
     def seconds_of(place: str, width: int) -> float:
         obs, noise = np.zeros((width, INPUT - LATENT), np.float32), np.zeros((width, LATENT), np.float32)
         z, times = torch.zeros(width, LATENT, device=place), []

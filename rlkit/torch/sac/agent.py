@@ -172,6 +172,7 @@ class PEARLAgent:
         """Draw the z of each lane's next trajectory from that trajectory's own generator."""
         self.sample_z(self._tensor(np.stack([g.standard_normal(self.latent_dim) for g in generators])))
 
+    @torch.inference_mode()
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
         """Actions in [-1, 1], [num_envs, act_dim]; noise None means the deterministic action."""
         action = self.policy.act(self._seen(obs), self.z, None if noise is None else self._tensor(noise))

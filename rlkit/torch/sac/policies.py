@@ -71,7 +71,7 @@ class TanhGaussianPolicy(Mlp):
         action = torch.tanh(pre_tanh)
         return PolicySample(action, mean, log_std, tanh_normal_log_prob(pre_tanh, action, mean, log_std), pre_tanh)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def act(self, obs: Tensor, z: Tensor, noise: Tensor | None) -> Tensor:
         """Actions for the environment, [num_envs, act_dim]; without noise the deterministic tanh(mean)."""
         hidden = self.last_hidden(torch.cat([obs, z], dim=-1))
