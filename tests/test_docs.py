@@ -12,6 +12,7 @@ from rich.console import Console
 from rlkit.launchers.experiment_config import ExperimentConfig, UtilConfig
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.run import start_run
+from rlkit.torch.hfr.config import HFRSettings
 from rlkit.torch.sac.config import PEARLConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,19 +26,39 @@ def documented_settings(heading):
 
 
 @pytest.mark.parametrize(
-    ("heading", "schema"), [("Top level", ExperimentConfig), ("algo_params", PEARLConfig), ("util_params", UtilConfig)]
+    ("heading", "schema"),
+    [
+        ("Top level", ExperimentConfig),
+        ("algo_params", PEARLConfig),
+        ("algo_params of HFR", HFRSettings),
+        ("util_params", UtilConfig),
+    ],
 )
 def test_every_setting_is_documented_with_its_default(heading, schema):
     defaults = {field.name: field.default for field in fields(schema) if not field.name.endswith("_params")}
     assert documented_settings(heading) == defaults
 
 
-def test_every_column_of_a_run_is_explained_in_its_order(tmp_path):
-    settings = ["seed=1", "util_params.use_gpu=false", f"util_params.base_log_dir={tmp_path}", "algo_params.num_iterations=1"]
+def header_of(path, folder, *more):
+    """Columns of a short run."""
+    settings = ["seed=1", "util_params.use_gpu=false", f"util_params.base_log_dir={folder}", "algo_params.num_iterations=1"]
     settings += ["net_size=8", "algo_params.batch_size=4", "util_params.torch_threads=1", "util_params.physics_threads=1"]
-    config = load_config(ROOT / "configs" / "quick" / "point-robot.json", settings).cut_for_debug()
-    run_dir = start_run(config, "docs", Console(quiet=True), nullcontext)
-    header = (run_dir / "progress.csv").read_text().splitlines()[0].split(",")
+    run_dir = start_run(load_config(path, [*settings, *more]).cut_for_debug(), "docs", Console(quiet=True), nullcontext)
+    return (run_dir / "progress.csv").read_text().splitlines()[0].split(",")
+
+
+def test_every_column_of_hfr_is_explained_in_its_order(tmp_path):
+    pearl = header_of(ROOT / "configs" / "quick" / "point-robot.json", tmp_path)
+    path = ROOT / "configs" / "hfr" / "quick" / "four-corners.json"
+    hfr = header_of(path, tmp_path, "algo_params.use_learned_reward=true")
+    section = (ROOT / "docs" / "hfr.md").read_text().split("## Columns\n")[1].split("\n## ")[0]
+    lines = re.findall(r"^\| (`.+?) \| ", section, re.M)
+    documented = [name for line in lines for name in re.findall(r"`(.+?)`", line)]
+    assert hfr == [*pearl[:-1], *documented, pearl[-1]]
+
+
+def test_every_column_of_a_run_is_explained_in_its_order(tmp_path):
+    header = header_of(ROOT / "configs" / "quick" / "point-robot.json", tmp_path)
     page = (ROOT / "docs" / "pearl.md").read_text()
     documented = re.findall(r"^\| (\d+) \| `(.+?)` \|", page, re.M)
     assert [name for _, name in documented] == header
@@ -56,14 +77,15 @@ def test_links_between_the_documents_lead_somewhere(page):
             assert anchor in anchors, f"{page.name} links to {target}"
 
 
-def test_functions_that_the_algorithm_page_names_exist():
-    equations = (ROOT / "docs" / "pearl.md").read_text().split("## Columns")[0]
+@pytest.mark.parametrize("page", ["pearl", "hfr"])
+def test_functions_that_the_algorithm_page_names_exist(page):
+    equations = (ROOT / "docs" / f"{page}.md").read_text().split("## Columns")[0]
     source = "\n".join(file.read_text() for file in (ROOT / "rlkit").rglob("*.py"))
     names = {name.split(".")[-1] for name in re.findall(r"`([A-Za-z_][\w.]*)`", equations)}
-    settings = {field.name for schema in (PEARLConfig, ExperimentConfig, UtilConfig) for field in fields(schema)}
-    functions = {name for name in names - settings if not name.endswith(("py", "csv", "json"))}
+    settings = {field.name for schema in (PEARLConfig, HFRSettings, ExperimentConfig, UtilConfig) for field in fields(schema)}
+    functions = {name for name in names - settings if not name.endswith(("py", "csv", "json", "pth"))}
     assert len(functions) > 20
-    assert {name for name in functions if not re.search(rf"\b(def|class) {name}\b", source)} == set()
+    assert {name for name in functions if not re.search(rf"\b(def|class) {name}\b|^ +{name}(: | = )", source, re.M)} == set()
 
 
 def test_both_commands_of_the_readme_stand_on_its_first_screen():

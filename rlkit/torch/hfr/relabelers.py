@@ -66,7 +66,7 @@ class HindsightLabels:
         self.optimizers = [] if learned_reward is None else [learned_reward.optimizer]
         self.to_be_cleared = np.ones(len(tasks), bool)  # E of these is emptied before anything is added
         self.fed_in = np.zeros(len(tasks), np.int64)  # iteration in which each task's E got its rows
-        self.statistics = RelabelingStatistics(len(tasks), env.success, tasks)
+        self.statistics = RelabelingStatistics(len(tasks), env.success, tasks, learned_reward=learned_reward is not None)
         self._pending: list[tuple[Paths, Sequence[int], bool]] = []
         self._iteration = self._block = 0
         self._seconds = 0.0

@@ -21,10 +21,11 @@ class RelabelingStatistics:
         num_tasks: train tasks.
         success: the environment's, of (outcomes, task); its answer is None where tasks have no such measure.
         tasks: the train tasks, [num_tasks, task_dim].
+        learned_reward: whether rewards are learned.
     """
 
-    def __init__(self, num_tasks: int, success: Success, tasks: np.ndarray) -> None:
-        self.num_tasks, self.success, self.tasks = num_tasks, success, tasks
+    def __init__(self, num_tasks: int, success: Success, tasks: np.ndarray, *, learned_reward: bool) -> None:
+        self.num_tasks, self.success, self.tasks, self.learned_reward = num_tasks, success, tasks, learned_reward
         self.begin()
 
     def begin(self) -> None:
@@ -75,8 +76,8 @@ class RelabelingStatistics:
             values = np.zeros(1) if self.first is None or self.first.logits.ndim > 1 else getattr(self.first, part)
             for statistic in ("mean", "std", "max", "min"):
                 columns[f"Adaptation {name} {statistic.capitalize()}"] = float(getattr(values, statistic)())
-        if self.reward_errors:
-            columns["RF Held-out Error"] = float(np.mean(self.reward_errors))
+        if self.learned_reward:
+            columns["RF Held-out Error"] = float(np.mean(self.reward_errors)) if self.reward_errors else math.nan
         unknown = math.nan
         return {
             **columns,
