@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from rlkit.core.checkpoint import Checkpoint
+from rlkit.launchers.hfr import projected_rows
 from rlkit.launchers.launcher_util import algorithm_module
 from rlkit.launchers.load_config import parse_config
+from tests.torch.sac.test_no_waiting import FailsOnWaiting
 
 SMALL = {
     "env_name": "four-corners",
@@ -103,3 +105,58 @@ def test_every_transition_is_stored_once_in_the_rl_buffer_and_once_in_the_encode
         added = {name: int(buffer.state_dict()["totals"].sum()) for name, buffer in algorithm.buffers.items()}
         assert algorithm.replay_buffer.num_rows == added["replay"] == blocks["all"] == algorithm.num_env_steps
         assert added["encoder"] == blocks["to encoder"]
+
+
+def test_with_probability_0_the_rl_rows_are_pearls_so_no_stream_of_pearls_is_touched():
+    options = {"num_extra_rl_steps_posterior": 0}  # HFR's contexts hold its rows, PEARL's do not
+    none, control = build(relabel_method="none", **options), build(relabel_prob=0.0, **options)
+    for experiment in (none, control):
+        experiment.algorithm.collect_data(0)
+    for task in range(4):
+        rows = [experiment.algorithm.replay_buffer.rows_of(task) for experiment in (none, control)]
+        assert torch.equal(*rows)
+    first, second = (experiment.algorithm.trainer.generator.get_state() for experiment in (none, control))
+    assert torch.equal(first, second)
+
+
+def test_weights_do_not_depend_on_how_many_rows_are_judged_at_a_time_but_for_rounding():
+    small, large = (build(**HINDSIGHT, relabel_chunk_rows=rows) for rows in (1, 10_000))
+    for experiment in (small, large):
+        iterate(experiment, range(2))
+    torch.testing.assert_close(weights(small), weights(large), rtol=0, atol=1e-4)
+
+
+def test_a_step_that_trains_a_learned_reward_fetches_nothing_from_the_device():
+    algorithm = build(**HINDSIGHT, use_learned_reward=True).algorithm
+    algorithm.collect_data(0)
+    trainer = algorithm.trainer
+    trainer.train_step(algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics=True)  # Adam makes its state
+    with FailsOnWaiting():
+        for with_statistics in (True, False):
+            statistics = trainer.train_step(algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics)
+            assert ("RF Loss" in statistics) and ("Reward Mean" in statistics) == with_statistics
+
+
+def test_networks_that_are_learned_are_saved_under_their_names():
+    assert "rf" in build(**HINDSIGHT, use_learned_reward=True).networks
+    assert "rf" not in build(**HINDSIGHT).networks
+
+
+def test_buffers_never_outgrow_what_was_projected():
+    experiment = build(**HINDSIGHT)
+    data = {**copy.deepcopy(SMALL)}
+    rows = projected_rows(parse_config(data, "test"))
+    for i in range(3):
+        experiment.algorithm.collect_data(i)
+        held = {name: buffer.num_rows for name, buffer in experiment.algorithm.buffers.items()}
+        assert all(held[name] <= getattr(rows, name) for name in held), (held, rows)
+
+
+def test_one_seed_gives_one_run_whatever_the_number_of_lanes():
+    rows = []
+    for lanes in (1, 7):
+        experiment = build(top={"util_params": {"num_envs": lanes}}, **HINDSIGHT)
+        rows.append(iterate(experiment, range(2)))
+    for narrow, wide in zip(*rows, strict=True):
+        assert narrow["Relabeling moved"] == wide["Relabeling moved"]
+        assert narrow["Rows per task Max"] == wide["Rows per task Max"]
