@@ -112,7 +112,7 @@ def measure(run: TrainedRun, split: str, runs: int, seed: int, tell: Callable[[C
     if split == "train":
         buffer, size = run.experiment.algorithm.encoder_buffer, algo.embedding_batch_size
         lanes = zip(trials.lanes, trials.generators("buffer"), strict=True)
-        drawn = [agent.context_of(buffer.draw(task_id, size, g))[0] for (task_id, _), g in lanes]
+        drawn = [agent.acting_context(buffer.draw(task_id, size, g)) for (task_id, _), g in lanes]
         judge("buffer", "stochastic", math.ceil(algo.num_steps_prior / algo.max_path_length), drawn)
     online = trials.online()
     for number in TRAJECTORIES:

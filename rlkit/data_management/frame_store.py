@@ -1,7 +1,5 @@
 """The pictures of the episodes of many tasks, each stored once, and which of them make the stack of a step."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -25,6 +23,8 @@ def stacked(num_steps: int, num_frames: int) -> np.ndarray:
 
 class FrameStore(RingStore):
     """Frames of many tasks, uint8. A frame's number is how many its task was given before it since it was last cleared."""
+
+    COUNTERS = ("totals", "origins", "kept_from")
 
     def __init__(
         self, num_tasks: int, frame_dim: int, *, device: torch.device | str = "cpu", reserve_rows: int = 0, page_rows: int = 64
@@ -71,20 +71,4 @@ class FrameStore(RingStore):
         serials[task_ids] = self._rings.origins[task_ids] + numbers
         for page in self._rings.let_go(serials):
             self._pages.release(page)
-        self._update_device()
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The counters `totals`, `origins` and `kept_from`, each [num_tasks] int64."""
-        return {**super().state_dict(), "kept_from": torch.from_numpy(self._rings.kept_from.copy())}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take over the counters; the frames have no meaning until `load_segment` has put them back.
-
-        Raises:
-            ValueError: the counters are not those of so many tasks.
-        """
-        super().load_state_dict(state)
-        if state.get("kept_from", torch.empty(0)).shape != (self.num_tasks,):
-            raise ValueError(f"expected the counter kept_from of {self.num_tasks} tasks of a store of frames")
-        self._rings.restore(*(state[name].numpy() for name in ("totals", "origins", "kept_from")))
         self._update_device()

@@ -5,6 +5,7 @@ cleared gives them back. A task is a ring: a full one overwrites its oldest rows
 """
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -20,7 +21,10 @@ class RingStore:
     Attributes:
         page_table: pages of each task, [num_tasks, columns] int64 on the device; replaced only when a task needs more columns.
         sizes: rows of each task, [num_tasks] int64 on the device, updated in place.
+        COUNTERS: which arrays of the rings a checkpoint keeps.
     """
+
+    COUNTERS: ClassVar[tuple[str, ...]] = ("totals", "origins")
 
     def __init__(
         self,
@@ -93,8 +97,8 @@ class RingStore:
         return self._fetch(self._rings.locate(entry)[0])
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Counters that say which rows there are: `totals` and `origins`, each [num_tasks] int64."""
-        return {name: torch.from_numpy(getattr(self._rings, name).copy()) for name in ("totals", "origins")}
+        """The counters that say which rows there are, each [num_tasks] int64."""
+        return {name: torch.from_numpy(getattr(self._rings, name).copy()) for name in self.COUNTERS}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take over the counters; the rows have no meaning until `load_segment` has put them back.
@@ -102,11 +106,11 @@ class RingStore:
         Raises:
             ValueError: the counters are not those of so many tasks.
         """
-        if any(name not in state or state[name].shape != (self.num_tasks,) for name in ("totals", "origins")):
-            raise ValueError(f"expected the counters totals and origins of {self.num_tasks} tasks of a replay buffer")
+        if any(name not in state or state[name].shape != (self.num_tasks,) for name in self.COUNTERS):
+            raise ValueError(f"expected the counters {' and '.join(self.COUNTERS)} of {self.num_tasks} tasks of a replay buffer")
         for task_id in range(self.num_tasks):
             RingStore.clear(self, task_id)  # what a subclass clears with the rows has counters of its own
-        self._rings.restore(state["totals"].numpy(), state["origins"].numpy())
+        self._rings.restore(*(state[name].numpy() for name in self.COUNTERS))
         self._update_device()
 
     def segment(self, since_totals: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:

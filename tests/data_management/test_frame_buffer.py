@@ -169,3 +169,13 @@ def test_what_is_no_picture_is_refused_and_so_are_more_than_can_be_numbered(monk
     buffer.add_paths([0, 0], random_paths(rng, [7, 7]))
     with pytest.raises(ValueError, match="more than 20 frames"):
         buffer.add_paths([0], random_paths(rng, [7]))
+
+
+def test_a_loaded_buffer_has_pages_for_the_pictures_that_are_left_only():
+    rng, buffer, loaded = np.random.default_rng(6), make_buffer(), make_buffer()
+    for _ in range(40):
+        buffer.add_paths([0], random_paths(rng, [HORIZON]))
+    loaded.frames.load_state_dict(buffer.frames.state_dict())
+    loaded.frames.load_segment(*buffer.frames.segment(torch.zeros(TASKS, dtype=torch.int64)))
+    assert len(loaded.frames.store) == len(buffer.frames.store)
+    assert torch.equal(loaded.frames.oldest_first(0), buffer.frames.oldest_first(0))
