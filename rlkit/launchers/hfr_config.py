@@ -1,7 +1,8 @@
 """The settings of an HFR experiment: PEARL's and HFR's own, joined, and which tasks they go with."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from rlkit.core.config import Relation
 from rlkit.envs import env_class
@@ -33,6 +34,13 @@ class HFRConfig(HFRSettings, PEARLConfig):
             yield Relation(("rl_batch_sampling", "context_trajectories", "relabel_method"), expected)
         if self.use_learned_reward and self.sparse_rewards:
             yield Relation(("use_learned_reward", "sparse_rewards"), "one of them: the network predicts one reward")
+        if self.relabel_method.startswith("hfr-") and self.replay_buffer_size < self.max_path_length:
+            expected = "room for a whole trajectory, whose first observation is a start state"
+            yield Relation(("replay_buffer_size", "max_path_length", "relabel_method"), expected)
+
+    def cut_for_debug(self) -> Self:
+        """As PEARL's, and with few contexts for log Z."""
+        return replace(super().cut_for_debug(), num_partition_samples=min(self.num_partition_samples, 2))
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class HFRExperiment(ExperimentConfig):
         if self.env_name in CHANGED_TASKS and "task_seed" not in self.env_params:
             yield Relation(("env_name",), CHANGED_TASKS[self.env_name])
         if self.algo_params.relabel_method != "none" and not _relabelable(self.env_name):
-            expected = "tasks that differ in their rewards alone (these differ in more), or relabel_method none"
+            expected = "tasks that differ in their rewards alone, not in dynamics, computed by a MetaEnv; or relabel_method none"
             yield Relation(("env_name", "algo_params.relabel_method"), expected)
 
 

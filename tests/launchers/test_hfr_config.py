@@ -51,6 +51,7 @@ BAD = [
     ({"relabel_method": "hipi", "context_trajectories": 3}, "context_trajectories.*expected .*null"),
     ({"relabel_method": "hipi", "cut_at_terminal": True}, "cut_at_terminal.*expected"),
     ({"relabel_method": "random", "utility_entropy": True}, "utility_entropy.*hfr-q"),
+    ({"replay_buffer_size": 100}, "replay_buffer_size.*room for a whole trajectory"),
     ({"relabel_prob": 1.5}, "algo_params.relabel_prob.*at most 1"),
     ({"relabel_temperature": 0}, "algo_params.relabel_temperature.*more than 0"),
     ({"utilty_batch_size": 4}, "nearest known key is algo_params.utility_batch_size"),
@@ -62,6 +63,11 @@ def test_settings_that_contradict_each_other_get_one_message(algo_params, messag
     with pytest.raises(UserError, match=message) as error:
         load(**algo_params)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_smoke_run_estimates_the_partition_from_few_contexts():
+    cut = load(num_partition_samples=20).algo_params.cut_for_debug()
+    assert (cut.num_partition_samples, cut.num_iterations, cut.utility_batch_size) == (2, 2, 64)
 
 
 def test_without_relabeling_any_encoder_will_do():

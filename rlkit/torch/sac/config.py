@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -124,7 +124,7 @@ class PEARLConfig:
             keys = ("replay_buffer_size", "max_path_length", "encoder", "recurrent", "rl_batch_sampling", "context_trajectories")
             yield Relation(keys, expected)
 
-    def cut_for_debug(self) -> "PEARLConfig":
+    def cut_for_debug(self) -> Self:
         """Cut the counts to the smallest with which a run still collects, trains, evaluates and saves.
 
         Networks and batch sizes stay; a second call changes nothing.
