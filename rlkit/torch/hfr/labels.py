@@ -7,6 +7,7 @@ import numpy as np
 
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
+from rlkit.envs.reward_matrix import reward_matrix
 
 
 class Labels(NamedTuple):
@@ -29,7 +30,7 @@ def labels_of(path: Paths, tasks: np.ndarray, env: MetaEnv) -> Labels:
         not explain (the physics failed) holds under every task.
     """
     steps = int(path.lengths[0])
-    labels = Labels(*(np.asarray(part) for part in env.compute_reward(path.outcomes[0, :steps], tasks[:, None])))
+    labels = Labels(*(np.asarray(part) for part in reward_matrix(env, path.outcomes[0, :steps], tasks)))
     own = int(path.task_ids[0])
     failed = path.terminated[0, :steps] & ~labels.terminated[own]
     return labels._replace(terminated=labels.terminated | failed)
