@@ -67,10 +67,15 @@ def mean_speed(env: MetaEnv, paths: Paths) -> float:
     return math.nan if speed is None else float(speed[paths.mask].mean(dtype=np.float64))
 
 
+def successes(env: MetaEnv, paths: Paths) -> np.ndarray | None:
+    """Whether each trajectory's last step has reached what its task asks for, [num_paths]; None where the task does not say."""
+    last = paths.outcomes[np.arange(paths.num_paths), np.maximum(paths.lengths, 1) - 1]
+    return env.success(last, env.tasks[paths.task_ids])
+
+
 def success_rate(env: MetaEnv, paths: Paths) -> float:
-    """Share of trajectories whose last step has reached what the task asks for; nan where the task does not say."""
-    last = paths.outcomes[np.arange(paths.num_paths), paths.lengths - 1]
-    success = env.success(last, env.tasks[paths.task_ids])
+    """Share of trajectories that succeed; nan where the task does not say."""
+    success = successes(env, paths)
     return math.nan if success is None else float(success.mean())
 
 
@@ -88,8 +93,7 @@ def success_shares(env: MetaEnv, adaptation: Adaptation, num_explored: int) -> t
     ran = np.stack([paths.lengths > 0 for paths in adaptation.trajectories])
     succeeded = np.zeros(ran.shape, bool)
     for n, paths in enumerate(adaptation.trajectories):
-        last = paths.outcomes[np.arange(paths.num_paths), np.maximum(paths.lengths, 1) - 1]
-        success = env.success(last, env.tasks[paths.task_ids])
+        success = successes(env, paths)
         if success is None:
             return math.nan, math.nan, math.nan
         succeeded[n] = success & ran[n]

@@ -19,14 +19,13 @@ from rlkit.launchers.pearl import (
     build_pearl,
     default_num_envs,
     network_options,
-    original_labels,
     rollout_widths,
 )
 from rlkit.launchers.pearl import projected_rows as pearl_rows
 from rlkit.torch.hfr.foresight import Foresight
 from rlkit.torch.hfr.learned_reward import LearnedReward
 from rlkit.torch.hfr.methods import ForesightOfTask, ReturnOfTask, TransitionsByCritic, UniformTask
-from rlkit.torch.hfr.relabelers import HindsightLabels
+from rlkit.torch.hfr.relabelers import CountedOriginals, HindsightLabels
 from rlkit.torch.networks import FlattenMlp
 from rlkit.torch.pytorch_util import sharing_threads
 
@@ -53,8 +52,14 @@ def _steps(algo: Any) -> tuple[int, int]:
 
 def build_hfr(config: Any, device: torch.device | str, seed: int, **options: Any) -> Experiment:
     """Construct an HFR experiment; arguments as for `build_pearl`. `relabel_method` none is PEARL."""
-    make_relabeler = original_labels if config.algo_params.relabel_method == "none" else hindsight_labels
+    make_relabeler = counted_originals if config.algo_params.relabel_method == "none" else hindsight_labels
     return build_pearl(config, device, seed, make_relabeler=make_relabeler, loop=HFRColumns, **options)
+
+
+def counted_originals(parts: Parts) -> Relabeler:
+    """Construct PEARL's relabeler, with a count of successes."""
+    visits = parts.config.algo_params.num_tasks_sample
+    return CountedOriginals(parts.env, parts.replay_buffer, parts.encoder_buffer, visits)
 
 
 def hindsight_labels(parts: Parts) -> Relabeler:

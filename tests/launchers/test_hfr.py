@@ -73,6 +73,21 @@ def test_the_method_none_is_pearl_bit_for_bit():
         assert list(after)[: len(before)] == list(before)  # HFR's columns come after PEARL's
 
 
+def test_successes_are_counted_alike_with_and_without_relabeling():
+    options = {"num_extra_rl_steps_posterior": 0, "num_steps_prior": 400}
+    top = {
+        "env_name": "sparse-point-robot",
+        "n_train_tasks": 4,
+        "n_eval_tasks": 2,
+        "env_params": {"n_tasks": 6, "goal_radius": 0.9},
+    }
+    counts = []
+    for changes in ({"relabel_method": "none"}, {"relabel_prob": 0.0}):
+        (row,) = iterate(build(top=top, **options, **changes), range(1))
+        counts.append(row["Own-task successes"])
+    assert counts[0] == counts[1] > 0
+
+
 @pytest.mark.parametrize("changes", VARIANTS, ids=str)
 def test_a_resumed_experiment_equals_the_uninterrupted_one_bit_for_bit(tmp_path, changes):
     options = {**HINDSIGHT, **changes}

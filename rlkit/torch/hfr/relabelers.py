@@ -4,6 +4,7 @@ D (RL) and E (encoder) take a trajectory under the task that it was assigned to;
 is what contexts are drawn from while collecting. Source: specs/hfr.md 1.2 - 1.5.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,10 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlkit.core.eval_util import successes
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.relabeler import VisitRows
+from rlkit.data_management.relabeler import OriginalLabels, VisitRows
 from rlkit.data_management.replay_buffer import Batch, EpisodeBatch, MultiTaskReplayBuffer
+from rlkit.envs.base import MetaEnv
 from rlkit.torch.hfr.assignment import draw_tasks, probabilities
 from rlkit.torch.hfr.labels import Labels, labels_of, relabeled
 from rlkit.torch.hfr.learned_reward import LearnedReward, marked_real
@@ -25,6 +28,33 @@ from rlkit.torch.hfr.statistics import RelabelingStatistics
 from rlkit.torch.pytorch_util import statistics_of
 
 NO_EPISODE = np.empty(0, np.int64)
+
+
+class CountedOriginals(OriginalLabels):
+    """PEARL's relabeler, which also counts successes: what the method none is compared by.
+
+    Args:
+        env: says what success is.
+        replay_buffer, encoder_buffer, max_visits: as for `OriginalLabels`.
+    """
+
+    def __init__(
+        self, env: MetaEnv, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, max_visits: int
+    ) -> None:
+        super().__init__(replay_buffer, encoder_buffer, max_visits)
+        self.env, self.own_successes = env, 0.0
+
+    def store(self, paths: Paths, *, to_encoder: bool, visits: Sequence[int] | None = None) -> None:
+        """As PEARL's; the initial pool does not count."""
+        super().store(paths, to_encoder=to_encoder, visits=visits)
+        if visits is not None:
+            success = successes(self.env, paths)
+            self.own_successes += math.nan if success is None else float(success.sum())
+
+    def end_collection(self, iteration: int) -> dict[str, float]:
+        """As PEARL's; tells the count and begins anew."""
+        counted, self.own_successes = self.own_successes, 0.0
+        return {**super().end_collection(iteration), "Own-task successes": counted}
 
 
 class HindsightLabels:
