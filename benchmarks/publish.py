@@ -6,6 +6,7 @@ Run it on the run folders themselves; weights and checkpoints stay behind. Every
 """
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from rlkit.core.errors import UserError
 from rlkit.visualization.plot import plot_runs
 from rlkit.visualization.results import write_results
-from rlkit.visualization.runs import Run, find_runs, group_runs
+from rlkit.visualization.runs import Run, find_runs, group_runs, read_run
 
 TEST = "AverageReturn_all_test_tasks"
 PANELS = (TEST, "AverageReturn_prior_test_tasks", "AverageTrainReturn_all_train_tasks")
@@ -33,6 +34,17 @@ def copy_run(run_dir: Path, folder: Path) -> None:
     variant = json.loads((run_dir / "variant.json").read_text())
     variant["util_params"]["base_log_dir"] = "output"
     (folder / "variant.json").write_text(json.dumps(variant, indent=2, sort_keys=True) + "\n")
+
+
+def folder_names(run_dirs: Sequence[Path]) -> dict[str, Path]:
+    """Name each run's folder by its seed, after its settings where runs differ in more than that; a number tells equals apart."""
+    groups, names = group_runs([read_run(run_dir) for run_dir in run_dirs]), dict[str, Path]()
+    for label, runs in groups.items():
+        settings = "".join(f"{word}-" for word in re.findall(r"[\w.]+", label)) if len(groups) > 1 else ""
+        for run in runs:
+            name = f"{settings}seed{run.seed}"
+            names[name if name not in names else f"{name}-{len(names)}"] = run.path
+    return names
 
 
 def wall_minutes(run: Run) -> float:
@@ -72,13 +84,9 @@ def page(title: str, runs: Sequence[Run], variants: Sequence[Mapping[str, Any]],
 @click.option("--command", required=True, help="The command that made the runs, with <seed> for the seed.")
 def main(folder: Path, run_dirs: tuple[Path, ...], title: str, command: str) -> None:
     """Copy the tables of RUN_DIRS to FOLDER and write its page and figure."""
-    seen: list[str] = []
-    for run_dir in run_dirs:
-        seed = json.loads((run_dir / "variant.json").read_text())["seed"]
-        name = f"seed{seed}" if f"seed{seed}" not in seen else f"seed{seed}-{len(seen)}"
-        seen.append(name)
-        copy_run(run_dir, folder / name)
     try:
+        for name, run_dir in folder_names(run_dirs).items():
+            copy_run(run_dir, folder / name)
         runs = find_runs([folder])
         groups = group_runs(runs)
         names = [name for name in PANELS if all(np.isfinite(run.columns[name]).any() for run in runs)]

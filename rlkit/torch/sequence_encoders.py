@@ -77,7 +77,7 @@ class RecurrentEncoder(SequenceEncoder):
 
     The head starts with weights of up to 4 / sqrt(width), so that z is about as large as its prior while h is small. At the start
     Q is wrong by much and alike for all tasks, which drives every z several units away; with `Mlp`'s small last layer no h but
-    one of -1 and 1 throughout could get there, and a saturated cell has no gradient to come back with.
+    one of -1 and 1 throughout could get there, and a saturated cell has hardly a gradient to come back with.
     """
 
     def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:

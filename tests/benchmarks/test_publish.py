@@ -4,7 +4,7 @@ import json
 
 from click.testing import CliRunner
 
-from benchmarks.publish import main
+from benchmarks.publish import folder_names, main
 
 HEADER = [
     "AverageReturn_all_test_tasks",
@@ -16,13 +16,13 @@ HEADER = [
 ]
 
 
-def write_run(folder, seed):
+def write_run(folder, seed, kl_lambda=0.1):
     folder.mkdir(parents=True)
     rows = [[-20 + i + seed, -25, -15 + i, 100 * (i + 1), 1000 * (i + 1), 30] for i in range(6)]
     (folder / "progress.csv").write_text("\n".join(",".join(map(str, row)) for row in [HEADER, *rows]) + "\n")
     variant = {
         "env_name": "point-robot",
-        "algo_params": {"kl_lambda": 0.1},
+        "algo_params": {"kl_lambda": kl_lambda},
         "seed": seed,
         "util_params": {"base_log_dir": str(folder), "torch_threads": 2},
         "machine": {"cpu": "a processor", "cpus": 2, "device": "cpu"},
@@ -43,3 +43,17 @@ def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_loc
     assert "Wall-clock minutes: 3, 3" in page
     assert str(tmp_path) not in page + "".join((docs / f"seed{s}" / "variant.json").read_text() for s in (1, 2))
     assert (docs / "curves.png").stat().st_size > 1000
+
+
+def test_folders_are_named_by_the_seed_and_by_the_settings_in_which_runs_differ(tmp_path):
+    runs = {"a": (1, 0.1), "b": (2, 0.1), "c": (1, 1.0), "d": (1, 1.0)}
+    for name, arguments in runs.items():
+        write_run(tmp_path / name, *arguments)
+    assert list(folder_names([tmp_path / "a", tmp_path / "b"])) == ["seed1", "seed2"]
+    names = {name: path.name for name, path in folder_names([tmp_path / name for name in runs]).items()}
+    assert names == {
+        "kl_lambda-0.1-seed1": "a",
+        "kl_lambda-0.1-seed2": "b",
+        "kl_lambda-1.0-seed1": "c",
+        "kl_lambda-1.0-seed1-3": "d",
+    }

@@ -144,7 +144,7 @@ def test_a_fresh_embedding_differs_between_rows_as_much_as_from_nothing(kind):
 
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
 def test_a_push_of_every_z_in_one_direction_does_not_saturate_a_recurrent_encoder(kind):
-    """What Q, wrong by much and alike for all tasks, does in the first steps; a saturated h has forgotten the tasks for good."""
+    """What Q, wrong by much and alike for all tasks, does in the first steps; a saturated h has forgotten the tasks."""
     encoder, rows = ENCODERS[kind](6, 3, generator=torch.Generator().manual_seed(0)), task_rows()
     optimizer = torch.optim.Adam(encoder.parameters(), lr=1e-3)
     for _ in range(20):
