@@ -60,8 +60,7 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
         experiment = build_pearl(config, device, 0)
         algorithm, algo = experiment.algorithm, config.algo_params
         with closing(experiment.env):
-            with algorithm.rollouts():
-                algorithm._collect_initial_pool()
+            algorithm._collect_initial_pool()
             start = time.perf_counter() - began
             model = experiment.env.model
             plain = PlainPEARL(experiment.networks, algo, config.latent_size)

@@ -61,8 +61,7 @@ def build(threads: int, lanes: int | None) -> Experiment:
     if lanes is not None:
         settings.append(f"util_params.num_envs={lanes}")
     experiment = build_pearl(load_config(CONFIG, settings), "cpu", 0)
-    with experiment.algorithm.rollouts():
-        experiment.algorithm._collect_initial_pool()
+    experiment.algorithm._collect_initial_pool()
     return experiment
 
 
@@ -72,8 +71,7 @@ def collect(experiment: Experiment, lanes: int) -> Callable[[], int]:
     def run() -> int:
         generators = [stream(0, "benchmark", n) for n in range(lanes)]
         tasks = [n % len(experiment.algorithm.train_tasks) for n in range(lanes)]
-        with experiment.algorithm.rollouts():
-            return experiment.algorithm.sampler.obtain_samples(tasks, generators).num_steps
+        return experiment.algorithm.sampler.obtain_samples(tasks, generators).num_steps
 
     return run
 

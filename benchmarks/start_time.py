@@ -52,10 +52,9 @@ def measure_start(config_path: str, settings: list[str]) -> dict[str, tuple[floa
     with tempfile.TemporaryDirectory() as folder, torch_threads(1):
         Checkpoint(Path(folder)).save(-1, {"algorithm": algorithm.state_dict(), "clock": {}}, algorithm.buffers)
         done("first checkpoint")
-        with algorithm.rollouts():
-            algorithm._collect_initial_pool()
-            done("initial pool")
-            algorithm._collect_visits(0)
+        algorithm._collect_initial_pool()
+        done("initial pool")
+        algorithm._collect_visits(0)
         algorithm.relabeler.end_collection(0)
         done("visits")
         algorithm.trainer.train(*algorithm.buffers.values(), 1)

@@ -5,7 +5,6 @@ Everything runs as wide as the schedule allows: trajectories that do not depend 
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Any
 
@@ -33,7 +32,7 @@ class MetaRLAlgorithm:
         config: PEARL's settings.
         seed: names the random streams of collection and evaluation.
         save_eval_paths: called with (file name, paths) when `dump_eval_paths` is set.
-        rollouts: context manager around each collection and each evaluation; makes the agent ready to act.
+        before_rollouts: called when a collection or an evaluation begins; brings what acts up to date.
     """
 
     def __init__(
@@ -51,12 +50,12 @@ class MetaRLAlgorithm:
         config,
         seed: int,
         save_eval_paths: Callable[[str, Paths], None] = lambda name, paths: None,
-        rollouts: Callable[[], AbstractContextManager[None]] = nullcontext,
+        before_rollouts: Callable[[], None] = lambda: None,
     ) -> None:
         self.env, self.agent, self.sampler, self.trainer = env, agent, sampler, trainer
         self.replay_buffer, self.encoder_buffer, self.relabeler = replay_buffer, encoder_buffer, relabeler
         self.train_tasks, self.eval_tasks = train_tasks, eval_tasks
-        self.config, self.seed, self.rollouts = config, seed, rollouts
+        self.config, self.seed, self._before_rollouts = config, seed, before_rollouts
         self.num_env_steps = self.num_rollouts = 0
         self.evaluation = MetaEvaluation(
             env=env,
@@ -87,10 +86,10 @@ class MetaRLAlgorithm:
         """Fill the buffers: the initial pool first, then the visits of this iteration. Source: specs 1.2."""
         cfg = self.config
         self.evaluation.forget()
-        with self.rollouts():
-            if iteration == 0:
-                self._collect_initial_pool()
-            self._collect_visits(iteration)
+        self._before_rollouts()
+        if iteration == 0:
+            self._collect_initial_pool()
+        self._collect_visits(iteration)
         self._relabeling = self.relabeler.end_collection(iteration)
         return {
             "Number of train steps total": (iteration + 1) * cfg.num_train_steps_per_itr,
@@ -200,8 +199,8 @@ class MetaRLAlgorithm:
 
     def evaluate(self, iteration: int) -> dict[str, float]:
         """Measure returns on train and test tasks. Source: specs 1.7 C."""
-        with self.rollouts():
-            return self.evaluation.evaluate(iteration)
+        self._before_rollouts()
+        return self.evaluation.evaluate(iteration)
 
     def online_returns(self) -> list[tuple]:
         """(split, means, stds, counts) over tasks, each a list over trajectories; empty if this iteration was not evaluated."""

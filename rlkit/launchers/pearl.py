@@ -1,10 +1,8 @@
 """Builds PEARL: the one place where its environment, networks, buffers and loop are constructed and wired."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -25,7 +23,7 @@ from rlkit.torch.attention_encoder import AttentionEncoder
 from rlkit.torch.conv_encoder import FEATURES, ConvEncoder
 from rlkit.torch.encoders import MlpEncoder
 from rlkit.torch.networks import SLICE_ROWS, Arithmetic, FlattenMlp
-from rlkit.torch.pytorch_util import Copies, sharing_threads
+from rlkit.torch.pytorch_util import Copies
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import TanhGaussianPolicy
@@ -132,15 +130,6 @@ def build_agent(config: Any, networks: PEARLNetworks) -> PEARLAgent:
         gradient_rows=algo.embedding_mini_batch_size if algo.takes_episodes else 0,
         obs_encoder=networks.obs_encoder,
     )
-
-
-@contextmanager
-def ready_to_act(agent: PEARLAgent, num_threads: int, copies: Copies | None) -> Iterator[None]:
-    """Let threads share the policy's products inside the block, which begins with the present weights in the copies."""
-    if copies is not None:
-        copies.update()
-    with sharing_threads([agent.policy], num_threads):
-        yield
 
 
 class Rows(NamedTuple):
@@ -260,6 +249,6 @@ def build_pearl(
         config=algo,
         seed=seed,
         save_eval_paths=save_eval_paths,
-        rollouts=partial(ready_to_act, acting, trainer.num_threads, copies),
+        before_rollouts=(lambda: None) if copies is None else copies.update,
     )
     return Experiment(env, acting, algorithm)

@@ -18,7 +18,6 @@ MATMUL_ROUTES = ("default", "onednn")
 PRECISIONS = ("float32", "tf32", "bf16")
 SLICE_ROWS = 1024  # where slices pay: up to 1.3 times as fast per row as 4,096 rows at once (AMD)
 SMALLEST_SHARE = 128  # rows below which handing a slice to a thread costs more than it brings
-SMALLEST_ACTING_SHARE = 32  # the same where nothing but the forward pass of the hidden layers is done
 
 
 class Arithmetic(NamedTuple):
@@ -236,15 +235,10 @@ class Mlp(nn.Module):
 
     def last_hidden(self, x: Tensor) -> Tensor:
         """The last ReLU layer on a few rows [rows, input_size], exact and without a graph: what acting needs."""
-        shares = max(1, min(self.num_threads, len(x) // SMALLEST_ACTING_SHARE)) if x.device.type == "cpu" else 1
-        route = Route(shares, self._takes_onednn(x), None, self.workers, num_threads=shares)
-
-        def hidden_slice(x: Tensor) -> Tensor:
-            for layer in self._trunk:
-                x = route.linear(x, layer.weight, layer.bias, relu=True)
-            return x
-
-        return hidden_slice(x) if shares == 1 else torch.cat(route.map(hidden_slice, x.tensor_split(shares)))
+        route = Route(onednn=self._takes_onednn(x))
+        for layer in self._trunk:
+            x = route.linear(x, layer.weight, layer.bias, relu=True)
+        return x
 
     def _route(self, rows: Tensor) -> Route:
         """On a CPU slices of about slice_rows rows, a number that the workers share evenly; elsewhere all rows at once."""

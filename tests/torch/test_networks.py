@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from rlkit.torch.networks import SMALLEST_ACTING_SHARE, SMALLEST_SHARE, Arithmetic, Mlp, MlpFunction, Route
+from rlkit.torch.networks import SMALLEST_SHARE, Arithmetic, Mlp, MlpFunction, Route
 
 
 def make_mlp(hidden=(7, 6), inputs=4, outputs=3, **options) -> Mlp:
@@ -75,20 +75,6 @@ def test_threads_that_share_the_slices_change_nothing():
     assert shared._route(x).num_slices == 2
     for ours, theirs in zip(shared.parameters(), alone.parameters(), strict=True):
         assert torch.equal(ours.grad, theirs.grad)
-
-
-@pytest.mark.parametrize("rows", [2 * SMALLEST_ACTING_SHARE - 1, 2 * SMALLEST_ACTING_SHARE + 1])
-def test_threads_that_share_the_rows_of_acting_change_the_result_by_rounding_at_most(rows):
-    mlp, x = make_mlp(), torch.randn(rows, 4, generator=torch.Generator().manual_seed(2))
-    alone, submitted = mlp.last_hidden(x), []
-    with ThreadPoolExecutor(1) as workers:
-        submit = workers.submit
-        workers.submit = lambda *arguments: submitted.append(arguments) or submit(*arguments)
-        mlp.share_slices(workers, 2)
-        with torch.inference_mode():
-            shared = mlp.last_hidden(x)
-    torch.testing.assert_close(shared, alone, rtol=1e-6, atol=1e-7)
-    assert len(submitted) == (rows >= 2 * SMALLEST_ACTING_SHARE)
 
 
 def test_onednn_route_agrees_with_the_default_route():
