@@ -7,15 +7,17 @@ from torch.nn import functional
 CHANNELS = (32, 64, 128, 256)
 KERNELS, STRIDE, PADDING = (5, 3, 3, 3), 2, 1
 FEATURES = 256
+SIZE = 1 / 32  # root mean square of a row of features: 256 together then move a network about as a few numbers of a state do
 
 
 class ConvEncoder(nn.Module):
     """Five convolutions with ReLU: four that halve the picture, and a last one over all that is left of it.
 
-    Weights are drawn as He et al. (2015) do for ReLU layers, biases are 0: the pictures are scaled to [0, 1] and the layers
-    have to keep their size.
+    Weights are drawn as He et al. (2015) do for ReLU layers, biases are 0. The features of a picture are scaled to a fixed
+    root mean square, `SIZE`. Left alone they grow with the Q values that they are to make, and beside them the networks see
+    neither z nor the action, and the encoder no reward (numbers: docs/pearl.md).
 
-    Source: specs 5.3 (oyster's branch `image`: without the scaling, on single frames).
+    Source: specs 5.3 (oyster's branch `image`, which scales neither pictures nor features).
     """
 
     def __init__(self, image_size: int, num_frames: int, generator: torch.Generator | None = None) -> None:
@@ -50,4 +52,4 @@ class ConvEncoder(nn.Module):
         x = stacks.permute(0, 3, 1, 2).to(weight.dtype) / 255.0  # channels lie innermost, as the convolutions like them
         for layer in self.children():
             x = functional.relu_(layer(x))
-        return x.view(*rows, FEATURES)
+        return SIZE * functional.rms_norm(x.view(*rows, FEATURES), (FEATURES,))

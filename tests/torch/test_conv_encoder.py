@@ -30,7 +30,8 @@ def test_channels_are_the_colours_of_the_pictures_from_the_oldest_scaled_to_one(
     x = torch.cat([frame.permute(0, 3, 1, 2) for frame in obs.view(4, 3, 32, 32, 3).unbind(1)], dim=1) / 255
     for layer in encoder.children():
         x = functional.relu(functional.conv2d(x, layer.weight, layer.bias, layer.stride, layer.padding))
-    torch.testing.assert_close(encoder(obs), x.flatten(1))
+    x = x.flatten(1)
+    torch.testing.assert_close(encoder(obs), x / 32 / x.square().mean(dim=1, keepdim=True).sqrt())
 
 
 def test_rows_are_mapped_each_by_itself():
@@ -38,9 +39,13 @@ def test_rows_are_mapped_each_by_itself():
     torch.testing.assert_close(encoder(obs)[1, 3], encoder(obs[1, 3]), rtol=1e-12, atol=1e-12)
 
 
-def test_features_of_a_fresh_net_are_of_the_size_of_its_input():
-    features = make_encoder()(pictures(64))
-    assert 0.1 < features.square().mean().sqrt() < 10
+def test_features_do_not_grow_with_the_weights():
+    encoder = make_encoder()
+    before = encoder(pictures(8))
+    torch.testing.assert_close(before.square().mean(dim=1).sqrt(), torch.full((8,), 1 / 32))
+    with torch.no_grad():
+        encoder.conv4.weight *= 100
+    torch.testing.assert_close(encoder(pictures(8)), before)
 
 
 def test_initial_weights_come_from_the_generator():
