@@ -1,14 +1,13 @@
 """The ant body: model, reset, contact forces, observation. Tasks and rewards are in `ant_dir`, `ant_goal` and `hfr`."""
 
+from functools import cached_property
 from typing import Any
 
 import mujoco
 import numpy as np
-from numpy.typing import DTypeLike
 
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
-from rlkit.envs.mujoco_model import Physics
 
 LOW_GEAR = 30.0  # the file's gear is 150
 CONTACT_COST = 0.5e-3  # reward per squared contact force or torque, each clipped to ±1
@@ -26,61 +25,39 @@ class Ant(MujocoMetaEnv):
     obs_dim = 113
     act_dim = 8
     max_episode_steps = 200
+    fields = ("xpos", "cfrc_ext")
     camera_distance = 5.0
     camera_elevation = -40.0
 
-    def __init__(
-        self,
-        n_tasks: int,
-        *,
-        randomize_tasks: bool = True,
-        use_low_gear_ratio: bool = False,
-        contact_forces: bool = True,
-        physics: Physics = "mujoco210",
-        backend: Backend = "mujoco",
-        task_seed: int = 1337,
-        num_envs: int = 1,
-        physics_threads: int = 1,
-        dtype: DTypeLike = np.float32,
-    ) -> None:
+    def __init__(self, n_tasks: int, *, use_low_gear_ratio: bool = False, contact_forces: bool = True, **settings: Any) -> None:
         """Draw the task set and make the lanes.
 
         Args:
             n_tasks: size of the task set.
-            randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
             use_low_gear_ratio: motors of gear 30 instead of 150.
             contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
-            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
-            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
-            task_seed: seed of the generator that draws the task set.
-            num_envs: the most lanes that can be in use.
-            physics_threads: threads that step the lanes.
-            dtype: of observations, outcomes, tasks and rewards.
+            **settings: see `MujocoMetaEnv`.
         Raises:
             ValueError: a value out of its range.
         """
-        model = self.load_model(physics, backend)
-        if use_low_gear_ratio:
+        self._low_gear = use_low_gear_ratio
+        self.contact_forces = contact_forces
+        super().__init__(n_tasks, **settings)
+
+    def _make_model(self, backend: Backend) -> mujoco.MjModel:
+        model = super()._make_model(backend)
+        if self._low_gear:
             model.actuator_gear[:, 0] = LOW_GEAR
             mujoco.mj_setConst(model, mujoco.MjData(model))  # the motors' greatest acceleration follows
-        super().__init__(
-            n_tasks,
-            model,
-            frame_skip=5,
-            fields=("xpos", "cfrc_ext"),
-            contact_forces=contact_forces,
-            backend=backend,
-            task_seed=task_seed,
-            num_envs=num_envs,
-            physics_threads=physics_threads,
-            dtype=dtype,
-        )
-        self._torso = model.body("torso").id
-        self._normalize_quaternion = physics == "mujoco210"  # MuJoCo before 3.2 normalised qpos itself, in the first forward
+        return model
+
+    @cached_property
+    def _torso(self) -> int:
+        return int(self.model.body("torso").id)
 
     def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         qpos = self.model.qpos0 + generator.uniform(-0.1, 0.1, self.model.nq)
-        if self._normalize_quaternion:
+        if self.physics == "mujoco210":  # MuJoCo before 3.2 normalised qpos itself, in the first forward
             mujoco.mj_normalizeQuat(self.model, qpos)
         return qpos, 0.1 * generator.standard_normal(self.model.nv)
 

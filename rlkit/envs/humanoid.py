@@ -1,12 +1,11 @@
 """The humanoid body: model, reset, observation and outcome. Tasks and rewards are in `humanoid_dir`."""
 
+from typing import Any
+
 import mujoco
 import numpy as np
-from numpy.typing import DTypeLike
 
-from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
-from rlkit.envs.mujoco_model import Physics
 
 IMPACT_COST = 0.5e-6  # reward per squared contact force or torque
 MAX_IMPACT_COST = 10.0
@@ -27,56 +26,27 @@ class Humanoid(MujocoMetaEnv):
     act_dim = 17
     outcome_dim = 5
     max_episode_steps = 200
+    fields = ("xipos", *DYNAMICS)
     camera_distance = 4.0
     camera_elevation = -25.0
 
-    def __init__(
-        self,
-        n_tasks: int,
-        *,
-        randomize_tasks: bool = True,
-        contact_forces: bool = True,
-        physics: Physics = "mujoco210",
-        backend: Backend = "mujoco",
-        task_seed: int = 1337,
-        num_envs: int = 1,
-        physics_threads: int = 1,
-        dtype: DTypeLike = np.float32,
-    ) -> None:
+    def __init__(self, n_tasks: int, *, contact_forces: bool = True, **settings: Any) -> None:
         """Draw the task set and make the lanes.
 
         Args:
             n_tasks: size of the task set.
-            randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
             contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
-            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
-            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
-            task_seed: seed of the generator that draws the task set.
-            num_envs: the most lanes that can be in use.
-            physics_threads: threads that step the lanes.
-            dtype: of observations, outcomes, tasks and rewards.
+            **settings: see `MujocoMetaEnv`.
         Raises:
             ValueError: a value out of its range.
         """
-        model = self.load_model(physics, backend)
-        super().__init__(
-            n_tasks,
-            model,
-            frame_skip=5,
-            fields=("xipos", *DYNAMICS),
-            contact_forces=contact_forces,
-            backend=backend,
-            task_seed=task_seed,
-            num_envs=num_envs,
-            physics_threads=physics_threads,
-            dtype=dtype,
-        )
-        self._weights = model.body_mass[:, None] / model.body_mass.sum()
-        self._normalize_quaternion = physics == "mujoco210"  # MuJoCo before 3.2 normalised qpos itself, in the first forward
+        self.contact_forces = contact_forces
+        super().__init__(n_tasks, **settings)
+        self._weights = self.model.body_mass[:, None] / self.model.body_mass.sum()
 
     def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         qpos = self.model.qpos0 + generator.uniform(-0.01, 0.01, self.model.nq)
-        if self._normalize_quaternion:
+        if self.physics == "mujoco210":  # MuJoCo before 3.2 normalised qpos itself, in the first forward
             mujoco.mj_normalizeQuat(self.model, qpos)
         return qpos, generator.uniform(-0.01, 0.01, self.model.nv)
 

@@ -4,7 +4,6 @@ Two routes give the same numbers, bit for bit, for any number of lanes and threa
 of threads over `mj_step`, which also serves bodies that need contact forces.
 """
 
-import abc
 import copy
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,8 @@ from typing import Literal, get_args
 
 import mujoco
 import numpy as np
+
+from rlkit.envs.simulation import Simulation
 
 Backend = Literal["mujoco", "batch", "pool", "mujoco-py", "auto"]  # "auto" stands for "mujoco" in older run folders
 # Warnings that mean divergence; the four have neighbouring numbers.
@@ -35,51 +36,6 @@ class QuietDivergence:
 
 def _ignore(message: str) -> None:
     """Drop a message: divergence is reported through the warning counters."""
-
-
-class Simulation(abc.ABC):
-    """Simulations ("lanes") of one model.
-
-    Attributes:
-        model: the model that all lanes share, but for the fields of `set_model_fields`.
-        qpos, qvel: state of each lane, [num_envs, nq] and [num_envs, nv]. Read them; `reset` writes them.
-        mocap_pos: places of the bodies that move as they are told, [num_envs, nmocap, 3]. Write them before a step; `reset` puts
-            them back to the model's. MuJoCo 2.1.0 has none here.
-        fields: results of the last step by name, for example "xpos" [num_envs, nbody, 3]. As `mj_step` leaves them they
-            belong to the state before the last substep's integration, while qpos and qvel are after it.
-    """
-
-    model: mujoco.MjModel
-    qpos: np.ndarray
-    qvel: np.ndarray
-    mocap_pos: np.ndarray
-    fields: dict[str, np.ndarray]
-
-    @abc.abstractmethod
-    def reset(self, lanes: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
-        """Put lanes [n] at rest in time 0 with state qpos [n, nq], qvel [n, nv], and compute the fields there."""
-
-    @abc.abstractmethod
-    def step(self, ctrl: np.ndarray) -> np.ndarray:
-        """Advance lanes 0 … n-1 by `frame_skip` substeps with controls [n, nu]; return which of them diverged, bool [n].
-
-        MuJoCo itself puts a diverged lane back to the model's start; no other lane is touched.
-        """
-
-    @abc.abstractmethod
-    def set_model_fields(self, lanes: np.ndarray, values: Mapping[str, np.ndarray], *, recompute_constants: bool = False) -> None:
-        """Give lanes [n] their own values of fields of the model, each [n, …]; the lanes must be reset afterwards.
-
-        With `recompute_constants`, what MuJoCo derives from the model at load (`mj_setConst`) follows the new values.
-        """
-
-    @abc.abstractmethod
-    def lane_model(self, lane: int) -> mujoco.MjModel:
-        """The model that a lane runs on, its own values included (a copy, or shared: do not write to it)."""
-
-    @abc.abstractmethod
-    def close(self) -> None:
-        """End the threads."""
 
 
 class BatchSimulation(Simulation):

@@ -16,10 +16,16 @@ from rlkit.envs.mujoco_model import Physics, gymnasium_asset, load_model
 
 
 class MujocoMetaEnv(MetaEnv):
-    """Lanes of one model. Subclasses write `_draw_start`, `_observe` and `_outcome`.
+    """Lanes of one model. Subclasses write `_draw_start`, `_observe`, `_position` and `_outcome`.
 
     Attributes:
         model_file: name of the body's file, gymnasium's unless `model_path` says otherwise.
+        total_mass: what the body's masses are scaled to [kg]; None: they stay.
+        timestep: of the physics [s]; None: the file's.
+        fields: results of the physics that the subclass reads, see `make_simulation`.
+        contact_forces: whether cfrc_ext is computed; else it is zero.
+        action_box: least and greatest action; None: the model's control ranges.
+        physics: "mujoco210" or "native".
         model: the compiled model.
         frame_skip, dt: physics steps in one step of the environment, and the time they take [s].
         simulation: the lanes.
@@ -30,6 +36,12 @@ class MujocoMetaEnv(MetaEnv):
     """
 
     model_file: ClassVar[str]
+    total_mass: ClassVar[float | None] = None
+    timestep: float | None = None
+    frame_skip = 5
+    fields: ClassVar[tuple[str, ...]] = ("xpos",)
+    contact_forces = False
+    action_box: ClassVar[tuple[float, float] | None] = None
     camera_body = "torso"
     camera_target: ClassVar[tuple[float, float, float] | None] = None
     camera_distance = 4.0
@@ -39,12 +51,9 @@ class MujocoMetaEnv(MetaEnv):
     def __init__(
         self,
         n_tasks: int,
-        model: mujoco.MjModel,
-        frame_skip: int,
         *,
-        action_box: tuple[ArrayLike, ArrayLike] | None = None,
-        fields: Sequence[str] = ("xpos",),
-        contact_forces: bool = False,
+        randomize_tasks: bool = True,
+        physics: Physics = "mujoco210",
         backend: Backend = "mujoco",
         task_seed: int = 1337,
         num_envs: int = 1,
@@ -55,28 +64,28 @@ class MujocoMetaEnv(MetaEnv):
 
         Args:
             n_tasks: size of the task set.
-            model: what `load_model` returned.
-            frame_skip: physics steps in one step.
-            action_box: least and greatest actions, numbers or [act_dim]; None: the model's control ranges.
-            fields, contact_forces, backend: see `make_simulation`.
-            task_seed, num_envs, dtype: see `MetaEnv`.
+            randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
+            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
+            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
+            task_seed: seed of the generator that draws the task set.
+            num_envs: the most lanes that can be in use.
             physics_threads: threads that step the lanes.
+            dtype: of observations, outcomes, tasks and rewards.
         Raises:
             ValueError: a value out of its range.
         """
-        low, high = action_box or model.actuator_ctrlrange.T
+        self.physics = physics
+        self.model = self._make_model(backend)
+        low, high = self.action_box or self.model.actuator_ctrlrange.T
         super().__init__(n_tasks, low, high, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
-        self.model = model
-        self.frame_skip = frame_skip
-        self.dt = frame_skip * model.opt.timestep
-        threads = at_least("physics_threads", physics_threads, 1)
+        self.dt = self.frame_skip * self.model.opt.timestep
         self.simulation = make_simulation(
-            model,
+            self.model,
             self.num_envs,
-            frame_skip,
-            threads=threads,
-            fields=fields,
-            contact_forces=contact_forces,
+            self.frame_skip,
+            threads=at_least("physics_threads", physics_threads, 1),
+            fields=self.fields,
+            contact_forces=self.contact_forces,
             backend=backend,
             path=self.model_path(),
         )
@@ -86,15 +95,11 @@ class MujocoMetaEnv(MetaEnv):
         """The file that the model is compiled from."""
         return gymnasium_asset(cls.model_file)
 
-    @classmethod
-    def load_model(
-        cls, physics: Physics, backend: Backend, *, total_mass: float | None = None, timestep: float | None = None
-    ) -> mujoco.MjModel:
-        """Compile `model_file`, see `mujoco_model.load_model`. With backend "mujoco-py" it has old masses in either mode."""
-        model = load_model(cls.model_path(), physics=physics, total_mass=total_mass, timestep=timestep)
-        if backend != "mujoco-py" or physics == "mujoco210":
-            return model
-        return cls.load_model("mujoco210", backend, total_mass=total_mass, timestep=timestep)
+    def _make_model(self, backend: Backend) -> mujoco.MjModel:
+        """Compile `model_file`, see `load_model`. With backend "mujoco-py" it has old masses in either mode of physics."""
+        old = backend == "mujoco-py" and self.physics == "native"
+        physics: Physics = "mujoco210" if old else self.physics
+        return load_model(self.model_path(), physics=physics, total_mass=self.total_mass, timestep=self.timestep)
 
     @abc.abstractmethod
     def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from rlkit.envs.mujoco_batch import Simulation
+from rlkit.envs.simulation import Simulation
 
 EDITED_FIELDS = ("actuator_gear",)  # of models, beside the timestep: what tasks change in a model file
 _RENAMED = {"xpos": "body_xpos", "xquat": "body_xquat", "xmat": "body_xmat"}  # fields with a name of their own in mujoco-py

@@ -2,13 +2,12 @@
 
 from typing import Any, ClassVar
 
+import mujoco
 import numpy as np
-from numpy.typing import DTypeLike
 
 from rand_param_envs import RandomEnv
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
-from rlkit.envs.mujoco_model import Physics
 
 
 class RandParamsEnv(MujocoMetaEnv):
@@ -22,6 +21,8 @@ class RandParamsEnv(MujocoMetaEnv):
     relabelable = False
     outcome_dim = 5
     max_episode_steps = 200
+    frame_skip, timestep = RandomEnv.frame_skip, RandomEnv.timestep
+    fields = ()
 
     def __init__(
         self,
@@ -30,13 +31,7 @@ class RandParamsEnv(MujocoMetaEnv):
         alive_bonus: float = 1.0,
         log_scale_limit: float = 3.0,
         recompute_constants: bool = False,
-        randomize_tasks: bool = True,
-        physics: Physics = "mujoco210",
-        backend: Backend = "mujoco",
-        task_seed: int = 1337,
-        num_envs: int = 1,
-        physics_threads: int = 1,
-        dtype: DTypeLike = np.float32,
+        **settings: Any,
     ) -> None:
         """Draw the dynamics and make the lanes.
 
@@ -46,31 +41,18 @@ class RandParamsEnv(MujocoMetaEnv):
             log_scale_limit: c in the factors b^U(-c, c), b 1.5 (1.3 for dampings).
             recompute_constants: let MuJoCo's derived constants follow the task's values; False: as published, those of the base
                 model stay.
-            randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
-            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
-            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
-            task_seed: seed of the generator that draws the dynamics.
-            num_envs: the most lanes that can be in use.
-            physics_threads: threads that step the lanes.
-            dtype: of observations, outcomes, tasks and rewards.
+            **settings: see `MujocoMetaEnv`.
         Raises:
             ValueError: a value out of its range.
         """
-        cls = self.random_env_class
-        model = self.load_model(physics, backend, timestep=cls.timestep)
-        self.random_env = cls(model, log_scale_limit=log_scale_limit, recompute_constants=recompute_constants)
         self.alive_bonus = float(alive_bonus)
-        super().__init__(
-            n_tasks,
-            model,
-            frame_skip=cls.frame_skip,
-            fields=(),
-            backend=backend,
-            task_seed=task_seed,
-            num_envs=num_envs,
-            physics_threads=physics_threads,
-            dtype=dtype,
-        )
+        self._limits: dict[str, Any] = {"log_scale_limit": log_scale_limit, "recompute_constants": recompute_constants}
+        super().__init__(n_tasks, **settings)
+
+    def _make_model(self, backend: Backend) -> mujoco.MjModel:
+        model = super()._make_model(backend)
+        self.random_env = self.random_env_class(model, **self._limits)  # it draws the tasks
+        return model
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Draw factors, [num_tasks, task_dim]; their order is that of `RandomEnv.sample_factors`."""

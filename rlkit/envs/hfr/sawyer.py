@@ -1,14 +1,17 @@
 """The Sawyer arm: model, control, reset and observation. Tasks and rewards are in `sawyer_reach` and `sawyer_push`."""
 
+import abc
 import math
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import mujoco
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike
 
 from rlkit.envs.hfr.sawyer_model import load_scene, scene_file
 from rlkit.envs.hfr.sawyer_starts import ABOVE_PUCK, Start
+from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 
 REACH = 0.01  # how far an action of 1 moves the point that pulls the hand [m]
@@ -31,6 +34,8 @@ class Sawyer(MujocoMetaEnv):
     act_dim = 4
     task_dim = 3
     max_episode_steps = 150
+    action_box = (-1.0, 1.0)
+    fields = ("xpos", "site_xpos")
     camera_body = "hand"
     camera_target = (0.0, 0.65, 0.12)
     camera_distance = 1.3
@@ -43,26 +48,20 @@ class Sawyer(MujocoMetaEnv):
         n_tasks: int,
         *,
         sparse: bool = False,
-        randomize_tasks: bool = True,
         physics: Literal["native"] = "native",
         backend: Literal["mujoco", "batch", "pool"] = "mujoco",
         task_seed: int = 3,
-        num_envs: int = 1,
-        physics_threads: int = 1,
-        dtype: DTypeLike = np.float32,
+        **settings: Any,
     ) -> None:
         """Draw the task set and make the lanes.
 
         Args:
             n_tasks: size of the task set.
             sparse: reward -1 a step, and 0 with the end of the episode when the goal is reached; False: dense, without end.
-            randomize_tasks: accepted because HFR's files have it; it changes nothing here.
             physics: "native", as the installed MuJoCo has it; there is no older mode of this arm.
             backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers).
             task_seed: seed of the generator that draws the task set.
-            num_envs: the most lanes that can be in use.
-            physics_threads: threads that step the lanes.
-            dtype: of observations, outcomes, tasks and rewards.
+            **settings: see `MujocoMetaEnv`.
         Raises:
             ValueError: a value out of its range, or metaworld's scene files are not there.
         """
@@ -70,27 +69,18 @@ class Sawyer(MujocoMetaEnv):
             raise ValueError(f"physics is {physics!r}, but {self.name} has 'native' only")
         self.sparse = bool(sparse)
         self._start = self._choose_start()
-        model = load_scene(self.model_path(), self._start.hand_target)
-        self._hand_body, self._puck_body = model.body("hand").id, model.body("obj").id
-        self._fingers = [model.site("rightEndEffector").id, model.site("leftEndEffector").id]
-        super().__init__(
-            n_tasks,
-            model,
-            frame_skip=5,
-            action_box=(-1.0, 1.0),
-            fields=("xpos", "site_xpos"),
-            backend=backend,
-            task_seed=task_seed,
-            num_envs=num_envs,
-            physics_threads=physics_threads,
-            dtype=dtype,
-        )
+        super().__init__(n_tasks, physics=physics, backend=backend, task_seed=task_seed, **settings)
+        self._hand_body, self._puck_body = self.model.body("hand").id, self.model.body("obj").id
+        self._fingers = [self.model.site("rightEndEffector").id, self.model.site("leftEndEffector").id]
         self._starts = np.zeros((self.num_envs, self.start_dim))
 
     @classmethod
     def model_path(cls) -> Path:
         """metaworld's scene."""
         return scene_file(cls.model_file, cls.name)
+
+    def _make_model(self, backend: Backend) -> mujoco.MjModel:
+        return load_scene(self.model_path(), self._start.hand_target)
 
     def _choose_start(self) -> Start:
         """Where episodes start."""
@@ -103,9 +93,9 @@ class Sawyer(MujocoMetaEnv):
         super()._begin(lanes)
         self._starts[lanes] = self._start_place(lanes)
 
+    @abc.abstractmethod
     def _start_place(self, lanes: np.ndarray) -> np.ndarray:
         """What the dense reward needs of the start, [n, start_dim]."""
-        raise NotImplementedError
 
     def _simulate(self, action: np.ndarray) -> np.ndarray:
         target = self.simulation.mocap_pos[: self.num_lanes, 0]
@@ -145,9 +135,9 @@ class Sawyer(MujocoMetaEnv):
             return sparse, sparse, reached
         return self._dense(outcome, task), sparse, sparse < sparse
 
+    @abc.abstractmethod
     def _dense(self, outcome: Any, task: Any) -> Any:
         """The reward where the task is not sparse, [...]."""
-        raise NotImplementedError
 
 
 def approach(distance: Any, start: Any) -> Any:
