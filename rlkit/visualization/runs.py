@@ -78,6 +78,10 @@ def read_run(path: Path) -> Run:
         raise UserError(f"{variant_file}: not valid JSON ({error})") from error
     config = flatten({key: variant[key] for key in CONFIG_KEYS if key in variant})
     config.pop(LENGTH_KEY, None)
+    if variant:
+        mode = variant.get("obs_mode", "state")  # variant.json of earlier versions does not say
+        size, frames = variant.get("image_size"), variant.get("image_frames")
+        config["obs_mode"] = f"image of {size} px, {frames} frames" if mode == "image" else mode
     return Run(path, config, variant.get("seed"), read_progress(path / "progress.csv"))
 
 

@@ -46,6 +46,21 @@ def test_groups_are_named_by_the_settings_in_which_they_differ(tmp_path):
     ]
 
 
+def test_pictures_and_states_are_different_experiments_and_older_runs_saw_states(tmp_path):
+    for name, keys in (
+        ("older", {}),
+        ("state", {"obs_mode": "state", "image_size": 64, "image_frames": 3}),
+        ("image", {"obs_mode": "image", "image_size": 32, "image_frames": 3}),
+    ):
+        file = make_run(tmp_path / name, [1]) / "variant.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), **keys}))
+    groups = group_runs(find_runs([tmp_path]))
+    assert {label: [run.path.name for run in runs] for label, runs in groups.items()} == {
+        "obs_mode image of 32 px, 3 frames": ["image"],
+        "obs_mode state": ["older", "state"],
+    }
+
+
 def test_a_run_named_twice_counts_once(tmp_path):
     make_run(tmp_path / "a", [1])
     assert len(find_runs([tmp_path, tmp_path / "a"])) == 1
