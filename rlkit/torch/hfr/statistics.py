@@ -43,18 +43,20 @@ class RelabelingStatistics:
         """Count a trajectory and where it, or each of its steps [T], goes."""
         own, steps = int(path.task_ids[0]), int(path.lengths[0])
         each = np.broadcast_to(task_ids, steps)
-        moved = float((each != own).mean())
+        elsewhere = each != own
+        moved = float(elsewhere.mean())
         self.num_paths += 1
         self.num_kept += kept
         self.moved += moved
         self.back += 0.0 if kept else 1.0 - moved
         np.add.at(self.rows, each, 1)
-        succeeded = self.success(path.outcomes[0, steps - 1], self.tasks[own])
+        outcomes = path.outcomes[0, :steps]
+        succeeded = self.success(outcomes[-1], self.tasks[own])
         self.has_success = succeeded is not None
         if self.has_success:
             self.own_successes += bool(succeeded)
             self.own_successes_moved += bool(succeeded) * moved
-            self.new_successes += bool(self.success(path.outcomes[0, steps - 1], self.tasks[each[-1]])) * (moved > 0)
+            self.new_successes += bool((self.success(outcomes, self.tasks[each]) & elsewhere).any())
 
     def judge(self, scores: Scores, distribution: np.ndarray) -> None:
         """Take note of a distribution [num_tasks, ...] that a task was drawn from, and of the first one's scores."""

@@ -178,3 +178,14 @@ def test_successes_are_counted_with_those_that_were_moved_away():
     reached.outcomes[0, -1] = TASKS[2]
     columns = collect(make_relabeler(ChosenTask(TO_TASK_2)), 0, [reached])
     assert (columns["Own-task successes"], columns["New-task successes"]) == (0, 1)
+
+
+def test_a_trajectory_that_passes_the_goal_of_its_new_task_counts_as_a_new_success():
+    passing = make_path(0)
+    passing.outcomes[0, 2] = TASKS[2]  # and goes on: its own task does not end there
+    columns = collect(make_relabeler(ChosenTask(TO_TASK_2)), 0, [passing, make_path(0)])
+    assert (columns["Own-task successes"], columns["New-task successes"]) == (0, 1)
+    at_its_own = make_path(2)
+    at_its_own.outcomes[0, 2] = TASKS[2]
+    columns = collect(make_relabeler(ChosenTask(TO_TASK_2)), 0, [at_its_own])
+    assert columns["New-task successes"] == 0  # it stays where it was
