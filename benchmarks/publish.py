@@ -20,8 +20,7 @@ from rlkit.visualization.plot import plot_runs
 from rlkit.visualization.results import write_results
 from rlkit.visualization.runs import Run, find_runs, group_runs, read_run
 
-TEST = "AverageReturn_all_test_tasks"
-PANELS = (TEST, "AverageReturn_prior_test_tasks", "AverageTrainReturn_all_train_tasks")
+PANELS = ("AverageReturn_all_test_tasks", "AverageReturn_prior_test_tasks", "AverageTrainReturn_all_train_tasks")
 COPIED = ("progress.csv", "online_returns.csv", "sim_policy.csv", "trajectories.png")
 
 
@@ -52,7 +51,7 @@ def wall_minutes(run: Run) -> float:
     return float((run.columns["Epoch Time (s)"].sum() + run.columns.get("(Previous) Save Time (s)", np.zeros(1)).sum()) / 60)
 
 
-def page(title: str, runs: Sequence[Run], variants: Sequence[Mapping[str, Any]], table: str, command: str) -> str:
+def page(title: str, runs: Sequence[Run], variants: Sequence[Mapping[str, Any]], table: str, command: str, judged: str) -> str:
     """The text of the folder's README.md."""
     machines = {f"{v['machine']['cpu']}, {v['machine']['cpus']} CPUs, {v['machine']['device']}" for v in variants}
     versions = {", ".join(f"{name} {version}" for name, version in sorted(v["versions"].items())) for v in variants}
@@ -67,8 +66,8 @@ def page(title: str, runs: Sequence[Run], variants: Sequence[Mapping[str, Any]],
         "",
         table,
         f"- Command, a seed each: `{command}`; the complete settings are in `<seed>/variant.json`.",
-        f"- Page, table and figure: `python -m benchmarks.publish` on the run folders. Judged on `{TEST}`.",
-        f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads[0]} threads, beside other jobs).",
+        f"- Page, table and figure: `python -m benchmarks.publish` on the run folders. Judged on `{judged}`.",
+        f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads[0]} thread{'s' if threads[0] != 1 else ''}, beside other jobs).",
         f"- Machine: {'; '.join(sorted(machines))}.",
         f"- Versions: {'; '.join(sorted(versions))}.",
     ]
@@ -81,21 +80,25 @@ def page(title: str, runs: Sequence[Run], variants: Sequence[Mapping[str, Any]],
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("run_dirs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--title", required=True, help="Heading of the page.")
+@click.option("--y", "y_names", multiple=True, default=PANELS, show_default=True, help="A panel; runs are judged on the first.")
+@click.option(
+    "--smooth", "window", default=1, show_default=True, type=click.IntRange(min=1), help="Average over the last N iterations."
+)
 @click.option("--command", required=True, help="The command that made the runs, with <seed> for the seed.")
-def main(folder: Path, run_dirs: tuple[Path, ...], title: str, command: str) -> None:
+def main(folder: Path, run_dirs: tuple[Path, ...], title: str, y_names: tuple[str, ...], window: int, command: str) -> None:
     """Copy the tables of RUN_DIRS to FOLDER and write its page and figure."""
     try:
         for name, run_dir in folder_names(run_dirs).items():
             copy_run(run_dir, folder / name)
         runs = find_runs([folder])
         groups = group_runs(runs)
-        names = [name for name in PANELS if all(np.isfinite(run.columns[name]).any() for run in runs)]
-        plot_runs(groups, folder / "curves.png", y_names=names, title=title)
-        write_results(groups, folder / "results.md", TEST)
+        names = [name for name in y_names if all(np.isfinite(run.column(name)).any() for run in runs)]
+        plot_runs(groups, folder / "curves.png", y_names=names, window=window, title=title)
+        write_results(groups, folder / "results.md", y_names[0])
     except UserError as error:
         raise click.ClickException(str(error)) from error
     variants = [json.loads((run.path / "variant.json").read_text()) for run in runs]
-    (folder / "README.md").write_text(page(title, runs, variants, (folder / "results.md").read_text(), command))
+    (folder / "README.md").write_text(page(title, runs, variants, (folder / "results.md").read_text(), command, y_names[0]))
     click.echo(f"wrote {folder / 'README.md'}")
 
 

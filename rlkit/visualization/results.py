@@ -13,12 +13,14 @@ LAST = 5  # a single evaluation scatters; results are judged on the mean of so m
 
 
 def result_rows(groups: Mapping[str, Sequence[Run]], y_name: str) -> list[dict[str, object]]:
-    """One row per run: its group, seed, length and the mean of `y_name` over its last five iterations (nan left out)."""
+    """One row per run: its group, seed, length, and means of `y_name` over all iterations and over the last five.
+
+    The mean over all tells of the area under the curve. nan is left out of both.
+    """
     rows: list[dict[str, object]] = []
     for label, runs in groups.items():
         for run in runs:
             values = run.column(y_name)
-            known = values[-LAST:][np.isfinite(values[-LAST:])]
             steps = run.columns.get("Number of env steps total")
             rows.append(
                 {
@@ -26,10 +28,16 @@ def result_rows(groups: Mapping[str, Sequence[Run]], y_name: str) -> list[dict[s
                     "seed": "" if run.seed is None else run.seed,
                     "iterations": len(values),
                     "env steps": "" if steps is None else int(steps[-1]),
-                    f"{y_name}, last {LAST}": float(known.mean()) if len(known) else float("nan"),
+                    f"{y_name}, mean": _mean_of_known(values),
+                    f"{y_name}, last {LAST}": _mean_of_known(values[-LAST:]),
                 }
             )
     return rows
+
+
+def _mean_of_known(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def write_results(groups: Mapping[str, Sequence[Run]], path: Path, y_name: str) -> None:
@@ -57,11 +65,13 @@ def write_results(groups: Mapping[str, Sequence[Run]], path: Path, y_name: str) 
 
 def _markdown(rows: Sequence[dict[str, object]], names: Sequence[str]) -> str:
     lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
-    value = names[-1]
+    *described, every, last = names
     for label in dict.fromkeys(row["experiment"] for row in rows):
         group = [row for row in rows if row["experiment"] == label]
-        lines += [f"| {' | '.join([*(str(row[name]) for name in names[:-1]), f'{row[value]:.2f}'])} |" for row in group]
+        for row in group:
+            lines.append(f"| {' | '.join(str(row[name]) for name in described)} | {row[every]:.2f} | {row[last]:.2f} |")
         if len(group) > 1:
-            finals = np.array([row[value] for row in group], dtype=np.float64)
-            lines.append(f"| {label} | all {len(group)} | | | **{finals.mean():.2f}** ± {finals.std(ddof=1):.2f} |")
+            means, finals = np.array([(row[every], row[last]) for row in group], dtype=np.float64).T
+            final = f"**{finals.mean():.2f}** ± {finals.std(ddof=1):.2f}"
+            lines.append(f"| {label} | all {len(group)} | | | {means.mean():.2f} | {final} |")
     return "\n".join(lines) + "\n"

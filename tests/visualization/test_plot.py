@@ -96,9 +96,10 @@ def test_the_results_table_judges_the_last_five_iterations(tmp_path):
     groups = group_runs(find_runs([tmp_path]))
     rows = result_rows(groups, Y)
     assert [row[f"{Y}, last 5"] for row in rows] == [3.0, 5.0]
+    assert [row[f"{Y}, mean"] for row in rows] == [pytest.approx(115 / 6), pytest.approx(125 / 6)]
     assert [row["env steps"] for row in rows] == [600, 600]
     write_results(groups, tmp_path / "table.md", Y)
-    assert "| point-robot | all 2 | | | **4.00** ± 1.41 |" in (tmp_path / "table.md").read_text()
+    assert "| point-robot | all 2 | | | 20.00 | **4.00** ± 1.41 |" in (tmp_path / "table.md").read_text()
     write_results(groups, tmp_path / "table.csv", Y)
     assert (tmp_path / "table.csv").read_text().count("\n") == 3
     with pytest.raises(UserError, match=r"\.md or a \.csv"):
