@@ -57,7 +57,8 @@ def page(title: str, runs: Sequence[Run], variants: Sequence[Mapping[str, Any]],
     versions = {", ".join(f"{name} {version}" for name, version in sorted(v["versions"].items())) for v in variants}
     times = ", ".join(f"{wall_minutes(run):.0f}" for run in runs)
     steps = ", ".join(f"{run.columns['Number of train steps total'][-1]:,.0f}" for run in runs)
-    threads = sorted({v["util_params"]["torch_threads"] for v in variants})
+    counts = sorted({v["util_params"]["torch_threads"] for v in variants})
+    threads = "one thread" if counts == [1] else f"{' or '.join(map(str, counts))} threads"
     pictures = [run.path.name for run in runs if (run.path / "trajectories.png").exists()]
     lines = [
         f"# {title}",
@@ -67,7 +68,7 @@ def page(title: str, runs: Sequence[Run], variants: Sequence[Mapping[str, Any]],
         table,
         f"- Command, a seed each: `{command}`; the complete settings are in `<seed>/variant.json`.",
         f"- Page, table and figure: `python -m benchmarks.publish` on the run folders. Judged on `{judged}`.",
-        f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads[0]} thread{'s' if threads[0] != 1 else ''}, beside other jobs).",
+        f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads}, beside other jobs).",
         f"- Machine: {'; '.join(sorted(machines))}.",
         f"- Versions: {'; '.join(sorted(versions))}.",
     ]
