@@ -108,7 +108,7 @@ def test_a_quick_file_differs_from_the_shipped_one_in_sizes_and_counts_only(path
     counts = ("n_train_tasks", "n_eval_tasks", "net_size", "env_params.n_tasks", "algo_params.num_", "algo_params.meta_batch")
     sizes = ("algo_params.batch_size", "algo_params.embedding_")
     if base != path.name:  # on pictures, few gradient steps have to do
-        rates = (f"algo_params.{network}_lr" for network in ("policy", "qf", "vf"))
+        rates = (f"algo_params.{network}_lr" for network in ("policy", "qf", "vf", "context"))
         targets = (f"algo_params.{name}" for name in ("discount", "reward_scale", "soft_target_tau"))
         sizes += ("obs_mode", "image_size", *targets, *rates)
     assert {key for key in shipped if quick[key] != shipped[key] and not key.startswith(counts + sizes)} == set()
