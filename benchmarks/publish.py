@@ -2,7 +2,8 @@
 
     python -m benchmarks.publish docs/results/quick-point-robot output/point-robot/<time> ... --title "point-robot, quick"
 
-Run it on the run folders themselves; weights and checkpoints stay behind. Everything on the page is read from the runs.
+Run it on the run folders themselves; weights and checkpoints stay behind. Everything on the page is read from the runs, but
+for what the folder's notes.md says, which is put under the figure.
 """
 
 import json
@@ -51,7 +52,9 @@ def wall_minutes(run: Run) -> float:
     return float((run.columns["Epoch Time (s)"].sum() + run.columns.get("(Previous) Save Time (s)", np.zeros(1)).sum()) / 60)
 
 
-def page(title: str, runs: Sequence[Run], variants: Sequence[Mapping[str, Any]], table: str, command: str, judged: str) -> str:
+def page(
+    title: str, runs: Sequence[Run], variants: Sequence[Mapping[str, Any]], table: str, command: str, judged: str, notes: str = ""
+) -> str:
     """The text of the folder's README.md."""
     machines = {f"{v['machine']['cpu']}, {v['machine']['cpus']} CPUs, {v['machine']['device']}" for v in variants}
     versions = {", ".join(f"{name} {version}" for name, version in sorted(v["versions"].items())) for v in variants}
@@ -65,6 +68,7 @@ def page(title: str, runs: Sequence[Run], variants: Sequence[Mapping[str, Any]],
         "",
         "![curves](curves.png)",
         "",
+        *([notes.strip(), ""] if notes else []),
         table,
         f"- Command, a seed each: `{command}`; the complete settings are in `<seed>/variant.json`.",
         f"- Page, table and figure: `python -m benchmarks.publish` on the run folders. Judged on `{judged}`.",
@@ -99,7 +103,8 @@ def main(folder: Path, run_dirs: tuple[Path, ...], title: str, y_names: tuple[st
     except UserError as error:
         raise click.ClickException(str(error)) from error
     variants = [json.loads((run.path / "variant.json").read_text()) for run in runs]
-    (folder / "README.md").write_text(page(title, runs, variants, (folder / "results.md").read_text(), command, y_names[0]))
+    table, notes = ((folder / name).read_text() if (folder / name).exists() else "" for name in ("results.md", "notes.md"))
+    (folder / "README.md").write_text(page(title, runs, variants, table=table, command=command, judged=y_names[0], notes=notes))
     click.echo(f"wrote {folder / 'README.md'}")
 
 

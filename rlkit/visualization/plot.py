@@ -56,7 +56,7 @@ def plot_runs(
     title: str | None = None,
 ) -> None:
     """Draw one panel per y column to an image file; its suffix (png, pdf, svg) chooses the format."""
-    columns = min(len(y_names), 3)
+    columns = 2 if len(y_names) == 4 else min(len(y_names), 3)
     rows = math.ceil(len(y_names) / columns)
     figure = Figure(figsize=(6.4 * columns, 4.2 * rows), layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, columns, squeeze=False).ravel())

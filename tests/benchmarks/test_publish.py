@@ -35,12 +35,15 @@ def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_loc
     for seed in (1, 2):
         write_run(tmp_path / f"run{seed}", seed)
     docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "notes.md").write_text("They learn.\n")
     arguments = [str(docs), str(tmp_path / "run1"), str(tmp_path / "run2"), "--title", "Robots", "--command", "launch it"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     page = (docs / "README.md").read_text()
     assert "| -16.00 |" in page and "| -15.00 |" in page  # mean of -18..-14, and one more
     assert "Wall-clock minutes: 3, 3" in page
+    assert "\n\nThey learn.\n\n" in page
     assert str(tmp_path) not in page + "".join((docs / f"seed{s}" / "variant.json").read_text() for s in (1, 2))
     assert (docs / "curves.png").stat().st_size > 1000
 
