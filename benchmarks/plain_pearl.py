@@ -74,7 +74,7 @@ class PlainBuffer:
 
 
 class PlainPEARL:
-    """The meta-gradient step of specs 1.4, steps 1 to 9, in the reference's order.
+    """The meta-gradient step of docs/pearl.md, in the reference's order.
 
     Args:
         networks: fast networks by weight-file name; their weights are copied.

@@ -92,3 +92,14 @@ def test_both_commands_of_the_readme_stand_on_its_first_screen():
     first_screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:25])
     assert "pip install -e . && python launch_experiment.py configs/quick/point-robot.json" in first_screen
     assert 'pip install -e ".[test]" && python -m pytest' in first_screen
+
+
+def test_the_documents_that_the_code_names_are_there():
+    named = {
+        (str(file.relative_to(ROOT)), name)
+        for folder in ("rlkit", "benchmarks", "rand_param_envs")
+        for file in (ROOT / folder).rglob("*.py")
+        for name in re.findall(r"docs/[\w/-]+\.md|\bspecs\b", file.read_text())
+    }
+    assert {(file, name) for file, name in named if not (ROOT / name).exists()} == set()
+    assert len(named) > 10

@@ -45,7 +45,7 @@ class Adaptation:
         return np.arange(len(self.trajectories))[:, None] == self.num_trajectories().ravel() - 1
 
     def final_returns(self, sparse: bool) -> np.ndarray:
-        """Return of the last trajectory of a run, averaged over runs, [num_tasks]. Source: specs 1.7 B."""
+        """Return of the last trajectory of a run, averaged over runs, [num_tasks]. Source: oyster, `RLAlgorithm._do_eval`."""
         final = self.final().reshape(-1, self.num_tasks, self.num_runs)
         return np.where(final, self.returns(sparse), 0.0).sum(axis=(0, 2)) / final.sum(axis=(0, 2))
 
@@ -56,7 +56,7 @@ class Adaptation:
     def online_returns(self, sparse: bool) -> np.ndarray:
         """Return of the n-th trajectory of each task, averaged over runs, [num_common_trajectories, num_tasks].
 
-        Cut to the number of trajectories that every run of every task has. Source: specs 1.7 B.
+        Cut to the number of trajectories that every run of every task has. Source: oyster, `RLAlgorithm._do_eval`.
         """
         return self.returns(sparse)[: self.num_trajectories().min()].mean(axis=-1)
 
@@ -88,7 +88,7 @@ def success_shares(env: MetaEnv, adaptation: Adaptation, num_explored: int) -> t
         num_explored: trajectories of each run that do not count for the second and the third.
     Returns:
         The share of runs whose last trajectory succeeds, of trajectories from the num_explored-th on that do, and of runs
-        with at least one such; nan where no trajectory counts. Source: specs/hfr.md 1.9.
+        with at least one such; nan where no trajectory counts. Source: HFR's code, columns in docs/hfr.md.
     """
     ran = np.stack([paths.lengths > 0 for paths in adaptation.trajectories])
     succeeded = np.zeros(ran.shape, bool)
@@ -136,7 +136,7 @@ def evaluate_adaptation(
         num_stochastic: the first so many trajectories of a run have action noise in any case.
         explored: the first trajectories of every run, one entry each with all lanes in task-major order, where they have been
             run already (exploration trajectories do not depend on each other).
-    Source: PEARL, algorithm 2; specs 1.7 A.
+    Source: PEARL, algorithm 2; oyster, `RLAlgorithm.collect_paths`.
     """
     lanes = [(index, run) for index in range(len(task_ids)) for run in range(num_runs)]
     slices: list[list[Paths]] = []

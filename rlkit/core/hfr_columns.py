@@ -12,7 +12,7 @@ SUCCESS = {"train": ("Train Final Success", "Train Total Success", "Train Any Su
 
 
 class HFRColumns(MetaRLAlgorithm):
-    """Learns as `MetaRLAlgorithm` does; tells more. Source: specs/hfr.md 1.9."""
+    """Learns as `MetaRLAlgorithm` does; tells more: the columns of docs/hfr.md."""
 
     _training_seconds = math.nan
 

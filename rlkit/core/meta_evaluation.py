@@ -1,6 +1,6 @@
 """What PEARL evaluates after an iteration: three returns, adaptation trajectory by trajectory, speed and success.
 
-Specs 1.7 C; the meta-test itself is `evaluate_adaptation`, or that of oyster's first release in `evaluate_oyster2019`.
+The meta-test itself is `evaluate_adaptation`, or that of oyster's first release in `evaluate_oyster2019`.
 """
 
 import math
@@ -50,7 +50,7 @@ class MetaEvaluation:
         self.adaptations = {}
 
     def evaluate(self, iteration: int) -> dict[str, float]:
-        """The three returns of specs 1.7 C on as many train tasks as there are eval tasks, and on all eval tasks."""
+        """The three returns (docs/pearl.md, columns 30-32): on as many train tasks as there are eval tasks, and on these."""
         cfg = self.config
         if cfg.dump_eval_paths:
             self._dump_prior_paths(iteration)

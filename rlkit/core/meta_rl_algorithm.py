@@ -83,7 +83,7 @@ class MetaRLAlgorithm:
     # Collection
 
     def collect_data(self, iteration: int) -> dict[str, float]:
-        """Fill the buffers: the initial pool first, then the visits of this iteration. Source: specs 1.2."""
+        """Fill the buffers: the initial pool first, then the visits of this iteration. Source: algorithm 1, lines 1 to 10."""
         cfg = self.config
         self.evaluation.forget()
         self._before_rollouts()
@@ -198,7 +198,7 @@ class MetaRLAlgorithm:
     # Evaluation
 
     def evaluate(self, iteration: int) -> dict[str, float]:
-        """Measure returns on train and test tasks. Source: specs 1.7 C."""
+        """Measure returns on train and test tasks. Source: algorithm 2."""
         self._before_rollouts()
         return self.evaluation.evaluate(iteration)
 

@@ -39,7 +39,7 @@ def evaluate_oyster2019(
         num_rows: context rows of a run.
         streams: from a purpose to the generator of (index into task_ids, run, trajectory).
         deterministic: no action noise after the exploration.
-    Source: katerakelly/oyster at a40a98c (2019-03-20); specs 2.3.
+    Source: katerakelly/oyster at a40a98c (2019-03-20).
     """
     explored = _explore(sampler, task_ids, num_steps, streams("exploration"))
     lanes = [(index, run) for index in range(len(task_ids)) for run in range(num_runs)]

@@ -91,7 +91,7 @@ def network_options(config: Any, generator: torch.Generator) -> dict[str, Any]:
 
 
 def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> PEARLNetworks:
-    """Construct the six networks of the specs' table 1.5, and for pictures that of 5.3, on the CPU, initialised from the
+    """Construct PEARL's six networks, and for pictures the convolutional one, on the CPU, initialised from the
     generator in a fixed order."""
     algo, latent_dim = config.algo_params, config.latent_size
     hidden, options = [config.net_size] * 3, network_options(config, generator)

@@ -17,7 +17,7 @@ class ConvEncoder(nn.Module):
     root mean square, `SIZE`. Left alone they grow with the Q values that they are to make, and beside them the networks see
     neither z nor the action, and the encoder no reward (numbers: docs/pearl.md).
 
-    Source: specs 5.3 (oyster's branch `image`, which scales neither pictures nor features).
+    Source: oyster's branch `image`, which scales neither pictures nor features.
     """
 
     def __init__(self, image_size: int, num_frames: int, generator: torch.Generator | None = None) -> None:

@@ -51,7 +51,7 @@ class MlpEncoder(Mlp, ContextEncoder):
     variances; the state is (sum 1/var, sum mean/var). Without, z is the mean of the outputs (variance 0); the state is
     (sum of outputs, number of rows).
 
-    Source: PEARL, section 4.1 and figure 2; specs: hidden layers 200, 200, 200 in every experiment.
+    Source: PEARL, section 4.1 and figure 2; hidden layers 200, 200, 200 in every experiment of oyster's.
     """
 
     needs_sequences = False

@@ -177,7 +177,7 @@ class Mlp(nn.Module):
         generator: source of the initial weights.
         arithmetic: how its products are done.
         init: a name of HIDDEN_INITS, for the hidden weights.
-    Source: PEARL's reference networks (specs: hidden biases 0.1, fan-out scaled hidden weights).
+    Source: oyster's `Mlp` (hidden biases 0.1, fan-out scaled hidden weights).
     """
 
     def __init__(

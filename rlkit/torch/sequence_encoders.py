@@ -27,8 +27,9 @@ class SequenceEncoder(Mlp, ContextEncoder):
         hidden_sizes: widths of the ReLU layers.
         generator: source of the initial weights.
         arithmetic: how the products of the ReLU layers are done.
-    Source: specs 5.2. The ReLU layers start with the weights of He et al. 2015 and without biases: from `Mlp`'s start all rows
-    are embedded almost alike, and what the first steps make of that hides the tasks for long.
+    Source: PEARL, section 6.3 (recurrent ablation); docs/pearl.md. The ReLU layers start with the weights of He et al. 2015
+    and without biases: from `Mlp`'s start all rows are embedded almost alike, and what the first steps make of that hides the
+    tasks for long.
     """
 
     needs_sequences = True

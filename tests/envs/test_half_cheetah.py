@@ -1,4 +1,4 @@
-"""The half-cheetah tasks: draws, observations, rewards, stale positions; against plain MuJoCo and the formulas of the specs."""
+"""The half-cheetah tasks: draws, observations, rewards, stale positions; against plain MuJoCo and formulas."""
 
 import mujoco
 import numpy as np

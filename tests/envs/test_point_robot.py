@@ -1,4 +1,4 @@
-"""The point robots: goals, dynamics, rewards, against numbers and formulas of specs 3.6."""
+"""The point robots: goals, dynamics, rewards, against numbers and formulas of the reference code."""
 
 import math
 
@@ -90,7 +90,7 @@ def test_the_step_of_the_sparse_robot_returns_the_dense_reward():
     assert info["sparse_reward"][0] == 0
 
 
-def test_a_controller_that_knows_the_goal_earns_what_the_specs_measured():
+def test_a_controller_that_knows_the_goal_earns_what_the_reference_pays():
     env = SparsePointRobot(100, num_envs=20, dtype=np.float64)  # at exactly the radius float32 would round inwards
     obs = started(env, np.arange(80, 100))
     returns = np.zeros(20)

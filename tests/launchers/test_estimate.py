@@ -1,4 +1,4 @@
-"""What a run takes, computed before it runs; steps against specs/pearl.md 2.2."""
+"""What a run takes, computed before it runs; steps against those of oyster's files, computed by hand."""
 
 from pathlib import Path
 

@@ -27,7 +27,7 @@ def loaded(path, settings=()):
         raise
 
 
-# specs/hfr.md 3.2 and 3.3: initial steps, steps an iteration, iterations, gradient steps, evaluation steps an iteration (without
+# Of HFR's files: initial steps, steps an iteration, iterations, gradient steps, evaluation steps an iteration (without
 # those of the evaluation with the buffer's context, which HFR does not make), start states
 SHIPPED = {
     "ant-goal": (200_000, 10_000, 180, 1000, 36_000, 64),

@@ -22,7 +22,7 @@ PAPER = sorted((CONFIGS / "paper").glob("*.json"))
 VARIANTS = [*ABLATIONS, *sorted((CONFIGS / "quick" / "ablations").glob("*.json")), *PAPER]
 POINT_ROBOT = {"env_name": "point-robot", "n_train_tasks": 8, "n_eval_tasks": 2, "env_params": {"n_tasks": 10}}
 
-# specs/pearl.md 2.2: what each of oyster's files says; keys that are absent there take the default
+# What each of oyster's files says; keys that are absent there take the default
 STEPS = {"num_initial_steps": 2000, "num_steps_prior": 400, "num_steps_posterior": 0, "num_extra_rl_steps_posterior": 600}
 MUJOCO = {**STEPS, "num_train_steps_per_itr": 4000, "num_steps_per_eval": 600, "num_exp_traj_eval": 2}
 POINT = {"num_initial_steps": 200, "num_train_steps_per_itr": 1000, "max_path_length": 20, "reward_scale": 100}
@@ -146,7 +146,7 @@ def test_there_is_an_ablation_for_each_name_and_no_other():
     assert len(list((CONFIGS / "quick" / "ablations").glob("*.json"))) == len(ABLATED)
 
 
-# specs/pearl.md 2.3: what the first release's values are where they are not those of 2.2
+# What the first release's values are where they are not those above
 FIRST_RELEASE = {"posterior_from_start": True, "update_post_train": 0, "eval_protocol": "oyster2019"}
 STEPS_2019 = {"num_steps_prior": 400, "num_extra_rl_steps_posterior": 400, "num_steps_per_eval": 400}
 PAPER_VALUES = {

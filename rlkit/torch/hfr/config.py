@@ -17,7 +17,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(frozen=True)
 class HFRSettings:
-    """What is relabeled, and how its task is chosen; the defaults are those of HFR's code (specs/hfr.md 3.1, 5.5)."""
+    """What is relabeled, and how its task is chosen; the defaults are those of HFR's code."""
 
     relabel_method: Method = "hfr-q"  # how the task of a trajectory is chosen; none: PEARL's own data path
     relabel_prob: Probability | None = None  # of relabeling a call's trajectories; null: the method's own, random 1, others 0.5

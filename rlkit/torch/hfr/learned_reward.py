@@ -1,7 +1,7 @@
 """A network that learns what reward a task gives, and stands in for it where a trajectory is relabeled.
 
 A row's sparse-reward column is free then (the two settings exclude each other): it holds 1 where the reward is this
-network's, so that the network does not learn from itself, and 0 where it is the environment's. Source: specs 1.7.
+network's, so that the network does not learn from itself, and 0 where it is the environment's. Source: HFR's code.
 """
 
 from collections.abc import Mapping

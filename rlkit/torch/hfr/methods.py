@@ -67,7 +67,7 @@ class UniformTask:
 class ReturnOfTask(UniformTask):
     """return: R_psi(tau) - log Z_psi, log Z_psi = beta log-mean-exp(R_psi / beta) over the last 500 trajectories of any task.
 
-    Source: specs 1.5 (a method of HFR's that nothing calls, normalised over one call's trajectories, mostly a single one).
+    Source: HFR's code, where nothing calls it and where it is normalised over one call's trajectories, mostly a single one.
     """
 
     def __init__(self, num_tasks: int, config: Any) -> None:
@@ -142,7 +142,7 @@ class TransitionsByCritic(UniformTask):
     Args:
         foresight: has networks and settings.
         encoder_buffer: E, whose rows adapt the critics to a task.
-    Source: specs 1.5; Eysenbach et al. 2020 (hindsight inference for policy improvement), adapted.
+    Source: HFR's code; Eysenbach et al. 2020 (hindsight inference for policy improvement), adapted.
     """
 
     def __init__(self, foresight: Foresight, encoder_buffer: MultiTaskReplayBuffer) -> None:

@@ -1,7 +1,7 @@
 """HFR as a `Relabeler`: three buffers per train task, a coin per call, and a task drawn in hindsight.
 
 D (RL) and E (encoder) take a trajectory under the task that it was assigned to; S (sampler) always takes the original, and
-is what contexts are drawn from while collecting. Source: specs/hfr.md 1.2 - 1.5.
+is what contexts are drawn from while collecting. Source: HFR's code; docs/hfr.md.
 """
 
 import math
@@ -124,7 +124,7 @@ class HindsightLabels:
             self._pending.append((paths, visits, to_encoder))
 
     def end_block(self, group_size: int) -> None:
-        """Relabel the block's trajectories: one coin for each group, a task for each trajectory. Source: specs 1.3."""
+        """Relabel the block's trajectories: one coin for each group, a task for each trajectory."""
         if self._pending:
             self._timed(lambda: self._relabel_block(group_size))
         self._pending = []
@@ -199,7 +199,7 @@ class HindsightLabels:
                 self.encoder_buffer.add_rows(int(task_id), of_task, NO_EPISODE)
 
     def _feed(self, task_ids: np.ndarray) -> None:
-        """Empty E of tasks that get their first rows since the last collection ended. Source: specs 1.4."""
+        """Empty E of tasks that get their first rows since the last collection ended."""
         for task_id in np.unique(task_ids):
             if self.to_be_cleared[task_id]:
                 self.encoder_buffer.clear(int(task_id))

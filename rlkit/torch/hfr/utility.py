@@ -39,7 +39,7 @@ def q_utility(
         with_entropy: add -log pi(a | s, z).
     Returns:
         U and the mean of log pi(a | s, z), each [n].
-    Source: specs 1.5, hfr-q.
+    Source: HFR, docs/hfr.md, hfr-q.
     """
     shape = noise.shape[:3]
     states, latents = starts.unsqueeze(1).expand(*shape, -1), z.unsqueeze(2).expand(*shape, -1)
@@ -60,7 +60,7 @@ def bellman_utility(
         z: [n, num_samples, latent_dim].
         batch: transitions of the task, fields [n, num_rows, dim].
         reward_scale, discount: of the Bellman target.
-    Source: specs 1.5, hfr-bellman.
+    Source: HFR, docs/hfr.md, hfr-bellman.
     """
     shape = (len(z), z.shape[1], batch.obs.shape[1])
     latents = z.unsqueeze(2).expand(*shape, -1)
@@ -80,7 +80,7 @@ def transition_utility(qf1: nn.Module, qf2: nn.Module, z: Tensor, obs: Tensor, a
         obs, actions: [T, dim].
     Returns:
         [n, T].
-    Source: specs 1.5, hipi.
+    Source: HFR, docs/hfr.md, hipi.
     """
     shape = (len(z), len(obs))
     states, acts, latents = obs.expand(*shape, -1), actions.expand(*shape, -1), z.unsqueeze(1).expand(*shape, -1)

@@ -33,7 +33,7 @@ class PEARLAgent:
         obs_encoder: what turns observations that are stacks of pictures into what the networks see; None: they see them as
             they are.
 
-    `z_means, z_vars, z` are [num_envs, latent_dim]. Source: PEARL, sections 4 and 5; specs 1.2, 1.3 and 1.7.
+    `z_means, z_vars, z` are [num_envs, latent_dim]. Source: PEARL, sections 4 and 5; oyster, `PEARLAgent`.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class PEARLAgent:
 
     def context_of(self, batch: Batch | EpisodeBatch) -> Tensor:
         """Join replay rows to context rows [o, a, r, (o')]: [num_tasks, n, context_dim]; of episodes also whether a row is the
-        first of one. Source: specs 1.3, 5.2."""
+        first of one."""
         rows = batch.rows if isinstance(batch, EpisodeBatch) else batch
         rewards = rows.sparse_rewards if self.sparse_rewards else rows.rewards
         parts = [self.features(rows.obs), rows.actions, rewards]

@@ -18,7 +18,7 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 
 @dataclass(frozen=True)
 class PEARLConfig:
-    """Settings of one PEARL run; names and defaults are oyster's (specs: its configs/default.py and constructors)."""
+    """Settings of one PEARL run; names and defaults are oyster's (its configs/default.py and constructors)."""
 
     # How much is collected, in environment steps (transitions)
     meta_batch: PositiveCount = 16  # tasks per gradient step

@@ -1,6 +1,6 @@
 """One meta-gradient step of PEARL: SAC with a value network, conditioned on z, and the encoder trained through Q.
 
-Equations refer to Rakelly et al. 2019 (algorithm 1, section 5) and Haarnoja et al. 2018; numbers of steps to specs 1.4.
+Equations refer to Rakelly et al. 2019 (algorithm 1, section 5) and Haarnoja et al. 2018; docs/pearl.md has them.
 """
 
 from collections.abc import Callable
@@ -160,7 +160,7 @@ class PEARLSoftActorCritic:
         return target if cfg.target_clip is None else target.clamp(-cfg.target_clip, cfg.target_clip)
 
     def _policy_regularisation(self, sample: PolicySample) -> Tensor:
-        """Weights that stand in oyster's code only: mean(m^2), mean(log_std^2) and mean(sum_i u_i^2). Source: specs 1.4."""
+        """Weights that stand in oyster's code only: mean(m^2), mean(log_std^2) and mean(sum_i u_i^2)."""
         cfg = self.config
         loss = cfg.policy_mean_reg_weight * (sample.mean**2).mean() + cfg.policy_std_reg_weight * (sample.log_std**2).mean()
         if cfg.policy_pre_activation_weight > 0:

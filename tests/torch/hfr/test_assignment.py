@@ -1,4 +1,4 @@
-"""Log-partitions, distributions over tasks and draws from them, against numbers computed by hand (specs/hfr.md 5.3)."""
+"""Log-partitions, distributions over tasks and draws from them, against numbers computed by hand."""
 
 import numpy as np
 import pytest

@@ -38,7 +38,7 @@ def mlp(network, *inputs):
 
 
 def posterior_by_hand(encoder, rows, config):
-    """Mean and variance from single rows (specs/pearl.md 1.3)."""
+    """Mean and variance from single rows (docs/pearl.md)."""
     outputs = [mlp(encoder, row) for row in rows]
     if not config.use_information_bottleneck:
         return sum(outputs) / len(outputs), torch.zeros(LATENT, dtype=torch.float64)
