@@ -140,7 +140,7 @@ def main(run_dir: Path, folder: Path, seed: int) -> None:
 
     with exit_codes():
         torch.set_num_threads(1)  # the products are small
-        run = load_trained(run_dir, num_fresh_tasks=FRESH_TASKS, with_buffers=True)
+        run = load_trained(run_dir, num_fresh_tasks=FRESH_TASKS, with_state=True)
         if run.experiment.agent.context_encoder.needs_sequences:
             raise UserError(f"{run_dir}: its encoder reads whole episodes; contexts of drawn rows mean nothing to it")
         cells = [line for split, runs in RUNS.items() for line in measure(run, split, runs, seed, tell)]

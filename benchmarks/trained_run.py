@@ -8,7 +8,8 @@ import numpy as np
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import UserError
 from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.launchers.pearl import Experiment, build_pearl
+from rlkit.launchers.launcher_util import algorithm_module
+from rlkit.launchers.pearl import Experiment
 from rlkit.launchers.run_folder import load_tasks, load_weights, read_run_config
 
 MAX_LANES = 512
@@ -29,13 +30,13 @@ class TrainedRun:
     splits: dict[str, range]
 
 
-def load_trained(run_dir: Path, *, num_fresh_tasks: int = 0, with_buffers: bool = False, num_envs: int = MAX_LANES) -> TrainedRun:
+def load_trained(run_dir: Path, *, num_fresh_tasks: int = 0, with_state: bool = False, num_envs: int = MAX_LANES) -> TrainedRun:
     """Rebuild a run on the CPU; nothing in its folder is changed.
 
     Args:
         run_dir: a run folder of ours or of oyster's.
         num_fresh_tasks: tasks to draw after the run's own, from the same distribution.
-        with_buffers: load the replay rows of its checkpoint too.
+        with_state: load its checkpoint too: replay rows, and all networks.
         num_envs: lanes of the environment.
     Raises:
         UserError: files are missing, damaged or of another environment.
@@ -48,7 +49,8 @@ def load_trained(run_dir: Path, *, num_fresh_tasks: int = 0, with_buffers: bool 
         util_params=replace(config.util_params, num_envs=num_envs, matmul="default", physics_threads=1),
     )
     try:
-        experiment = build_pearl(more, "cpu", config.seed or 0)
+        _, build = algorithm_module(config.algorithm)
+        experiment = build(more, "cpu", config.seed or 0)
         if own is not None:
             if own.shape != (n_tasks, experiment.env.task_dim):
                 raise ValueError(f"tasks.npz holds tasks of shape {own.shape}, expected {(n_tasks, experiment.env.task_dim)}")
@@ -57,8 +59,9 @@ def load_trained(run_dir: Path, *, num_fresh_tasks: int = 0, with_buffers: bool 
         raise UserError(f"{run_dir}: {error}") from error
     networks = experiment.networks
     load_weights(run_dir, {name: networks[name] for name in ("context_encoder", "policy")})
-    if with_buffers:
-        Checkpoint(run_dir).load(experiment.algorithm.buffers)
+    if with_state:
+        _, state = Checkpoint(run_dir).load(experiment.algorithm.buffers)
+        experiment.algorithm.load_state_dict(state["algorithm"])
     splits = {
         "train": range(config.n_train_tasks),
         "test": range(n_tasks - config.n_eval_tasks, n_tasks),

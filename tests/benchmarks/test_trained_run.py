@@ -21,7 +21,9 @@ SMALL = ["seed=1", "util_params.use_gpu=false", "net_size=8", "algo_params.batch
 
 def small_run(folder, name, *settings):
     """A run of two iterations with the smallest counts; its folder and configuration."""
-    config = load_config(CONFIGS / f"{name}.json", [*SMALL, f"util_params.base_log_dir={folder}", *settings]).cut_for_debug()
+    config = load_config(
+        (CONFIGS / name).with_suffix(".json"), [*SMALL, f"util_params.base_log_dir={folder}", *settings]
+    ).cut_for_debug()
     return start_run(config, "test", Console(quiet=True), nullcontext), config
 
 
@@ -32,7 +34,7 @@ def run(tmp_path_factory):
 
 def test_weights_and_rows_are_those_of_the_folder(run):
     run_dir, _ = run
-    trained = load_trained(run_dir, with_buffers=True)
+    trained = load_trained(run_dir, with_state=True)
     for name in ("policy", "context_encoder"):
         stored = torch.load(run_dir / f"{name}.pth", weights_only=True)
         for key, value in trained.experiment.networks[name].state_dict().items():
