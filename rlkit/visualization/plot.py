@@ -64,7 +64,9 @@ def plot_runs(
         draw_curves(axes, groups, x_name, y_name, window)
     for axes in panels[len(y_names) :]:
         axes.set_visible(False)
-    panels[0].legend(frameon=False, fontsize="small")
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns, frameon=False, fontsize="small"
+    )
     if title:
         figure.suptitle(title)
     try:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from matplotlib.figure import Figure
 
 from rlkit.core.errors import UserError
-from rlkit.visualization.plot import draw_curves, main
+from rlkit.visualization.plot import draw_curves, main, plot_runs
 from rlkit.visualization.results import result_rows, write_results
 from rlkit.visualization.runs import find_runs, group_runs, read_progress, smooth
 
@@ -138,3 +138,16 @@ def test_bad_input_gets_one_message_and_exit_code_2(tmp_path, monkeypatch, argum
     assert result.exit_code == 2
     assert message in result.output
     assert not (tmp_path / "curves.png").exists()
+
+
+def test_the_names_of_the_curves_stand_below_the_panels(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **options: drawn.append(figure))
+    for k in range(5):
+        make_run(tmp_path / str(k), [1, 2], kl_lambda=k)
+    plot_runs(group_runs(find_runs([tmp_path])), tmp_path / "curves.png", y_names=[Y, X])
+    figure = drawn[0]
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [f"kl_lambda {k} (n=1)" for k in range(5)]
+    assert legend.get_window_extent().y1 <= min(axes.get_tightbbox().y0 for axes in figure.axes)
