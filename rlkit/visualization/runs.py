@@ -4,7 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from rlkit.core.config import flatten
 from rlkit.core.errors import UserError
+from rlkit.torch.sac.config import PEARLConfig
 
 # What makes two runs the same experiment; num_iterations is left out, so that a longer run of the same kind is one seed more.
 CONFIG_KEYS = (
@@ -26,6 +27,7 @@ CONFIG_KEYS = (
     "algo_params",
 )
 LENGTH_KEY = "algo_params.num_iterations"
+DEFAULTS = {f"algo_params.{key}": value for key, value in asdict(PEARLConfig()).items() if key != "num_iterations"}
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,9 @@ def read_run(path: Path) -> Run:
     config = flatten({key: variant[key] for key in CONFIG_KEYS if key in variant})
     config.pop(LENGTH_KEY, None)
     if variant:
+        config = {**DEFAULTS, **config}  # earlier versions do not name settings that came later
+        if config["algo_params.encoder"] == "mlp" and not config["algo_params.recurrent"]:
+            config.pop("algo_params.embedding_mini_batch_size")  # which this encoder does not read
         mode = variant.get("obs_mode", "state")  # variant.json of earlier versions does not say
         size, frames = variant.get("image_size"), variant.get("image_frames")
         config["obs_mode"] = f"image of {size} px, {frames} frames" if mode == "image" else mode

@@ -140,6 +140,23 @@ def test_bad_input_gets_one_message_and_exit_code_2(tmp_path, monkeypatch, argum
     assert not (tmp_path / "curves.png").exists()
 
 
+def test_a_run_of_an_earlier_version_is_a_seed_of_one_that_names_more_settings(tmp_path):
+    make_run(tmp_path / "earlier", [1], seed=0, embedding_mini_batch_size=64)
+    make_run(tmp_path / "today", [1], seed=1, encoder="mlp", min_sigma=0.0, eval_every=1, embedding_mini_batch_size=0)
+    make_run(tmp_path / "other", [1], seed=1, min_sigma=0.1)
+    groups = group_runs(find_runs([tmp_path]))
+    assert {label: [run.path.name for run in runs] for label, runs in groups.items()} == {
+        "min_sigma 0.0": ["earlier", "today"],
+        "min_sigma 0.1": ["other"],
+    }
+
+
+def test_the_rows_that_an_lstm_learns_from_make_a_difference(tmp_path):
+    for rows in (0, 64):
+        make_run(tmp_path / str(rows), [1], recurrent=True, embedding_mini_batch_size=rows)
+    assert sorted(group_runs(find_runs([tmp_path]))) == ["embedding_mini_batch_size 0", "embedding_mini_batch_size 64"]
+
+
 def test_the_names_of_the_curves_stand_below_the_panels(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **options: drawn.append(figure))
