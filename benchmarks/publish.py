@@ -3,9 +3,10 @@
     python -m benchmarks.publish docs/results/quick-point-robot output/point-robot/<time> ... --title "point-robot, quick"
 
 Run it on the run folders themselves; weights and checkpoints stay behind. Everything on the page is read from the runs, but
-for what the folder's notes.md says, which is put under the figure.
+for what the folder's notes.md says, which is put under the figure, and whether the machine had other work.
 """
 
+import csv
 import json
 import re
 import shutil
@@ -52,8 +53,29 @@ def wall_minutes(run: Run) -> float:
     return float((run.columns["Epoch Time (s)"].sum() + run.columns.get("(Previous) Save Time (s)", np.zeros(1)).sum()) / 60)
 
 
+def meta_test(run_dir: Path) -> list[str]:
+    """What `sim_policy.py` left in a run's folder: the mean return of each trajectory and the picture; nothing without it."""
+    table, lines = run_dir / "sim_policy.csv", list[str]()
+    if table.exists():
+        with table.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        returns = ", ".join(f"{float(row['mean']):.2f} (z from the {row['z']})" for row in rows)
+        lines += ["", f"Meta-test of {run_dir.name} (`sim_policy.py`), mean return by trajectory: {returns}."]
+    if (run_dir / "trajectories.png").exists():
+        lines += ["", f"![trajectories]({run_dir.name}/trajectories.png)"]
+    return lines
+
+
 def page(
-    title: str, runs: Sequence[Run], variants: Sequence[Mapping[str, Any]], table: str, command: str, judged: str, notes: str = ""
+    title: str,
+    runs: Sequence[Run],
+    variants: Sequence[Mapping[str, Any]],
+    *,
+    table: str,
+    command: str,
+    judged: str,
+    notes: str = "",
+    alone: bool = False,
 ) -> str:
     """The text of the folder's README.md."""
     machines = {f"{v['machine']['cpu']}, {v['machine']['cpus']} CPUs, {v['machine']['device']}" for v in variants}
@@ -62,7 +84,7 @@ def page(
     steps = ", ".join(f"{run.columns['Number of train steps total'][-1]:,.0f}" for run in runs)
     counts = sorted({v["util_params"]["torch_threads"] for v in variants})
     threads = "one thread" if counts == [1] else f"{' or '.join(map(str, counts))} threads"
-    pictures = [run.path.name for run in runs if (run.path / "trajectories.png").exists()]
+    others = "" if alone else ", beside other jobs"
     lines = [
         f"# {title}",
         "",
@@ -72,12 +94,12 @@ def page(
         table,
         f"- Command, a seed each: `{command}`; the complete settings are in `<seed>/variant.json`.",
         f"- Page, table and figure: `python -m benchmarks.publish` on the run folders. Judged on `{judged}`.",
-        f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads}, beside other jobs).",
+        f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads}{others}).",
         f"- Machine: {'; '.join(sorted(machines))}.",
         f"- Versions: {'; '.join(sorted(versions))}.",
     ]
-    for name in pictures:
-        lines += ["", f"Meta-test of {name} (`sim_policy.py`):", "", f"![trajectories]({name}/trajectories.png)"]
+    for run in runs:
+        lines += meta_test(run.path)
     return "\n".join(lines) + "\n"
 
 
@@ -90,7 +112,10 @@ def page(
     "--smooth", "window", default=1, show_default=True, type=click.IntRange(min=1), help="Average over the last N iterations."
 )
 @click.option("--command", required=True, help="The command that made the runs, with <seed> for the seed.")
-def main(folder: Path, run_dirs: tuple[Path, ...], title: str, y_names: tuple[str, ...], window: int, command: str) -> None:
+@click.option("--alone", is_flag=True, help="The machine had no other work; otherwise the page says that it had.")
+def main(
+    folder: Path, run_dirs: tuple[Path, ...], title: str, y_names: tuple[str, ...], window: int, command: str, alone: bool
+) -> None:
     """Copy the tables of RUN_DIRS to FOLDER and write its page and figure."""
     try:
         for name, run_dir in folder_names(run_dirs).items():
@@ -104,7 +129,8 @@ def main(folder: Path, run_dirs: tuple[Path, ...], title: str, y_names: tuple[st
         raise click.ClickException(str(error)) from error
     variants = [json.loads((run.path / "variant.json").read_text()) for run in runs]
     table, notes = ((folder / name).read_text() if (folder / name).exists() else "" for name in ("results.md", "notes.md"))
-    (folder / "README.md").write_text(page(title, runs, variants, table=table, command=command, judged=y_names[0], notes=notes))
+    text = page(title, runs, variants, table=table, command=command, judged=y_names[0], notes=notes, alone=alone)
+    (folder / "README.md").write_text(text)
     click.echo(f"wrote {folder / 'README.md'}")
 
 
