@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,10 @@ def meta_test(run_dir: Path) -> list[str]:
     table, lines = run_dir / "sim_policy.csv", list[str]()
     if table.exists():
         with table.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        returns = ", ".join(f"{float(row['mean']):.2f} (z from the {row['z']})" for row in rows)
+            parts = [
+                (z, [f"{float(row['mean']):.2f}" for row in rows]) for z, rows in groupby(csv.DictReader(file), lambda r: r["z"])
+            ]
+        returns = "; ".join(f"z from the {z} {', '.join(values)}" for z, values in parts)
         lines += ["", f"Meta-test of {run_dir.name} (`sim_policy.py`), mean return by trajectory: {returns}."]
     if (run_dir / "trajectories.png").exists():
         lines += ["", f"![trajectories]({run_dir.name}/trajectories.png)"]

@@ -34,7 +34,7 @@ def write_run(folder, seed, kl_lambda=0.1):
 def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_local_path(tmp_path):
     for seed in (1, 2):
         write_run(tmp_path / f"run{seed}", seed)
-    (tmp_path / "run2" / "sim_policy.csv").write_text("trajectory,z,mean\n1,prior,-25.504\n2,posterior,-14\n")
+    (tmp_path / "run2" / "sim_policy.csv").write_text("trajectory,z,mean\n1,prior,-25.504\n2,posterior,-14\n3,posterior,-13\n")
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "notes.md").write_text("They learn.\n")
@@ -44,7 +44,10 @@ def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_loc
     page = (docs / "README.md").read_text()
     assert "| -16.00 |" in page and "| -15.00 |" in page  # mean of -18..-14, and one more
     assert "Wall-clock minutes: 3, 3 (2 threads, beside other jobs)." in page
-    assert "seed2 (`sim_policy.py`), mean return by trajectory: -25.50 (z from the prior), -14.00 (z from the posterior)." in page
+    assert (
+        "seed2 (`sim_policy.py`), mean return by trajectory: z from the prior -25.50; z from the posterior -14.00, -13.00."
+        in page
+    )
     assert "Meta-test of seed1" not in page
     assert "\n\nThey learn.\n\n" in page
     assert str(tmp_path) not in page + "".join((docs / f"seed{s}" / "variant.json").read_text() for s in (1, 2))
