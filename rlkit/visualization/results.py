@@ -28,14 +28,15 @@ def result_rows(groups: Mapping[str, Sequence[Run]], y_name: str) -> list[dict[s
                     "seed": "" if run.seed is None else run.seed,
                     "iterations": len(values),
                     "env steps": "" if steps is None else int(steps[-1]),
-                    f"{y_name}, mean": _mean_of_known(values),
-                    f"{y_name}, last {LAST}": _mean_of_known(values[-LAST:]),
+                    f"{y_name}, mean": mean_of_known(values),
+                    f"{y_name}, last {LAST}": mean_of_known(values[-LAST:]),
                 }
             )
     return rows
 
 
-def _mean_of_known(values: np.ndarray) -> float:
+def mean_of_known(values: np.ndarray) -> float:
+    """Mean of the values that are finite, nan where none is."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else float("nan")
 
