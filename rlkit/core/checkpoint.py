@@ -117,8 +117,8 @@ class Checkpoint:
                 segments[name].append(_Segment({**_record(file), "entries": entries.tolist()}, entries.numpy()))
         content = io.BytesIO()
         torch.save({"state": _plain(state, "state"), "buffers": counters}, content)
-        with NewFile(self.folder / f"state-{number:06d}.pt") as file:
-            file.write(content.getbuffer())
+        with NewFile(self.folder / f"state-{number:06d}.pt") as file, content.getbuffer() as view:
+            file.write(view)
         sync_folder(self.folder)
         manifest = {
             "iteration": iteration,
@@ -229,8 +229,8 @@ def save_weights(run_dir: str | Path, networks: Mapping[str, Mapping[str, Tensor
         path = Path(run_dir) / f"{name}.pth"
         content = io.BytesIO()
         torch.save(_plain(state, name), content)
-        with report_exhaustion(f"cannot write {path}"):
-            replace_file(path, content.getbuffer(), sync=False)
+        with report_exhaustion(f"cannot write {path}"), content.getbuffer() as view:
+            replace_file(path, view, sync=False)
 
 
 def _plain(value: Any, where: str) -> Any:

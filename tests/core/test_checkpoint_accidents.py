@@ -2,9 +2,11 @@
 
 import contextlib
 import errno
+import io
 import os
 import resource
 import shutil
+import types
 from pathlib import Path
 
 import pytest
@@ -168,3 +170,25 @@ def test_a_full_disk_leaves_the_weights_before(tmp_path, monkeypatch):
             save_weights(tmp_path, {"policy": {"w": torch.zeros(3)}})
     assert torch.equal(torch.load(tmp_path / "policy.pth", weights_only=True)["w"], torch.ones(3))
     assert [path.name for path in tmp_path.iterdir()] == ["policy.pth"]
+
+
+@pytest.mark.parametrize("what", ["state", "weights"])
+def test_a_failed_write_leaves_no_view_of_the_content_alive(tmp_path, monkeypatch, what):
+    """A view that outlives its BytesIO crashes Python 3.12.1 and raises BufferError somewhere else on 3.13.0."""
+    contents = []
+
+    class Content(io.BytesIO):
+        def __init__(self):
+            super().__init__()
+            contents.append(self)
+
+    monkeypatch.setattr(checkpoint_module, "io", types.SimpleNamespace(BytesIO=Content))
+    count_and_fail(monkeypatch, WRITES, 0, lambda: OSError(errno.ENOSPC, "No space left on device"), stay_dead=False)
+    with pytest.raises(ResourceError) as raised:  # whose traceback keeps the arguments of the write alive
+        if what == "state":
+            Checkpoint(tmp_path).save(0, {}, {})
+        else:
+            save_weights(tmp_path, {"policy": {"w": torch.ones(3)}})
+    (content,) = contents
+    content.close()  # BufferError while a view of it is alive
+    assert raised.value.__cause__ is not None
