@@ -7,14 +7,33 @@ import click
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("config", required=False, type=click.Path(path_type=Path))
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of all random numbers but the task set's.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="Seed of all random numbers but the task set's."
+)
 @click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="Train on GPU N.")
 @click.option("--cpu", is_flag=True, help="Train on the CPU.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: algo_params.batch_size=64.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN_DIR", help="Go on with the run in this folder.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting: algo_params.batch_size=64.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN_DIR",
+    help="Go on with the run in this folder.",
+)
 @click.option("--debug", is_flag=True, help="A smoke run of a minute, in output/<env>/debug.")
-@click.option("--docker", is_flag=True, hidden=True, help="Accepted as oyster does, without effect.")
-@click.option("--print-config", is_flag=True, help="Print the complete configuration and what the run needs; run nothing.")
+@click.option(
+    "--docker", is_flag=True, hidden=True, help="Accepted as oyster does, without effect."
+)
+@click.option(
+    "--print-config",
+    is_flag=True,
+    help="Print the complete configuration and what the run needs; run nothing.",
+)
 def main(
     config: Path | None,
     seed: int | None,
@@ -40,7 +59,9 @@ def main(
     changes += ["util_params.use_gpu=false"] if cpu else []
     changes += ["util_params.debug=true"] if debug else []
 
-    from rlkit.launchers.command import launch  # imported here, so that --help and typing errors are answered at once
+    from rlkit.launchers.command import (
+        launch,
+    )  # imported here, so that --help and typing errors are answered at once
 
     launch(config, changes, resume, print_config)
 

@@ -44,7 +44,13 @@ class Simulation:
 
 
 def simulate(
-    config: ExperimentConfig, run_dir: Path, *, num_trajs: int, deterministic: bool = True, record: bool = False, seed: int = 0
+    config: ExperimentConfig,
+    run_dir: Path,
+    *,
+    num_trajs: int,
+    deterministic: bool = True,
+    record: bool = False,
+    seed: int = 0,
 ) -> Simulation:
     """Evaluate the weights of a run folder on the run's held-out tasks.
 
@@ -64,11 +70,15 @@ def simulate(
     except ValueError as error:
         raise UserError(f"{run_dir}: {error}") from error
     if record and hasattr(env, "simulation"):
-        from rlkit.visualization.video import FilmedEnv  # imports mujoco and imageio, so only when asked
+        from rlkit.visualization.video import (
+            FilmedEnv,
+        )  # imports mujoco and imageio, so only when asked
 
         env = cast(MetaEnv, FilmedEnv(env))
     networks = build_networks(config, env, torch.Generator())
-    load_weights(run_dir, {name: network for name, network in networks.named().items() if name in ACTING})
+    load_weights(
+        run_dir, {name: network for name, network in networks.named().items() if name in ACTING}
+    )
     task_ids = list(range(len(env.tasks) - config.n_eval_tasks, len(env.tasks)))
     evaluated = evaluate_adaptation(
         env,
@@ -81,7 +91,9 @@ def simulate(
         deterministic=deterministic,
         num_stochastic=algo.num_exp_traj_eval if algo.eval_exploration == "stochastic" else 0,
     )
-    trajectories = evaluated.trajectories[:num_trajs]  # where episodes end early, there are more than were asked for
+    trajectories = evaluated.trajectories[
+        :num_trajs
+    ]  # where episodes end early, there are more than were asked for
     adaptation = Adaptation(len(task_ids), 1, trajectories)
     rows = adaptation_rows(adaptation, task_ids, algo.num_exp_traj_eval, sparse=algo.sparse_rewards)
     return Simulation(env, task_ids, trajectories, rows)
@@ -104,7 +116,9 @@ def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
 
 def in_the_plane(env: MetaEnv) -> bool:
     """Whether a task is a place in the plane and trajectories run there, so that they can be drawn."""
-    return env.task_dim == 2 and (env.obs_dim == 2 or (env.obs_dim != env.recorded_dim and env.outcome_dim == 2))
+    return env.task_dim == 2 and (
+        env.obs_dim == 2 or (env.obs_dim != env.recorded_dim and env.outcome_dim == 2)
+    )
 
 
 def positions(env: MetaEnv, paths: Paths) -> Paths:
@@ -121,7 +135,11 @@ def film(simulation: Simulation, config: ExperimentConfig, path: Path, quality: 
     def captions(index: int, n: int) -> Sequence[str]:
         explores = n < config.algo_params.num_exp_traj_eval
         plural = "y" if n == 1 else "ies"
-        what = "exploration, z ~ prior" if explores else f"adapted, z ~ posterior of {n} trajector{plural}"
+        what = (
+            "exploration, z ~ prior"
+            if explores
+            else f"adapted, z ~ posterior of {n} trajector{plural}"
+        )
         return [
             f"{config.env_name}, task {task_ids[index]}: {env.describe_task(task_ids[index])}",
             f"trajectory {n + 1} of {num_trajs}: {what}",
@@ -129,21 +147,49 @@ def film(simulation: Simulation, config: ExperimentConfig, path: Path, quality: 
 
     filmed = np.unique(np.linspace(0, len(task_ids) - 1, FILMED_TASKS).round().astype(int)).tolist()
     cast(Any, env).film(
-        path, task_ids, filmed, simulation.trajectories, captions, sparse=config.algo_params.sparse_rewards, quality=quality
+        path,
+        task_ids,
+        filmed,
+        simulation.trajectories,
+        captions,
+        sparse=config.algo_params.sparse_rewards,
+        quality=quality,
     )
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[CONFIG] RUN_DIR")
-@click.option("--num_trajs", type=click.IntRange(min=1), help="Trajectories per task; default: num_exp_traj_eval + 2.")
-@click.option("--deterministic/--stochastic", default=True, show_default=True, help="Act with the policy's mean, or sample.")
-@click.option("--video", is_flag=True, help="Film three held-out tasks to RUN_DIR/video.mp4 (MuJoCo tasks).")
 @click.option(
-    "--quality", type=click.Choice(["fast", "high"]), default="fast", show_default=True, help="Of the film; high has shadows."
+    "--num_trajs",
+    type=click.IntRange(min=1),
+    help="Trajectories per task; default: num_exp_traj_eval + 2.",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of the evaluation; default: the run's own.")
+@click.option(
+    "--deterministic/--stochastic",
+    default=True,
+    show_default=True,
+    help="Act with the policy's mean, or sample.",
+)
+@click.option(
+    "--video", is_flag=True, help="Film three held-out tasks to RUN_DIR/video.mp4 (MuJoCo tasks)."
+)
+@click.option(
+    "--quality",
+    type=click.Choice(["fast", "high"]),
+    default="fast",
+    show_default=True,
+    help="Of the film; high has shadows.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="Seed of the evaluation; default: the run's own."
+)
 def main(
-    paths: tuple[Path, ...], num_trajs: int | None, deterministic: bool, video: bool, quality: str, seed: int | None
+    paths: tuple[Path, ...],
+    num_trajs: int | None,
+    deterministic: bool,
+    video: bool,
+    quality: str,
+    seed: int | None,
 ) -> None:
     """Evaluate the policy in RUN_DIR on the run's held-out tasks: return of the first trajectory, the second, and so on.
 
@@ -155,7 +201,10 @@ def main(
     with exit_codes():
         config, differences = read_run_config(run_dir, paths[0] if len(paths) == 2 else None)
         if differences:
-            click.echo(f"{paths[0]} differs from the run, whose settings are used: {'; '.join(differences)}", err=True)
+            click.echo(
+                f"{paths[0]} differs from the run, whose settings are used: {'; '.join(differences)}",
+                err=True,
+            )
         simulation = simulate(
             config,
             run_dir,

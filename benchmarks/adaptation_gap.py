@@ -47,10 +47,15 @@ class Trials:
 
     def explore(self, deterministic: bool) -> Tensor:
         """Ten trajectories of every lane with z from the prior, as context rows [lanes, 10, horizon, context_dim]."""
-        trajectories = [self._sample(self.generators("exploration", n), None, deterministic) for n in range(max(TRAJECTORIES))]
+        trajectories = [
+            self._sample(self.generators("exploration", n), None, deterministic)
+            for n in range(max(TRAJECTORIES))
+        ]
         whole = Paths.concatenate(trajectories)
         if not whole.mask.all():
-            raise UserError(f"{self.run.config.env_name}: trajectories end early; this measurement needs whole ones")
+            raise UserError(
+                f"{self.run.config.env_name}: trajectories end early; this measurement needs whole ones"
+            )
         rows = self.run.experiment.agent.context_of_paths(whole)
         return rows.reshape(len(trajectories), len(self.lanes), *rows.shape[1:]).transpose(0, 1)
 
@@ -71,7 +76,9 @@ class Trials:
             num_runs=self.runs,
             num_steps=(1 + max(TRAJECTORIES)) * self.algo.max_path_length,
             max_path_length=self.algo.max_path_length,
-            streams=lambda index, k, n: stream(self.seed, "gap on-line", self.task_ids[index], k, n),
+            streams=lambda index, k, n: stream(
+                self.seed, "gap on-line", self.task_ids[index], k, n
+            ),
             deterministic=self.algo.eval_deterministic,
         )
         return adaptation.returns(self.algo.sparse_rewards)
@@ -85,28 +92,52 @@ class Trials:
 
     def _sample(self, generators, contexts, deterministic: bool) -> Paths:
         sampler = self.run.experiment.algorithm.sampler
-        return sampler.obtain_samples([task_id for task_id, _ in self.lanes], generators, contexts, deterministic=deterministic)
+        return sampler.obtain_samples(
+            [task_id for task_id, _ in self.lanes],
+            generators,
+            contexts,
+            deterministic=deterministic,
+        )
 
 
-def drawn_rows(pool: Tensor, num_rows: int, generators: Sequence[np.random.Generator]) -> list[Tensor]:
+def drawn_rows(
+    pool: Tensor, num_rows: int, generators: Sequence[np.random.Generator]
+) -> list[Tensor]:
     """Draw from each lane's rows [lanes, n, context_dim], uniformly with replacement."""
-    return [rows[g.integers(len(rows), size=num_rows)] for rows, g in zip(pool, generators, strict=True)]
+    return [
+        rows[g.integers(len(rows), size=num_rows)] for rows, g in zip(pool, generators, strict=True)
+    ]
 
 
-def measure(run: TrainedRun, split: str, runs: int, seed: int, tell: Callable[[Cell], None]) -> list[Cell]:
+def measure(
+    run: TrainedRun, split: str, runs: int, seed: int, tell: Callable[[Cell], None]
+) -> list[Cell]:
     """Fill the table for one set of tasks, each with so many contexts of every kind."""
     trials = Trials(run, split, runs, seed)
     algo, agent = run.config.algo_params, run.experiment.agent
     cells: list[Cell] = []
 
-    def add(context: str, exploration: str, trajectories: int, rows: int, returns: np.ndarray, contexts=None) -> None:
+    def add(
+        context: str,
+        exploration: str,
+        trajectories: int,
+        rows: int,
+        returns: np.ndarray,
+        contexts=None,
+    ) -> None:
         belief = (math.nan, math.nan) if contexts is None else trials.belief(contexts)
         numbers = float(returns.mean()), *standard_errors(returns), *belief
-        cells.append(Cell(split, context, exploration, trajectories, rows, *numbers, *returns.shape))
+        cells.append(
+            Cell(split, context, exploration, trajectories, rows, *numbers, *returns.shape)
+        )
         tell(cells[-1])
 
-    def judge(context: str, exploration: str, trajectories: int, contexts: Sequence[Tensor]) -> None:
-        add(context, exploration, trajectories, len(contexts[0]), trials.returns(contexts), contexts)
+    def judge(
+        context: str, exploration: str, trajectories: int, contexts: Sequence[Tensor]
+    ) -> None:
+        add(
+            context, exploration, trajectories, len(contexts[0]), trials.returns(contexts), contexts
+        )
 
     add("prior", "", 0, 0, trials.returns(None))
     if split == "train":
@@ -122,7 +153,12 @@ def measure(run: TrainedRun, split: str, runs: int, seed: int, tell: Callable[[C
         for number in TRAJECTORIES:
             pool = explored[:, :number].flatten(1, 2)
             for rows in ROWS:
-                judge("drawn", exploration, number, drawn_rows(pool, rows, trials.generators("rows", number, rows)))
+                judge(
+                    "drawn",
+                    exploration,
+                    number,
+                    drawn_rows(pool, rows, trials.generators("rows", number, rows)),
+                )
             judge("whole", exploration, number, list(pool))
     return cells
 
@@ -130,20 +166,34 @@ def measure(run: TrainedRun, split: str, runs: int, seed: int, tell: Callable[[C
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of contexts and trajectories.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Of contexts and trajectories.",
+)
 def main(run_dir: Path, folder: Path, seed: int) -> None:
     """Measure the trained run RUN_DIR (with its checkpoint) and write gap.csv, gap.md and gap.png to FOLDER."""
 
     def tell(line: Cell) -> None:
-        what = f"{line.context} {line.exploration} {line.trajectories} trajectories, {line.rows} rows"
-        click.echo(f"{line.tasks}: {what}: {line.mean:.2f} ± {line.error:.2f} ({line.error_tasks:.2f} over tasks)")
+        what = (
+            f"{line.context} {line.exploration} {line.trajectories} trajectories, {line.rows} rows"
+        )
+        click.echo(
+            f"{line.tasks}: {what}: {line.mean:.2f} ± {line.error:.2f} ({line.error_tasks:.2f} over tasks)"
+        )
 
     with exit_codes():
         torch.set_num_threads(1)  # the products are small
         run = load_trained(run_dir, num_fresh_tasks=FRESH_TASKS, with_state=True)
         if run.experiment.agent.context_encoder.needs_sequences:
-            raise UserError(f"{run_dir}: its encoder reads whole episodes; contexts of drawn rows mean nothing to it")
-        cells = [line for split, runs in RUNS.items() for line in measure(run, split, runs, seed, tell)]
+            raise UserError(
+                f"{run_dir}: its encoder reads whole episodes; contexts of drawn rows mean nothing to it"
+            )
+        cells = [
+            line for split, runs in RUNS.items() for line in measure(run, split, runs, seed, tell)
+        ]
         folder.mkdir(parents=True, exist_ok=True)
         write_cells(folder / "gap.csv", cells)
         (folder / "gap.md").write_text(markdown(cells))

@@ -33,7 +33,9 @@ SPEEDS = (0.25, 0.5, 1.0, 2.0)  # m/s
 def fresh_agent(env: Any, seed: int):
     """The untrained agent of configs/ant-goal.json: what collects the initial pool."""
     config = load_config("configs/ant-goal.json", ["util_params.matmul=default"])
-    networks = build_networks(config, env, torch.Generator().manual_seed(torch_seed(seed, "networks")))
+    networks = build_networks(
+        config, env, torch.Generator().manual_seed(torch_seed(seed, "networks"))
+    )
     return build_agent(config, networks)
 
 
@@ -55,7 +57,9 @@ def trajectories(behaviour: str, episodes: int, seed: int, **env_params: Any) ->
 
 def goals(seed: int) -> np.ndarray:
     """Goals of the task distribution, [NUM_GOALS, 2]."""
-    return np.asarray(make_env("ant-goal", n_tasks=NUM_GOALS, task_seed=seed).tasks, dtype=np.float64)
+    return np.asarray(
+        make_env("ant-goal", n_tasks=NUM_GOALS, task_seed=seed).tasks, dtype=np.float64
+    )
 
 
 def crossed(places: np.ndarray, targets: np.ndarray) -> float:
@@ -65,7 +69,9 @@ def crossed(places: np.ndarray, targets: np.ndarray) -> float:
     """
     i = 2 * np.arange(len(targets)) % (len(places) // 2 * 2)
     pair = np.concatenate([places[i], places[i + 1]], axis=1)
-    return float((pair * np.sign(targets)[:, None] > np.abs(targets)[:, None]).any(axis=(1, 2)).mean())
+    return float(
+        (pair * np.sign(targets)[:, None] > np.abs(targets)[:, None]).any(axis=(1, 2)).mean()
+    )
 
 
 def behaviour_lines(episodes: int, seed: int) -> Iterator[str]:
@@ -81,7 +87,10 @@ def behaviour_lines(episodes: int, seed: int) -> Iterator[str]:
         paths = trajectories(behaviour, episodes, seed, **env_params)
         places, height = paths.outcomes[..., :2], paths.obs[:, 1:, 2]
         reach = np.linalg.norm(places, axis=-1).max(axis=1)
-        control, contact = CONTROL_COST * paths.outcomes[..., 2], CONTACT_COST * paths.outcomes[..., 3]
+        control, contact = (
+            CONTROL_COST * paths.outcomes[..., 2],
+            CONTACT_COST * paths.outcomes[..., 3],
+        )
         forces = paths.obs[..., 29:]
         numbers = [
             *(f"{np.quantile(reach, q):.2f}" for q in (0.1, 0.5, 0.9)),
@@ -100,23 +109,35 @@ def ideal_lines(seed: int) -> Iterator[str]:
     for speed in (0.0, *SPEEDS):
         returns = []
         for place in places.values():
-            share = np.minimum(1, speed * DT * np.arange(1, HORIZON + 1) / np.linalg.norm(place, axis=1)[:, None])
+            share = np.minimum(
+                1, speed * DT * np.arange(1, HORIZON + 1) / np.linalg.norm(place, axis=1)[:, None]
+            )
             missing = np.abs(share[..., None] * place[:, None] - targets[:, None]).sum(axis=-1)
             returns.append(f"{-missing.sum(axis=1).mean():.0f}")
         yield f"| {speed:g} | {' | '.join(returns)} |"
 
 
 @click.command()
-@click.option("--episodes", default=128, show_default=True, type=click.IntRange(min=2), help="Of each behaviour.")
+@click.option(
+    "--episodes",
+    default=128,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Of each behaviour.",
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 def main(episodes: int, seed: int) -> None:
     """Print the two tables of docs/results/ant-goal-notes.md."""
     torch.set_num_threads(1)
-    click.echo("| behaviour | gear | reach, 10% [m] | 50% | 90% | crossed | fallen | control | contact | forces not 0 | at ±1 |")
+    click.echo(
+        "| behaviour | gear | reach, 10% [m] | 50% | 90% | crossed | fallen | control | contact | forces not 0 | at ±1 |"
+    )
     click.echo("|---|---|---|---|---|---|---|---|---|---|---|")
     for line in behaviour_lines(episodes, seed):
         click.echo(line)
-    click.echo("\n| speed [m/s] | straight to the goal | straight to the middle of what the start tells |\n|---|---|---|")
+    click.echo(
+        "\n| speed [m/s] | straight to the goal | straight to the middle of what the start tells |\n|---|---|---|"
+    )
     for line in ideal_lines(seed):
         click.echo(line)
 

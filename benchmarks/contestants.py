@@ -34,7 +34,9 @@ class OurLanes:
         self._generators = [np.random.default_rng((seed, lane)) for lane in range(num_envs)]
         self.env.reset(self._generators)
         # As if the lanes had begun at different times, so that not all end at once.
-        self._age = np.random.default_rng(seed).integers(min(HORIZON, self.env.max_episode_steps), size=num_envs)
+        self._age = np.random.default_rng(seed).integers(
+            min(HORIZON, self.env.max_episode_steps), size=num_envs
+        )
         self._simulation = getattr(self.env, "simulation", None)
         self.starts: Starts = []
         self.given: list[tuple[np.ndarray, np.ndarray]] = []
@@ -61,7 +63,9 @@ class OurLanes:
                 self.env.reset([self._generators[lane] for lane in ended], ended)
                 self._age[ended] = 0
                 if self._simulation is not None:
-                    self.starts.append((step, ended, self._simulation.qpos[ended], self._simulation.qvel[ended]))
+                    self.starts.append(
+                        (step, ended, self._simulation.qpos[ended], self._simulation.qvel[ended])
+                    )
 
     def worker_cpu_seconds(self) -> float:
         return 0.0
@@ -83,7 +87,10 @@ class BareMujoco:
         self._models = [env.simulation.lane_model(lane) for lane in range(env.num_envs)]
         self._data = [mujoco.MjData(model) for model in self._models]
         self._ctrl = [data.ctrl for data in self._data]
-        self._low, self._half_width = env.env.action_low, 0.5 * (env.env.action_high - env.env.action_low)
+        self._low, self._half_width = (
+            env.env.action_low,
+            0.5 * (env.env.action_high - env.env.action_low),
+        )
         for lane in range(env.num_envs):
             self._start(lane, env.simulation.qpos[lane], env.simulation.qvel[lane])
 
@@ -114,7 +121,9 @@ class BareMujoco:
     def difference(self) -> float:
         """Largest difference between these states and those of our lanes."""
         qpos = self._ours.env.simulation.qpos
-        return max(float(np.abs(data.qpos - qpos[lane]).max()) for lane, data in enumerate(self._data))
+        return max(
+            float(np.abs(data.qpos - qpos[lane]).max()) for lane, data in enumerate(self._data)
+        )
 
     def worker_cpu_seconds(self) -> float:
         return 0.0
@@ -135,13 +144,22 @@ class GymnasiumLanes:
 
     def __init__(self, env_id: str, num_envs: int, kind: str, seed: int) -> None:
         def make() -> gymnasium.Env:
-            mujoco.set_mju_user_warning(_ignore)  # the cheetah's model file has a deprecated attribute
+            mujoco.set_mju_user_warning(
+                _ignore
+            )  # the cheetah's model file has a deprecated attribute
             return CpuTime(gymnasium.make(env_id, max_episode_steps=HORIZON))
 
-        vector_class = {"Sync": gymnasium.vector.SyncVectorEnv, "Async": gymnasium.vector.AsyncVectorEnv}[kind]
+        vector_class = {
+            "Sync": gymnasium.vector.SyncVectorEnv,
+            "Async": gymnasium.vector.AsyncVectorEnv,
+        }[kind]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about fork beside threads, which the workers do not touch
-            self._env = vector_class([make] * num_envs, autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP)
+            warnings.simplefilter(
+                "ignore"
+            )  # about fork beside threads, which the workers do not touch
+            self._env = vector_class(
+                [make] * num_envs, autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP
+            )
         self._has_workers = kind == "Async"
         self._env.reset(seed=seed)
         self._high = self._env.single_action_space.high
@@ -158,7 +176,9 @@ class GymnasiumLanes:
         self._env.close()
 
 
-def timed(contestant: OurLanes | BareMujoco | GymnasiumLanes, actions: np.ndarray) -> tuple[float, float]:
+def timed(
+    contestant: OurLanes | BareMujoco | GymnasiumLanes, actions: np.ndarray
+) -> tuple[float, float]:
     """Run, and measure CPU seconds of all processes and wall-clock seconds, both per step of one lane."""
     workers = contestant.worker_cpu_seconds()
     wall, cpu = time.perf_counter(), time.process_time()

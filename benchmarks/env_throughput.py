@@ -44,8 +44,12 @@ NEAREST = {
     "sawyer-reach": "Pusher-v5",
 }
 WARM_UP = 20  # steps of every lane before anything is timed
-GYMNASIUM_EVERY = 4  # gymnasium has a turn in every fourth repeat only: its workers take most of the time
-Times = dict[str, list[tuple[float, float]]]  # contestant -> per repeat CPU and wall-clock seconds per environment step
+GYMNASIUM_EVERY = (
+    4  # gymnasium has a turn in every fourth repeat only: its workers take most of the time
+)
+Times = dict[
+    str, list[tuple[float, float]]
+]  # contestant -> per repeat CPU and wall-clock seconds per environment step
 
 
 def measure(task: str, lanes: int, repeats: int, seconds: float, seed: int = 0) -> Times:
@@ -84,11 +88,15 @@ def measure(task: str, lanes: int, repeats: int, seconds: float, seed: int = 0) 
     for contestant in contestants.values():
         contestant.close()
     if difference > 0:
-        raise RuntimeError(f"{task}: MuJoCo alone is {difference} away from our lanes, so the two did not do the same work")
+        raise RuntimeError(
+            f"{task}: MuJoCo alone is {difference} away from our lanes, so the two did not do the same work"
+        )
     return times
 
 
-def scale(task: str, lanes: int, threads: Sequence[int], repeats: int, seconds: float, seed: int = 0) -> Times:
+def scale(
+    task: str, lanes: int, threads: Sequence[int], repeats: int, seconds: float, seed: int = 0
+) -> Times:
     """Time our lanes on different numbers of threads, in turns long enough for the system to spread the threads over cores.
 
     Args:
@@ -132,17 +140,37 @@ def speedup(times: Times, ours: str, other: str) -> float:
     return statistics.median(theirs / own for (own, _), (theirs, _) in pairs)
 
 
-def tables(measured: dict[tuple[str, int], Times], scaled: dict[tuple[str, int], Times], threads: Sequence[int]) -> list[Table]:
+def tables(
+    measured: dict[tuple[str, int], Times],
+    scaled: dict[tuple[str, int], Times],
+    threads: Sequence[int],
+) -> list[Table]:
     """Arrange the medians for the page."""
     shares = Table(
         "Steps per CPU second, and our share of the limit",
         ["task", "lanes"],
-        [Value("ours"), Value("bare"), Value("ours / bare", 2), Value("Sync"), Value("Async"), Value("ours / Sync", 1)]
+        [
+            Value("ours"),
+            Value("bare"),
+            Value("ours / bare", 2),
+            Value("Sync"),
+            Value("Async"),
+            Value("ours / Sync", 1),
+        ]
         + [Value("ours / Async", 1)],
         [
             [task, lanes, rate(times, "ours")]
-            + ([rate(times, "bare"), speedup(times, "ours", "bare")] if "bare" in times else [None, None])
-            + [rate(times, "Sync"), rate(times, "Async"), speedup(times, "ours", "Sync"), speedup(times, "ours", "Async")]
+            + (
+                [rate(times, "bare"), speedup(times, "ours", "bare")]
+                if "bare" in times
+                else [None, None]
+            )
+            + [
+                rate(times, "Sync"),
+                rate(times, "Async"),
+                speedup(times, "ours", "Sync"),
+                speedup(times, "ours", "Async"),
+            ]
             for (task, lanes), times in measured.items()
         ],
         "Ours on one thread. Per CPU second, wherever it is spent: the speed per core.",
@@ -191,26 +219,46 @@ def names(context: click.Context, parameter: click.Parameter, text: str) -> list
 
 
 @click.command()
-@click.option("--tasks", default=",".join(runnable(NEAREST)), callback=names, help="Task distributions.")
+@click.option(
+    "--tasks", default=",".join(runnable(NEAREST)), callback=names, help="Task distributions."
+)
 @click.option("--lanes", default="1,5,16,64,128", callback=numbers, help="Numbers of lanes.")
 @click.option("--threads", default="1,2", callback=numbers, help="Numbers of threads of our lanes.")
-@click.option("--repeats", default=20, type=click.IntRange(min=GYMNASIUM_EVERY), help="Turns of each.")
-@click.option("--seconds", default=0.03, type=click.FloatRange(min=0.0, min_open=True), help="Length of one turn of ours.")
+@click.option(
+    "--repeats", default=20, type=click.IntRange(min=GYMNASIUM_EVERY), help="Turns of each."
+)
+@click.option(
+    "--seconds",
+    default=0.03,
+    type=click.FloatRange(min=0.0, min_open=True),
+    help="Length of one turn of ours.",
+)
 @click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
-def main(tasks: list[str], lanes: list[int], threads: list[int], repeats: int, seconds: float, write: bool) -> None:
+def main(
+    tasks: list[str],
+    lanes: list[int],
+    threads: list[int],
+    repeats: int,
+    seconds: float,
+    write: bool,
+) -> None:
     """Measure environment steps per second."""
     measured: dict[tuple[str, int], Times] = {}
     scaled: dict[tuple[str, int], Times] = {}
     with Watch() as watch:
         for task, number in ((task, number) for task in tasks for number in lanes):
             times = measured[task, number] = measure(task, number, repeats, seconds)
-            more = scaled[task, number] = scale(task, number, threads, max(1, repeats // 4), 8 * seconds)
+            more = scaled[task, number] = scale(
+                task, number, threads, max(1, repeats // 4), 8 * seconds
+            )
             shown = [f"{name} {rate(times, name):,.0f}" for name in times]
             shown += [f"{name} {best(more, name)[0]:,.0f}" for name in more]
             click.echo(f"{task}, {number} lanes: {', '.join(shown)}")
     if write:
         command = f"python -m benchmarks.env_throughput --threads {','.join(map(str, threads))} --repeats {repeats}"
-        click.echo(f"wrote {write_result('env_throughput', tables(measured, scaled, threads), watch, command=command)}")
+        click.echo(
+            f"wrote {write_result('env_throughput', tables(measured, scaled, threads), watch, command=command)}"
+        )
 
 
 if __name__ == "__main__":

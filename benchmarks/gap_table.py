@@ -57,7 +57,10 @@ def write_cells(path: Path, cells: Sequence[Cell]) -> None:
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(asdict(cells[0])), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(c).items()} for c in cells)
+        writer.writerows(
+            {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(c).items()}
+            for c in cells
+        )
 
 
 def markdown(cells: Sequence[Cell]) -> str:
@@ -68,15 +71,23 @@ def markdown(cells: Sequence[Cell]) -> str:
         "|---|---|---|---|" + "---|" * len(splits),
     ]
     order = {"prior": 0, "drawn": 1, "whole": 2, "buffer": 3, "on-line": 4}
-    kinds = sorted({(order[c.context], c.exploration, c.trajectories, c.rows, c.context) for c in cells})
+    kinds = sorted(
+        {(order[c.context], c.exploration, c.trajectories, c.rows, c.context) for c in cells}
+    )
     for _, exploration, trajectories, rows, context in kinds:
         found = {
             c.tasks: c
             for c in cells
-            if (c.context, c.exploration, c.trajectories, c.rows) == (context, exploration, trajectories, rows)
+            if (c.context, c.exploration, c.trajectories, c.rows)
+            == (context, exploration, trajectories, rows)
         }
-        values = [f"{found[split].mean:.2f} ± {found[split].error:.2f}" if split in found else "–" for split in splits]
-        lines.append(f"| {context} | {trajectories} | {rows} | {exploration} | {' | '.join(values)} |")
+        values = [
+            f"{found[split].mean:.2f} ± {found[split].error:.2f}" if split in found else "–"
+            for split in splits
+        ]
+        lines.append(
+            f"| {context} | {trajectories} | {rows} | {exploration} | {' | '.join(values)} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -87,10 +98,23 @@ def draw_gap(cells: Sequence[Cell], path: Path) -> None:
     panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
     for axes, split in zip(panels, splits, strict=True):
         _draw_panel(axes, [c for c in cells if c.tasks == split])
-        axes.set_title(f"{HEADINGS[split]} ({next(c.num_tasks for c in cells if c.tasks == split)})", fontsize="medium")
+        axes.set_title(
+            f"{HEADINGS[split]} ({next(c.num_tasks for c in cells if c.tasks == split)})",
+            fontsize="medium",
+        )
     panels[0].set_ylabel("return of the next trajectory")
-    handles = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside right center", frameon=False, fontsize="small")
+    handles = {
+        label: handle
+        for axes in panels
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside right center",
+        frameon=False,
+        fontsize="small",
+    )
     figure.savefig(path, dpi=130)
 
 
@@ -100,15 +124,27 @@ def _draw_panel(axes: Axes, cells: Sequence[Cell]) -> None:
     row_counts = sorted({c.rows for c in drawn})
     for color, rows in zip(("tab:orange", "tab:red", "tab:purple"), row_counts, strict=False):
         for exploration, style in (("deterministic", "--"), ("stochastic", "-")):
-            line = sorted((c.trajectories, c.mean, c.error) for c in drawn if (c.rows, c.exploration) == (rows, exploration))
+            line = sorted(
+                (c.trajectories, c.mean, c.error)
+                for c in drawn
+                if (c.rows, c.exploration) == (rows, exploration)
+            )
             places = [numbers.index(number) for number, _, _ in line]
             axes.errorbar(
                 places, [v for _, v, _ in line], [e for _, _, e in line], color=color, linestyle=style, linewidth=1.3,
                 elinewidth=0.8, capsize=2, label=f"{rows} rows, {exploration}",
             )  # fmt: skip
     online = [c for c in cells if c.context == "on-line"]
-    axes.plot([numbers.index(c.trajectories) for c in online], [c.mean for c in online], "kx", label="on-line (the evaluation)")
-    for context, color, label in (("buffer", "tab:green", "encoder buffer of the run"), ("prior", "0.6", "z from the prior")):
+    axes.plot(
+        [numbers.index(c.trajectories) for c in online],
+        [c.mean for c in online],
+        "kx",
+        label="on-line (the evaluation)",
+    )
+    for context, color, label in (
+        ("buffer", "tab:green", "encoder buffer of the run"),
+        ("prior", "0.6", "z from the prior"),
+    ):
         for c in cells:
             if c.context == context:
                 axes.axhline(c.mean, color=color, linewidth=1.0, linestyle=":", label=label)

@@ -35,9 +35,13 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "hfr"
 TRAJECTORIES = 3  # of each task in the buffers
 
 
-def random_paths(env: MetaEnv, task_ids: np.ndarray, horizon: int, generator: np.random.Generator) -> Paths:
+def random_paths(
+    env: MetaEnv, task_ids: np.ndarray, horizon: int, generator: np.random.Generator
+) -> Paths:
     """Trajectories of full length with standard normal observations, actions, rewards and outcomes."""
-    paths = Paths.empty(len(task_ids), horizon, env.obs_dim, env.act_dim, env.outcome_dim, dtype=env.dtype)
+    paths = Paths.empty(
+        len(task_ids), horizon, env.obs_dim, env.act_dim, env.outcome_dim, dtype=env.dtype
+    )
     paths.lengths[:], paths.task_ids[:] = horizon, task_ids
     for array in (paths.obs, paths.actions, paths.rewards, paths.outcomes):
         array[:] = generator.standard_normal(array.shape)
@@ -52,8 +56,12 @@ def measure(config: Any, repeats: int) -> tuple[float, float, float]:
     with closing(env):
         tasks = np.repeat(np.arange(config.n_train_tasks), TRAJECTORIES)
         for buffer in algorithm.buffers.values():
-            buffer.add_paths(tasks, random_paths(env, tasks, config.algo_params.max_path_length, generator))
-        path = random_paths(env, np.zeros(1, np.int64), config.algo_params.max_path_length, generator)
+            buffer.add_paths(
+                tasks, random_paths(env, tasks, config.algo_params.max_path_length, generator)
+            )
+        path = random_paths(
+            env, np.zeros(1, np.int64), config.algo_params.max_path_length, generator
+        )
         foresight = relabeler.method.foresight
 
         def step() -> None:
@@ -84,7 +92,12 @@ def in_turns(parts: tuple[Callable[[], None], ...], repeats: int) -> Any:
 
 def row_of(name: str, threads: int, repeats: int) -> list[Any]:
     """A line of the table: the three parts, the trajectories judged per iteration, and what relabeling adds to training."""
-    settings = ["seed=0", f"util_params.torch_threads={threads}", "util_params.physics_threads=1", "util_params.num_envs=1"]
+    settings = [
+        "seed=0",
+        f"util_params.torch_threads={threads}",
+        "util_params.physics_threads=1",
+        "util_params.num_envs=1",
+    ]
     config = load_config(CONFIGS / f"{name}.json", settings)
     samples = config.algo_params.num_partition_samples  # type: ignore[attr-defined]
     one_context = replace(config, algo_params=replace(config.algo_params, num_partition_samples=1))
@@ -99,12 +112,19 @@ def row_of(name: str, threads: int, repeats: int) -> list[Any]:
 @click.option("--tasks", default=None, help="Names of files in configs/hfr; all unless told.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(min=1))
-@click.option("--write/--no-write", default=True, show_default=True, help="Keep the figures in benchmarks/results.")
+@click.option(
+    "--write/--no-write",
+    default=True,
+    show_default=True,
+    help="Keep the figures in benchmarks/results.",
+)
 def main(tasks: str | None, threads: int, repeats: int, write: bool) -> None:
     """Measure what relabeling costs; see the module's own text."""
     rows = []
     with Watch() as watch, torch_threads(1):
-        for name in tasks.split(",") if tasks else sorted(path.stem for path in CONFIGS.glob("*.json")):
+        for name in (
+            tasks.split(",") if tasks else sorted(path.stem for path in CONFIGS.glob("*.json"))
+        ):
             try:
                 rows.append(row_of(name, threads, repeats))
             except UserError as error:  # a task whose files are not installed
@@ -114,7 +134,10 @@ def main(tasks: str | None, threads: int, repeats: int, write: bool) -> None:
             parts = f"step {step:.0f} ms, trajectory {judge:.0f} ms, context {partition:.0f} ms"
             click.echo(f"{name}: {parts}, {judged:.0f} trajectories: {share:.1f} %")
     if write:
-        values = [Value(f"{part}, CPU ms", 1) for part in ("gradient step", "judged trajectory", "partition context")]
+        values = [
+            Value(f"{part}, CPU ms", 1)
+            for part in ("gradient step", "judged trajectory", "partition context")
+        ]
         values += [Value("judged per iteration", 0), Value("relabeling / training, %", 1)]
         note = f"hfr-q as shipped, {threads} thread{'s' * (threads > 1)}. Aim: at most 10 %, ant-vel 15 %."
         table = Table("Cost of relabeling", ["configuration"], values, rows, note)

@@ -44,10 +44,14 @@ def first_row(config: ExperimentConfig, seed: int) -> dict[str, float]:
     return dict(islice(statistics.items(), OYSTER_COLUMNS))
 
 
-def small_pool(config: ExperimentConfig, initial_steps: int, contact_forces: bool) -> ExperimentConfig:
+def small_pool(
+    config: ExperimentConfig, initial_steps: int, contact_forces: bool
+) -> ExperimentConfig:
     """Cut what is collected before the first step, and have contact forces or not; nothing else is changed."""
     algo = replace(config.algo_params, num_initial_steps=initial_steps, num_tasks_sample=1)
-    util = replace(config.util_params, torch_threads=1, physics_threads=1, matmul="default", slice_rows=0)
+    util = replace(
+        config.util_params, torch_threads=1, physics_threads=1, matmul="default", slice_rows=0
+    )
     env_params = {**config.env_params, "contact_forces": contact_forces}
     return replace(config, env_params=env_params, algo_params=algo, util_params=util)
 
@@ -74,8 +78,20 @@ def write_csv(path: Path, runs: dict[str, list[dict[str, float]]]) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Fresh runs: seeds 0, 1, ...")
-@click.option("--initial-steps", default=200, show_default=True, type=click.IntRange(min=1), help="Transitions per train task.")
+@click.option(
+    "--seeds",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Fresh runs: seeds 0, 1, ...",
+)
+@click.option(
+    "--initial-steps",
+    default=200,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Transitions per train task.",
+)
 def main(folder: Path, seeds: int, initial_steps: int) -> None:
     """Write first_row.csv and first_row.md to FOLDER."""
     runs: dict[str, list[dict[str, float]]] = {}

@@ -50,9 +50,20 @@ def collect(config: ExperimentConfig) -> tuple[int, int, int]:
 
 
 @click.command()
-@click.option("--config", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=CONFIG, help="A JSON.")
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=CONFIG,
+    help="A JSON.",
+)
 @click.option("--tasks", type=click.IntRange(min=1), help="Train tasks, if others than the file's.")
-@click.option("--limit", default=1.5, type=click.FloatRange(min=0), help="Gigabytes above the replay data that are allowed.")
+@click.option(
+    "--limit",
+    default=1.5,
+    type=click.FloatRange(min=0),
+    help="Gigabytes above the replay data that are allowed.",
+)
 @click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
 def main(path: Path, tasks: int | None, limit: float, write: bool) -> None:
     """Measure the memory of a run's first collection."""
@@ -60,7 +71,9 @@ def main(path: Path, tasks: int | None, limit: float, write: bool) -> None:
         config = load_config(path, [f"n_train_tasks={tasks}"] if tasks else [])
     except UserError as error:
         raise click.ClickException(str(error)) from error
-    config = replace(config, util_params=replace(config.util_params, torch_threads=1, physics_threads=1))
+    config = replace(
+        config, util_params=replace(config.util_params, torch_threads=1, physics_threads=1)
+    )
     before = peak_bytes()
     with Watch() as watch, torch_threads(1):
         start = time.perf_counter(), time.process_time()
@@ -75,7 +88,12 @@ def main(path: Path, tasks: int | None, limit: float, write: bool) -> None:
         f"above the replay data: {above / GB:.2f} GB (limit {limit}), of which before anything was built: {before / GB:.2f} GB"
     )
     if write:
-        values = [Value("lanes"), Value("transitions"), Value("replay data, GB", 2), Value("peak of the process, GB", 2)]
+        values = [
+            Value("lanes"),
+            Value("transitions"),
+            Value("replay data, GB", 2),
+            Value("peak of the process, GB", 2),
+        ]
         values += [
             Value("above the data, GB", 2),
             Value("before anything was built, GB", 2),

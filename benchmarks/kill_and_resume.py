@@ -40,7 +40,13 @@ TINY = {
         "batch_size": 32,
         "max_path_length": 20,
     },
-    "util_params": {"use_gpu": False, "torch_threads": 1, "physics_threads": 1, "matmul": "default", "slice_rows": 0},
+    "util_params": {
+        "use_gpu": False,
+        "torch_threads": 1,
+        "physics_threads": 1,
+        "matmul": "default",
+        "slice_rows": 0,
+    },
 }
 
 
@@ -80,7 +86,9 @@ def killed_run(config: Path, folder: Path, seconds: float, kills: int, rng: rand
 
     A run that reaches its end before the last kill shows less than was asked for: SystemExit.
     """
-    process = launch(str(config), "--seed", "0", "--set", f"util_params.base_log_dir={json.dumps(str(folder))}")
+    process = launch(
+        str(config), "--seed", "0", "--set", f"util_params.base_log_dir={json.dumps(str(folder))}"
+    )
     known_lines = 0
     for kill in range(kills):
         started, moment = wait_for_work(process, folder, known_lines), rng.uniform(0, seconds)
@@ -88,13 +96,19 @@ def killed_run(config: Path, folder: Path, seconds: float, kills: int, rng: rand
             time.sleep(0.005)
         if process.poll() is not None:
             process.communicate()
-            raise SystemExit(f"the run was done before kill {kill + 1}; expected a longer one, or fewer kills")
+            raise SystemExit(
+                f"the run was done before kill {kill + 1}; expected a longer one, or fewer kills"
+            )
         process.send_signal(signal.SIGKILL)
         process.communicate()
         run_dir, known_lines = the_run_in(folder), num_log_lines(folder)
         manifest = run_dir / "checkpoint" / "manifest.json"
-        after = json.loads(manifest.read_text())["manifest"]["iteration"] if manifest.exists() else None
-        print(f"kill {kill + 1}: after {time.monotonic() - started:.2f} s of work, last checkpoint: iteration {after}")
+        after = (
+            json.loads(manifest.read_text())["manifest"]["iteration"] if manifest.exists() else None
+        )
+        print(
+            f"kill {kill + 1}: after {time.monotonic() - started:.2f} s of work, last checkpoint: iteration {after}"
+        )
         process = launch("--resume", str(run_dir))
     finish(process)
     return the_run_in(folder)
@@ -107,15 +121,23 @@ def differences(one: Path, other: Path) -> list[str]:
         first, second = (torch.load(run / f"{name}.pth", weights_only=True) for run in (one, other))
         found += [f"{name}.pth: {key}" for key in first if not torch.equal(first[key], second[key])]
     for table in ("progress.csv", "online_returns.csv"):
-        first, second = (list(csv.DictReader((run / table).read_text().splitlines())) for run in (one, other))
+        first, second = (
+            list(csv.DictReader((run / table).read_text().splitlines())) for run in (one, other)
+        )
         if len(first) != len(second):
             found.append(f"{table}: {len(first)} rows and {len(second)}")
         for row, (a, b) in enumerate(zip(first, second, strict=False)):
-            found += [f"{table} row {row}: {key}" for key in a if "Time (s)" not in key and a[key] != b.get(key)]
+            found += [
+                f"{table} row {row}: {key}"
+                for key in a
+                if "Time (s)" not in key and a[key] != b.get(key)
+            ]
     return found
 
 
-def compare(kills: int, seed: int, workspace: Path, settings: dict | None = None, share: float = 1.6) -> list[str]:
+def compare(
+    kills: int, seed: int, workspace: Path, settings: dict | None = None, share: float = 1.6
+) -> list[str]:
     """Run once without a kill and once with `kills` of them, at moments of which the latest add up to `share` of a run.
 
     Returns:
@@ -123,12 +145,20 @@ def compare(kills: int, seed: int, workspace: Path, settings: dict | None = None
     """
     config = workspace / "config.json"
     config.write_text(json.dumps(TINY | (settings or {})))
-    whole = launch(str(config), "--seed", "0", "--set", f"util_params.base_log_dir={json.dumps(str(workspace / 'whole'))}")
+    whole = launch(
+        str(config),
+        "--seed",
+        "0",
+        "--set",
+        f"util_params.base_log_dir={json.dumps(str(workspace / 'whole'))}",
+    )
     started = wait_for_work(whole, workspace / "whole", 0)
     finish(whole)
     seconds = time.monotonic() - started
     print(f"uninterrupted: {seconds:.1f} s of work")
-    killed = killed_run(config, workspace / "killed", share * seconds / kills, kills, random.Random(seed))
+    killed = killed_run(
+        config, workspace / "killed", share * seconds / kills, kills, random.Random(seed)
+    )
     return differences(the_run_in(workspace / "whole"), killed)
 
 

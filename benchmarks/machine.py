@@ -66,7 +66,9 @@ class Watch:
 
     def record(self) -> dict[str, Any]:
         """What was seen: load averages over a minute, cores that others used on average, and whether that is too many."""
-        used = self.load_before if self.others is None else self.others  # where the system does not tell, its load must do
+        used = (
+            self.load_before if self.others is None else self.others
+        )  # where the system does not tell, its load must do
         return {
             "load_before": round(self.load_before, 2),
             "load_after": round(self.load_after, 2),
@@ -79,7 +81,9 @@ def _cpu_seconds() -> tuple[float, float, float] | None:
     """Seconds since the start of the system, CPU seconds used on it by all, and by this process and its ended children."""
     try:
         uptime = float(Path("/proc/uptime").read_text().split()[0])
-        user, nice, system, _, _, interrupts, soft_interrupts, stolen = map(int, Path("/proc/stat").read_text().split()[1:9])
+        user, nice, system, _, _, interrupts, soft_interrupts, stolen = map(
+            int, Path("/proc/stat").read_text().split()[1:9]
+        )
     except (OSError, ValueError):
         return None
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -90,7 +94,10 @@ def _cpu_seconds() -> tuple[float, float, float] | None:
 def result_path(folder: Path, benchmark: str, on: Mapping[str, Any]) -> Path:
     """Name the file of a benchmark's figures after the machine, so that two machines do not overwrite each other's."""
     parts = [on["cpu"], f"{on['cpus']} cpus", on["gpu"] or ""]
-    return folder / f"{benchmark}-{re.sub(r'[^a-z0-9]+', '-', ' '.join(parts).lower()).strip('-')}.json"
+    return (
+        folder
+        / f"{benchmark}-{re.sub(r'[^a-z0-9]+', '-', ' '.join(parts).lower()).strip('-')}.json"
+    )
 
 
 def write_result(

@@ -49,11 +49,20 @@ def seconds(run: Callable[[], object], repeats: int) -> float:
 @click.option("--device", default="cpu", show_default=True, help="cpu, or a GPU such as cuda:0.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(min=1))
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
-@click.option("--write/--no-write", default=True, show_default=True, help="Keep the figures in benchmarks/results.")
+@click.option(
+    "--write/--no-write",
+    default=True,
+    show_default=True,
+    help="Keep the figures in benchmarks/results.",
+)
 def main(device: str, threads: int, repeats: int, write: bool) -> None:
     """Measure the parts of an iteration; see the module's own text."""
     keep_freed_memory()
-    settings = ["seed=0", f"util_params.torch_threads={threads}", f"util_params.physics_threads={threads}"]
+    settings = [
+        "seed=0",
+        f"util_params.torch_threads={threads}",
+        f"util_params.physics_threads={threads}",
+    ]
     with Watch() as watch, torch_threads(1):
         began = time.perf_counter()
         config = resolve(load_config(CONFIG, settings), device)
@@ -64,12 +73,20 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
             start = time.perf_counter() - began
             model = experiment.env.model
             plain = PlainPEARL(experiment.networks, algo, config.latent_size)
-            twin = PlainSampler(PlainCheetah(model, 0), plain, torch.Generator(device).manual_seed(0))
-            steps_collected = algo.num_tasks_sample * (algo.num_steps_prior + algo.num_extra_rl_steps_posterior)
+            twin = PlainSampler(
+                PlainCheetah(model, 0), plain, torch.Generator(device).manual_seed(0)
+            )
+            steps_collected = algo.num_tasks_sample * (
+                algo.num_steps_prior + algo.num_extra_rl_steps_posterior
+            )
             twin_trajectory = seconds(lambda: twin.collect(1, HORIZON), repeats)
-            twin_test = seconds(lambda: twin.evaluate_task(3, algo.num_exp_traj_eval, HORIZON), max(1, repeats // 3))
+            twin_test = seconds(
+                lambda: twin.evaluate_task(3, algo.num_exp_traj_eval, HORIZON), max(1, repeats // 3)
+            )
             runs = 2 * config.n_eval_tasks * algo.num_evals
-            buffer_trajectories = config.n_eval_tasks * (algo.num_steps_per_eval // algo.max_path_length)
+            buffer_trajectories = config.n_eval_tasks * (
+                algo.num_steps_per_eval // algo.max_path_length
+            )
             parts = [
                 Part(
                     "collection",
@@ -108,20 +125,29 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
         hours * total.ours,
         hours * total.twin + initial / HORIZON * twin_trajectory / 3600,
     )
-    begin = Part(f"build and initial pool ({initial:,} steps)", start, initial / HORIZON * twin_trajectory)
-    rows = [[part.name, part.ours, part.twin, part.twin / part.ours] for part in [begin, *parts, total, whole]]
+    begin = Part(
+        f"build and initial pool ({initial:,} steps)", start, initial / HORIZON * twin_trajectory
+    )
+    rows = [
+        [part.name, part.ours, part.twin, part.twin / part.ours]
+        for part in [begin, *parts, total, whole]
+    ]
     for name, ours, theirs, ratio in rows:
         unit = "" if name.endswith("hours") else " s"
         click.echo(f"{name}: {ours:.2f}{unit}, twin {theirs:.2f}{unit}, ratio {ratio:.1f}")
     if write:
-        values = [Value("ours, s", 2, wall=True), Value("twin, s", 2, wall=True), Value("ratio", 1, wall=True)]
+        values = [
+            Value("ours, s", 2, wall=True),
+            Value("twin, s", 2, wall=True),
+            Value("ratio", 1, wall=True),
+        ]
         route = f"matmul {config.util_params.matmul}, slice_rows {config.util_params.slice_rows}"
-        note = (
-            f"{CONFIG}, {device}, {threads} threads, {route}. The twin is composed of measured parts; the last row is in hours."
-        )
+        note = f"{CONFIG}, {device}, {threads} threads, {route}. The twin is composed of measured parts; the last row is in hours."
         table = Table("An iteration of cheetah-vel", ["part"], values, rows, note)
         command = f"python -m benchmarks.pearl_iteration --device {device} --threads {threads} --repeats {repeats}"
-        click.echo(f"wrote {write_result('pearl_iteration', [table], watch, command=command, device=device)}")
+        click.echo(
+            f"wrote {write_result('pearl_iteration', [table], watch, command=command, device=device)}"
+        )
 
 
 if __name__ == "__main__":

@@ -33,16 +33,22 @@ def fill(buffer: MultiTaskReplayBuffer, rng: np.random.RandomState) -> list[Plai
     """Fill a buffer with random rows; the twin's buffers hold the same numbers."""
     twins = []
     for task_id in range(buffer.num_tasks):
-        rows = torch.from_numpy(rng.standard_normal((ROWS_PER_TASK, buffer.width)).astype(np.float32))
+        rows = torch.from_numpy(
+            rng.standard_normal((ROWS_PER_TASK, buffer.width)).astype(np.float32)
+        )
         rows[:, -1] = 0.0
         buffer.add_rows(task_id, rows)
         names = ("obs", "actions", "rewards", "sparse_rewards", "next_obs", "terminated")
-        fields = dict(zip(names, (part.numpy() for part in rows.split(buffer.columns, dim=1)), strict=True))
+        fields = dict(
+            zip(names, (part.numpy() for part in rows.split(buffer.columns, dim=1)), strict=True)
+        )
         twins.append(PlainBuffer(fields, str(buffer.device)))
     return twins
 
 
-def fast_step(config: Any, threads: int, rng_seed: int, device: str = "cpu") -> tuple[Experiment, Callable[[], None]]:
+def fast_step(
+    config: Any, threads: int, rng_seed: int, device: str = "cpu"
+) -> tuple[Experiment, Callable[[], None]]:
     """A trainer over filled buffers, and a function that takes one step of it."""
     experiment = build_pearl(config, device, 0)
     trainer, rng = experiment.algorithm.trainer, np.random.RandomState(rng_seed)
@@ -95,11 +101,15 @@ def gpu_rows(config: Any, device: str, repeats: int, steps: int = 100) -> list[l
 
     runs: dict[str, tuple[Callable[[], Any], int]] = {"plain twin": (twin_steps, steps // 10)}
     for name, chosen in keys.items():
-        experiment, _ = fast_step(replace(config, util_params=replace(config.util_params, **chosen)), 1, 1, device)
+        experiment, _ = fast_step(
+            replace(config, util_params=replace(config.util_params, **chosen)), 1, 1, device
+        )
         algorithm = experiment.algorithm
         if name == ONE_BY_ONE:
             algorithm.trainer.q_networks.stacked = algorithm.trainer.policy_and_v.stacked = False
-        train = partial(algorithm.trainer.train, algorithm.replay_buffer, algorithm.encoder_buffer, steps)
+        train = partial(
+            algorithm.trainer.train, algorithm.replay_buffer, algorithm.encoder_buffer, steps
+        )
         runs[name] = train, steps  # it fetches the losses, and so waits for the GPU, at its end
     times: dict[str, list[float]] = {name: [] for name in runs}
     for repeat in range(repeats + 1):
@@ -114,11 +124,24 @@ def gpu_rows(config: Any, device: str, repeats: int, steps: int = 100) -> list[l
 
 
 @click.command()
-@click.option("--config", "path", default="configs/cheetah-vel.json", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--config",
+    "path",
+    default="configs/cheetah-vel.json",
+    show_default=True,
+    type=click.Path(path_type=Path),
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu, or a GPU such as cuda:0.")
-@click.option("--threads", default="1,2", show_default=True, help="Numbers of threads, with commas.")
+@click.option(
+    "--threads", default="1,2", show_default=True, help="Numbers of threads, with commas."
+)
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
-@click.option("--write/--no-write", default=True, show_default=True, help="Keep the figures in benchmarks/results.")
+@click.option(
+    "--write/--no-write",
+    default=True,
+    show_default=True,
+    help="Keep the figures in benchmarks/results.",
+)
 def main(path: Path, device: str, threads: str, repeats: int, write: bool) -> None:
     """Measure one meta-gradient step; see the module's own text."""
     keep_freed_memory()
@@ -131,10 +154,16 @@ def main(path: Path, device: str, threads: str, repeats: int, write: bool) -> No
         if write:
             values = [Value(f"{what}, ms", 3, wall=True) for what in ("25 %", "median", "75 %")]
             table = Table(
-                "One meta-gradient step on a GPU", ["step"], [*values, Value("twin / this", 1, wall=True)], rows, str(path)
+                "One meta-gradient step on a GPU",
+                ["step"],
+                [*values, Value("twin / this", 1, wall=True)],
+                rows,
+                str(path),
             )
             command = f"python -m benchmarks.pearl_step --config {path} --device {device} --repeats {repeats}"
-            click.echo(f"wrote {write_result('pearl_step', [table], watch, command=command, device=device)}")
+            click.echo(
+                f"wrote {write_result('pearl_step', [table], watch, command=command, device=device)}"
+            )
         return
     routes: dict[str, dict[str, Any]] = {
         "default, all rows at once": {"matmul": "default", "slice_rows": 0},
@@ -153,7 +182,11 @@ def main(path: Path, device: str, threads: str, repeats: int, write: bool) -> No
                 chosen = replace(config, util_params=replace(config.util_params, **keys))
                 experiment, steps[name] = fast_step(chosen, number, 1)
             algo = config.algo_params
-            counts = products(experiment.networks, algo.meta_batch * algo.batch_size, algo.meta_batch * algo.embedding_batch_size)
+            counts = products(
+                experiment.networks,
+                algo.meta_batch * algo.batch_size,
+                algo.meta_batch * algo.embedding_batch_size,
+            )
             gflop = sum(product.flops * count for product, count in counts.items()) / 1e9
             for step in steps.values():
                 step()
@@ -173,28 +206,55 @@ def main(path: Path, device: str, threads: str, repeats: int, write: bool) -> No
             twin = statistics.median(wall["plain twin"])
             for name in steps:
                 low, median, high = np.percentile(wall[name], [25, 50, 75])
-                row = [number, name, 1e3 * low, 1e3 * median, 1e3 * high, 1e3 * statistics.median(cpu[name])]
+                row = [
+                    number,
+                    name,
+                    1e3 * low,
+                    1e3 * median,
+                    1e3 * high,
+                    1e3 * statistics.median(cpu[name]),
+                ]
                 rows.append([*row, twin / median, least / median])
                 figures = f"{1e3 * median:.0f} ms, {twin / median:.2f} x twin, floor/time {least / median:.2f}"
                 click.echo(f"{number} threads, {name}: {figures}")
     counted = {
         "plain twin": flops_of(twin_step(config, 1, 1)),
-        "fast": flops_of(fast_step(replace(config, util_params=replace(config.util_params, matmul="default")), 1, 1)[1]),
+        "fast": flops_of(
+            fast_step(
+                replace(config, util_params=replace(config.util_params, matmul="default")), 1, 1
+            )[1]
+        ),
     }
-    click.echo(f"GFLOP of a step as counted: twin {counted['plain twin']:.1f}, ours {counted['fast']:.1f}")
+    click.echo(
+        f"GFLOP of a step as counted: twin {counted['plain twin']:.1f}, ours {counted['fast']:.1f}"
+    )
     if write:
-        quartiles = [Value("25 %, ms", wall=True), Value("median, ms", wall=True), Value("75 %, ms", wall=True)]
+        quartiles = [
+            Value("25 %, ms", wall=True),
+            Value("median, ms", wall=True),
+            Value("75 %, ms", wall=True),
+        ]
         ratios = [Value("twin / this", 2, wall=True), Value("floor / this", 2, wall=True)]
         note = (
             f"{path}. GFLOP of products as counted: twin {counted['plain twin']:.1f}, ours {counted['fast']:.1f}. "
             "The floor is the time of the step's products alone, each on its fastest exact route."
         )
         tables = [
-            Table("One meta-gradient step", ["threads", "step"], [*quartiles, Value("CPU ms"), *ratios], rows, note),
+            Table(
+                "One meta-gradient step",
+                ["threads", "step"],
+                [*quartiles, Value("CPU ms"), *ratios],
+                rows,
+                note,
+            ),
             Table(
                 "Floor of the meta-gradient step",
                 ["threads"],
-                [Value("GFLOP", 1), Value("floor, ms", 0, wall=True), Value("GFLOP/s", 0, wall=True)],
+                [
+                    Value("GFLOP", 1),
+                    Value("floor, ms", 0, wall=True),
+                    Value("GFLOP/s", 0, wall=True),
+                ],
                 floors,
             ),
         ]

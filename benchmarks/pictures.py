@@ -72,7 +72,9 @@ def photograph(name: str, path: Path) -> None:
     pictures = []
     with Renderer(env, WIDTH, HEIGHT, quality="high") as renderer:
         for lane, task_id in enumerate(env.task_ids.tolist()):
-            picture = renderer.render_state(*env.get_state(lane), env.marker(task_id, start, elapsed))
+            picture = renderer.render_state(
+                *env.get_state(lane), env.marker(task_id, start, elapsed)
+            )
             pictures.append(captioned(picture, [f"task {task_id}: {env.describe_task(task_id)}"]))
     env.close()
     Image.fromarray(np.concatenate(pictures, axis=1)).save(path, quality=88)
@@ -89,17 +91,31 @@ def plot(name: str, path: Path) -> None:
     sparse = "sparse" in name
     grid = np.linspace(-1.5, 1.5, 241)
     places = np.stack(np.meshgrid(grid, grid), axis=-1)
-    figure = Figure(figsize=(9.6, 2.6 if sparse or len(env.task_ids) > 3 else 3.3), layout="constrained")
+    figure = Figure(
+        figsize=(9.6, 2.6 if sparse or len(env.task_ids) > 3 else 3.3), layout="constrained"
+    )
     low, high = (0, 1) if sparse else (-3, 0)
     for lane, axes in enumerate(figure.subplots(1, len(env.task_ids), sharey=True)):
         task_id = env.task_ids[lane]
         reward = env.compute_reward(places, env.tasks[task_id])[1 if sparse else 0]
-        shown = axes.imshow(reward, origin="lower", extent=(-1.5, 1.5, -1.5, 1.5), cmap="Greens", vmin=low, vmax=high)
+        shown = axes.imshow(
+            reward,
+            origin="lower",
+            extent=(-1.5, 1.5, -1.5, 1.5),
+            cmap="Greens",
+            vmin=low,
+            vmax=high,
+        )
         axes.plot(*env.tasks.T, ".", color="0.45", markersize=4)
         axes.plot(*env.tasks[task_id], "*", color="tab:red", markersize=13)
         axes.plot(*obs[:, lane].T, color="tab:blue", linewidth=1.5, marker=".", markersize=4)
         axes.plot(*obs[0, lane], "o", color="tab:blue")
-        axes.set(title=f"task {task_id}", aspect="equal", xlim=(-1.5, 1.5), ylim=(-0.5 if sparse else -1.5, 1.5))
+        axes.set(
+            title=f"task {task_id}",
+            aspect="equal",
+            xlim=(-1.5, 1.5),
+            ylim=(-0.5 if sparse else -1.5, 1.5),
+        )
     figure.colorbar(shown, ax=figure.axes, label="sparse reward" if sparse else "reward")
     figure.savefig(path, dpi=100)
 

@@ -21,7 +21,11 @@ class PlainSequenceEncoder(nn.Module):
     """
 
     def __init__(
-        self, weights: Mapping[str, Tensor], latent_dim: int, use_information_bottleneck: bool, gradient_rows: int
+        self,
+        weights: Mapping[str, Tensor],
+        latent_dim: int,
+        use_information_bottleneck: bool,
+        gradient_rows: int,
     ) -> None:
         super().__init__()
         self.latent_dim, self.use_information_bottleneck = latent_dim, use_information_bottleneck
@@ -38,7 +42,9 @@ class PlainSequenceEncoder(nn.Module):
     def embed(self, row: Tensor) -> Tensor:
         """Three ReLU layers on one row."""
         for i in range(3):
-            row = torch.relu(functional.linear(row, self.weight(f"fc{i}.weight"), self.weight(f"fc{i}.bias")))
+            row = torch.relu(
+                functional.linear(row, self.weight(f"fc{i}.weight"), self.weight(f"fc{i}.bias"))
+            )
         return row
 
     def gru(self, rows: list[Tensor], first: int) -> Tensor:
@@ -48,7 +54,10 @@ class PlainSequenceEncoder(nn.Module):
             rows: embedded.
             first: of the rows with a gradient.
         """
-        w, u, b, c = (self.weight(f"cell.{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        w, u, b, c = (
+            self.weight(f"cell.{name}_l0")
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
         h = rows[0].new_zeros(self.width)
         for t, row in enumerate(rows):
             h = h.detach() if t == first else h
@@ -59,7 +68,10 @@ class PlainSequenceEncoder(nn.Module):
 
     def lstm(self, rows: list[Tensor], first: int) -> Tensor:
         """i, f, g, o of [x, h]; c <- f c + i g, h <- o tanh(c); returns the last h. There is no padding, so no input for it."""
-        w, u, b, d = (self.weight(f"cell.{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        w, u, b, d = (
+            self.weight(f"cell.{name}_l0")
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
         h = c = rows[0].new_zeros(self.width)
         for t, row in enumerate(rows):
             if t == first:
@@ -74,7 +86,10 @@ class PlainSequenceEncoder(nn.Module):
         rows = [row.detach() if t < first else row for t, row in enumerate(rows)]
         means = []
         for query in self.weight("queries"):
-            scores = [row @ (query.detach() if t < first else query) / self.width**0.5 for t, row in enumerate(rows)]
+            scores = [
+                row @ (query.detach() if t < first else query) / self.width**0.5
+                for t, row in enumerate(rows)
+            ]
             weights = torch.softmax(torch.stack(scores), dim=0)
             means.append((weights[:, None] * torch.stack(rows)).sum(dim=0))
         return torch.cat(means)
@@ -83,13 +98,20 @@ class PlainSequenceEncoder(nn.Module):
         """Mean and variance of z [latent_dim] from the rows [n, context_dim] of one task, none of them padding."""
         first = max(0, len(rows) - self.gradient_rows) if self.gradient_rows else 0
         kind = self.attention if "queries" in self.names else self.gru
-        if "cell.weight_ih_l0" in self.names and len(self.weight("cell.weight_ih_l0")) == 4 * self.width:
+        if (
+            "cell.weight_ih_l0" in self.names
+            and len(self.weight("cell.weight_ih_l0")) == 4 * self.width
+        ):
             kind = self.lstm
         summary = kind([self.embed(row) for row in rows], first)
-        output = functional.linear(summary, self.weight("last_fc.weight"), self.weight("last_fc.bias"))
+        output = functional.linear(
+            summary, self.weight("last_fc.weight"), self.weight("last_fc.bias")
+        )
         if not self.use_information_bottleneck:
             return output, torch.zeros_like(output)
-        return output[: self.latent_dim], torch.clamp(functional.softplus(output[self.latent_dim :]), min=1e-7)
+        return output[: self.latent_dim], torch.clamp(
+            functional.softplus(output[self.latent_dim :]), min=1e-7
+        )
 
     def fast_weights(self) -> dict[str, Tensor]:
         """The weights by the names that the fast encoder gives them."""

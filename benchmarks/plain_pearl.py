@@ -70,7 +70,10 @@ class PlainBuffer:
     def random_batch(self, batch_size: int, rng: np.random.RandomState) -> dict[str, Tensor]:
         """Float32 tensors [1, batch_size, dim] by field."""
         indices = rng.randint(0, self.size, batch_size)
-        return {name: torch.from_numpy(array[indices]).float().to(self.device)[None] for name, array in self.fields.items()}
+        return {
+            name: torch.from_numpy(array[indices]).float().to(self.device)[None]
+            for name, array in self.fields.items()
+        }
 
 
 class PlainPEARL:
@@ -88,26 +91,48 @@ class PlainPEARL:
             weights = network.state_dict()
             if name == "context_encoder" and config.takes_episodes:
                 cut = config.embedding_mini_batch_size
-                self.context_encoder = PlainSequenceEncoder(weights, latent_dim, config.use_information_bottleneck, cut)
+                self.context_encoder = PlainSequenceEncoder(
+                    weights, latent_dim, config.use_information_bottleneck, cut
+                )
                 continue
             sizes = [weights["fc0.weight"].shape[1]]
-            sizes += [weights[f"fc{i}.weight"].shape[0] for i in range(sum(key.startswith("fc") for key in weights) // 2)]
+            sizes += [
+                weights[f"fc{i}.weight"].shape[0]
+                for i in range(sum(key.startswith("fc") for key in weights) // 2)
+            ]
             sizes += [weights["last_fc.weight"].shape[0]]
             twin = (PlainPolicy if name == "policy" else PlainMlp)(sizes).to(weights["fc0.weight"])
             twin.load_state_dict(weights)
             setattr(self, name, twin)
-        lrs = {"policy": "policy_lr", "qf1": "qf_lr", "qf2": "qf_lr", "vf": "vf_lr", "context_encoder": "context_lr"}
+        lrs = {
+            "policy": "policy_lr",
+            "qf1": "qf_lr",
+            "qf2": "qf_lr",
+            "vf": "vf_lr",
+            "context_encoder": "context_lr",
+        }
         self.optimizers = {
-            name: torch.optim.Adam(getattr(self, name).parameters(), lr=getattr(config, key)) for name, key in lrs.items()
+            name: torch.optim.Adam(getattr(self, name).parameters(), lr=getattr(config, key))
+            for name, key in lrs.items()
         }
 
-    def sample_context(self, buffers: Sequence[PlainBuffer], tasks: Sequence[int], rng: np.random.RandomState) -> Tensor:
+    def sample_context(
+        self, buffers: Sequence[PlainBuffer], tasks: Sequence[int], rng: np.random.RandomState
+    ) -> Tensor:
         """Context rows [num_tasks, n, context_dim], task by task."""
-        batches = [buffers[task].random_batch(self.config.embedding_batch_size, rng) for task in tasks]
-        names = ("obs", "actions", "rewards") + (("next_obs",) if self.config.use_next_obs_in_context else ())
-        return torch.cat([torch.cat([batch[name] for batch in batches], dim=0) for name in names], dim=2)
+        batches = [
+            buffers[task].random_batch(self.config.embedding_batch_size, rng) for task in tasks
+        ]
+        names = ("obs", "actions", "rewards") + (
+            ("next_obs",) if self.config.use_next_obs_in_context else ()
+        )
+        return torch.cat(
+            [torch.cat([batch[name] for batch in batches], dim=0) for name in names], dim=2
+        )
 
-    def sample_batch(self, buffers: Sequence[PlainBuffer], tasks: Sequence[int], rng: np.random.RandomState) -> list[Tensor]:
+    def sample_batch(
+        self, buffers: Sequence[PlainBuffer], tasks: Sequence[int], rng: np.random.RandomState
+    ) -> list[Tensor]:
         """RL rows by field, [num_tasks, batch_size, dim], task by task."""
         batches = [buffers[task].random_batch(self.config.batch_size, rng) for task in tasks]
         return [torch.cat([batch[name] for batch in batches], dim=0) for name in FIELDS]
@@ -123,8 +148,14 @@ class PlainPEARL:
         if not self.config.use_information_bottleneck:
             self.z_means, self.z_vars = torch.mean(params, dim=1), None
             return
-        means, variances = params[..., : self.latent_dim], functional.softplus(params[..., self.latent_dim :])
-        products = [self._product(m, s) for m, s in zip(torch.unbind(means), torch.unbind(variances), strict=True)]
+        means, variances = (
+            params[..., : self.latent_dim],
+            functional.softplus(params[..., self.latent_dim :]),
+        )
+        products = [
+            self._product(m, s)
+            for m, s in zip(torch.unbind(means), torch.unbind(variances), strict=True)
+        ]
         self.z_means, self.z_vars = (torch.stack([p[k] for p in products]) for k in (0, 1))
 
     @staticmethod
@@ -137,24 +168,45 @@ class PlainPEARL:
         """One draw a task, [num_tasks, latent_dim]."""
         if self.z_vars is None:
             return self.z_means
-        pairs = zip(torch.unbind(self.z_means), torch.unbind(torch.sqrt(self.z_vars)), torch.unbind(noise), strict=True)
+        pairs = zip(
+            torch.unbind(self.z_means),
+            torch.unbind(torch.sqrt(self.z_vars)),
+            torch.unbind(noise),
+            strict=True,
+        )
         return torch.stack([mean + std * eps for mean, std, eps in pairs])
 
     def compute_kl(self) -> Tensor:
         """KL to the prior, summed over tasks and dimensions."""
-        prior = Normal(torch.zeros(self.latent_dim).to(self.z_means), torch.ones(self.latent_dim).to(self.z_means))
+        prior = Normal(
+            torch.zeros(self.latent_dim).to(self.z_means),
+            torch.ones(self.latent_dim).to(self.z_means),
+        )
         pairs = zip(torch.unbind(self.z_means), torch.unbind(self.z_vars), strict=True)
-        return torch.sum(torch.stack([torch.sum(kl_divergence(Normal(mean, torch.sqrt(var)), prior)) for mean, var in pairs]))
+        return torch.sum(
+            torch.stack(
+                [
+                    torch.sum(kl_divergence(Normal(mean, torch.sqrt(var)), prior))
+                    for mean, var in pairs
+                ]
+            )
+        )
 
     def take_step(
-        self, batch: Sequence[Tensor], context: Tensor | Sequence[Tensor], noise_z: Tensor, noise_action: Tensor
+        self,
+        batch: Sequence[Tensor],
+        context: Tensor | Sequence[Tensor],
+        noise_z: Tensor,
+        noise_action: Tensor,
     ) -> dict[str, Tensor]:
         """One step; batch fields [num_tasks, batch_size, dim] as `sample_batch` gives them. Returns the losses."""
         cfg, opt = self.config, self.optimizers
         num_tasks, batch_size = batch[0].shape[:2]
         self.infer_posterior(context)
         z = self.sample_z(noise_z)
-        obs, actions, rewards, next_obs, terms = (field.reshape(num_tasks * batch_size, -1) for field in batch)
+        obs, actions, rewards, next_obs, terms = (
+            field.reshape(num_tasks * batch_size, -1) for field in batch
+        )
         z = torch.cat([row.repeat(batch_size, 1) for row in z], dim=0)
         new_actions, mean, log_std, log_pi = self.policy.sample(
             torch.cat([obs, z.detach()], dim=1), noise_action.reshape(num_tasks * batch_size, -1)
@@ -188,12 +240,21 @@ class PlainPEARL:
             for slow, fast in zip(self.target_vf.parameters(), self.vf.parameters(), strict=True):
                 slow.copy_(slow * (1.0 - cfg.soft_target_tau) + fast * cfg.soft_target_tau)
 
-        regularisation = cfg.policy_mean_reg_weight * (mean**2).mean() + cfg.policy_std_reg_weight * (log_std**2).mean()
+        regularisation = (
+            cfg.policy_mean_reg_weight * (mean**2).mean()
+            + cfg.policy_std_reg_weight * (log_std**2).mean()
+        )
         policy_loss = (log_pi - min_q).mean() + regularisation
         opt["policy"].zero_grad()
         policy_loss.backward()
         opt["policy"].step()
-        losses = {"KL Divergence": kl, "KL Loss": kl_loss, "QF Loss": qf_loss, "VF Loss": vf_loss, "Policy Loss": policy_loss}
+        losses = {
+            "KL Divergence": kl,
+            "KL Loss": kl_loss,
+            "QF Loss": qf_loss,
+            "VF Loss": vf_loss,
+            "Policy Loss": policy_loss,
+        }
         return {name: loss.detach() for name, loss in losses.items()}
 
     def train_step(
@@ -205,7 +266,12 @@ class PlainPEARL:
     ) -> dict[str, Tensor]:
         """Draw tasks, context and rows, and take one step."""
         tasks = rng.choice(len(replay), self.config.meta_batch)
-        context, batch = self.sample_context(encoder, tasks, rng), self.sample_batch(replay, tasks, rng)
-        noise_z = torch.randn(len(tasks), self.latent_dim, generator=generator, device=generator.device)
+        context, batch = (
+            self.sample_context(encoder, tasks, rng),
+            self.sample_batch(replay, tasks, rng),
+        )
+        noise_z = torch.randn(
+            len(tasks), self.latent_dim, generator=generator, device=generator.device
+        )
         noise_action = torch.randn(batch[1].shape, generator=generator, device=generator.device)
         return self.take_step(batch, context, noise_z, noise_action)

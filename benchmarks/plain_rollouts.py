@@ -55,9 +55,17 @@ class PlainSampler:
             return torch.tanh(mean).cpu().numpy()[0]
         return torch.tanh(mean + torch.exp(log_std) * self._noise(mean.shape[1])).cpu().numpy()[0]
 
-    def rollout(self, z: torch.Tensor, horizon: int, deterministic: bool, context: list[torch.Tensor] | None = None) -> dict:
+    def rollout(
+        self,
+        z: torch.Tensor,
+        horizon: int,
+        deterministic: bool,
+        context: list[torch.Tensor] | None = None,
+    ) -> dict:
         """One trajectory; with `context`, each transition is appended to its only entry as it happens."""
-        columns: dict[str, list] = {name: [] for name in ("obs", "actions", "rewards", "terminals", "infos")}
+        columns: dict[str, list] = {
+            name: [] for name in ("obs", "actions", "rewards", "terminals", "infos")
+        }
         obs = self.env.reset()
         for _ in range(horizon):
             action = self.act(obs, z, deterministic)

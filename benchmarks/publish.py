@@ -23,7 +23,11 @@ from rlkit.visualization.plot import plot_runs
 from rlkit.visualization.results import write_results
 from rlkit.visualization.runs import Run, find_runs, group_runs, read_run
 
-PANELS = ("AverageReturn_all_test_tasks", "AverageReturn_prior_test_tasks", "AverageTrainReturn_all_train_tasks")
+PANELS = (
+    "AverageReturn_all_test_tasks",
+    "AverageReturn_prior_test_tasks",
+    "AverageTrainReturn_all_train_tasks",
+)
 COPIED = ("progress.csv", "online_returns.csv", "sim_policy.csv", "trajectories.png")
 
 
@@ -42,7 +46,9 @@ def folder_names(run_dirs: Sequence[Path]) -> dict[str, Path]:
     """Name each run's folder by its seed, after its settings where runs differ in more than that; a number tells equals apart."""
     groups, names = group_runs([read_run(run_dir) for run_dir in run_dirs]), dict[str, Path]()
     for label, runs in groups.items():
-        settings = "".join(f"{word}-" for word in re.findall(r"[\w.]+", label)) if len(groups) > 1 else ""
+        settings = (
+            "".join(f"{word}-" for word in re.findall(r"[\w.]+", label)) if len(groups) > 1 else ""
+        )
         for run in runs:
             name = f"{settings}seed{run.seed}"
             names[name if name not in names else f"{name}-{len(names)}"] = run.path
@@ -51,7 +57,13 @@ def folder_names(run_dirs: Sequence[Path]) -> dict[str, Path]:
 
 def wall_minutes(run: Run) -> float:
     """Minutes of collection, training, evaluation (but the last one) and checkpoints."""
-    return float((run.columns["Epoch Time (s)"].sum() + run.columns.get("(Previous) Save Time (s)", np.zeros(1)).sum()) / 60)
+    return float(
+        (
+            run.columns["Epoch Time (s)"].sum()
+            + run.columns.get("(Previous) Save Time (s)", np.zeros(1)).sum()
+        )
+        / 60
+    )
 
 
 def meta_test(run_dir: Path) -> list[str]:
@@ -60,10 +72,14 @@ def meta_test(run_dir: Path) -> list[str]:
     if table.exists():
         with table.open(newline="") as file:
             parts = [
-                (z, [f"{float(row['mean']):.2f}" for row in rows]) for z, rows in groupby(csv.DictReader(file), lambda r: r["z"])
+                (z, [f"{float(row['mean']):.2f}" for row in rows])
+                for z, rows in groupby(csv.DictReader(file), lambda r: r["z"])
             ]
         returns = "; ".join(f"z from the {z} {', '.join(values)}" for z, values in parts)
-        lines += ["", f"Meta-test of {run_dir.name} (`sim_policy.py`), mean return by trajectory: {returns}."]
+        lines += [
+            "",
+            f"Meta-test of {run_dir.name} (`sim_policy.py`), mean return by trajectory: {returns}.",
+        ]
     if (run_dir / "trajectories.png").exists():
         lines += ["", f"![trajectories]({run_dir.name}/trajectories.png)"]
     return lines
@@ -81,8 +97,14 @@ def page(
     alone: bool = False,
 ) -> str:
     """The text of the folder's README.md."""
-    machines = {f"{v['machine']['cpu']}, {v['machine']['cpus']} CPUs, {v['machine']['device']}" for v in variants}
-    versions = {", ".join(f"{name} {version}" for name, version in sorted(v["versions"].items())) for v in variants}
+    machines = {
+        f"{v['machine']['cpu']}, {v['machine']['cpus']} CPUs, {v['machine']['device']}"
+        for v in variants
+    }
+    versions = {
+        ", ".join(f"{name} {version}" for name, version in sorted(v["versions"].items()))
+        for v in variants
+    }
     times = ", ".join(f"{wall_minutes(run):.0f}" for run in runs)
     steps = ", ".join(f"{run.columns['Number of train steps total'][-1]:,.0f}" for run in runs)
     counts = sorted({v["util_params"]["torch_threads"] for v in variants})
@@ -110,14 +132,38 @@ def page(
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("run_dirs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--title", required=True, help="Heading of the page.")
-@click.option("--y", "y_names", multiple=True, default=PANELS, show_default=True, help="A panel; runs are judged on the first.")
 @click.option(
-    "--smooth", "window", default=1, show_default=True, type=click.IntRange(min=1), help="Average over the last N iterations."
+    "--y",
+    "y_names",
+    multiple=True,
+    default=PANELS,
+    show_default=True,
+    help="A panel; runs are judged on the first.",
 )
-@click.option("--command", required=True, help="The command that made the runs, with <seed> for the seed.")
-@click.option("--alone", is_flag=True, help="The machine had no other work; otherwise the page says that it had.")
+@click.option(
+    "--smooth",
+    "window",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Average over the last N iterations.",
+)
+@click.option(
+    "--command", required=True, help="The command that made the runs, with <seed> for the seed."
+)
+@click.option(
+    "--alone",
+    is_flag=True,
+    help="The machine had no other work; otherwise the page says that it had.",
+)
 def main(
-    folder: Path, run_dirs: tuple[Path, ...], title: str, y_names: tuple[str, ...], window: int, command: str, alone: bool
+    folder: Path,
+    run_dirs: tuple[Path, ...],
+    title: str,
+    y_names: tuple[str, ...],
+    window: int,
+    command: str,
+    alone: bool,
 ) -> None:
     """Copy the tables of RUN_DIRS to FOLDER and write its page and figure."""
     try:
@@ -125,14 +171,28 @@ def main(
             copy_run(run_dir, folder / name)
         runs = find_runs([folder])
         groups = group_runs(runs)
-        names = [name for name in y_names if all(np.isfinite(run.column(name)).any() for run in runs)]
+        names = [
+            name for name in y_names if all(np.isfinite(run.column(name)).any() for run in runs)
+        ]
         plot_runs(groups, folder / "curves.png", y_names=names, window=window, title=title)
         write_results(groups, folder / "results.md", y_names[0])
     except UserError as error:
         raise click.ClickException(str(error)) from error
     variants = [json.loads((run.path / "variant.json").read_text()) for run in runs]
-    table, notes = ((folder / name).read_text() if (folder / name).exists() else "" for name in ("results.md", "notes.md"))
-    text = page(title, runs, variants, table=table, command=command, judged=y_names[0], notes=notes, alone=alone)
+    table, notes = (
+        (folder / name).read_text() if (folder / name).exists() else ""
+        for name in ("results.md", "notes.md")
+    )
+    text = page(
+        title,
+        runs,
+        variants,
+        table=table,
+        command=command,
+        judged=y_names[0],
+        notes=notes,
+        alone=alone,
+    )
     (folder / "README.md").write_text(text)
     click.echo(f"wrote {folder / 'README.md'}")
 

@@ -52,12 +52,20 @@ def diagnosis(run: Run) -> list[float]:
     unknown = np.full(len(run.column("Own-task successes")), math.nan)
     columns = {name: run.columns.get(name, unknown) for name in (*COUNTS, *SPREADS)}
     kept, back, effective = (
-        run.columns.get(f"Relabeling {name}", unknown) for name in ("kept", "back to own task", "effective tasks")
+        run.columns.get(f"Relabeling {name}", unknown)
+        for name in ("kept", "back to own task", "effective tasks")
     )
     relabeled = 1 - kept
     share = back.sum() / relabeled.sum() if relabeled.sum() > 0 else math.nan
-    spreads = [mean_of_known(np.where(columns[name] > 0, columns[name], math.nan)) for name in SPREADS]
-    return [*(float(columns[name].sum()) for name in COUNTS), float(share), mean_of_known(effective), *spreads]
+    spreads = [
+        mean_of_known(np.where(columns[name] > 0, columns[name], math.nan)) for name in SPREADS
+    ]
+    return [
+        *(float(columns[name].sum()) for name in COUNTS),
+        float(share),
+        mean_of_known(effective),
+        *spreads,
+    ]
 
 
 def tables(groups: Mapping[str, Sequence[Run]]) -> str:
@@ -66,7 +74,11 @@ def tables(groups: Mapping[str, Sequence[Run]]) -> str:
     lines += [f"| arm | seeds | {' | '.join(MEASURES)} |", "|---" * (2 + len(MEASURES)) + "|"]
     for label, runs in groups.items():
         lines.append(f"| {label} | {len(runs)} | {' | '.join(outcome(runs))} |")
-    lines += ["", "Sums over each run, shares of what was relabeled, means over its iterations:", ""]
+    lines += [
+        "",
+        "Sums over each run, shares of what was relabeled, means over its iterations:",
+        "",
+    ]
     lines += [f"| arm | seed | {' | '.join(DIAGNOSES)} |", "|---" * (2 + len(DIAGNOSES)) + "|"]
     for label, runs in groups.items():
         for run in runs:

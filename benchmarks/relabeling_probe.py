@@ -29,7 +29,11 @@ from rlkit.torch.hfr.labels import Labels, labels_of
 from rlkit.torch.hfr.methods import ForesightOfTask
 from rlkit.torch.hfr.relabelers import HindsightLabels
 
-CLASSES = {"none": range(1), "1 or 2": range(1, 3), "3 and more": range(3, sys.maxsize)}  # of telling rows
+CLASSES = {
+    "none": range(1),
+    "1 or 2": range(1, 3),
+    "3 and more": range(3, sys.maxsize),
+}  # of telling rows
 
 
 @dataclass(frozen=True)
@@ -70,25 +74,42 @@ def judge(run: TrainedRun, per_kind: int, seed: int) -> list[Judged]:
     """Collect trajectories on every train task and judge them as the run's relabeler would."""
     algorithm = run.experiment.algorithm
     relabeler: Any = algorithm.relabeler
-    foresight, sampler_buffer, config = relabeler.method.foresight, relabeler.visits.buffer, relabeler.config
+    foresight, sampler_buffer, config = (
+        relabeler.method.foresight,
+        relabeler.visits.buffer,
+        relabeler.config,
+    )
     log_z = np.zeros(len(relabeler.tasks))
     if config.use_partition:
         log_z = foresight.log_partition(sampler_buffer, stream(seed, "probe partition"))
-    lanes = [(task_id, kind, k) for task_id in run.splits["train"] for kind in ("prior", "posterior") for k in range(per_kind)]
+    lanes = [
+        (task_id, kind, k)
+        for task_id in run.splits["train"]
+        for kind in ("prior", "posterior")
+        for k in range(per_kind)
+    ]
     contexts = []
     for task_id, kind, k in lanes:
-        drawn = sampler_buffer.draw(task_id, config.embedding_batch_size, stream(seed, "probe context", task_id, k))
+        drawn = sampler_buffer.draw(
+            task_id, config.embedding_batch_size, stream(seed, "probe context", task_id, k)
+        )
         contexts.append(algorithm.agent.acting_context(drawn) if kind == "posterior" else None)
     generators = [stream(seed, f"probe {kind}", task_id, k) for task_id, kind, k in lanes]
-    paths = algorithm.sampler.obtain_samples([task_id for task_id, _, _ in lanes], generators, contexts)
+    paths = algorithm.sampler.obtain_samples(
+        [task_id for task_id, _, _ in lanes], generators, contexts
+    )
     reached = successes(run.experiment.env, paths)
     judged = []
     for i, (task_id, kind, k) in enumerate(lanes):
         path = paths.select([i])
         labels = labels_of(path, relabeler.tasks, run.experiment.env)
-        utilities, _ = foresight.of_trajectory(path, labels, stream(seed, f"probe judgement {kind}", task_id, k))
+        utilities, _ = foresight.of_trajectory(
+            path, labels, stream(seed, f"probe judgement {kind}", task_id, k)
+        )
         surplus = utilities - log_z
-        share = probabilities(surplus / config.relabel_temperature, use_softmax=config.use_softmax)[task_id]
+        share = probabilities(surplus / config.relabel_temperature, use_softmax=config.use_softmax)[
+            task_id
+        ]
         judged.append(
             Judged(
                 task_id,
@@ -116,7 +137,12 @@ def table(judged: Sequence[Judged]) -> str:
         for name, counts in CLASSES.items():
             group = [j for j in judged if j.success is success and j.telling_rows in counts]
             if group:
-                numbers = np.array([(j.steps, j.own_return, j.utility, j.log_z, j.best_other, j.probability) for j in group])
+                numbers = np.array(
+                    [
+                        (j.steps, j.own_return, j.utility, j.log_z, j.best_other, j.probability)
+                        for j in group
+                    ]
+                )
                 steps, returns, utility, log_z, best_other, share = numbers.mean(axis=0)
                 said = {True: "yes", False: "no", None: "–"}[success]
                 values = f"{steps:.1f} | {returns:.1f} | {utility:.0f} | {log_z:.0f} | {utility - log_z:.0f} | {best_other:.0f}"
@@ -127,16 +153,32 @@ def table(judged: Sequence[Judged]) -> str:
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--trajectories", default=50, show_default=True, type=click.IntRange(min=1), help="Of either kind, on each task.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of trajectories and judgements.")
+@click.option(
+    "--trajectories",
+    default=50,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Of either kind, on each task.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Of trajectories and judgements.",
+)
 def main(run_dir: Path, folder: Path, trajectories: int, seed: int) -> None:
     """Judge trajectories of the trained run RUN_DIR (with its checkpoint); write judged.csv and judged.md to FOLDER."""
     with exit_codes():
         torch.set_num_threads(1)
         run = load_trained(run_dir, with_state=True)
         relabeler = run.experiment.algorithm.relabeler
-        if not isinstance(relabeler, HindsightLabels) or not isinstance(relabeler.method, ForesightOfTask):
-            raise UserError(f"{run_dir}: relabels by no utility of trajectories; expected relabel_method hfr-q or hfr-bellman")
+        if not isinstance(relabeler, HindsightLabels) or not isinstance(
+            relabeler.method, ForesightOfTask
+        ):
+            raise UserError(
+                f"{run_dir}: relabels by no utility of trajectories; expected relabel_method hfr-q or hfr-bellman"
+            )
         judged = judge(run, trajectories, seed)
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "judged.csv").open("w", newline="") as file:

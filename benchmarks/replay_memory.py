@@ -49,7 +49,9 @@ class Storage(NamedTuple):
     most: int
 
 
-def projected_storage(config: Any, row_bytes: int, num_iterations: int, excess: float = 1.0) -> Storage:
+def projected_storage(
+    config: Any, row_bytes: int, num_iterations: int, excess: float = 1.0
+) -> Storage:
     """Go through the schedule of a run.
 
     Args:
@@ -70,7 +72,11 @@ def projected_storage(config: Any, row_bytes: int, num_iterations: int, excess: 
     )
     for ring in (replay, encoder):
         ring.append(np.arange(tasks), np.full(tasks, first))
-    visit_pages, most, page_bytes = algo.num_tasks_sample * -(-to_encoder // page_rows), 0, page_rows * row_bytes
+    visit_pages, most, page_bytes = (
+        algo.num_tasks_sample * -(-to_encoder // page_rows),
+        0,
+        page_rows * row_bytes,
+    )
 
     def pages() -> int:
         return sum(int((ring.pages != NO_PAGE).sum()) for ring in (replay, encoder))
@@ -108,23 +114,61 @@ def measure_part(path: str, settings: list[str], num_steps: int) -> dict[str, fl
         algorithm.collect_data(0)
         algorithm.do_training(0)
         algorithm.evaluate(0)
-        Checkpoint(Path(folder)).save(0, {"algorithm": algorithm.state_dict(), "clock": {}}, algorithm.buffers)
+        Checkpoint(Path(folder)).save(
+            0, {"algorithm": algorithm.state_dict(), "clock": {}}, algorithm.buffers
+        )
         experiment.env.close()
         rows = algorithm.replay_buffer.num_rows
         row_bytes = algorithm.replay_buffer.width * algorithm.replay_buffer.dtype.itemsize
-        per_visit = algo.num_steps_prior + algo.num_steps_posterior + algo.num_extra_rl_steps_posterior
+        per_visit = (
+            algo.num_steps_prior + algo.num_steps_posterior + algo.num_extra_rl_steps_posterior
+        )
         asked = config.n_train_tasks * algo.num_initial_steps + algo.num_tasks_sample * per_visit
         stores = sum(resident_bytes(buffer.store) for buffer in algorithm.buffers.values())
-        return {"row_bytes": row_bytes, "excess": rows / asked, "stores": stores, "before": before, "peak": peak_bytes()}
+        return {
+            "row_bytes": row_bytes,
+            "excess": rows / asked,
+            "stores": stores,
+            "before": before,
+            "peak": peak_bytes(),
+        }
 
 
 @click.command()
-@click.option("--config", "paths", multiple=True, default=CONFIGS, show_default=True, help="A JSON; may be given again.")
-@click.option("--tasks", default=20, show_default=True, type=click.IntRange(min=1), help="Train tasks of the part.")
-@click.option("--steps", default=20, show_default=True, type=click.IntRange(min=1), help="Gradient steps of the part.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting of the part.")
-@click.option("--write/--no-write", default=True, show_default=True, help="Keep the figures in benchmarks/results.")
-def main(paths: tuple[str, ...], tasks: int, steps: int, settings: tuple[str, ...], write: bool) -> None:
+@click.option(
+    "--config",
+    "paths",
+    multiple=True,
+    default=CONFIGS,
+    show_default=True,
+    help="A JSON; may be given again.",
+)
+@click.option(
+    "--tasks",
+    default=20,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Train tasks of the part.",
+)
+@click.option(
+    "--steps",
+    default=20,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Gradient steps of the part.",
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting of the part."
+)
+@click.option(
+    "--write/--no-write",
+    default=True,
+    show_default=True,
+    help="Keep the figures in benchmarks/results.",
+)
+def main(
+    paths: tuple[str, ...], tasks: int, steps: int, settings: tuple[str, ...], write: bool
+) -> None:
     """Project the memory of whole runs; see the module's own text."""
     storages, processes, above = [], [], False
     with Watch() as watch:
@@ -133,29 +177,84 @@ def main(paths: tuple[str, ...], tasks: int, steps: int, settings: tuple[str, ..
             changes = [f"n_train_tasks={tasks}", "seed=0", *settings]
             code = f"import json; from {__spec__.name} import measure_part; "
             code += f"print(json.dumps(measure_part({path!r}, {changes!r}, {steps})))"
-            done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+            done = subprocess.run(
+                [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
+            )
             part = json.loads(done.stdout)
             row_bytes = part["row_bytes"]
             stored = projected_storage(load_config(path, changes), row_bytes, 1, part["excess"])
-            of_run = projected_storage(whole, row_bytes, whole.algo_params.num_iterations, part["excess"])
+            of_run = projected_storage(
+                whole, row_bytes, whole.algo_params.num_iterations, part["excess"]
+            )
             beside = part["peak"] - stored.most
             peak = beside + of_run.most
             limits = LIMITS.get(name, (None, None))
-            above |= any(limit is not None and size > limit * GB for size, limit in zip((of_run.most, peak), limits, strict=True))
-            figures = [row_bytes, of_run.replay_rows, of_run.encoder_rows, of_run.data / GB, of_run.most / GB, limits[0]]
+            above |= any(
+                limit is not None and size > limit * GB
+                for size, limit in zip((of_run.most, peak), limits, strict=True)
+            )
+            figures = [
+                row_bytes,
+                of_run.replay_rows,
+                of_run.encoder_rows,
+                of_run.data / GB,
+                of_run.most / GB,
+                limits[0],
+            ]
             storages.append([name, *figures])
-            sizes = [size / GB for size in (stored.pages, part["stores"], part["before"], part["peak"], beside, peak)]
-            processes.append([name, f"{tasks} tasks, excess {part['excess']:.3f}", *sizes, limits[1]])
-            click.echo(f"{name}: replay storage {of_run.most / GB:.2f} GB (rows {of_run.data / GB:.2f}), peak {peak / GB:.2f} GB")
-            click.echo(f"  part: storage {sizes[0]:.3f} GB, resident {sizes[1]:.3f}, peak {sizes[3]:.2f}, beside {sizes[4]:.2f}")
+            sizes = [
+                size / GB
+                for size in (
+                    stored.pages,
+                    part["stores"],
+                    part["before"],
+                    part["peak"],
+                    beside,
+                    peak,
+                )
+            ]
+            processes.append(
+                [name, f"{tasks} tasks, excess {part['excess']:.3f}", *sizes, limits[1]]
+            )
+            click.echo(
+                f"{name}: replay storage {of_run.most / GB:.2f} GB (rows {of_run.data / GB:.2f}), peak {peak / GB:.2f} GB"
+            )
+            click.echo(
+                f"  part: storage {sizes[0]:.3f} GB, resident {sizes[1]:.3f}, peak {sizes[3]:.2f}, beside {sizes[4]:.2f}"
+            )
     if write:
-        storage_values = [Value("bytes a row"), Value("RL rows"), Value("encoder rows"), Value("rows, GB", 2)]
+        storage_values = [
+            Value("bytes a row"),
+            Value("RL rows"),
+            Value("encoder rows"),
+            Value("rows, GB", 2),
+        ]
         storage_values += [Value("with page slack, GB", 2), Value("limit, GB", 2)]
-        names = ("storage by the layout, GB", "resident of it, GB", "before the build, GB", "peak, GB", "beside the storage, GB")
-        process_values = [*(Value(name, 3) for name in names), Value("peak of the whole run, GB", 2), Value("limit, GB", 2)]
+        names = (
+            "storage by the layout, GB",
+            "resident of it, GB",
+            "before the build, GB",
+            "peak, GB",
+            "beside the storage, GB",
+        )
+        process_values = [
+            *(Value(name, 3) for name in names),
+            Value("peak of the whole run, GB", 2),
+            Value("limit, GB", 2),
+        ]
         tables = [
-            Table("Replay storage of the whole run, projected", ["configuration"], storage_values, storages),
-            Table("The process, from a part of the run", ["configuration", "part"], process_values, processes),
+            Table(
+                "Replay storage of the whole run, projected",
+                ["configuration"],
+                storage_values,
+                storages,
+            ),
+            Table(
+                "The process, from a part of the run",
+                ["configuration", "part"],
+                process_values,
+                processes,
+            ),
         ]
         command = "python -m benchmarks.replay_memory"
         click.echo(f"wrote {write_result('replay_memory', tables, watch, command=command)}")

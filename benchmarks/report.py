@@ -70,29 +70,52 @@ def machines_table(results: Sequence[Mapping[str, Any]], letters: Mapping[str, s
         found = result["versions"]
         others = "?" if result["others_cores"] is None else f"{result['others_cores']:.1f}"
         versions = ", ".join(f"{name} {found[name]}" for name in PACKAGES if found.get(name))
-        commit = (found.get("commit") or "")[:10] + ("-dirty" if str(found.get("commit")).endswith("-dirty") else "")
+        commit = (found.get("commit") or "")[:10] + (
+            "-dirty" if str(found.get("commit")).endswith("-dirty") else ""
+        )
         load = f"{result['load_before']}, {result['load_after']}"
         name = machine_name(result)
-        lines.append(row([letters[name], name, f"`{result['command']}`", versions, commit, load, others]))
+        lines.append(
+            row([letters[name], name, f"`{result['command']}`", versions, commit, load, others])
+        )
     return "\n".join(lines) + "\n"
 
 
-def merged_table(title: str, results: Sequence[Mapping[str, Any]], letters: Mapping[str, str]) -> str:
+def merged_table(
+    title: str, results: Sequence[Mapping[str, Any]], letters: Mapping[str, str]
+) -> str:
     """Join the tables of one title on their labels, the columns of every machine side by side."""
-    having = [(result, table) for result in results for table in result["tables"] if table["title"] == title]
+    having = [
+        (result, table)
+        for result in results
+        for table in result["tables"]
+        if table["title"] == title
+    ]
     labels = having[0][1]["labels"]
-    cells: dict[tuple, list[str]] = {tuple(line[: len(labels)]): [] for _, table in having for line in table["rows"]}
+    cells: dict[tuple, list[str]] = {
+        tuple(line[: len(labels)]): [] for _, table in having for line in table["rows"]
+    }
     header = list(labels)
     for result, table in having:
         suffix = f", {letters[machine_name(result)]}" if len(letters) > 1 else ""
         busy = [" (busy)" if result["busy"] and value["wall"] else "" for value in table["values"]]
-        header += [f"{value['name']}{suffix}{mark}" for value, mark in zip(table["values"], busy, strict=True)]
+        header += [
+            f"{value['name']}{suffix}{mark}"
+            for value, mark in zip(table["values"], busy, strict=True)
+        ]
         figures = {tuple(line[: len(labels)]): line[len(labels) :] for line in table["rows"]}
         for key, line in cells.items():
             given = figures.get(key, [None] * len(table["values"]))
-            line += [shown(figure, value["digits"]) for figure, value in zip(given, table["values"], strict=True)]
+            line += [
+                shown(figure, value["digits"])
+                for figure, value in zip(given, table["values"], strict=True)
+            ]
     lines = [f"### {title}", ""]
-    lines += [line for note in dict.fromkeys(table["note"] for _, table in having if table["note"]) for line in (note, "")]
+    lines += [
+        line
+        for note in dict.fromkeys(table["note"] for _, table in having if table["note"])
+        for line in (note, "")
+    ]
     lines += [row(header), row(["---"] * len(labels) + ["---:"] * (len(header) - len(labels)))]
     lines += [row([*map(str, key), *line]) for key, line in cells.items()]
     return "\n".join(lines) + "\n"
@@ -111,8 +134,15 @@ def row(cells: Sequence[str]) -> str:
 
 
 @click.command()
-@click.option("--results", type=click.Path(exists=True, file_okay=False, path_type=Path), default=RESULTS, help="Result files.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=PAGE, help="Page to write.")
+@click.option(
+    "--results",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=RESULTS,
+    help="Result files.",
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), default=PAGE, help="Page to write."
+)
 def main(results: Path, output: Path) -> None:
     """Write the page of all benchmarks."""
     output.write_text(page(load_results(results)))

@@ -83,17 +83,35 @@ def evaluate(experiment: Experiment) -> Callable[[], int]:
 
     def run() -> int:
         algorithm.evaluate(0)
-        online = sum(int(paths.lengths.sum()) for a in algorithm.evaluation.adaptations.values() for paths in a.trajectories)
-        return online + len(algorithm.eval_tasks) * (cfg.num_steps_per_eval // cfg.max_path_length) * cfg.max_path_length
+        online = sum(
+            int(paths.lengths.sum())
+            for a in algorithm.evaluation.adaptations.values()
+            for paths in a.trajectories
+        )
+        return (
+            online
+            + len(algorithm.eval_tasks)
+            * (cfg.num_steps_per_eval // cfg.max_path_length)
+            * cfg.max_path_length
+        )
 
     return run
 
 
 @click.command()
-@click.option("--threads", default="1,2", show_default=True, help="Numbers of physics threads, with commas.")
-@click.option("--lanes", default="10,15,64,128", show_default=True, help="Widths of collection, with commas.")
+@click.option(
+    "--threads", default="1,2", show_default=True, help="Numbers of physics threads, with commas."
+)
+@click.option(
+    "--lanes", default="10,15,64,128", show_default=True, help="Widths of collection, with commas."
+)
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
-@click.option("--write/--no-write", default=True, show_default=True, help="Keep the figures in benchmarks/results.")
+@click.option(
+    "--write/--no-write",
+    default=True,
+    show_default=True,
+    help="Keep the figures in benchmarks/results.",
+)
 def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
     """Measure collection and evaluation; see the module's own text."""
     rows = []
@@ -103,7 +121,9 @@ def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
             with closing(experiment.env):
                 model = experiment.env.model
                 generator = torch.Generator().manual_seed(0)
-                plain = PlainPEARL(experiment.networks, experiment.algorithm.config, experiment.agent.latent_dim)
+                plain = PlainPEARL(
+                    experiment.networks, experiment.algorithm.config, experiment.agent.latent_dim
+                )
                 twin = PlainSampler(PlainCheetah(model, 0), plain, generator)
 
                 def twin_collects(twin: PlainSampler = twin) -> int:
@@ -114,9 +134,14 @@ def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
                     twin.evaluate_task(3, 2, HORIZON)
                     return 3 * HORIZON
 
-                runs: dict[str, Callable[[], int]] = {"bare mj_step": BarePhysics(model, number).run}
+                runs: dict[str, Callable[[], int]] = {
+                    "bare mj_step": BarePhysics(model, number).run
+                }
                 runs["twin: collection"] = twin_collects
-                runs |= {f"collection, {n} lanes": collect(experiment, n) for n in map(int, lanes.split(","))}
+                runs |= {
+                    f"collection, {n} lanes": collect(experiment, n)
+                    for n in map(int, lanes.split(","))
+                }
                 runs["twin: evaluation"] = twin_evaluates
                 runs["evaluation of an iteration"] = evaluate(experiment)
                 rates: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
@@ -127,14 +152,33 @@ def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
                         began, worked = time.perf_counter(), time.process_time()
                         steps = run()
                         if repeat > 0:
-                            rates[name].append((steps / (time.perf_counter() - began), steps / (time.process_time() - worked)))
-            medians = {name: [statistics.median(column) for column in zip(*rates[name], strict=True)] for name in runs}
+                            rates[name].append(
+                                (
+                                    steps / (time.perf_counter() - began),
+                                    steps / (time.process_time() - worked),
+                                )
+                            )
+            medians = {
+                name: [statistics.median(column) for column in zip(*rates[name], strict=True)]
+                for name in runs
+            }
             bare_wall, bare_cpu = medians["bare mj_step"]
             for name, (wall, cpu) in medians.items():
                 against = "twin: evaluation" if "evaluation" in name else "twin: collection"
-                rows.append([number, name, wall, wall / bare_wall, cpu / bare_cpu, wall / medians[against][0]])
+                rows.append(
+                    [
+                        number,
+                        name,
+                        wall,
+                        wall / bare_wall,
+                        cpu / bare_cpu,
+                        wall / medians[against][0],
+                    ]
+                )
                 share = f"{wall / bare_wall:.2f} of bare physics (CPU time: {cpu / bare_cpu:.2f})"
-                click.echo(f"{number} threads, {name}: {wall:.0f} steps/s, {share}, {wall / medians[against][0]:.1f} x twin")
+                click.echo(
+                    f"{number} threads, {name}: {wall:.0f} steps/s, {share}, {wall / medians[against][0]:.1f} x twin"
+                )
     if write:
         values = [
             Value("steps/s", wall=True),
@@ -142,11 +186,11 @@ def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
             Value("the same, by CPU time", 2),
             Value("this / twin", 1, wall=True),
         ]
-        note = (
-            f"{CONFIG}. Bare physics is `mj_step(nstep=5)` on as many threads; the twin has one environment and uses one thread."
-        )
+        note = f"{CONFIG}. Bare physics is `mj_step(nstep=5)` on as many threads; the twin has one environment and uses one thread."
         table = Table("Collection and evaluation", ["physics threads", "what"], values, rows, note)
-        command = f"python -m benchmarks.rollouts --threads {threads} --lanes {lanes} --repeats {repeats}"
+        command = (
+            f"python -m benchmarks.rollouts --threads {threads} --lanes {lanes} --repeats {repeats}"
+        )
         click.echo(f"wrote {write_result('rollouts', [table], watch, command=command)}")
 
 

@@ -43,7 +43,9 @@ class DragPuck(ReachGoal):
         over = np.linalg.norm(puck[:, :2] - hand[:, :2], axis=1) < 0.02
         grasping = (self._closed > 0) | (over & (hand[:, 2] < GRASP + 0.01))
         self._closed += grasping
-        target = np.concatenate([puck[:, :2], np.where(over | grasping, GRASP, CARRY)[:, None]], axis=1)
+        target = np.concatenate(
+            [puck[:, :2], np.where(over | grasping, GRASP, CARRY)[:, None]], axis=1
+        )
         high = hand[:, 2] > CARRY - 0.03
         target[:, :2] = np.where((high | over)[:, None], target[:, :2], hand[:, :2])
         dragging = self._closed > CLOSING

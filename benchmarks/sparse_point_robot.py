@@ -71,23 +71,30 @@ def load(run_dir: Path) -> TrainedRun:
     """
     run = load_trained(run_dir)
     if run.config.env_name != "sparse-point-robot":
-        raise UserError(f"{run_dir} is a run of {run.config.env_name}; these figures are of sparse-point-robot")
+        raise UserError(
+            f"{run_dir} is a run of {run.config.env_name}; these figures are of sparse-point-robot"
+        )
     return run
 
 
-def run_trajectories(run: TrainedRun, *, num_trajs: int | None = None, num_prior: int = NUM_PRIOR, seed: int = 0) -> Shown:
+def run_trajectories(
+    run: TrainedRun, *, num_trajs: int | None = None, num_prior: int = NUM_PRIOR, seed: int = 0
+) -> Shown:
     """Run the prior and the meta-test anew; as many trajectories a task as the evaluation has, unless said otherwise."""
     algo, experiment = run.config.algo_params, run.experiment
     task_ids = list(run.splits["test"])
     prior = experiment.algorithm.sampler.obtain_samples(
-        task_ids[:1] * num_prior, [stream(seed, "prior figure", n) for n in range(num_prior)], deterministic=True
+        task_ids[:1] * num_prior,
+        [stream(seed, "prior figure", n) for n in range(num_prior)],
+        deterministic=True,
     )
     adaptation = evaluate_adaptation(
         experiment.env,
         experiment.agent,
         task_ids,
         num_runs=1,
-        num_steps=(num_trajs or math.ceil(algo.num_steps_per_eval / algo.max_path_length)) * algo.max_path_length,
+        num_steps=(num_trajs or math.ceil(algo.num_steps_per_eval / algo.max_path_length))
+        * algo.max_path_length,
         max_path_length=algo.max_path_length,
         streams=lambda index, k, n: stream(seed, "adaptation figure", task_ids[index], n),
     )
@@ -101,16 +108,25 @@ def read_trajectories(run: TrainedRun, run_dir: Path, epoch: int) -> Shown:
         UserError: a file is missing, or holds no trajectories.
     """
     folder = run_dir / "eval_trajectories"
-    names = [f"prior-epoch{epoch}.npz", *(f"task{task_id}-epoch{epoch}-run0.npz" for task_id in run.splits["test"])]
+    names = [
+        f"prior-epoch{epoch}.npz",
+        *(f"task{task_id}-epoch{epoch}-run0.npz" for task_id in run.splits["test"]),
+    ]
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        raise UserError(f"{folder}: {missing[0]} is missing; it takes a run with algo_params.dump_eval_paths = true")
+        raise UserError(
+            f"{folder}: {missing[0]} is missing; it takes a run with algo_params.dump_eval_paths = true"
+        )
     try:
         prior, *tasks = (Paths.load_npz(folder / name) for name in names)
     except ValueError as error:
         raise UserError(str(error)) from error
     count = min(paths.num_paths for paths in tasks)
-    return Shown(run, prior, [Paths.concatenate([paths.select([n]) for paths in tasks]) for n in range(count)])
+    return Shown(
+        run,
+        prior,
+        [Paths.concatenate([paths.select([n]) for paths in tasks]) for n in range(count)],
+    )
 
 
 @torch.no_grad()
@@ -122,26 +138,38 @@ def infer_beliefs(shown: Shown, *, num_samples: int = NUM_SAMPLES, seed: int = 0
     experiment, task_ids = shown.run.experiment, shown.task_ids
     agent, sampler = experiment.agent, experiment.algorithm.sampler
     lanes = [(index, k) for index in range(len(task_ids)) for k in range(num_samples)]
-    counts = [count for count in COUNTS if count < len(shown.trajectories)] + [len(shown.trajectories)]
+    counts = [count for count in COUNTS if count < len(shown.trajectories)] + [
+        len(shown.trajectories)
+    ]
     deviations, ends = [], []
     for count in counts:
         contexts: Sequence | None = None
         deviation = np.full(len(task_ids), float(agent.use_information_bottleneck))
         if count:
-            rows = torch.cat([agent.context_of_paths(paths) for paths in shown.trajectories[:count]], dim=1)
+            rows = torch.cat(
+                [agent.context_of_paths(paths) for paths in shown.trajectories[:count]], dim=1
+            )
             deviation = agent.posterior(rows)[1].mean(dim=1).sqrt().numpy()
             contexts = [rows[index] for index, _ in lanes]
         generators = [stream(seed, "belief figure", task_ids[index], k) for index, k in lanes]
-        paths = sampler.obtain_samples([task_ids[index] for index, _ in lanes], generators, contexts, deterministic=True)
+        paths = sampler.obtain_samples(
+            [task_ids[index] for index, _ in lanes], generators, contexts, deterministic=True
+        )
         deviations.append(deviation)
-        ends.append(paths.obs[np.arange(len(lanes)), paths.lengths].reshape(len(task_ids), num_samples, 2))
+        ends.append(
+            paths.obs[np.arange(len(lanes)), paths.lengths].reshape(len(task_ids), num_samples, 2)
+        )
     return Beliefs(counts, np.stack(deviations), np.stack(ends))
 
 
 def draw_prior(shown: Shown, path: Path) -> None:
     """Figure 1: trajectories of the prior."""
     plot_prior(
-        path, shown.goals, shown.goal_radius, shown.prior, title=f"{shown.prior.num_paths} trajectories with z from the prior"
+        path,
+        shown.goals,
+        shown.goal_radius,
+        shown.prior,
+        title=f"{shown.prior.num_paths} trajectories with z from the prior",
     )
 
 
@@ -180,11 +208,23 @@ def draw_belief(shown: Shown, beliefs: Beliefs, path: Path) -> None:
 
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), help="Folder of the figures; default: RUN_DIR.")
-@click.option("--num_trajs", type=click.IntRange(min=1), help="Trajectories per task; default: as many as the evaluation has.")
-@click.option("--epoch", type=click.IntRange(min=0), help="Draw what the run itself saved in this iteration.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of the trajectories.")
-def main(run_dir: Path, output: Path | None, num_trajs: int | None, epoch: int | None, seed: int) -> None:
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Folder of the figures; default: RUN_DIR."
+)
+@click.option(
+    "--num_trajs",
+    type=click.IntRange(min=1),
+    help="Trajectories per task; default: as many as the evaluation has.",
+)
+@click.option(
+    "--epoch", type=click.IntRange(min=0), help="Draw what the run itself saved in this iteration."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of the trajectories."
+)
+def main(
+    run_dir: Path, output: Path | None, num_trajs: int | None, epoch: int | None, seed: int
+) -> None:
     """Draw the sparse point robot in RUN_DIR."""
     with exit_codes():
         torch.set_num_threads(1)  # the products are small

@@ -50,7 +50,9 @@ def measure_start(config_path: str, settings: list[str]) -> dict[str, tuple[floa
     keep_freed_memory()
     algorithm = experiment.algorithm
     with tempfile.TemporaryDirectory() as folder, torch_threads(1):
-        Checkpoint(Path(folder)).save(-1, {"algorithm": algorithm.state_dict(), "clock": {}}, algorithm.buffers)
+        Checkpoint(Path(folder)).save(
+            -1, {"algorithm": algorithm.state_dict(), "clock": {}}, algorithm.buffers
+        )
         done("first checkpoint")
         algorithm._collect_initial_pool()
         done("initial pool")
@@ -68,25 +70,45 @@ def measure_start(config_path: str, settings: list[str]) -> dict[str, tuple[floa
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(min=1))
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(min=1))
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
-@click.option("--write/--no-write", default=True, show_default=True, help="Keep the figures in benchmarks/results.")
+@click.option(
+    "--write/--no-write",
+    default=True,
+    show_default=True,
+    help="Keep the figures in benchmarks/results.",
+)
 def main(path: str, threads: int, repeats: int, settings: tuple[str, ...], write: bool) -> None:
     """Measure the start of a run; see the module's own text."""
-    changes = [*settings, "seed=0", f"util_params.torch_threads={threads}", f"util_params.physics_threads={threads}"]
+    changes = [
+        *settings,
+        "seed=0",
+        f"util_params.torch_threads={threads}",
+        f"util_params.physics_threads={threads}",
+    ]
     code = f"import json; from {__spec__.name} import measure_start; print(json.dumps(measure_start({path!r}, {changes!r})))"
     runs: list[dict[str, list[float]]] = []
     with Watch() as watch:
         for _ in range(repeats):
             began = time.perf_counter()
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            )
             wall, parts = time.perf_counter() - began, json.loads(done.stdout)
             runs.append({**parts, TOTAL: [wall, sum(cpu for _, cpu in parts.values())]})
     rows = []
     for part in runs[0]:
         columns = list(zip(*(run[part] for run in runs), strict=True))
-        rows.append([part, statistics.median(columns[0]), max(columns[0]), statistics.median(columns[1])])
-        click.echo(f"{part}: {rows[-1][1]:.2f} s (at most {rows[-1][2]:.2f}), CPU {rows[-1][3]:.2f} s")
+        rows.append(
+            [part, statistics.median(columns[0]), max(columns[0]), statistics.median(columns[1])]
+        )
+        click.echo(
+            f"{part}: {rows[-1][1]:.2f} s (at most {rows[-1][2]:.2f}), CPU {rows[-1][3]:.2f} s"
+        )
     if write:
-        values = [Value("median, s", 2, wall=True), Value("slowest, s", 2, wall=True), Value("CPU, s", 2)]
+        values = [
+            Value("median, s", 2, wall=True),
+            Value("slowest, s", 2, wall=True),
+            Value("CPU, s", 2),
+        ]
         note = f"{path}, {threads} threads, {repeats} processes one after the other."
         table = Table("Start to the first gradient step", ["part"], values, rows, note)
         command = f"python -m benchmarks.start_time --config {path} --threads {threads} --repeats {repeats}"

@@ -42,7 +42,11 @@ def products(networks: Mapping[str, nn.Module], rows: int, context_rows: int) ->
         for i, (inputs, outputs) in enumerate(_layers(network)):
             is_q = name in ("qf1", "qf2")
             trained = name != "target_vf"
-            uses = {"forward": 1 + is_q, "dw": int(trained), "dx": 2 if is_q else int(trained and i > 0)}
+            uses = {
+                "forward": 1 + is_q,
+                "dw": int(trained),
+                "dx": 2 if is_q else int(trained and i > 0),
+            }
             for kind, uses_of_kind in uses.items():
                 product = Product(kind, n, inputs, outputs)
                 counts[product] = counts.get(product, 0) + uses_of_kind
@@ -60,18 +64,27 @@ def floor_seconds(counts: Mapping[Product, int], num_threads: int, repeats: int)
     """Seconds of all products, each on the route that is fastest for it: the library's own or oneDNN, all rows at once with
     threads inside the product, or slices of rows that threads share."""
     with ThreadPoolExecutor(num_threads) as workers:
-        return sum(count * _fastest(product, num_threads, workers, repeats) for product, count in counts.items())
+        return sum(
+            count * _fastest(product, num_threads, workers, repeats)
+            for product, count in counts.items()
+        )
 
 
-def _fastest(product: Product, num_threads: int, workers: ThreadPoolExecutor, repeats: int) -> float:
+def _fastest(
+    product: Product, num_threads: int, workers: ThreadPoolExecutor, repeats: int
+) -> float:
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(product.outputs, product.inputs, generator=generator)
-    x, grad = (torch.randn(product.rows, n, generator=generator) for n in (product.inputs, product.outputs))
+    x, grad = (
+        torch.randn(product.rows, n, generator=generator) for n in (product.inputs, product.outputs)
+    )
     medians = []
     for onednn in (False, True):
         multiply = partial(_multiply, product.kind, onednn, weight)
         for num_slices in {1, max(num_threads, product.rows // SLICE_ROWS)}:
-            slices = list(zip(x.tensor_split(num_slices), grad.tensor_split(num_slices), strict=True))
+            slices = list(
+                zip(x.tensor_split(num_slices), grad.tensor_split(num_slices), strict=True)
+            )
             run = partial(_run, multiply, slices, num_threads, workers)
             times = []
             with torch_threads(num_threads if num_slices == 1 else 1), torch.no_grad():
@@ -100,7 +113,11 @@ def _run(multiply: Callable, slices: list, num_threads: int, workers: ThreadPool
 @torch.no_grad()
 def _multiply(kind: str, onednn: bool, weight: Tensor, x: Tensor, grad: Tensor) -> Tensor:
     if kind == "dw":
-        return torch.ops.mkldnn._linear_pointwise(grad.t(), x.t(), None, "none", [], "") if onednn else grad.t() @ x
+        return (
+            torch.ops.mkldnn._linear_pointwise(grad.t(), x.t(), None, "none", [], "")
+            if onednn
+            else grad.t() @ x
+        )
     first, second = (x, weight) if kind == "forward" else (grad, weight.t())
     if onednn:
         return torch.ops.mkldnn._linear_pointwise(first, second, None, "none", [], "")

@@ -30,7 +30,9 @@ class TrainedRun:
     splits: dict[str, range]
 
 
-def load_trained(run_dir: Path, *, num_fresh_tasks: int = 0, with_state: bool = False, num_envs: int = MAX_LANES) -> TrainedRun:
+def load_trained(
+    run_dir: Path, *, num_fresh_tasks: int = 0, with_state: bool = False, num_envs: int = MAX_LANES
+) -> TrainedRun:
     """Rebuild a run on the CPU; nothing in its folder is changed.
 
     Args:
@@ -46,14 +48,18 @@ def load_trained(run_dir: Path, *, num_fresh_tasks: int = 0, with_state: bool = 
     more = replace(
         config,
         env_params={**config.env_params, "n_tasks": n_tasks + num_fresh_tasks},
-        util_params=replace(config.util_params, num_envs=num_envs, matmul="default", physics_threads=1),
+        util_params=replace(
+            config.util_params, num_envs=num_envs, matmul="default", physics_threads=1
+        ),
     )
     try:
         _, build = algorithm_module(config.algorithm)
         experiment = build(more, "cpu", config.seed or 0)
         if own is not None:
             if own.shape != (n_tasks, experiment.env.task_dim):
-                raise ValueError(f"tasks.npz holds tasks of shape {own.shape}, expected {(n_tasks, experiment.env.task_dim)}")
+                raise ValueError(
+                    f"tasks.npz holds tasks of shape {own.shape}, expected {(n_tasks, experiment.env.task_dim)}"
+                )
             experiment.env.set_tasks(np.concatenate([own, experiment.env.tasks[len(own) :]]))
     except ValueError as error:
         raise UserError(f"{run_dir}: {error}") from error

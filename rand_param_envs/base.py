@@ -32,7 +32,13 @@ class RandomEnv(abc.ABC):
     timestep = 0.004
     reset_noise = 0.005
 
-    def __init__(self, model: mujoco.MjModel, *, log_scale_limit: float = 3.0, recompute_constants: bool = False) -> None:
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        *,
+        log_scale_limit: float = 3.0,
+        recompute_constants: bool = False,
+    ) -> None:
         """Take over a model and remember its parameters.
 
         Args:
@@ -44,12 +50,16 @@ class RandomEnv(abc.ABC):
             ValueError: a limit out of its range.
         """
         if not 0 <= log_scale_limit < np.inf:
-            raise ValueError(f"log_scale_limit is {log_scale_limit!r}, expected a number of at least 0")
+            raise ValueError(
+                f"log_scale_limit is {log_scale_limit!r}, expected a number of at least 0"
+            )
         self.model = copy.copy(model)
         self.log_scale_limit = float(log_scale_limit)
         self.recompute_constants = bool(recompute_constants)
         self.base_params: Params = {name: getattr(model, name).copy() for name in FACTOR_BASES}
-        self._bases = np.concatenate([np.full(self.base_params[name].size, base) for name, base in FACTOR_BASES.items()])
+        self._bases = np.concatenate(
+            [np.full(self.base_params[name].size, base) for name, base in FACTOR_BASES.items()]
+        )
         self.num_factors = len(self._bases)
 
     def sample_factors(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
@@ -75,11 +85,15 @@ class RandomEnv(abc.ABC):
             ValueError: another number of factors.
         """
         if factors.shape[-1] != self.num_factors:
-            raise ValueError(f"{factors.shape[-1]} factors, but the model has {self.num_factors} randomised numbers")
+            raise ValueError(
+                f"{factors.shape[-1]} factors, but the model has {self.num_factors} randomised numbers"
+            )
         ends = np.cumsum([base.size for base in self.base_params.values()])
         parts = np.split(factors, ends[:-1], axis=-1)
         named = zip(self.base_params.items(), parts, strict=True)
-        return {name: base * part.reshape(*part.shape[:-1], *base.shape) for (name, base), part in named}
+        return {
+            name: base * part.reshape(*part.shape[:-1], *base.shape) for (name, base), part in named
+        }
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> list[Params]:
         """Draw tasks: for each the values of the randomised fields."""
@@ -110,7 +124,9 @@ class RandomEnv(abc.ABC):
     def draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw the state in which an episode starts, qpos [nq] and qvel [nv]."""
         noise = self.reset_noise
-        return self.model.qpos0 + generator.uniform(-noise, noise, self.model.nq), generator.uniform(-noise, noise, self.model.nv)
+        return self.model.qpos0 + generator.uniform(
+            -noise, noise, self.model.nq
+        ), generator.uniform(-noise, noise, self.model.nv)
 
     @staticmethod
     def observe(qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
@@ -118,7 +134,9 @@ class RandomEnv(abc.ABC):
         return np.concatenate([qpos[..., 1:], np.minimum(np.maximum(qvel, -10), 10)], axis=-1)
 
     @staticmethod
-    def outcome(velocity: np.ndarray, action: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
+    def outcome(
+        velocity: np.ndarray, action: np.ndarray, qpos: np.ndarray, qvel: np.ndarray
+    ) -> np.ndarray:
         """Gather what reward and end of an episode depend on.
 
         Args:

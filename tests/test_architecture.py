@@ -37,7 +37,16 @@ MAY_IMPORT_PYTORCH = (
 )
 MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")
 NEVER_IMPORTED = {"pickle", "cloudpickle", "dill", "gym", "dateutil"}
-SHARED_TORCH = {"networks", "encoders", "conv_encoder", "ensembles", "distributions", "pytorch_util", "cuda_graph", "stacked"}
+SHARED_TORCH = {
+    "networks",
+    "encoders",
+    "conv_encoder",
+    "ensembles",
+    "distributions",
+    "pytorch_util",
+    "cuda_graph",
+    "stacked",
+}
 
 
 def is_script(path: Path) -> bool:
@@ -68,16 +77,26 @@ def place(name: str) -> int | None:
     for position, package in enumerate(ORDER):
         if name == package or name.startswith(f"{package}."):
             return position
-    return ORDER.index("scripts") if name.split(".")[0] in ("configs", "benchmarks", "launch_experiment", "sim_policy") else None
+    return (
+        ORDER.index("scripts")
+        if name.split(".")[0] in ("configs", "benchmarks", "launch_experiment", "sim_policy")
+        else None
+    )
 
 
 def place_of_file(path: Path) -> int | None:
-    return ORDER.index("scripts") if is_script(path) else place(".".join(path.with_suffix("").parts))
+    return (
+        ORDER.index("scripts") if is_script(path) else place(".".join(path.with_suffix("").parts))
+    )
 
 
 def importers_of(package: str) -> list[str]:
     """Files that import a top-level package."""
-    return [str(path) for path in library_files() if any(name.split(".")[0] == package for name in imports_of(path))]
+    return [
+        str(path)
+        for path in library_files()
+        if any(name.split(".")[0] == package for name in imports_of(path))
+    ]
 
 
 def test_there_is_something_to_check():
@@ -88,12 +107,20 @@ def test_there_is_something_to_check():
 def test_imports_point_to_the_left(path):
     own = place_of_file(path)
     targets = {name: place(name) for name in imports_of(path)}
-    wrong = [name for name, target in targets.items() if target is not None and own is not None and target > own]
+    wrong = [
+        name
+        for name, target in targets.items()
+        if target is not None and own is not None and target > own
+    ]
     assert not wrong, f"{path} ({ORDER[own]}) may not import {wrong}"
 
 
 def test_every_package_of_rlkit_has_a_place_in_the_order():
-    packages = {f"rlkit.{folder.name}" for folder in (ROOT / "rlkit").iterdir() if (folder / "__init__.py").exists()}
+    packages = {
+        f"rlkit.{folder.name}"
+        for folder in (ROOT / "rlkit").iterdir()
+        if (folder / "__init__.py").exists()
+    }
     assert packages <= set(ORDER)
 
 
@@ -110,13 +137,19 @@ def test_mujoco_is_imported_by_environments_only():
 def test_algorithms_under_rlkit_torch_do_not_import_each_other():
     for path in library_files():
         if path.parts[:2] == ("rlkit", "torch") and len(path.parts) > 3:
-            others = {name.split(".")[2] for name in imports_of(path) if name.startswith("rlkit.torch.")}
+            others = {
+                name.split(".")[2] for name in imports_of(path) if name.startswith("rlkit.torch.")
+            }
             assert others <= {path.parts[2]} | SHARED_TORCH, f"{path} imports {others}"
 
 
 def test_rand_param_envs_stands_alone():
     files = [path for path in library_files() if path.parts[0] == "rand_param_envs"]
-    assert [str(path) for path in files if any(name.split(".")[0] == "rlkit" for name in imports_of(path))] == []
+    assert [
+        str(path)
+        for path in files
+        if any(name.split(".")[0] == "rlkit" for name in imports_of(path))
+    ] == []
 
 
 @pytest.mark.parametrize("package", sorted(NEVER_IMPORTED))
@@ -142,9 +175,18 @@ def test_every_file_says_what_it_is_for(path):
 
 @pytest.mark.parametrize("path", library_files(), ids=str)
 def test_no_global_random_numbers_are_used(path):
-    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(node, ast.Call)}
-    ambient = {
-        name for name in calls if re.fullmatch(r"np\.random\.[a-z_]+|random\.[a-z_]+|torch\.(cuda\.)?manual_seed\w*", name)
+    calls = {
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse((ROOT / path).read_text()))
+        if isinstance(node, ast.Call)
     }
-    lent = {"np.random.get_bit_generator", "np.random.set_bit_generator"}  # to classes of old gym, and given back
+    ambient = {
+        name
+        for name in calls
+        if re.fullmatch(r"np\.random\.[a-z_]+|random\.[a-z_]+|torch\.(cuda\.)?manual_seed\w*", name)
+    }
+    lent = {
+        "np.random.get_bit_generator",
+        "np.random.set_bit_generator",
+    }  # to classes of old gym, and given back
     assert ambient <= {"np.random.default_rng"} | (lent if path.name == "old_gym.py" else set())

@@ -16,13 +16,23 @@ from rlkit.torch.hfr.config import HFRSettings
 from rlkit.torch.sac.config import PEARLConfig
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "docker" / "README.md", ROOT / "CHANGELOG.md"]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "docker" / "README.md",
+    ROOT / "CHANGELOG.md",
+]
 
 
 def documented_settings(heading):
     """Key -> default of the table below a heading of docs/formats.md."""
-    section = (ROOT / "docs" / "formats.md").read_text().split(f"### {heading}\n")[1].split("\n##")[0]
-    return {key: json.loads(default) for key, default in re.findall(r"^\| `(\w+)` \| `(.*?)` \|", section, re.M)}
+    section = (
+        (ROOT / "docs" / "formats.md").read_text().split(f"### {heading}\n")[1].split("\n##")[0]
+    )
+    return {
+        key: json.loads(default)
+        for key, default in re.findall(r"^\| `(\w+)` \| `(.*?)` \|", section, re.M)
+    }
 
 
 @pytest.mark.parametrize(
@@ -35,15 +45,32 @@ def documented_settings(heading):
     ],
 )
 def test_every_setting_is_documented_with_its_default(heading, schema):
-    defaults = {field.name: field.default for field in fields(schema) if not field.name.endswith("_params")}
+    defaults = {
+        field.name: field.default for field in fields(schema) if not field.name.endswith("_params")
+    }
     assert documented_settings(heading) == defaults
 
 
 def header_of(path, folder, *more):
     """Columns of a short run."""
-    settings = ["seed=1", "util_params.use_gpu=false", f"util_params.base_log_dir={folder}", "algo_params.num_iterations=1"]
-    settings += ["net_size=8", "algo_params.batch_size=4", "util_params.torch_threads=1", "util_params.physics_threads=1"]
-    run_dir = start_run(load_config(path, [*settings, *more]).cut_for_debug(), "docs", Console(quiet=True), nullcontext)
+    settings = [
+        "seed=1",
+        "util_params.use_gpu=false",
+        f"util_params.base_log_dir={folder}",
+        "algo_params.num_iterations=1",
+    ]
+    settings += [
+        "net_size=8",
+        "algo_params.batch_size=4",
+        "util_params.torch_threads=1",
+        "util_params.physics_threads=1",
+    ]
+    run_dir = start_run(
+        load_config(path, [*settings, *more]).cut_for_debug(),
+        "docs",
+        Console(quiet=True),
+        nullcontext,
+    )
     return (run_dir / "progress.csv").read_text().splitlines()[0].split(",")
 
 
@@ -73,7 +100,9 @@ def test_links_between_the_documents_lead_somewhere(page):
         assert file.exists(), f"{page.name} links to {target}"
         if anchor:
             headings = re.findall(r"^#+ (.+)$", file.read_text(), re.M)
-            anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            anchors = {
+                re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings
+            }
             assert anchor in anchors, f"{page.name} links to {target}"
 
 
@@ -82,15 +111,28 @@ def test_functions_that_the_algorithm_page_names_exist(page):
     equations = (ROOT / "docs" / f"{page}.md").read_text().split("## Columns")[0]
     source = "\n".join(file.read_text() for file in (ROOT / "rlkit").rglob("*.py"))
     names = {name.split(".")[-1] for name in re.findall(r"`([A-Za-z_][\w.]*)`", equations)}
-    settings = {field.name for schema in (PEARLConfig, HFRSettings, ExperimentConfig, UtilConfig) for field in fields(schema)}
-    functions = {name for name in names - settings if not name.endswith(("py", "csv", "json", "pth"))}
+    settings = {
+        field.name
+        for schema in (PEARLConfig, HFRSettings, ExperimentConfig, UtilConfig)
+        for field in fields(schema)
+    }
+    functions = {
+        name for name in names - settings if not name.endswith(("py", "csv", "json", "pth"))
+    }
     assert len(functions) > 20
-    assert {name for name in functions if not re.search(rf"\b(def|class) {name}\b|^ +{name}(: | = )", source, re.M)} == set()
+    assert {
+        name
+        for name in functions
+        if not re.search(rf"\b(def|class) {name}\b|^ +{name}(: | = )", source, re.M)
+    } == set()
 
 
 def test_both_commands_of_the_readme_stand_on_its_first_screen():
     first_screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:25])
-    assert "pip install -e . && python launch_experiment.py configs/quick/point-robot.json" in first_screen
+    assert (
+        "pip install -e . && python launch_experiment.py configs/quick/point-robot.json"
+        in first_screen
+    )
     assert 'pip install -e ".[test]" && python -m pytest' in first_screen
 
 

@@ -42,7 +42,9 @@ def test_a_cheetah_seen_in_pictures_is_evaluated_and_filmed(tmp_path):
     assert (tmp_path / "run" / "video.mp4").stat().st_size > 10_000
 
 
-def test_without_opengl_a_run_on_pictures_of_a_cheetah_is_refused_before_anything_is_written(here, monkeypatch):
+def test_without_opengl_a_run_on_pictures_of_a_cheetah_is_refused_before_anything_is_written(
+    here, monkeypatch
+):
     monkeypatch.setenv("MUJOCO_GL", "disable")
     write(here / "cheetah.json", {**TINY, **PICTURES, "env_name": "cheetah-vel"})
     result = launch("cheetah.json", "--cpu")

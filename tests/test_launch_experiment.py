@@ -23,7 +23,9 @@ try:
 except SystemExit as end:
     sys.exit(end.code or ("torch" in sys.modules) or ("mujoco" in sys.modules))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     for option in ("--seed", "--gpu", "--cpu", "--set", "--resume", "--debug", "--print-config"):
         assert option in done.stdout
@@ -39,12 +41,27 @@ except SystemExit as end:
         (["tiny.json", "--cpu", "--gpu", "0"], "exclude each other"),
         (["tiny.json", "--gpu", "-1"], "--gpu"),
         (["tiny.json", "--seed", "one"], "--seed"),
-        (["tiny.json", "--set", "util_params.rollout_device=gpu"], 'rollout_device = "gpu": expected "auto" or "cpu"'),
-        (["tiny.json", "--set", "algo_params.batch_sice=3"], "the nearest known key is algo_params.batch_size"),
-        (["tiny.json", "--set", "algo_params.batch_size=many"], 'algo_params.batch_size = "many": expected an integer'),
-        (["tiny.json", "--set", "algo_params.batch_size=0"], "algo_params.batch_size = 0: expected an integer, at least 1"),
+        (
+            ["tiny.json", "--set", "util_params.rollout_device=gpu"],
+            'rollout_device = "gpu": expected "auto" or "cpu"',
+        ),
+        (
+            ["tiny.json", "--set", "algo_params.batch_sice=3"],
+            "the nearest known key is algo_params.batch_size",
+        ),
+        (
+            ["tiny.json", "--set", "algo_params.batch_size=many"],
+            'algo_params.batch_size = "many": expected an integer',
+        ),
+        (
+            ["tiny.json", "--set", "algo_params.batch_size=0"],
+            "algo_params.batch_size = 0: expected an integer, at least 1",
+        ),
         (["tiny.json", "--set", "batch_size"], "--set batch_size: expected key=value"),
-        (["tiny.json", "--set", "n_train_tasks=4"], "n_train_tasks = 4, n_eval_tasks = 2, env_params.n_tasks = 5"),
+        (
+            ["tiny.json", "--set", "n_train_tasks=4"],
+            "n_train_tasks = 4, n_eval_tasks = 2, env_params.n_tasks = 5",
+        ),
         (["tiny.json", "--set", "env_name=point-rowbot"], "the nearest is point-robot"),
         (["tiny.json", "--set", "util_params.base_log_dir=tiny.json"], "tiny.json"),
         (["tiny.json", "--set", "path_to_weights=nowhere"], "nowhere"),
@@ -67,12 +84,18 @@ def test_bad_input_gets_one_message_and_code_2_and_nothing_is_written(here, argu
 
 
 def test_printing_the_configuration_runs_nothing_and_prints_one_that_loads(here):
-    result = launch("tiny.json", "--print-config", "--seed", 8, "--set", "algo_params.batch_size=16")
+    result = launch(
+        "tiny.json", "--print-config", "--seed", 8, "--set", "algo_params.batch_size=16"
+    )
     assert result.exit_code == 0
     printed = here / "printed.json"
     printed.write_text(result.stdout)
     config = load_config(printed)
-    assert (config.seed, config.algo_params.batch_size, config.algo_params.discount) == (8, 16, 0.99)
+    assert (config.seed, config.algo_params.batch_size, config.algo_params.discount) == (
+        8,
+        16,
+        0.99,
+    )
     assert "gradient steps: 9 (3 per iteration)" in result.stderr
     assert files_below(here) == {"tiny.json", "printed.json"}
 
@@ -82,12 +105,25 @@ def test_printing_the_configuration_runs_nothing_and_prints_one_that_loads(here)
 
 def test_a_run_leaves_its_folder_and_a_row_per_iteration(here):
     run_dir = run()
-    names = {"variant.json", "progress.csv", "debug.log", "online_returns.csv", "tasks.npz", "checkpoint/manifest.json"}
-    networks = {f"{name}.pth" for name in ("qf1", "qf2", "vf", "target_vf", "policy", "context_encoder")}
+    names = {
+        "variant.json",
+        "progress.csv",
+        "debug.log",
+        "online_returns.csv",
+        "tasks.npz",
+        "checkpoint/manifest.json",
+    }
+    networks = {
+        f"{name}.pth" for name in ("qf1", "qf2", "vf", "target_vf", "policy", "context_encoder")
+    }
     assert names | networks <= files_below(run_dir)
     assert [row["Epoch"] for row in rows(run_dir)] == ["0", "1", "2"]
     variant = json.loads((run_dir / "variant.json").read_text())
-    assert (variant["seed"], variant["exp_name"], variant["machine"]["device"]) == (3, "tiny", "cpu")
+    assert (variant["seed"], variant["exp_name"], variant["machine"]["device"]) == (
+        3,
+        "tiny",
+        "cpu",
+    )
 
 
 def test_two_runs_of_one_seed_are_identical_and_another_seed_differs(here):
@@ -119,7 +155,11 @@ def test_weights_of_another_run_are_taken_by_name(here):
     settings = [argument for rate in rates for argument in ("--set", rate)]
     frozen = run("--seed", 9, "--set", f"path_to_weights={given}", *settings)
     before, after = weights(given), weights(frozen)
-    assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("target_vf"))
+    assert all(
+        torch.equal(before[name], after[name])
+        for name in before
+        if not name.startswith("target_vf")
+    )
 
 
 def test_weights_of_another_environment_are_refused_with_their_shapes(here):
@@ -132,6 +172,8 @@ def test_weights_of_another_environment_are_refused_with_their_shapes(here):
 
 
 def test_evaluation_trajectories_are_written_when_asked_for(here):
-    run_dir = run("--set", "algo_params.dump_eval_paths=true", "--set", "algo_params.num_iterations=1")
+    run_dir = run(
+        "--set", "algo_params.dump_eval_paths=true", "--set", "algo_params.num_iterations=1"
+    )
     names = {path.name for path in (run_dir / "eval_trajectories").iterdir()}
     assert names == {"prior-epoch0.npz", "task3-epoch0-run0.npz", "task4-epoch0-run0.npz"}

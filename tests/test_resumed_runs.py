@@ -51,7 +51,11 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_is_used(here):
 
 def test_a_run_stopped_before_its_first_checkpoint_begins_anew(here):
     whole, parted = run(), run()
-    for path in [*(parted / "checkpoint").iterdir(), parted / "progress.csv", parted / "online_returns.csv"]:
+    for path in [
+        *(parted / "checkpoint").iterdir(),
+        parted / "progress.csv",
+        parted / "online_returns.csv",
+    ]:
         path.unlink()
     assert launch("--resume", parted).exit_code == 0
     assert rows(parted) == rows(whole)

@@ -24,7 +24,11 @@ ROBOT = {
     "env_params": {"n_tasks": 5},
     "algo_params": {"max_path_length": 5, "num_exp_traj_eval": 2, "num_steps_per_eval": 20},
 }
-CHEETAH = {**ROBOT, "env_name": "cheetah-vel", "algo_params": {"max_path_length": 4, "num_exp_traj_eval": 1}}
+CHEETAH = {
+    **ROBOT,
+    "env_name": "cheetah-vel",
+    "algo_params": {"max_path_length": 4, "num_exp_traj_eval": 1},
+}
 
 
 def make_run(run_dir, data, tasks=True):
@@ -75,7 +79,9 @@ def test_the_table_has_a_row_per_trajectory_with_two_after_the_exploration(tmp_p
     assert result.exit_code == 0, result.output
     rows = table(tmp_path / "run")
     assert [row["z"] for row in rows] == ["prior", "prior", "posterior", "posterior"]
-    assert float(rows[0]["mean"]) == pytest.approx((float(rows[0]["task 3"]) + float(rows[0]["task 4"])) / 2)
+    assert float(rows[0]["mean"]) == pytest.approx(
+        (float(rows[0]["task 3"]) + float(rows[0]["task 4"])) / 2
+    )
     assert "posterior" in result.output
 
 
@@ -84,7 +90,9 @@ def test_z_is_drawn_anew_before_adaptation_and_follows_the_posterior_after_it(tm
     steer_by_z(networks)
     save(tmp_path / "run", networks)
     assert run(tmp_path / "run", "--num_trajs", 5).exit_code == 0
-    returns = np.array([float(row["task 3"]) for row in table(tmp_path / "run")])  # always the same start, so z alone decides
+    returns = np.array(
+        [float(row["task 3"]) for row in table(tmp_path / "run")]
+    )  # always the same start, so z alone decides
     assert abs(returns[0] - returns[1]) > 0.05
     assert np.ptp(returns[2:]) < 1e-3
 
@@ -123,7 +131,9 @@ def test_the_stored_task_set_is_used(tmp_path):
     make_run(tmp_path / "run", ROBOT)
     np.savez(tmp_path / "run" / "tasks.npz", tasks=np.full((5, 2), 7.0))
     assert run(tmp_path / "run").exit_code == 0
-    assert float(table(tmp_path / "run")[0]["mean"]) == pytest.approx(-5 * math.hypot(7, 7), abs=1.0)
+    assert float(table(tmp_path / "run")[0]["mean"]) == pytest.approx(
+        -5 * math.hypot(7, 7), abs=1.0
+    )
 
 
 def test_point_robots_are_drawn(tmp_path):
@@ -160,14 +170,19 @@ def test_a_film_shows_exploration_and_adaptation_on_a_few_tasks(tmp_path, monkey
     asked = {}
 
     def remember(env, path, task_ids, filmed, trajectories, captions, **options):
-        asked.update(options, lines=[captions(index, n) for index in filmed for n in range(len(trajectories))])
+        asked.update(
+            options,
+            lines=[captions(index, n) for index in filmed for n in range(len(trajectories))],
+        )
 
     monkeypatch.setattr("rlkit.visualization.video.FilmedEnv.film", remember)
     result = run(tmp_path / "run", "--video", "--quality", quality)
     assert result.exit_code == 0, result.output
     assert asked["quality"] == quality
     tasks, labels = zip(*asked["lines"], strict=True)
-    assert [task.split(":")[0] for task in tasks] == [f"hopper-rand-params, task {i}" for i in (1, 3, 4) for _ in range(3)]
+    assert [task.split(":")[0] for task in tasks] == [
+        f"hopper-rand-params, task {i}" for i in (1, 3, 4) for _ in range(3)
+    ]
     assert all("kg" in task for task in tasks)
     assert list(labels) == 3 * [
         "trajectory 1 of 3: exploration, z ~ prior",
@@ -221,7 +236,10 @@ def test_settings_of_config_that_differ_from_the_run_are_named_and_not_used(tmp_
     ("damage", "message"),
     [
         (lambda folder: (folder / "policy.pth").unlink(), "missing weight files policy.pth"),
-        (lambda folder: (folder / "policy.pth").write_bytes(b"PK\x03\x04 cut off"), "damaged, or not a weight file"),
+        (
+            lambda folder: (folder / "policy.pth").write_bytes(b"PK\x03\x04 cut off"),
+            "damaged, or not a weight file",
+        ),
         (lambda folder: (folder / "variant.json").unlink(), "there is no variant.json"),
         (lambda folder: (folder / "tasks.npz").write_bytes(b""), "tasks.npz: damaged"),
         (lambda folder: np.savez(folder / "tasks.npz", tasks=np.zeros((4, 2))), "as tasks"),
@@ -247,16 +265,25 @@ def test_weights_of_another_environment_are_refused_with_names_and_shapes(tmp_pa
 
 @pytest.mark.parametrize("encoder", ["gru", "lstm", "attention"])
 def test_a_run_with_an_encoder_of_episodes_is_evaluated(tmp_path, encoder):
-    make_run(tmp_path / "run", {**ROBOT, "algo_params": {**ROBOT["algo_params"], "encoder": encoder}})
+    make_run(
+        tmp_path / "run", {**ROBOT, "algo_params": {**ROBOT["algo_params"], "encoder": encoder}}
+    )
     result = run(tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert len(table(tmp_path / "run")) == 4
 
 
 def test_weights_of_the_recurrent_encoder_of_oyster_are_refused(tmp_path):
-    networks = make_run(tmp_path / "run", {**ROBOT, "algo_params": {**ROBOT["algo_params"], "recurrent": 1}})
-    weights = {name.replace("cell.", "lstm."): value for name, value in networks["context_encoder"].state_dict().items()}
-    torch.save({**weights, "hidden": torch.zeros(1, 1, 200)}, tmp_path / "run" / "context_encoder.pth")
+    networks = make_run(
+        tmp_path / "run", {**ROBOT, "algo_params": {**ROBOT["algo_params"], "recurrent": 1}}
+    )
+    weights = {
+        name.replace("cell.", "lstm."): value
+        for name, value in networks["context_encoder"].state_dict().items()
+    }
+    torch.save(
+        {**weights, "hidden": torch.zeros(1, 1, 200)}, tmp_path / "run" / "context_encoder.pth"
+    )
     result = run(tmp_path / "run")
     assert result.exit_code == 2
     assert "holds oyster's recurrent encoder (lstm.weight_ih_l0, " in result.output

@@ -22,7 +22,13 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_code_3_and_keeps_the_checkp
 
 @pytest.mark.parametrize("rate", ["policy_lr", "vf_lr", "context_lr"])
 def test_weights_that_are_not_finite_after_the_last_step_end_the_run_with_code_3(here, rate):
-    result = launch("tiny.json", "--set", f"algo_params.{rate}=1e300", "--set", "algo_params.num_train_steps_per_itr=1")
+    result = launch(
+        "tiny.json",
+        "--set",
+        f"algo_params.{rate}=1e300",
+        "--set",
+        "algo_params.num_train_steps_per_itr=1",
+    )
     assert result.exit_code == 3
     assert "iteration 0: weights" in result.stderr
     (run_dir,) = Path("output").glob("*/*")
@@ -35,7 +41,9 @@ def test_an_exhausted_disk_ends_the_run_with_code_4_and_the_old_checkpoint_serve
     def limit_file_size() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    full = process("--resume", parted, "--set", "algo_params.num_iterations=3", preexec_fn=limit_file_size)
+    full = process(
+        "--resume", parted, "--set", "algo_params.num_iterations=3", preexec_fn=limit_file_size
+    )
     _, stderr = full.communicate(timeout=120)
     assert (full.returncode, "Traceback" in stderr) == (4, False), stderr
     assert launch("--resume", parted, "--set", "algo_params.num_iterations=3").exit_code == 0
@@ -46,7 +54,10 @@ def test_an_exhausted_disk_ends_the_run_with_code_4_and_the_old_checkpoint_serve
 def test_a_signal_stops_a_run_that_then_goes_on_as_if_nothing_had_happened(here, signum, code):
     running = process("tiny.json", "--set", "algo_params.num_iterations=100000")
     deadline = time.monotonic() + 100
-    while not (lines := list(Path("output").glob("*/*/progress.csv"))) or len(lines[0].read_text().splitlines()) < 3:
+    while (
+        not (lines := list(Path("output").glob("*/*/progress.csv")))
+        or len(lines[0].read_text().splitlines()) < 3
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     running.send_signal(signum)
@@ -58,5 +69,7 @@ def test_a_signal_stops_a_run_that_then_goes_on_as_if_nothing_had_happened(here,
         f"to go on: python launch_experiment.py --resume {run_dir}",
     ]
     length = len(rows(run_dir)) + 2
-    assert launch("--resume", run_dir, "--set", f"algo_params.num_iterations={length}").exit_code == 0
+    assert (
+        launch("--resume", run_dir, "--set", f"algo_params.num_iterations={length}").exit_code == 0
+    )
     assert rows(run_dir) == rows(run("--set", f"algo_params.num_iterations={length}"))

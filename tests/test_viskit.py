@@ -77,7 +77,11 @@ def flatten(params: dict, prefix: str = "") -> dict:
     """Nested dictionaries with dotted keys."""
     flat: dict = {}
     for key, value in params.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        flat |= (
+            flatten(value, f"{prefix}{key}.")
+            if isinstance(value, dict)
+            else {f"{prefix}{key}": value}
+        )
     return flat
 
 
@@ -95,7 +99,8 @@ def offered_splits(runs: list[dict]) -> list[str]:
     return [
         key
         for key in keys
-        if len({repr(run["params"].get(key)) for run in runs}) >= 2 and not key.startswith(("seed", "log_dir"))
+        if len({repr(run["params"].get(key)) for run in runs}) >= 2
+        and not key.startswith(("seed", "log_dir"))
     ]
 
 

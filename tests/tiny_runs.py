@@ -46,7 +46,13 @@ TINY = {
         "embedding_mini_batch_size": 8,
         "max_path_length": 5,
     },
-    "util_params": {"use_gpu": False, "torch_threads": 1, "physics_threads": 1, "matmul": "default", "slice_rows": 0},
+    "util_params": {
+        "use_gpu": False,
+        "torch_threads": 1,
+        "physics_threads": 1,
+        "matmul": "default",
+        "slice_rows": 0,
+    },
     "seed": 3,
 }
 
@@ -69,12 +75,22 @@ def run(*arguments: object) -> Path:
 def process(*arguments: object, **options) -> subprocess.Popen:
     command = [sys.executable, str(ROOT / "launch_experiment.py"), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
 
 
 def rows(run_dir: Path) -> list[dict[str, str]]:
     with (run_dir / "progress.csv").open(newline="") as file:
-        return [{name: cell for name, cell in row.items() if name not in TIMES} for row in csv.DictReader(file)]
+        return [
+            {name: cell for name, cell in row.items() if name not in TIMES}
+            for row in csv.DictReader(file)
+        ]
 
 
 def weights(run_dir: Path) -> dict[str, torch.Tensor]:
@@ -87,7 +103,9 @@ def weights(run_dir: Path) -> dict[str, torch.Tensor]:
 
 def same_weights(one: Path, two: Path) -> bool:
     first, second = weights(one), weights(two)
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    return first.keys() == second.keys() and all(
+        torch.equal(first[name], second[name]) for name in first
+    )
 
 
 def files_below(folder: Path) -> set[str]:

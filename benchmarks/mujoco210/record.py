@@ -23,7 +23,15 @@ BODIES = {
     "hopper": "hopper-rand-params",
     "walker": "walker-rand-params",
 }
-MODEL_FIELDS = ("body_mass", "body_inertia", "body_ipos", "body_iquat", "body_subtreemass", "body_invweight0", "dof_invweight0")
+MODEL_FIELDS = (
+    "body_mass",
+    "body_inertia",
+    "body_ipos",
+    "body_iquat",
+    "body_subtreemass",
+    "body_invweight0",
+    "dof_invweight0",
+)
 NUM_TRAJECTORIES, NUM_STEPS = 4, 15
 NUM_LANES, STEPS_PER_LANE, EPISODE = 20, 50, 25  # of the visited states
 HOLD = 5  # steps for which every second lane keeps an action: such bodies move further than those that tremble
@@ -31,7 +39,14 @@ HOLD = 5  # steps for which every second lane keeps an action: such bodies move 
 
 def reference_env(body: str, num_envs: int, backend: str = "mujoco-py") -> Any:
     """Make the task whose lanes are recorded: raw actions, float64; bodies with random dynamics have the base model in lane 0."""
-    env = make_env(BODIES[body], normalize=False, n_tasks=num_envs, num_envs=num_envs, dtype=np.float64, backend=backend)
+    env = make_env(
+        BODIES[body],
+        normalize=False,
+        n_tasks=num_envs,
+        num_envs=num_envs,
+        dtype=np.float64,
+        backend=backend,
+    )
     if body in ("hopper", "walker"):
         env.set_tasks(np.concatenate([np.ones((1, env.task_dim)), env.tasks[1:]]))
     return env
@@ -39,7 +54,9 @@ def reference_env(body: str, num_envs: int, backend: str = "mujoco-py") -> Any:
 
 def record_model(body: str) -> dict[str, np.ndarray]:
     """What MuJoCo 2.1.0 computes when it loads the body's file."""
-    model = import_mujoco_py().load_model_from_path(str(gymnasium_asset(reference_env(body, 1).model_file)))
+    model = import_mujoco_py().load_model_from_path(
+        str(gymnasium_asset(reference_env(body, 1).model_file))
+    )
     return {f"model_{name}": getattr(model, name).copy() for name in MODEL_FIELDS}
 
 
@@ -57,7 +74,14 @@ def record_trajectories(body: str) -> dict[str, np.ndarray]:
     for _ in range(NUM_STEPS):
         action = rng.uniform(env.action_low, env.action_high, (NUM_TRAJECTORIES, env.act_dim))
         obs, reward, _, _, info = env.step(action)
-        values = {"actions": action, "obs": obs, "reward": reward, "outcome": info["outcome"], "qpos": env.qpos, "qvel": env.qvel}
+        values = {
+            "actions": action,
+            "obs": obs,
+            "reward": reward,
+            "outcome": info["outcome"],
+            "qpos": env.qpos,
+            "qvel": env.qvel,
+        }
         for name, value in values.items():
             rows.setdefault(name, []).append(value)
     return {"tasks": env.tasks, **{name: np.array(values) for name, values in rows.items()}}
@@ -92,7 +116,11 @@ def record_steps(body: str) -> dict[str, np.ndarray]:
     for step in range(STEPS_PER_LANE):
         fresh = rng.uniform(env.action_low, env.action_high, (NUM_LANES, env.act_dim))
         action = np.where((step % HOLD == 0) | ~holds[:, None], fresh, action)
-        before = {"qpos": env.qpos, "qvel": env.qvel, "qacc_warmstart": env.simulation.fields["qacc_warmstart"].copy()}
+        before = {
+            "qpos": env.qpos,
+            "qvel": env.qvel,
+            "qacc_warmstart": env.simulation.fields["qacc_warmstart"].copy(),
+        }
         terminated = env.step(action)[2]
         for name, value in {**before, "action": action}.items():
             rows.setdefault(f"before_{name}", []).append(value)

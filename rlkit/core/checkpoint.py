@@ -49,11 +49,15 @@ class Checkpoint:
     def __init__(self, run_dir: str | Path) -> None:
         """Choose the folder; nothing is read or written yet."""
         self.folder = Path(run_dir) / "checkpoint"
-        self._manifest: dict[str, Any] | None = None  # of the newest checkpoint that is known to be whole
+        self._manifest: dict[str, Any] | None = (
+            None  # of the newest checkpoint that is known to be whole
+        )
         self._segments: dict[str, list[_Segment]] = {}
         self._totals: dict[str, Tensor] = {}
 
-    def save(self, iteration: int, state: Mapping[str, Any], buffers: Mapping[str, RingStore]) -> None:
+    def save(
+        self, iteration: int, state: Mapping[str, Any], buffers: Mapping[str, RingStore]
+    ) -> None:
         """Write a checkpoint.
 
         Args:
@@ -64,10 +68,18 @@ class Checkpoint:
             ResourceError: disk or memory is exhausted. The checkpoint before is intact, and nothing of this one is left.
             TypeError: the state holds something else; the message says where.
         """
-        kept = "" if self._manifest is None else f" (the one of iteration {self._manifest['iteration']} is intact)"
-        with report_exhaustion(f"cannot save the checkpoint of iteration {iteration} in {self.folder}{kept}"):
+        kept = (
+            ""
+            if self._manifest is None
+            else f" (the one of iteration {self._manifest['iteration']} is intact)"
+        )
+        with report_exhaustion(
+            f"cannot save the checkpoint of iteration {iteration} in {self.folder}{kept}"
+        ):
             self.folder.mkdir(parents=True, exist_ok=True)
-            if not self._totals:  # the first save or load of this object: others may have left something here
+            if (
+                not self._totals
+            ):  # the first save or load of this object: others may have left something here
                 self._remove_unnamed(self._usable_manifests())
                 self._manifest = self._manifest or next(iter(self._usable_manifests()), None)
             try:
@@ -77,7 +89,9 @@ class Checkpoint:
                     self._remove_unnamed(self._usable_manifests())
                 raise
 
-    def load(self, buffers: Mapping[str, RingStore], warn: Callable[[str], None] = lambda text: None) -> tuple[int, Any]:
+    def load(
+        self, buffers: Mapping[str, RingStore], warn: Callable[[str], None] = lambda text: None
+    ) -> tuple[int, Any]:
         """Load the newest checkpoint that is whole.
 
         Args:
@@ -100,21 +114,29 @@ class Checkpoint:
                 problems.append(str(error))
                 continue
             if problems:
-                warn(f"{'; '.join(problems)}: using the previous checkpoint, of iteration {state[0]}")
+                warn(
+                    f"{'; '.join(problems)}: using the previous checkpoint, of iteration {state[0]}"
+                )
             return state
         raise UserError(f"no checkpoint in {self.folder} can be used: {'; '.join(problems)}")
 
     def _save(self, iteration: int, state: Any, buffers: Mapping[str, RingStore]) -> None:
         """Write new rows, state and manifest, in this order."""
-        number = 1 + max((int(match[1]) for match in map(_NUMBERED.fullmatch, self._names()) if match), default=0)
+        number = 1 + max(
+            (int(match[1]) for match in map(_NUMBERED.fullmatch, self._names()) if match), default=0
+        )
         counters = {name: buffer.state_dict() for name, buffer in buffers.items()}
         segments = {name: self._kept_segments(name, buffer) for name, buffer in buffers.items()}
         for name, buffer in buffers.items():
-            entries, rows = buffer.segment(self._totals.get(name, torch.zeros_like(counters[name]["totals"])))
+            entries, rows = buffer.segment(
+                self._totals.get(name, torch.zeros_like(counters[name]["totals"]))
+            )
             if len(entries):
                 with NewFile(self.folder / f"{name}-{number:06d}.npy") as file:
                     np.lib.format.write_array(file, rows.numpy(), allow_pickle=False)
-                segments[name].append(_Segment({**_record(file), "entries": entries.tolist()}, entries.numpy()))
+                segments[name].append(
+                    _Segment({**_record(file), "entries": entries.tolist()}, entries.numpy())
+                )
         content = io.BytesIO()
         torch.save({"state": _plain(state, "state"), "buffers": counters}, content)
         with NewFile(self.folder / f"state-{number:06d}.pt") as file, content.getbuffer() as view:
@@ -123,7 +145,9 @@ class Checkpoint:
         manifest = {
             "iteration": iteration,
             "state": _record(file),
-            "segments": {name: [segment.record for segment in parts] for name, parts in segments.items()},
+            "segments": {
+                name: [segment.record for segment in parts] for name, parts in segments.items()
+            },
         }
         if self._manifest is not None:
             replace_file(self.folder / PREVIOUS, _manifest_text(self._manifest))
@@ -135,9 +159,15 @@ class Checkpoint:
 
     def _kept_segments(self, name: str, buffer: RingStore) -> list[_Segment]:
         """Earlier segments of a buffer of which a row is still there."""
-        return [segment for segment in self._segments.get(name, []) if buffer.count_valid(segment.entries)]
+        return [
+            segment
+            for segment in self._segments.get(name, [])
+            if buffer.count_valid(segment.entries)
+        ]
 
-    def _load(self, manifest: dict[str, Any] | str, buffers: Mapping[str, RingStore]) -> tuple[int, Any]:
+    def _load(
+        self, manifest: dict[str, Any] | str, buffers: Mapping[str, RingStore]
+    ) -> tuple[int, Any]:
         """Check all files of a manifest, then load them.
 
         Raises:
@@ -156,17 +186,29 @@ class Checkpoint:
         except Exception as error:  # whatever a file that is no state makes the reader raise
             raise DamagedError(f"{path} is not a state of a run ({_first_line(error)})") from error
         if set(counters) != set(buffers):
-            raise DamagedError(f"{path} belongs to the buffers {sorted(counters)}, the run has {sorted(buffers)}")
+            raise DamagedError(
+                f"{path} belongs to the buffers {sorted(counters)}, the run has {sorted(buffers)}"
+            )
         segments: dict[str, list[_Segment]] = {}
         for name, buffer in buffers.items():
-            segments[name] = [_Segment(record, np.array(record["entries"], np.int64)) for record in manifest["segments"][name]]
+            segments[name] = [
+                _Segment(record, np.array(record["entries"], np.int64))
+                for record in manifest["segments"][name]
+            ]
             try:
                 buffer.load_state_dict(counters[name])
-                rows = sum(buffer.load_segment(segment.entries, self._rows(segment)) for segment in segments[name])
+                rows = sum(
+                    buffer.load_segment(segment.entries, self._rows(segment))
+                    for segment in segments[name]
+                )
             except ValueError as error:
-                raise DamagedError(f"rows of buffer {name} in {self.folder} do not fit the run ({error})") from error
+                raise DamagedError(
+                    f"rows of buffer {name} in {self.folder} do not fit the run ({error})"
+                ) from error
             if rows != buffer.num_rows:
-                raise DamagedError(f"{self.folder} lacks rows of buffer {name}: {rows} instead of {buffer.num_rows}")
+                raise DamagedError(
+                    f"{self.folder} lacks rows of buffer {name}: {rows} instead of {buffer.num_rows}"
+                )
         self._manifest, self._segments = manifest, segments
         self._totals = {name: counter["totals"] for name, counter in counters.items()}
         return manifest["iteration"], state
@@ -242,11 +284,15 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
-        return {_plain(key, where): _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+        return {
+            _plain(key, where): _plain(item, f"{where}[{key!r}]") for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         items = [_plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
         return tuple(items) if isinstance(value, tuple) else items
-    raise TypeError(f"{where} is a {type(value).__name__}; a checkpoint takes tensors, numbers, strings, None and containers")
+    raise TypeError(
+        f"{where} is a {type(value).__name__}; a checkpoint takes tensors, numbers, strings, None and containers"
+    )
 
 
 def _record(file: NewFile) -> dict[str, Any]:
@@ -254,15 +300,22 @@ def _record(file: NewFile) -> dict[str, Any]:
 
 
 def _records(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [manifest["state"], *(record for records in manifest["segments"].values() for record in records)]
+    return [
+        manifest["state"],
+        *(record for records in manifest["segments"].values() for record in records),
+    ]
 
 
 def _manifest_text(manifest: Mapping[str, Any]) -> bytes:
-    return json.dumps({"sha256": _hash_of(manifest), "manifest": manifest}, separators=(",", ":")).encode()
+    return json.dumps(
+        {"sha256": _hash_of(manifest), "manifest": manifest}, separators=(",", ":")
+    ).encode()
 
 
 def _hash_of(manifest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
 
 
 def _first_line(error: Exception) -> str:

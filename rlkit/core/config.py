@@ -44,13 +44,21 @@ def read_json(path: str | Path) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); expected a JSON file") from error
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}); expected a JSON file"
+        ) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file (byte {error.start} is not UTF-8); expected a JSON file") from error
+        raise UserError(
+            f"{path}: not a text file (byte {error.start} is not UTF-8); expected a JSON file"
+        ) from error
     try:
-        data = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+        data = json.loads(
+            text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant
+        )
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not valid JSON, line {error.lineno} column {error.colno}: {error.msg}") from error
+        raise UserError(
+            f"{path}: not valid JSON, line {error.lineno} column {error.colno}: {error.msg}"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(data, dict):
@@ -74,7 +82,9 @@ def with_settings(data: Mapping[str, Any], settings: Iterable[str]) -> dict[str,
         key, equals, text = setting.partition("=")
         parts = key.strip().split(".")
         if not equals or not all(parts):
-            raise UserError(f"--set {setting}: expected key=value, for example algo_params.batch_size=64")
+            raise UserError(
+                f"--set {setting}: expected key=value, for example algo_params.batch_size=64"
+            )
         try:
             value = json.loads(text, parse_constant=_refuse_constant)
         except ValueError:
@@ -83,12 +93,16 @@ def with_settings(data: Mapping[str, Any], settings: Iterable[str]) -> dict[str,
         for part in parts[:-1]:
             section = section.setdefault(part, {})
             if not isinstance(section, dict):
-                raise UserError(f"--set {setting}: {part} is {as_json(section)}, not an object with keys of its own")
+                raise UserError(
+                    f"--set {setting}: {part} is {as_json(section)}, not an object with keys of its own"
+                )
         section[parts[-1]] = value
     return result
 
 
-def inspect(data: Mapping[str, Any], schema: type[Schema], prefix: str = "") -> tuple[Schema, list[Problem]]:
+def inspect(
+    data: Mapping[str, Any], schema: type[Schema], prefix: str = ""
+) -> tuple[Schema, list[Problem]]:
     """Check a JSON object against a dataclass, completely.
 
     Args:
@@ -115,7 +129,11 @@ def raise_problems(problems: Iterable[Problem], source: str) -> None:
     if len(messages) == 1:
         raise UserError(f"{source}: {messages[0]}")
     if messages:
-        raise UserError("\n".join([f"{source}: {len(messages)} problems", *(f"  {message}" for message in messages)]))
+        raise UserError(
+            "\n".join(
+                [f"{source}: {len(messages)} problems", *(f"  {message}" for message in messages)]
+            )
+        )
 
 
 def relation_problem(data: Mapping[str, Any], relation: Relation) -> Problem:
@@ -131,7 +149,9 @@ def unknown_key(key: str, value: object, known: Iterable[str]) -> Problem:
 
     def likeness(candidate: str) -> float:
         other_section, _, other = candidate.rpartition(".")
-        return difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio() + 0.1 * (other_section == section)
+        return difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio() + 0.1 * (
+            other_section == section
+        )
 
     nearest = max(known, key=likeness, default=None)
     hint = f", the nearest known key is {nearest}" if nearest else ""
@@ -168,17 +188,25 @@ def known_keys(schema: type, prefix: str = "") -> Iterator[str]:
             yield from flatten(default, f"{key}.")
 
 
-def _inspect(data: Mapping[str, Any], schema: type, prefix: str, known: tuple[str, ...]) -> tuple[Any, list[Problem]]:
+def _inspect(
+    data: Mapping[str, Any], schema: type, prefix: str, known: tuple[str, ...]
+) -> tuple[Any, list[Problem]]:
     hints = get_type_hints(schema, include_extras=True)
     fields = {field.name: field for field in dataclasses.fields(schema)}
-    problems = [unknown_key(f"{prefix}{name}", value, known) for name, value in data.items() if name not in fields]
+    problems = [
+        unknown_key(f"{prefix}{name}", value, known)
+        for name, value in data.items()
+        if name not in fields
+    ]
     values = {}
     for name, field in fields.items():
         key, hint, default = f"{prefix}{name}", hints[name], _default(field)
         if dataclasses.is_dataclass(hint):
             section = data.get(name, {})
             if not isinstance(section, dict):
-                problems.append(Problem((key,), f"{key} = {as_json(section)}: expected an object {{...}}"))
+                problems.append(
+                    Problem((key,), f"{key} = {as_json(section)}: expected an object {{...}}")
+                )
                 section = {}
             values[name], found = _inspect(section, cast(type, hint), f"{key}.", known)
             problems += found
@@ -191,11 +219,17 @@ def _inspect(data: Mapping[str, Any], schema: type, prefix: str, known: tuple[st
             try:
                 values[name] = _convert(data[name], hint, default)
             except ValueError as error:
-                reason = f"expected {describe(hint)}" if isinstance(error, ValidationError) else str(error)
+                reason = (
+                    f"expected {describe(hint)}"
+                    if isinstance(error, ValidationError)
+                    else str(error)
+                )
                 problems.append(Problem((key,), f"{key} = {as_json(data[name])}: {reason}"))
                 values[name] = default
     instance = schema(**values)
-    problems += _broken_relations(instance, prefix, {key for problem in problems for key in problem.keys})
+    problems += _broken_relations(
+        instance, prefix, {key for problem in problems for key in problem.keys}
+    )
     return instance, problems
 
 
@@ -214,7 +248,10 @@ def _broken_relations(instance: Any, prefix: str, doubtful: set[str]) -> Iterato
 
 def _convert(value: Any, hint: Any, default: Any) -> Any:
     """Check one JSON value against a type; ValidationError if it does not fit, ValueError for a number that has no use."""
-    if not all(math.isfinite(number) if isinstance(number, float) else abs(number) < 2**63 for number in _numbers(value)):
+    if not all(
+        math.isfinite(number) if isinstance(number, float) else abs(number) < 2**63
+        for number in _numbers(value)
+    ):
         raise ValueError("expected finite numbers, and integers below 2^63")
     if hint is bool and type(value) is int and value in (0, 1):
         value = bool(value)
@@ -241,7 +278,9 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
+        raise ValueError(
+            f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object"
+        )
     return data
 
 

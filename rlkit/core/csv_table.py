@@ -30,7 +30,9 @@ class CsvTable:
         if added:
             old_columns, old_rows = self._read()
             self.columns = [*old_columns, *dict.fromkeys(added)]
-            old_rows = [[*row, *["nan"] * (len(self.columns) - len(old_columns))] for row in old_rows]
+            old_rows = [
+                [*row, *["nan"] * (len(self.columns) - len(old_columns))] for row in old_rows
+            ]
             self._replace([*old_rows, *self._cells(rows)])
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:
@@ -65,7 +67,9 @@ class CsvTable:
         if not self.path.exists():
             return [], []
         text = self.path.read_text(encoding="utf-8")
-        columns, *rows = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))) or [[]]
+        columns, *rows = list(
+            csv.reader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
+        ) or [[]]
         return columns, [row for row in rows if len(row) == len(columns)]
 
 

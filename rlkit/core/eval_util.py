@@ -51,7 +51,12 @@ class Adaptation:
 
     def final_paths(self) -> Paths:
         """The trajectories that the final return is made of."""
-        return Paths.concatenate([paths.select(chosen) for paths, chosen in zip(self.trajectories, self.final(), strict=True)])
+        return Paths.concatenate(
+            [
+                paths.select(chosen)
+                for paths, chosen in zip(self.trajectories, self.final(), strict=True)
+            ]
+        )
 
     def online_returns(self, sparse: bool) -> np.ndarray:
         """Return of the n-th trajectory of each task, averaged over runs, [num_common_trajectories, num_tasks].
@@ -79,7 +84,9 @@ def success_rate(env: MetaEnv, paths: Paths) -> float:
     return math.nan if success is None else float(success.mean())
 
 
-def success_shares(env: MetaEnv, adaptation: Adaptation, num_explored: int) -> tuple[float, float, float]:
+def success_shares(
+    env: MetaEnv, adaptation: Adaptation, num_explored: int
+) -> tuple[float, float, float]:
     """HFR's three success rates of a meta-test; a trajectory succeeds if its last step has reached what the task asks for.
 
     Args:
@@ -144,7 +151,11 @@ def evaluate_adaptation(
         part = lanes[start : start + env.num_envs]
         given = [paths.select(np.arange(start, start + len(part))) for paths in explored]
         noisy = num_stochastic if deterministic else math.inf
-        slices.append(_adapt_slice(env, policy, task_ids, part, num_steps, max_path_length, streams, noisy, given))
+        slices.append(
+            _adapt_slice(
+                env, policy, task_ids, part, num_steps, max_path_length, streams, noisy, given
+            )
+        )
     depth = max(len(trajectories) for trajectories in slices)
     padded = [s + [s[0].emptied()] * (depth - len(s)) for s in slices]
     trajectories = [Paths.concatenate(list(parts)) for parts in zip(*padded, strict=True)]
@@ -173,7 +184,9 @@ def _adapt_slice(
         else:
             generators = [streams(index, run, len(trajectories)) for index, run in lanes]
             deterministic = len(trajectories) >= num_stochastic
-            paths = rollout(env, policy, ids, generators, max_path_length, deterministic=deterministic)
+            paths = rollout(
+                env, policy, ids, generators, max_path_length, deterministic=deterministic
+            )
         paths = paths.emptied(where=steps >= num_steps)
         policy.adapt(paths)
         steps += paths.lengths

@@ -47,7 +47,12 @@ class NewFile:
         """Write inside a with statement."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Close the file; remove it if it is not whole."""
         try:
             with self._file:

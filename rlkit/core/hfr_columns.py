@@ -40,8 +40,16 @@ class HFRColumns(MetaRLAlgorithm):
                 shares = success_shares(self.env, adaptations[split], self.config.num_exp_traj_eval)
                 evaluated |= dict(zip(names, shares, strict=True))
         of_relabeling = {name: columns.pop(name) for name in self._relabeling}
-        of_batch = {name: columns.pop(name) for name in list(columns) if name.startswith(("RF ", "Reward "))}
+        of_batch = {
+            name: columns.pop(name) for name in list(columns) if name.startswith(("RF ", "Reward "))
+        }
         if "Relabeling Time (s)" in of_relabeling:
             share = of_relabeling["Relabeling Time (s)"] / self._training_seconds
             of_relabeling["Relabeling share of training time"] = share
-        return {**columns, **of_batch, **evaluated, "Timesteps": self.num_env_steps, **of_relabeling}
+        return {
+            **columns,
+            **of_batch,
+            **evaluated,
+            "Timesteps": self.num_env_steps,
+            **of_relabeling,
+        }

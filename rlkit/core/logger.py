@@ -21,7 +21,13 @@ class Logger:
         iteration: stands in the lines of debug.log; the caller sets it. None: lines without an iteration.
     """
 
-    def __init__(self, run_dir: str | Path, *, echo: Callable[[str], None] | None = None, sinks: Sequence[Sink] = ()) -> None:
+    def __init__(
+        self,
+        run_dir: str | Path,
+        *,
+        echo: Callable[[str], None] | None = None,
+        sinks: Sequence[Sink] = (),
+    ) -> None:
         """Open a run folder, new or of a run that goes on.
 
         Args:
@@ -54,7 +60,9 @@ class Logger:
             ResourceError: the disk is full.
         """
         time = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S.%f %Z")
-        place = f"[{self.run_dir.name}]" + ("" if self.iteration is None else f" Iteration #{self.iteration}")
+        place = f"[{self.run_dir.name}]" + (
+            "" if self.iteration is None else f" Iteration #{self.iteration}"
+        )
         lines = [f"{time} | {place} | {line}\n" for line in text.splitlines() or [""]]
         path = self.run_dir / "debug.log"
         with report_exhaustion(f"cannot write {path}"), path.open("a", encoding="utf-8") as file:
@@ -81,7 +89,12 @@ class Logger:
             sink(row, int(row["Epoch"]))
 
     def record_online_returns(
-        self, iteration: int, split: str, means: Sequence[float], stds: Sequence[float], counts: Sequence[int]
+        self,
+        iteration: int,
+        split: str,
+        means: Sequence[float],
+        stds: Sequence[float],
+        counts: Sequence[int],
     ) -> None:
         """Append to online_returns.csv one row per trajectory of the adaptation: iteration, split, trajectory, mean, std, n.
 
@@ -98,7 +111,9 @@ class Logger:
         for number, values in enumerate(zip(means, stds, counts, strict=True), start=1):
             named = dict(zip(("mean", "std", "n"), values, strict=True))
             cells = {name: _cell(name, value) for name, value in named.items()}
-            rows.append({"iteration": str(iteration), "split": split, "trajectory": str(number), **cells})
+            rows.append(
+                {"iteration": str(iteration), "split": split, "trajectory": str(number), **cells}
+            )
         with report_exhaustion(f"cannot write {self._online_returns.path}"):
             self._online_returns.append(rows)
 

@@ -40,7 +40,12 @@ class MetaEvaluation:
         seed: int,
         save_eval_paths: Callable[[str, Paths], None],
     ) -> None:
-        self.env, self.agent, self.sampler, self.encoder_buffer = env, agent, sampler, encoder_buffer
+        self.env, self.agent, self.sampler, self.encoder_buffer = (
+            env,
+            agent,
+            sampler,
+            encoder_buffer,
+        )
         self.train_tasks, self.eval_tasks = train_tasks, eval_tasks
         self.config, self.seed, self.save_eval_paths = config, seed, save_eval_paths
         self.adaptations: dict[str, Adaptation] = {}
@@ -54,24 +59,35 @@ class MetaEvaluation:
         cfg = self.config
         if cfg.dump_eval_paths:
             self._dump_prior_paths(iteration)
-        draws = stream(self.seed, "evaluation tasks", iteration).integers(len(self.train_tasks), size=len(self.eval_tasks))
+        draws = stream(self.seed, "evaluation tasks", iteration).integers(
+            len(self.train_tasks), size=len(self.eval_tasks)
+        )
         train_tasks = [self.train_tasks[i] for i in draws]
         splits = {"train": train_tasks, "test": list(self.eval_tasks)}
         with_buffer, explored = self._independent_trajectories(iteration, splits)
-        self.adaptations = {split: self._adaptation(iteration, split, splits[split], explored[split]) for split in splits}
+        self.adaptations = {
+            split: self._adaptation(iteration, split, splits[split], explored[split])
+            for split in splits
+        }
         if cfg.dump_eval_paths:
             self._dump_test_paths(iteration)
-        final = {split: a.final_returns(cfg.sparse_rewards) for split, a in self.adaptations.items()}
+        final = {
+            split: a.final_returns(cfg.sparse_rewards) for split, a in self.adaptations.items()
+        }
         has_posterior = cfg.use_information_bottleneck
         return {
-            "Z mean eval": self.agent.z_means[-1].abs().mean().item() if has_posterior else math.nan,
+            "Z mean eval": self.agent.z_means[-1].abs().mean().item()
+            if has_posterior
+            else math.nan,
             "Z variance eval": self.agent.z_vars[-1].mean().item() if has_posterior else math.nan,
             "AverageTrainReturn_all_train_tasks": float(with_buffer.mean()),
             "AverageReturn_all_train_tasks": float(final["train"].mean()),
             "AverageReturn_all_test_tasks": float(final["test"].mean()),
         }
 
-    def _independent_trajectories(self, iteration: int, splits: dict[str, list[int]]) -> tuple[np.ndarray, dict]:
+    def _independent_trajectories(
+        self, iteration: int, splits: dict[str, list[int]]
+    ) -> tuple[np.ndarray, dict]:
         """Run all that depends on no other trajectory of the evaluation at once, as wide as the environment is.
 
         Returns:
@@ -81,40 +97,71 @@ class MetaEvaluation:
         cfg, tasks = self.config, splits["train"]
         num_trajectories = max(1, cfg.num_steps_per_eval // cfg.max_path_length)
         lanes = [(index, n) for index in range(len(tasks)) for n in range(num_trajectories)]
-        generators = [stream(self.seed, "buffer evaluation", iteration, index, n) for index, n in lanes]
+        generators = [
+            stream(self.seed, "buffer evaluation", iteration, index, n) for index, n in lanes
+        ]
         rows, buffer = cfg.embedding_batch_size, self.encoder_buffer
         if cfg.takes_episodes:
-            drawn = (buffer.newest_episodes(tasks[index], cfg.context_episodes * cfg.max_path_length) for index, _ in lanes)
+            drawn = (
+                buffer.newest_episodes(tasks[index], cfg.context_episodes * cfg.max_path_length)
+                for index, _ in lanes
+            )
         else:
-            drawn = (buffer.draw(tasks[index], rows, g) for (index, _), g in zip(lanes, generators, strict=True))
+            drawn = (
+                buffer.draw(tasks[index], rows, g)
+                for (index, _), g in zip(lanes, generators, strict=True)
+            )
         contexts = [self.agent.acting_context(batch) for batch in drawn]
         blocks = [[tasks[index] for index, _ in lanes]]
 
         # Shorter episodes may take more trajectories than this, but never fewer.
-        num_explored = min(cfg.num_exp_traj_eval, math.ceil(cfg.num_steps_per_eval / cfg.max_path_length))
+        num_explored = min(
+            cfg.num_exp_traj_eval, math.ceil(cfg.num_steps_per_eval / cfg.max_path_length)
+        )
         if cfg.eval_protocol == "oyster2019":
             num_explored = 0  # it shares its exploration between the runs
         for split, split_tasks in splits.items():
             streams = self._eval_streams(iteration, split)
             for n in range(num_explored):
-                runs = [(index, run) for index in range(len(split_tasks)) for run in range(cfg.num_evals)]
+                runs = [
+                    (index, run)
+                    for index in range(len(split_tasks))
+                    for run in range(cfg.num_evals)
+                ]
                 generators += [streams(index, run, n) for index, run in runs]
                 blocks.append([split_tasks[index] for index, _ in runs])
         task_ids = sum(blocks, [])
         contexts += [None] * (len(task_ids) - len(contexts))
         exploration = cfg.eval_deterministic and cfg.eval_exploration == "deterministic"
-        deterministic = [cfg.eval_deterministic] * len(lanes) + [exploration] * (len(task_ids) - len(lanes))
-        paths = self.sampler.obtain_samples(task_ids, generators, contexts, deterministic=deterministic)
+        deterministic = [cfg.eval_deterministic] * len(lanes) + [exploration] * (
+            len(task_ids) - len(lanes)
+        )
+        paths = self.sampler.obtain_samples(
+            task_ids, generators, contexts, deterministic=deterministic
+        )
         ends = np.cumsum([len(block) for block in blocks])
-        parts = [paths.select(np.arange(end - len(block), end)) for block, end in zip(blocks, ends, strict=True)]
-        with_buffer = parts[0].returns(cfg.sparse_rewards).reshape(len(tasks), num_trajectories).mean(axis=1)
-        explored = {split: parts[1 + k * num_explored :][:num_explored] for k, split in enumerate(splits)}
+        parts = [
+            paths.select(np.arange(end - len(block), end))
+            for block, end in zip(blocks, ends, strict=True)
+        ]
+        with_buffer = (
+            parts[0].returns(cfg.sparse_rewards).reshape(len(tasks), num_trajectories).mean(axis=1)
+        )
+        explored = {
+            split: parts[1 + k * num_explored :][:num_explored] for k, split in enumerate(splits)
+        }
         return with_buffer, explored
 
-    def _eval_streams(self, iteration: int, split: str, purpose: str = "") -> Callable[[int, int, int], np.random.Generator]:
-        return lambda index, run, n: stream(self.seed, f"meta-{split}{purpose}", iteration, index, run, n)
+    def _eval_streams(
+        self, iteration: int, split: str, purpose: str = ""
+    ) -> Callable[[int, int, int], np.random.Generator]:
+        return lambda index, run, n: stream(
+            self.seed, f"meta-{split}{purpose}", iteration, index, run, n
+        )
 
-    def _adaptation(self, iteration: int, split: str, tasks: list[int], explored: Sequence[Paths]) -> Adaptation:
+    def _adaptation(
+        self, iteration: int, split: str, tasks: list[int], explored: Sequence[Paths]
+    ) -> Adaptation:
         """Run the meta-test on some tasks, whose exploration trajectories were run before."""
         cfg = self.config
         if cfg.eval_protocol == "oyster2019":
@@ -144,7 +191,9 @@ class MetaEvaluation:
     def _dump_prior_paths(self, iteration: int) -> None:
         """Twenty trajectories with z from the prior on the first eval task, as an NPZ file."""
         generators = [stream(self.seed, "prior paths", iteration, n) for n in range(20)]
-        paths = self.sampler.obtain_samples([self.eval_tasks[0]] * 20, generators, deterministic=self.config.eval_deterministic)
+        paths = self.sampler.obtain_samples(
+            [self.eval_tasks[0]] * 20, generators, deterministic=self.config.eval_deterministic
+        )
         self.save_eval_paths(f"prior-epoch{iteration}", paths)
 
     def _dump_test_paths(self, iteration: int) -> None:
@@ -153,7 +202,9 @@ class MetaEvaluation:
         for index, task_id in enumerate(self.eval_tasks):
             for run in range(adaptation.num_runs):
                 lane = index * adaptation.num_runs + run
-                paths = Paths.concatenate([p.select([lane]) for p in adaptation.trajectories if p.lengths[lane] > 0])
+                paths = Paths.concatenate(
+                    [p.select([lane]) for p in adaptation.trajectories if p.lengths[lane] > 0]
+                )
                 self.save_eval_paths(f"task{task_id}-epoch{iteration}-run{run}", paths)
 
     def online_returns(self) -> list[tuple]:
@@ -162,7 +213,9 @@ class MetaEvaluation:
         for split, adaptation in self.adaptations.items():
             returns = adaptation.online_returns(self.config.sparse_rewards)
             counts = [returns.shape[1]] * len(returns)
-            rows.append((split, returns.mean(axis=1).tolist(), returns.std(axis=1).tolist(), counts))
+            rows.append(
+                (split, returns.mean(axis=1).tolist(), returns.std(axis=1).tolist(), counts)
+            )
         return rows
 
     def diagnostics(self) -> dict[str, float]:

@@ -53,7 +53,11 @@ class MetaRLAlgorithm:
         before_rollouts: Callable[[], None] = lambda: None,
     ) -> None:
         self.env, self.agent, self.sampler, self.trainer = env, agent, sampler, trainer
-        self.replay_buffer, self.encoder_buffer, self.relabeler = replay_buffer, encoder_buffer, relabeler
+        self.replay_buffer, self.encoder_buffer, self.relabeler = (
+            replay_buffer,
+            encoder_buffer,
+            relabeler,
+        )
         self.train_tasks, self.eval_tasks = train_tasks, eval_tasks
         self.config, self.seed, self._before_rollouts = config, seed, before_rollouts
         self.num_env_steps = self.num_rollouts = 0
@@ -100,7 +104,9 @@ class MetaRLAlgorithm:
     def _collect_visits(self, iteration: int) -> None:
         """The visits of an iteration: prior, posterior and extra trajectories of the tasks that are drawn."""
         cfg = self.config
-        draws = stream(self.seed, "visits", iteration).integers(len(self.train_tasks), size=cfg.num_tasks_sample)
+        draws = stream(self.seed, "visits", iteration).integers(
+            len(self.train_tasks), size=cfg.num_tasks_sample
+        )
         visits = [self.train_tasks[i] for i in draws]
         self.relabeler.begin_visits(visits, iteration)
         started = np.zeros(len(visits), dtype=np.int64)
@@ -109,7 +115,9 @@ class MetaRLAlgorithm:
             (cfg.num_steps_posterior, True, True),
             (cfg.num_extra_rl_steps_posterior, True, False),
         ):
-            self._collect_block(iteration, visits, started, num_steps, posterior=posterior, to_encoder=to_encoder)
+            self._collect_block(
+                iteration, visits, started, num_steps, posterior=posterior, to_encoder=to_encoder
+            )
 
     def _collect_initial_pool(self) -> None:
         """`num_initial_steps` transitions of every train task with z from the prior, to both buffers, a slice of tasks a time."""
@@ -117,7 +125,10 @@ class MetaRLAlgorithm:
         width = max(1, self.env.num_envs // math.ceil(cfg.num_initial_steps / cfg.max_path_length))
         for start in range(0, len(self.train_tasks), width):
             tasks = list(self.train_tasks[start : start + width])
-            steps, started = np.zeros(len(tasks), dtype=np.int64), np.zeros(len(tasks), dtype=np.int64)
+            steps, started = (
+                np.zeros(len(tasks), dtype=np.int64),
+                np.zeros(len(tasks), dtype=np.int64),
+            )
             while (steps < cfg.num_initial_steps).any():
                 lanes = self._next_lanes(steps, started, cfg.num_initial_steps)
                 generators = [stream(self.seed, "initial pool", tasks[i], n) for i, n in lanes]
@@ -125,7 +136,16 @@ class MetaRLAlgorithm:
                 self.relabeler.store(paths, to_encoder=True)
                 self._count(paths, [i for i, _ in lanes], steps, started)
 
-    def _collect_block(self, iteration: int, visits: list[int], started, num_steps: int, *, posterior: bool, to_encoder: bool):
+    def _collect_block(
+        self,
+        iteration: int,
+        visits: list[int],
+        started,
+        num_steps: int,
+        *,
+        posterior: bool,
+        to_encoder: bool,
+    ):
         """Collect at least `num_steps` transitions on every visit, all visits together.
 
         With `posterior` the first `update_post_train` trajectories of a visit run with z from the prior, and each later group
@@ -146,10 +166,17 @@ class MetaRLAlgorithm:
             given = of_z = None
             if posterior:
                 groups = [int(n - first[v]) // group_size if group_size else 0 for v, n in lanes]
-                given = [self._context(iteration, v, k, int(first[v]), contexts) for (v, _), k in zip(lanes, groups, strict=True)]
+                given = [
+                    self._context(iteration, v, k, int(first[v]), contexts)
+                    for (v, _), k in zip(lanes, groups, strict=True)
+                ]
             if posterior and not group_size:
-                of_z = [stream(self.seed, "collection z", iteration, v, int(first[v])) for v, _ in lanes]
-            paths = self.sampler.obtain_samples([visits[v] for v, _ in lanes], generators, given, z_generators=of_z)
+                of_z = [
+                    stream(self.seed, "collection z", iteration, v, int(first[v])) for v, _ in lanes
+                ]
+            paths = self.sampler.obtain_samples(
+                [visits[v] for v, _ in lanes], generators, given, z_generators=of_z
+            )
             self.relabeler.store(paths, to_encoder=to_encoder, visits=[v for v, _ in lanes])
             self._count(paths, [v for v, _ in lanes], steps, started)
         self.relabeler.end_block(group_size if posterior else 0)
@@ -163,20 +190,31 @@ class MetaRLAlgorithm:
         if group == 0 and not (self.config.posterior_from_start and first > 0):
             return None
         if (visit, group) not in contexts:
-            cfg, generator = self.config, stream(self.seed, "collection context", iteration, visit, first, group)
+            cfg, generator = (
+                self.config,
+                stream(self.seed, "collection context", iteration, visit, first, group),
+            )
             if cfg.takes_episodes:
-                drawn: Any = self.relabeler.collection_episodes(visit, cfg.context_episodes * cfg.max_path_length)
+                drawn: Any = self.relabeler.collection_episodes(
+                    visit, cfg.context_episodes * cfg.max_path_length
+                )
             else:
-                drawn = self.relabeler.collection_context(visit, generator, cfg.embedding_batch_size)
+                drawn = self.relabeler.collection_context(
+                    visit, generator, cfg.embedding_batch_size
+                )
             contexts[visit, group] = self.agent.acting_context(drawn)
         return contexts[visit, group]
 
-    def _next_lanes(self, steps: np.ndarray, started: np.ndarray, num_steps: int) -> list[tuple[int, int]]:
+    def _next_lanes(
+        self, steps: np.ndarray, started: np.ndarray, num_steps: int
+    ) -> list[tuple[int, int]]:
         """Trajectories that are certainly needed: (row, number of the trajectory). None of them is longer than the horizon,
         so the trajectories run are the shortest sequence that reaches `num_steps`, and none is thrown away."""
         missing = np.maximum(num_steps - steps, 0)
         counts = -(-missing // self.config.max_path_length)
-        return [(row, int(started[row]) + k) for row, count in enumerate(counts) for k in range(count)]
+        return [
+            (row, int(started[row]) + k) for row, count in enumerate(counts) for k in range(count)
+        ]
 
     def _count(self, paths: Paths, rows: list[int], steps: np.ndarray, started: np.ndarray) -> None:
         np.add.at(steps, rows, paths.lengths)
@@ -188,7 +226,9 @@ class MetaRLAlgorithm:
 
     def do_training(self, iteration: int) -> dict[str, float]:
         """`num_train_steps_per_itr` meta-gradient steps; returns oyster's 27 first columns, keeps the others."""
-        statistics = self.trainer.train(self.replay_buffer, self.encoder_buffer, self.config.num_train_steps_per_itr)
+        statistics = self.trainer.train(
+            self.replay_buffer, self.encoder_buffer, self.config.num_train_steps_per_itr
+        )
         require_finite(iteration, statistics)  # here, where the means tell of every step
         items = iter(statistics.items())
         first = dict(islice(items, OYSTER_COLUMNS))
@@ -224,5 +264,7 @@ class MetaRLAlgorithm:
     def load_state_dict(self, state: dict) -> None:
         """Take over a state that `state_dict` returned."""
         self.trainer.load_state_dict(state["trainer"])
-        self.relabeler.load_state_dict(state.get("relabeler", {}))  # checkpoints of before it had a state lack it
+        self.relabeler.load_state_dict(
+            state.get("relabeler", {})
+        )  # checkpoints of before it had a state lack it
         self.num_env_steps, self.num_rollouts = state["num_env_steps"], state["num_rollouts"]

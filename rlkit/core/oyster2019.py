@@ -58,14 +58,18 @@ def evaluate_oyster2019(
     return _closed_up(trajectories, len(explored), len(task_ids), num_runs)
 
 
-def _explore(sampler: InPlacePathSampler, task_ids: Sequence[int], num_steps: int, streams: Streams) -> list[Paths]:
+def _explore(
+    sampler: InPlacePathSampler, task_ids: Sequence[int], num_steps: int, streams: Streams
+) -> list[Paths]:
     """Trajectories with z from the prior until every task has its steps; entry n: the n-th of each task, or an empty one."""
     trajectories: list[Paths] = []
     steps = np.zeros(len(task_ids), np.int64)
     while (steps < num_steps).any():
         lanes = np.flatnonzero(steps < num_steps).tolist()
         generators = [streams(index, 0, len(trajectories)) for index in lanes]
-        paths = _spread(sampler.obtain_samples([task_ids[i] for i in lanes], generators), lanes, len(task_ids))
+        paths = _spread(
+            sampler.obtain_samples([task_ids[i] for i in lanes], generators), lanes, len(task_ids)
+        )
         steps += paths.lengths
         trajectories.append(paths)
     return trajectories
@@ -108,7 +112,9 @@ def _spread(paths: Paths, lanes: list[int], num_lanes: int) -> Paths:
     return spread
 
 
-def _closed_up(trajectories: list[Paths], num_explored: int, num_tasks: int, num_runs: int) -> Adaptation:
+def _closed_up(
+    trajectories: list[Paths], num_explored: int, num_tasks: int, num_runs: int
+) -> Adaptation:
     """Let each lane's trajectories follow each other without empty ones between; those after the exploration count."""
     lengths = np.stack([paths.lengths for paths in trajectories])
     order = np.argsort(lengths == 0, axis=0, kind="stable")[: (lengths > 0).sum(axis=0).max()]

@@ -95,7 +95,11 @@ def train(
 
     def save(iteration: int) -> None:
         with timer.phase("save"), protect():
-            checkpoint.save(iteration, {"algorithm": algorithm.state_dict(), "clock": dict(clock)}, algorithm.buffers)
+            checkpoint.save(
+                iteration,
+                {"algorithm": algorithm.state_dict(), "clock": dict(clock)},
+                algorithm.buffers,
+            )
             save_weights(logger.run_dir, weights())
         clock["save"] = timer.seconds["save"]
 
@@ -161,9 +165,18 @@ def require_finite(iteration: int, statistics: dict[str, float]) -> None:
     Raises:
         NonFiniteError: names iteration, statistic and value.
     """
-    for name in ("QF Loss (mean)", "VF Loss (mean)", "Policy Loss (mean)", "QF Loss", "VF Loss", "Policy Loss"):
+    for name in (
+        "QF Loss (mean)",
+        "VF Loss (mean)",
+        "Policy Loss (mean)",
+        "QF Loss",
+        "VF Loss",
+        "Policy Loss",
+    ):
         if name in statistics and not math.isfinite(statistics[name]):
-            raise NonFiniteError(f"iteration {iteration}: {name} is {statistics[name]}; the last good checkpoint is kept")
+            raise NonFiniteError(
+                f"iteration {iteration}: {name} is {statistics[name]}; the last good checkpoint is kept"
+            )
 
 
 def require_finite_weights(iteration: int, networks: dict[str, Any]) -> None:
@@ -176,4 +189,6 @@ def require_finite_weights(iteration: int, networks: dict[str, Any]) -> None:
         for name, value in module.state_dict().items():
             if not bool(value.isfinite().all()):
                 where = f"weights {name} of {network} are not finite after training"
-                raise NonFiniteError(f"iteration {iteration}: {where}; the last good checkpoint is kept")
+                raise NonFiniteError(
+                    f"iteration {iteration}: {where}; the last good checkpoint is kept"
+                )

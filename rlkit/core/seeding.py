@@ -23,9 +23,13 @@ def stream(seed: int, purpose: str, *index: int) -> np.random.Generator:
     Returns:
         A generator that depends on nothing but the arguments.
     """
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(_entropy(seed, purpose, index))))
+    return np.random.Generator(
+        np.random.Philox(np.random.SeedSequence(_entropy(seed, purpose, index)))
+    )
 
 
 def torch_seed(seed: int, purpose: str) -> int:
     """Derive the seed of a `torch.Generator` for one purpose (63 bits)."""
-    return int(np.random.SeedSequence(_entropy(seed, purpose, ())).generate_state(1, np.uint64)[0] >> 1)
+    return int(
+        np.random.SeedSequence(_entropy(seed, purpose, ())).generate_state(1, np.uint64)[0] >> 1
+    )

@@ -54,7 +54,9 @@ class Episodes:
         """Steps of each episode of one task, [count]."""
         return np.diff(self._bounds[task_id, : self._counts[task_id] + 1])
 
-    def append(self, task_ids: np.ndarray, first: np.ndarray, lengths: np.ndarray, oldest: np.ndarray) -> None:
+    def append(
+        self, task_ids: np.ndarray, first: np.ndarray, lengths: np.ndarray, oldest: np.ndarray
+    ) -> None:
         """Add episodes, in an order in which those of one task follow each other, and forget what the rings overwrote.
 
         Args:
@@ -68,7 +70,9 @@ class Episodes:
             wider = np.full((len(self._bounds), 2 * needed), NEVER)
             wider[:, : self._bounds.shape[1]] = self._bounds
             self._bounds = wider
-        for task_id, begin, length in zip(task_ids.tolist(), first.tolist(), lengths.tolist(), strict=True):
+        for task_id, begin, length in zip(
+            task_ids.tolist(), first.tolist(), lengths.tolist(), strict=True
+        ):
             if length:
                 count = self._counts[task_id]
                 self._bounds[task_id, count : count + 2] = begin, begin + length
@@ -89,7 +93,10 @@ class Episodes:
         filled = np.flatnonzero(self._counts)
         lines = [self._bounds[task_id, : self._counts[task_id] + 1] for task_id in filled]
         boundaries = np.concatenate(lines) if lines else np.empty(0, np.int64)
-        return {"episodes": torch.from_numpy(self._counts.copy()), "boundaries": torch.from_numpy(boundaries)}
+        return {
+            "episodes": torch.from_numpy(self._counts.copy()),
+            "boundaries": torch.from_numpy(boundaries),
+        }
 
     def load_state_dict(self, counts: Tensor, boundaries: Tensor) -> None:
         """Take over what `state_dict` returned.
@@ -114,7 +121,9 @@ class Episodes:
         """
         bounds, counts = self.bounds.index_select(0, ids), self.counts.index_select(0, ids)
         # As many draws as rows, since an episode may have a single one.
-        draws = torch.randint(LARGE, (len(ids), num_rows), generator=generator, device=self.device) % counts.unsqueeze(1)
+        draws = torch.randint(
+            LARGE, (len(ids), num_rows), generator=generator, device=self.device
+        ) % counts.unsqueeze(1)
         first = bounds.gather(1, draws)
         lengths = bounds.gather(1, draws + 1) - first
         ends = lengths.cumsum(1)
@@ -122,19 +131,33 @@ class Episodes:
         episode = torch.searchsorted(ends, steps, right=True)
         return first.gather(1, episode) + steps - (ends - lengths).gather(1, episode)
 
-    def random_rows_of_few(self, ids: Tensor, most: int, num_rows: int, generator: torch.Generator) -> Tensor:
+    def random_rows_of_few(
+        self, ids: Tensor, most: int, num_rows: int, generator: torch.Generator
+    ) -> Tensor:
         """Draw for each task k uniformly from 1 ... most, then k consecutive episodes from a uniformly drawn first one, then rows
         of these uniformly with replacement: row numbers [m, num_rows]. A task with fewer than k gives all.
 
         Nothing waits for the device.
         """
-        bounds, counts, shape = self.bounds.index_select(0, ids), self.counts.index_select(0, ids).unsqueeze(1), (len(ids), 1)
-        wanted = torch.minimum(torch.randint(1, most + 1, shape, generator=generator, device=self.device), counts)
-        drawn = torch.randint(LARGE, shape, generator=generator, device=self.device) % (counts - wanted + 1)
+        bounds, counts, shape = (
+            self.bounds.index_select(0, ids),
+            self.counts.index_select(0, ids).unsqueeze(1),
+            (len(ids), 1),
+        )
+        wanted = torch.minimum(
+            torch.randint(1, most + 1, shape, generator=generator, device=self.device), counts
+        )
+        drawn = torch.randint(LARGE, shape, generator=generator, device=self.device) % (
+            counts - wanted + 1
+        )
         begin, end = bounds.gather(1, drawn), bounds.gather(1, drawn + wanted)
-        return begin + torch.randint(LARGE, (len(ids), num_rows), generator=generator, device=self.device) % (end - begin)
+        return begin + torch.randint(
+            LARGE, (len(ids), num_rows), generator=generator, device=self.device
+        ) % (end - begin)
 
-    def random_stretch(self, ids: Tensor, most: int, horizon: int, generator: torch.Generator) -> Stretch:
+    def random_stretch(
+        self, ids: Tensor, most: int, horizon: int, generator: torch.Generator
+    ) -> Stretch:
         """Draw for each task k uniformly from 1 ... most, then k consecutive episodes from a uniformly drawn boundary.
 
         A task with fewer gives all. Where episodes may end before the horizon, it is whole episodes until there are at least
@@ -146,10 +169,20 @@ class Episodes:
             horizon: most steps of an episode.
             generator: on the device.
         """
-        bounds, counts = self.bounds.index_select(0, ids), self.counts.index_select(0, ids).unsqueeze(1)
-        shape, width = (len(ids), 1), most * horizon + (horizon - 1 if self.shortest < horizon else 0)
-        wanted = horizon * torch.randint(1, most + 1, shape, generator=generator, device=self.device)
-        choices = torch.searchsorted(bounds, bounds.gather(1, counts) - wanted, right=True).clamp_(min=1)
+        bounds, counts = (
+            self.bounds.index_select(0, ids),
+            self.counts.index_select(0, ids).unsqueeze(1),
+        )
+        shape, width = (
+            (len(ids), 1),
+            most * horizon + (horizon - 1 if self.shortest < horizon else 0),
+        )
+        wanted = horizon * torch.randint(
+            1, most + 1, shape, generator=generator, device=self.device
+        )
+        choices = torch.searchsorted(bounds, bounds.gather(1, counts) - wanted, right=True).clamp_(
+            min=1
+        )
         drawn = torch.randint(LARGE, shape, generator=generator, device=self.device) % choices
         begin = bounds.gather(1, drawn)
         end = bounds.gather(1, torch.minimum(torch.searchsorted(bounds, begin + wanted), counts))
@@ -168,7 +201,10 @@ class Episodes:
         """
         bounds = self.bounds.index_select(0, ids)
         episode = draws % self.counts.index_select(0, ids).unsqueeze(1)
-        begin, end = bounds.gather(1, episode).unsqueeze(2), bounds.gather(1, episode + 1).unsqueeze(2)
+        begin, end = (
+            bounds.gather(1, episode).unsqueeze(2),
+            bounds.gather(1, episode + 1).unsqueeze(2),
+        )
         numbers = begin + torch.arange(num_steps, device=self.device)
         parts = torch.minimum(numbers, end - 1), numbers == begin, numbers < end
         return Stretch(*(part.flatten(1) for part in parts))
@@ -176,9 +212,13 @@ class Episodes:
     def newest(self, task_id: int, num_rows: int) -> Stretch:
         """The newest episodes of one task that have at least num_rows rows together, all if there are fewer; no padding."""
         bounds = self._bounds[task_id, : self._counts[task_id] + 1]
-        begin = bounds[max(0, int(np.searchsorted(bounds, bounds[-1] - num_rows, side="right")) - 1)]
+        begin = bounds[
+            max(0, int(np.searchsorted(bounds, bounds[-1] - num_rows, side="right")) - 1)
+        ]
         numbers = torch.arange(int(begin), int(bounds[-1]), device=self.device).unsqueeze(0)
-        return self._stretch(self.bounds[task_id].unsqueeze(0), numbers, torch.ones_like(numbers, dtype=torch.bool))
+        return self._stretch(
+            self.bounds[task_id].unsqueeze(0), numbers, torch.ones_like(numbers, dtype=torch.bool)
+        )
 
     def without(self, task_ids: np.ndarray) -> list[int]:
         """Which of the tasks hold no whole episode."""

@@ -13,7 +13,9 @@ from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer, TaskIds
 from rlkit.data_management.ring_store import RingStore
 
-MOST_FRAMES = 2**24  # of a task since it was last cleared: up to here float32 holds whole numbers exactly
+MOST_FRAMES = (
+    2**24
+)  # of a task since it was last cleared: up to here float32 holds whole numbers exactly
 
 
 class FrameReplayBuffer(MultiTaskReplayBuffer):
@@ -27,7 +29,14 @@ class FrameReplayBuffer(MultiTaskReplayBuffer):
     """
 
     def __init__(
-        self, num_tasks: int, frame_dim: int, num_frames: int, act_dim: int, *, reserve_frames: int = 0, **options: Any
+        self,
+        num_tasks: int,
+        frame_dim: int,
+        num_frames: int,
+        act_dim: int,
+        *,
+        reserve_frames: int = 0,
+        **options: Any,
     ) -> None:
         """Make an empty buffer.
 
@@ -42,7 +51,9 @@ class FrameReplayBuffer(MultiTaskReplayBuffer):
             ValueError: a size is not positive.
         """
         super().__init__(num_tasks, num_frames, act_dim, **options)
-        self.frames = FrameStore(num_tasks, frame_dim, device=self.device, reserve_rows=reserve_frames)
+        self.frames = FrameStore(
+            num_tasks, frame_dim, device=self.device, reserve_rows=reserve_frames
+        )
 
     @property
     def addresses(self) -> tuple[int, ...]:
@@ -55,17 +66,25 @@ class FrameReplayBuffer(MultiTaskReplayBuffer):
 
     def like(self, num_tasks: int) -> "FrameReplayBuffer":
         """Make an empty buffer of the same kind for another number of tasks, with little reserved."""
-        options: dict[str, Any] = {name: getattr(self, name) for name in ("capacity", "device", "page_rows", "dtype")}
-        return FrameReplayBuffer(num_tasks, self.frames.width, self.obs_dim, self.act_dim, **options)
+        options: dict[str, Any] = {
+            name: getattr(self, name) for name in ("capacity", "device", "page_rows", "dtype")
+        }
+        return FrameReplayBuffer(
+            num_tasks, self.frames.width, self.obs_dim, self.act_dim, **options
+        )
 
     def add_paths(self, task_ids: Sequence[int] | np.ndarray, paths: Paths) -> None:
         """Append the transitions of whole trajectories, whose obs are frames; as `RowStore.add_paths`."""
         if paths.obs.dtype != np.uint8 or paths.obs.shape[2] != self.frames.width:
             found = f"{paths.obs.dtype} {paths.obs.shape[2:]}"
-            raise ValueError(f"expected paths with frames of {self.frames.width} numbers, uint8, got {found}")
+            raise ValueError(
+                f"expected paths with frames of {self.frames.width} numbers, uint8, got {found}"
+            )
         task_ids = np.asarray(task_ids, np.int64)
         if task_ids.shape != (paths.num_paths,):
-            raise ValueError(f"expected one task id for each of {paths.num_paths} paths, got shape {task_ids.shape}")
+            raise ValueError(
+                f"expected one task id for each of {paths.num_paths} paths, got shape {task_ids.shape}"
+            )
         counts = np.where(paths.lengths > 0, paths.lengths + 1, 0)
         seen = np.arange(paths.horizon + 1) < counts[:, None]
         first = self._append_frames(task_ids, counts, torch.from_numpy(paths.obs[seen]))
@@ -80,7 +99,13 @@ class FrameReplayBuffer(MultiTaskReplayBuffer):
             column -= self.frames.first_number(task_id)
         return rows, lengths, self.frames.oldest_first(task_id)
 
-    def add_rows(self, task_id: int, rows: Tensor, lengths: np.ndarray | None = None, frames: Tensor | None = None) -> None:
+    def add_rows(
+        self,
+        task_id: int,
+        rows: Tensor,
+        lengths: np.ndarray | None = None,
+        frames: Tensor | None = None,
+    ) -> None:
         """Append rows [n, width] to one task, as `RowStore.add_rows`; `frames` are those that they number from 0 on."""
         if frames is None:
             raise ValueError("rows that number frames came without frames")
@@ -101,13 +126,21 @@ class FrameReplayBuffer(MultiTaskReplayBuffer):
         batch = super().gather(task_ids, row_numbers)
         # A stack and the next share all frames but one.
         numbers = torch.cat([batch.obs, batch.next_obs[..., -1:]], dim=-1).long()
-        frames = self.frames.gather(self._filled_tasks(task_ids), numbers.flatten(1)).view(*row_numbers.shape, -1)
-        return batch._replace(obs=frames[..., : -self.frames.width], next_obs=frames[..., self.frames.width :])
+        frames = self.frames.gather(self._filled_tasks(task_ids), numbers.flatten(1)).view(
+            *row_numbers.shape, -1
+        )
+        return batch._replace(
+            obs=frames[..., : -self.frames.width], next_obs=frames[..., self.frames.width :]
+        )
 
-    def _append_frames(self, task_ids: np.ndarray, counts: np.ndarray, frames: Tensor) -> np.ndarray:
+    def _append_frames(
+        self, task_ids: np.ndarray, counts: np.ndarray, frames: Tensor
+    ) -> np.ndarray:
         first = self.frames.append(task_ids, counts, frames)
         if (first + counts).max(initial=0) > MOST_FRAMES:
-            raise ValueError(f"a task has got more than {MOST_FRAMES:,} frames, which is all that rows can number")
+            raise ValueError(
+                f"a task has got more than {MOST_FRAMES:,} frames, which is all that rows can number"
+            )
         return first
 
     def _numbers_in(self, rows: Tensor) -> tuple[Tensor, Tensor]:

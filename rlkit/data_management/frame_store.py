@@ -6,7 +6,9 @@ from torch import Tensor
 
 from rlkit.data_management.ring_store import RingStore
 
-UNBOUNDED = 2**62  # frames of a task: they go when their transitions do, not because there are too many
+UNBOUNDED = (
+    2**62
+)  # frames of a task: they go when their transitions do, not because there are too many
 
 
 def stacked(num_steps: int, num_frames: int) -> np.ndarray:
@@ -27,7 +29,13 @@ class FrameStore(RingStore):
     COUNTERS = ("totals", "origins", "kept_from")
 
     def __init__(
-        self, num_tasks: int, frame_dim: int, *, device: torch.device | str = "cpu", reserve_rows: int = 0, page_rows: int = 64
+        self,
+        num_tasks: int,
+        frame_dim: int,
+        *,
+        device: torch.device | str = "cpu",
+        reserve_rows: int = 0,
+        page_rows: int = 64,
     ) -> None:
         """Make an empty store.
 

@@ -13,7 +13,9 @@ class PageStore:
         rows: all pages, [num_pages * page_rows, width]; moves only when it grows.
     """
 
-    def __init__(self, num_pages: int, page_rows: int, width: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self, num_pages: int, page_rows: int, width: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
         """Reserve pages, on a GPU as memory, on a CPU as addresses only."""
         self.page_rows, self.width, self.dtype, self.device = page_rows, width, dtype, device
         self._allocate(num_pages)
@@ -47,11 +49,15 @@ class PageStore:
     def _allocate(self, num_pages: int) -> None:
         self._page_bytes = self.page_rows * self.width * self.dtype.itemsize
         shape = num_pages * self.page_rows, self.width
-        self._memory = ReservedMemory(num_pages * self._page_bytes) if self.device.type == "cpu" else None
+        self._memory = (
+            ReservedMemory(num_pages * self._page_bytes) if self.device.type == "cpu" else None
+        )
         if self._memory is None:
             self.rows = torch.zeros(shape, dtype=self.dtype, device=self.device)
         else:
-            self.rows = torch.frombuffer(self._memory.map, dtype=self.dtype, count=shape[0] * shape[1]).view(shape)
+            self.rows = torch.frombuffer(
+                self._memory.map, dtype=self.dtype, count=shape[0] * shape[1]
+            ).view(shape)
 
     def _release(self, memory: ReservedMemory | None, page: int) -> None:
         if memory is not None:

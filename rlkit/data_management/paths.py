@@ -44,11 +44,15 @@ class Paths:
             ValueError: an array has another number of paths, steps or axes than `rewards` asks for.
         """
         if self.rewards.ndim != 2:
-            raise ValueError(f"rewards of paths must be [num_paths, horizon], got shape {self.rewards.shape}")
+            raise ValueError(
+                f"rewards of paths must be [num_paths, horizon], got shape {self.rewards.shape}"
+            )
         num_paths, horizon = self.rewards.shape
         leading = {
             "obs": (num_paths, horizon + 1),
-            **dict.fromkeys(("actions", "sparse_rewards", "terminated", "outcomes"), (num_paths, horizon)),
+            **dict.fromkeys(
+                ("actions", "sparse_rewards", "terminated", "outcomes"), (num_paths, horizon)
+            ),
             **dict.fromkeys(("lengths", "task_ids", "zs"), (num_paths,)),
         }
         for name, expected in leading.items():
@@ -105,7 +109,9 @@ class Paths:
             raise ValueError("there are no paths to concatenate; at least one part is needed")
         if len(parts) == 1:
             return parts[0]
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS})
+        return cls(
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS}
+        )
 
     @property
     def num_paths(self) -> int:
@@ -153,7 +159,9 @@ class Paths:
             return self
         arrays = {name: getattr(self, name) for name in _FIELDS}
         for name in set(_FIELDS) - {"task_ids"}:
-            arrays[name] = np.where(keep.reshape(-1, *[1] * (arrays[name].ndim - 1)), arrays[name], 0).astype(arrays[name].dtype)
+            arrays[name] = np.where(
+                keep.reshape(-1, *[1] * (arrays[name].ndim - 1)), arrays[name], 0
+            ).astype(arrays[name].dtype)
         return Paths(**arrays)
 
     def rows(self) -> dict[str, np.ndarray]:
@@ -168,7 +176,9 @@ class Paths:
             "terminated": self.terminated[..., None],
         }
         if mask.all():
-            return {name: array.reshape(mask.size, array.shape[2]) for name, array in arrays.items()}
+            return {
+                name: array.reshape(mask.size, array.shape[2]) for name, array in arrays.items()
+            }
         return {name: array[mask] for name, array in arrays.items()}
 
     def save_npz(self, file: str | Path | IO[bytes]) -> None:

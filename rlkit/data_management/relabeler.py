@@ -41,7 +41,9 @@ class Relabeler(Protocol):
     def end_block(self, group_size: int) -> None:
         """A block of all visits is over, in which each visit's trajectories came in groups of so many (0: one group)."""
 
-    def collection_context(self, visit: int, generator: np.random.Generator, num_rows: int) -> Batch:
+    def collection_context(
+        self, visit: int, generator: np.random.Generator, num_rows: int
+    ) -> Batch:
         """Draw rows [1, num_rows, dim] of the visit, uniformly with replacement."""
 
     def collection_episodes(self, visit: int, num_rows: int) -> EpisodeBatch:
@@ -114,7 +116,12 @@ class OriginalLabels:
 
     contexts_of_every_block = False
 
-    def __init__(self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, max_visits: int) -> None:
+    def __init__(
+        self,
+        replay_buffer: MultiTaskReplayBuffer,
+        encoder_buffer: MultiTaskReplayBuffer,
+        max_visits: int,
+    ) -> None:
         self.replay_buffer, self.visits = replay_buffer, VisitRows(encoder_buffer, max_visits)
         self.buffers: dict[str, MultiTaskReplayBuffer] = {}
         self.networks: dict[str, Any] = {}
@@ -133,7 +140,9 @@ class OriginalLabels:
     def end_block(self, group_size: int) -> None:
         """Nothing is left to be decided."""
 
-    def collection_context(self, visit: int, generator: np.random.Generator, num_rows: int) -> Batch:
+    def collection_context(
+        self, visit: int, generator: np.random.Generator, num_rows: int
+    ) -> Batch:
         """Draw rows of the visit's encoder data."""
         return self.visits.context(visit, generator, num_rows)
 

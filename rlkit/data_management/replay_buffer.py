@@ -42,7 +42,9 @@ class MultiTaskReplayBuffer(RowStore):
 
     def like(self, num_tasks: int) -> "MultiTaskReplayBuffer":
         """Make an empty buffer of the same kind of rows for another number of tasks, with little reserved."""
-        options: dict[str, Any] = {name: getattr(self, name) for name in ("capacity", "device", "page_rows", "dtype")}
+        options: dict[str, Any] = {
+            name: getattr(self, name) for name in ("capacity", "device", "page_rows", "dtype")
+        }
         return MultiTaskReplayBuffer(num_tasks, self.obs_dim, self.act_dim, **options)
 
     def random_rows(self, task_ids: TaskIds, batch_size: int, generator: torch.Generator) -> Tensor:
@@ -59,7 +61,9 @@ class MultiTaskReplayBuffer(RowStore):
         """
         ids = self._filled_tasks(task_ids)
         # 63 random bits modulo the size: exact for every size, with a bias below size / 2^63.
-        draws = torch.randint(2**63 - 1, (len(ids), batch_size), generator=generator, device=self.device)
+        draws = torch.randint(
+            2**63 - 1, (len(ids), batch_size), generator=generator, device=self.device
+        )
         return draws.remainder_(self.sizes.index_select(0, ids).unsqueeze(1))
 
     def gather(self, task_ids: TaskIds, row_numbers: Tensor) -> Batch:
@@ -71,7 +75,9 @@ class MultiTaskReplayBuffer(RowStore):
         Returns:
             Views [m, k, dim] of one new tensor.
         """
-        pages = self.page_table.index_select(0, self._filled_tasks(task_ids)).gather(1, row_numbers >> self._shift)
+        pages = self.page_table.index_select(0, self._filled_tasks(task_ids)).gather(
+            1, row_numbers >> self._shift
+        )
         store_rows = (pages << self._shift) + (row_numbers & self._mask)
         rows = self.store.index_select(0, store_rows.flatten()).view(*row_numbers.shape, self.width)
         return Batch(*rows.split(self.columns, dim=-1))
@@ -81,23 +87,33 @@ class MultiTaskReplayBuffer(RowStore):
         ids = self._filled_tasks(task_ids)
         return self.gather(ids, self.random_rows(ids, batch_size, generator))
 
-    def random_trajectories(self, task_ids: TaskIds, batch_size: int, generator: torch.Generator) -> Batch:
+    def random_trajectories(
+        self, task_ids: TaskIds, batch_size: int, generator: torch.Generator
+    ) -> Batch:
         """Draw whole trajectories of each task uniformly, one after another until there are batch_size rows, cut there.
 
         Arguments and errors as for `random_rows`; a task without whole trajectories is refused as well.
         """
         ids = self._filled_tasks(task_ids, whole=True)
-        return self.gather(ids, self.episodes.random_rows(ids, batch_size, generator) % self.capacity)
+        return self.gather(
+            ids, self.episodes.random_rows(ids, batch_size, generator) % self.capacity
+        )
 
-    def random_batch_of_few(self, task_ids: TaskIds, most: int, batch_size: int, generator: torch.Generator) -> Batch:
+    def random_batch_of_few(
+        self, task_ids: TaskIds, most: int, batch_size: int, generator: torch.Generator
+    ) -> Batch:
         """Draw batch_size transitions of 1 to `most` consecutive trajectories of each task; see `Episodes.random_rows_of_few`.
 
         Arguments and errors as for `random_trajectories`.
         """
         ids = self._filled_tasks(task_ids, whole=True)
-        return self.gather(ids, self.episodes.random_rows_of_few(ids, most, batch_size, generator) % self.capacity)
+        return self.gather(
+            ids, self.episodes.random_rows_of_few(ids, most, batch_size, generator) % self.capacity
+        )
 
-    def random_episodes(self, task_ids: TaskIds, most: int, horizon: int, generator: torch.Generator) -> EpisodeBatch:
+    def random_episodes(
+        self, task_ids: TaskIds, most: int, horizon: int, generator: torch.Generator
+    ) -> EpisodeBatch:
         """Draw 1 to `most` consecutive episodes of each task; see `Episodes.random_stretch`. Errors as above."""
         ids = self._filled_tasks(task_ids, whole=True)
         return self._episodes(ids, self.episodes.random_stretch(ids, most, horizon, generator))
@@ -114,7 +130,9 @@ class MultiTaskReplayBuffer(RowStore):
 
     def newest_episodes(self, task_id: int, num_rows: int) -> EpisodeBatch:
         """Take the newest episodes of one task, [1, n], that have at least num_rows rows together; errors as above."""
-        return self._episodes(self._filled_tasks([task_id], whole=True), self.episodes.newest(task_id, num_rows))
+        return self._episodes(
+            self._filled_tasks([task_id], whole=True), self.episodes.newest(task_id, num_rows)
+        )
 
     def draw(self, task_id: int, num_rows: int, generator: np.random.Generator) -> Batch:
         """Draw rows [1, num_rows, dim] of one task, uniformly with replacement, by a numpy generator.
@@ -127,7 +145,9 @@ class MultiTaskReplayBuffer(RowStore):
         return self.gather([task_id], torch.from_numpy(rows).to(self.device))
 
     def _episodes(self, ids: Tensor, stretch: Stretch) -> EpisodeBatch:
-        return EpisodeBatch(self.gather(ids, stretch.numbers % self.capacity), stretch.begins, stretch.mask)
+        return EpisodeBatch(
+            self.gather(ids, stretch.numbers % self.capacity), stretch.begins, stretch.mask
+        )
 
     def _filled_tasks(self, task_ids: TaskIds, *, whole: bool = False) -> Tensor:
         if isinstance(task_ids, Tensor) and task_ids.device.type != "cpu":

@@ -56,7 +56,9 @@ class RingStore:
         self._rings = Rings(num_tasks, capacity, page_rows, reserve_rows)
         self.sizes = self._on_device(self._rings.sizes)
         self.page_table = self._on_device(self._rings.pages)
-        self._pages = PageStore(num_tasks + -(-reserve_rows // page_rows), page_rows, width, dtype, self.device)
+        self._pages = PageStore(
+            num_tasks + -(-reserve_rows // page_rows), page_rows, width, dtype, self.device
+        )
 
     @property
     def store(self) -> Tensor:
@@ -106,10 +108,16 @@ class RingStore:
         Raises:
             ValueError: the counters are not those of so many tasks.
         """
-        if any(name not in state or state[name].shape != (self.num_tasks,) for name in self.COUNTERS):
-            raise ValueError(f"expected the counters {' and '.join(self.COUNTERS)} of {self.num_tasks} tasks of a replay buffer")
+        if any(
+            name not in state or state[name].shape != (self.num_tasks,) for name in self.COUNTERS
+        ):
+            raise ValueError(
+                f"expected the counters {' and '.join(self.COUNTERS)} of {self.num_tasks} tasks of a replay buffer"
+            )
         for task_id in range(self.num_tasks):
-            RingStore.clear(self, task_id)  # what a subclass clears with the rows has counters of its own
+            RingStore.clear(
+                self, task_id
+            )  # what a subclass clears with the rows has counters of its own
         self._rings.restore(*(state[name].numpy() for name in self.COUNTERS))
         self._update_device()
 
@@ -139,7 +147,9 @@ class RingStore:
         entries = np.asarray(entries, np.int64).reshape(-1, 3)
         self._rings.check_tasks(entries[:, 0])
         if rows.shape != (entries[:, 2].sum(), self.width):
-            raise ValueError(f"expected rows {(int(entries[:, 2].sum()), self.width)}, got shape {tuple(rows.shape)}")
+            raise ValueError(
+                f"expected rows {(int(entries[:, 2].sum()), self.width)}, got shape {tuple(rows.shape)}"
+            )
         store_rows, valid = self._rings.locate(entries)
         self._put(store_rows, valid, rows)
         return len(store_rows)
@@ -167,7 +177,10 @@ class RingStore:
     def _update_device(self) -> None:
         """Let sizes, page table and store follow the rings."""
         if self._rings.num_begun * self.page_rows > len(self.store):
-            self._pages.grow(max(2 * len(self.store) // self.page_rows, self._rings.num_begun), self._filled_pages())
+            self._pages.grow(
+                max(2 * len(self.store) // self.page_rows, self._rings.num_begun),
+                self._filled_pages(),
+            )
         if self.page_table.shape != self._rings.pages.shape:
             self.page_table = self._on_device(self._rings.pages)
         if self.device.type != "cpu":
@@ -184,5 +197,7 @@ class RingStore:
         for task_id, number in np.argwhere(self._rings.pages != NO_PAGE):
             page = int(self._rings.pages[task_id, number])
             if page * self.page_rows < len(self.store):
-                filled.append((page, min(self.page_rows, self.size(task_id) - number * self.page_rows)))
+                filled.append(
+                    (page, min(self.page_rows, self.size(task_id) - number * self.page_rows))
+                )
         return filled

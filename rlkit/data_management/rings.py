@@ -34,11 +34,17 @@ class Rings:
         Raises:
             ValueError: a size is not positive, or page_rows is no power of two.
         """
-        for name, value in {"num_tasks": num_tasks, "capacity": capacity, "page_rows": page_rows}.items():
+        for name, value in {
+            "num_tasks": num_tasks,
+            "capacity": capacity,
+            "page_rows": page_rows,
+        }.items():
             if value < 1:
                 raise ValueError(f"{name} of a replay buffer must be at least 1, got {value}")
         if page_rows & (page_rows - 1):
-            raise ValueError(f"page_rows of a replay buffer must be a power of two, got {page_rows}")
+            raise ValueError(
+                f"page_rows of a replay buffer must be a power of two, got {page_rows}"
+            )
         self.totals, self.origins, self.kept_from, self.sizes = np.zeros((4, num_tasks), np.int64)
         # Columns for twice the mean, because tasks are not filled equally.
         columns = max(4, -(-2 * reserve_rows // (num_tasks * page_rows)))
@@ -52,9 +58,13 @@ class Rings:
         """Raise ValueError for a task that does not exist or, if they have to be filled, has no rows."""
         ids = np.asarray(task_ids, np.int64)
         if ids.size and not 0 <= ids.min() <= ids.max() < len(self.sizes):
-            raise ValueError(f"expected task ids from 0 to {len(self.sizes) - 1}, got {ids.tolist()}")
+            raise ValueError(
+                f"expected task ids from 0 to {len(self.sizes) - 1}, got {ids.tolist()}"
+            )
         if filled and not self.sizes[ids].all():
-            raise ValueError(f"cannot draw from tasks without rows: {sorted({int(i) for i in ids if not self.sizes[i]})}")
+            raise ValueError(
+                f"cannot draw from tasks without rows: {sorted({int(i) for i in ids if not self.sizes[i]})}"
+            )
 
     def append(self, task_ids: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Make room for runs of rows, of which the i-th counts[i] belong to task_ids[i].
@@ -65,7 +75,9 @@ class Rings:
         """
         order = np.argsort(task_ids, kind="stable")
         ordered = task_ids[order]
-        before = np.cumsum(counts[order]) - counts[order]  # rows of earlier runs; those of one task stand together
+        before = (
+            np.cumsum(counts[order]) - counts[order]
+        )  # rows of earlier runs; those of one task stand together
         first = np.empty_like(before)
         first[order] = self.totals[ordered] + before - before[np.searchsorted(ordered, ordered)]
         np.add.at(self.totals, task_ids, counts)
@@ -89,13 +101,17 @@ class Rings:
             The pages on which nothing is left; they are free.
         """
         np.maximum(self.kept_from, serials, out=self.kept_from)
-        gone = (np.arange(self.pages.shape[1]) < self._first_columns()[:, None]) & (self.pages != NO_PAGE)
+        gone = (np.arange(self.pages.shape[1]) < self._first_columns()[:, None]) & (
+            self.pages != NO_PAGE
+        )
         freed = self.pages[gone].tolist()
         self.pages[gone] = NO_PAGE
         self._free.extend(freed)
         return freed
 
-    def restore(self, totals: np.ndarray, origins: np.ndarray, kept_from: np.ndarray | int = 0) -> None:
+    def restore(
+        self, totals: np.ndarray, origins: np.ndarray, kept_from: np.ndarray | int = 0
+    ) -> None:
         """Take over counters [num_tasks] of cleared rings, and make room for the rows that they count."""
         self.totals[:], self.origins[:], self.kept_from[:] = totals, origins, kept_from
         self._provide()
@@ -118,7 +134,10 @@ class Rings:
     def count_valid(self, entries: np.ndarray) -> int:
         """How many of the rows that entries [k, 3] name are still there."""
         tasks, first, counts = entries.T
-        begin, end = np.maximum(first, self.first_valid()[tasks]), np.minimum(first + counts, self.totals[tasks])
+        begin, end = (
+            np.maximum(first, self.first_valid()[tasks]),
+            np.minimum(first + counts, self.totals[tasks]),
+        )
         return int(np.maximum(end - begin, 0).sum())
 
     def locate(self, entries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -138,7 +157,9 @@ class Rings:
 
     def store_rows(self, owners: np.ndarray | int, positions: np.ndarray) -> np.ndarray:
         """Rows of the store at positions (row numbers) of tasks, element by element."""
-        return (self.pages[owners, positions >> self._shift] << self._shift) + (positions & self._mask)
+        return (self.pages[owners, positions >> self._shift] << self._shift) + (
+            positions & self._mask
+        )
 
     def _provide(self) -> None:
         """Give every task the pages that its counters ask for; those that came back are used first."""
@@ -149,7 +170,11 @@ class Rings:
             wider[:, : self.pages.shape[1]] = self.pages
             self.pages = wider
         columns = np.arange(self.pages.shape[1])
-        lacking = (columns >= self._first_columns()[:, None]) & (columns < wanted[:, None]) & (self.pages == NO_PAGE)
+        lacking = (
+            (columns >= self._first_columns()[:, None])
+            & (columns < wanted[:, None])
+            & (self.pages == NO_PAGE)
+        )
         count = int(lacking.sum())
         if count:
             reused = [self._free.pop() for _ in range(min(count, len(self._free)))]

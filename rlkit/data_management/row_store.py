@@ -68,7 +68,11 @@ class RowStore(RingStore):
     @property
     def addresses(self) -> tuple[int, ...]:
         """Where everything that drawing reads from the device lies."""
-        return (*super().addresses, self.episodes.bounds.data_ptr(), self.episodes.counts.data_ptr())
+        return (
+            *super().addresses,
+            self.episodes.bounds.data_ptr(),
+            self.episodes.counts.data_ptr(),
+        )
 
     def clear(self, task_id: int) -> None:
         """Forget the rows of one task; its pages become free, and on a CPU their memory goes back to the system."""
@@ -104,12 +108,18 @@ class RowStore(RingStore):
         """
         task_ids = np.asarray(task_ids, np.int64)
         if task_ids.shape != (paths.num_paths,):
-            raise ValueError(f"expected one task id for each of {paths.num_paths} paths, got shape {task_ids.shape}")
+            raise ValueError(
+                f"expected one task id for each of {paths.num_paths} paths, got shape {task_ids.shape}"
+            )
         dims = paths.obs.shape[2], paths.actions.shape[2]
         if dims != (self.obs_dim, self.act_dim):
-            raise ValueError(f"expected paths with (obs_dim, act_dim) = {(self.obs_dim, self.act_dim)}, got {dims}")
+            raise ValueError(
+                f"expected paths with (obs_dim, act_dim) = {(self.obs_dim, self.act_dim)}, got {dims}"
+            )
         rows = torch.empty(paths.num_steps, self.width, dtype=self.dtype)
-        for column, array in zip(rows.split(self.columns, dim=1), paths.rows().values(), strict=True):
+        for column, array in zip(
+            rows.split(self.columns, dim=1), paths.rows().values(), strict=True
+        ):
             column.copy_(torch.from_numpy(array))
         self._append(task_ids, paths.lengths, rows)
 
@@ -129,16 +139,27 @@ class RowStore(RingStore):
         lengths = np.array([len(rows)]) if lengths is None else lengths
         rest = len(rows) - int(lengths.sum())
         if rest < 0:
-            raise ValueError(f"episodes of {lengths.tolist()} steps cannot be the end of {len(rows)} rows")
-        self._append(np.full(1 + len(lengths), task_id), np.array([rest, *lengths]), rows, whole=slice(1, None))
+            raise ValueError(
+                f"episodes of {lengths.tolist()} steps cannot be the end of {len(rows)} rows"
+            )
+        self._append(
+            np.full(1 + len(lengths), task_id),
+            np.array([rest, *lengths]),
+            rows,
+            whole=slice(1, None),
+        )
 
     def copy_of(self, task_id: int) -> tuple[Any, ...]:
         """Copy all rows of one task, oldest first [size, width], and the lengths of their episodes: what `add_rows` takes."""
         return self.oldest_first(task_id), self.episodes.lengths(task_id)
 
-    def _append(self, task_ids: np.ndarray, counts: np.ndarray, rows: Tensor, whole: slice = slice(None)) -> None:
+    def _append(
+        self, task_ids: np.ndarray, counts: np.ndarray, rows: Tensor, whole: slice = slice(None)
+    ) -> None:
         """Append runs of rows, of which the `whole` ones are episodes."""
         entries = self._append_runs(task_ids, counts, rows)
         owners, serials, lengths = entries[whole].T
         origins = self._rings.origins
-        self.episodes.append(owners, serials - origins[owners], lengths, self._rings.first_valid() - origins)
+        self.episodes.append(
+            owners, serials - origins[owners], lengths, self._rings.first_valid() - origins
+        )

@@ -46,12 +46,16 @@ def env_class(name: str) -> type[MetaEnv]:
     if ":" in name:
         return _users_class(name)
     if name not in ENVS:
-        raise ValueError(f"unknown environment {name!r}{_nearest(name, ENVS)}; known: {', '.join(sorted(ENVS))}")
+        raise ValueError(
+            f"unknown environment {name!r}{_nearest(name, ENVS)}; known: {', '.join(sorted(ENVS))}"
+        )
     module, attribute = ENVS[name].split(":")
     try:
         imported = importlib.import_module(module)
     except (AttributeError, ImportError, RuntimeError) as error:
-        chosen = os.environ.get("MUJOCO_GL")  # mujoco looks for this library when it is imported, whether it will draw or not
+        chosen = os.environ.get(
+            "MUJOCO_GL"
+        )  # mujoco looks for this library when it is imported, whether it will draw or not
         if not chosen:
             raise
         raise ValueError(
@@ -65,11 +69,19 @@ def _users_class(name: str) -> type[MetaEnv]:
     try:
         imported = importlib.import_module(module)
     except Exception as error:  # whatever the module raises
-        absent = isinstance(error, ModuleNotFoundError) and error.name is not None and f"{module}.".startswith(f"{error.name}.")
+        absent = (
+            isinstance(error, ModuleNotFoundError)
+            and error.name is not None
+            and f"{module}.".startswith(f"{error.name}.")
+        )
         hint = "; set PYTHONPATH to the folder that it lies in" if absent else ""
-        raise ValueError(f"{module} cannot be imported ({type(error).__name__}: {error}){hint}") from error
+        raise ValueError(
+            f"{module} cannot be imported ({type(error).__name__}: {error}){hint}"
+        ) from error
     if not hasattr(imported, attribute):
-        raise ValueError(f"module {module} has no class {attribute!r}{_nearest(attribute, dir(imported))}")
+        raise ValueError(
+            f"module {module} has no class {attribute!r}{_nearest(attribute, dir(imported))}"
+        )
     found: Any = getattr(imported, attribute)
     if isinstance(found, type) and issubclass(found, MetaEnv):
         return found
@@ -94,7 +106,9 @@ def make_env(name: str, *, normalize: bool = True, **kwargs: Any) -> MetaEnv:
     known = list(constructor_keywords(constructor))
     for key in kwargs:
         if key not in known:
-            raise ValueError(f"{name} has no parameter {key!r}{_nearest(key, known)}; known: {', '.join(known)}")
+            raise ValueError(
+                f"{name} has no parameter {key!r}{_nearest(key, known)}; known: {', '.join(known)}"
+            )
     if "n_tasks" not in kwargs:
         raise ValueError(f"{name} needs n_tasks, the size of its task set")
     env = constructor(**kwargs)
@@ -116,7 +130,9 @@ def make_single_env(name: str, *, render_mode: str | None = None, **kwargs: Any)
     return SingleEnv(make_env(name, normalize=False, **kwargs), render_mode)
 
 
-def _register(gymnasium_id: str, name: str, max_episode_steps: int, n_tasks: int, **kwargs: Any) -> None:
+def _register(
+    gymnasium_id: str, name: str, max_episode_steps: int, n_tasks: int, **kwargs: Any
+) -> None:
     gymnasium.register(
         id=gymnasium_id,
         entry_point="rlkit.envs:make_single_env",

@@ -29,7 +29,14 @@ class Ant(MujocoMetaEnv):
     camera_distance = 5.0
     camera_elevation = -40.0
 
-    def __init__(self, n_tasks: int, *, use_low_gear_ratio: bool = False, contact_forces: bool = True, **settings: Any) -> None:
+    def __init__(
+        self,
+        n_tasks: int,
+        *,
+        use_low_gear_ratio: bool = False,
+        contact_forces: bool = True,
+        **settings: Any,
+    ) -> None:
         """Draw the task set and make the lanes.
 
         Args:
@@ -48,7 +55,9 @@ class Ant(MujocoMetaEnv):
         model = super()._make_model(backend)
         if self._low_gear:
             model.actuator_gear[:, 0] = LOW_GEAR
-            mujoco.mj_setConst(model, mujoco.MjData(model))  # the motors' greatest acceleration follows
+            mujoco.mj_setConst(
+                model, mujoco.MjData(model)
+            )  # the motors' greatest acceleration follows
         return model
 
     @cached_property
@@ -57,7 +66,9 @@ class Ant(MujocoMetaEnv):
 
     def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         qpos = self.model.qpos0 + generator.uniform(-0.1, 0.1, self.model.nq)
-        if self.physics == "mujoco210":  # MuJoCo before 3.2 normalised qpos itself, in the first forward
+        if (
+            self.physics == "mujoco210"
+        ):  # MuJoCo before 3.2 normalised qpos itself, in the first forward
             mujoco.mj_normalizeQuat(self.model, qpos)
         return qpos, 0.1 * generator.standard_normal(self.model.nv)
 
@@ -68,7 +79,9 @@ class Ant(MujocoMetaEnv):
 
     def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
         simulation = self.simulation
-        return np.concatenate([simulation.qpos[lanes], simulation.qvel[lanes], self._clipped_forces(lanes)], axis=1)
+        return np.concatenate(
+            [simulation.qpos[lanes], simulation.qvel[lanes], self._clipped_forces(lanes)], axis=1
+        )
 
     def _position(self) -> np.ndarray:
         """The torso's x and y as `mj_step` leaves them: of its last stage, not of the state after it."""

@@ -22,7 +22,14 @@ class AntDir(DirectionTasks, Ant):
     obs_dim = 27
     outcome_dim = 5
 
-    def __init__(self, n_tasks: int, *, forward_backward: bool = False, alive_bonus: float = 1.0, **settings: Any) -> None:
+    def __init__(
+        self,
+        n_tasks: int,
+        *,
+        forward_backward: bool = False,
+        alive_bonus: float = 1.0,
+        **settings: Any,
+    ) -> None:
         """Draw the directions and make the lanes.
 
         Args:
@@ -44,16 +51,27 @@ class AntDir(DirectionTasks, Ant):
                 f"n_tasks is {num_tasks}, but {self.name} with forward_backward has exactly 2 tasks; "
                 "set forward_backward to false for more directions"
             )
-        return self._directions(np.array([0.0, np.pi])) if self.forward_backward else super().sample_tasks(rng, num_tasks)
+        return (
+            self._directions(np.array([0.0, np.pi]))
+            if self.forward_backward
+            else super().sample_tasks(rng, num_tasks)
+        )
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = v · (cos θ, sin θ) - 0.5 ‖u‖² - 0.0005 ‖contact‖² + alive bonus; no sparse form; ends outside 0.2 ≤ z ≤ 1."""
         speed = self.speed(outcome, task)
-        reward = speed - CONTROL_COST * outcome[..., 2] - CONTACT_COST * outcome[..., 3] + self.alive_bonus
+        reward = (
+            speed
+            - CONTROL_COST * outcome[..., 2]
+            - CONTACT_COST * outcome[..., 3]
+            + self.alive_bonus
+        )
         return reward, 0 * abs(reward), self.fallen(outcome[..., 4] + 0 * task[..., 0])
 
     def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
-        return np.concatenate([self.simulation.qpos[lanes, 2:], self.simulation.qvel[lanes]], axis=1)
+        return np.concatenate(
+            [self.simulation.qpos[lanes, 2:], self.simulation.qvel[lanes]], axis=1
+        )
 
     def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
         velocity = (self._position() - position_before) / self.dt

@@ -34,23 +34,33 @@ class BatchedEnv(abc.ABC):
     act_dim: int
     max_episode_steps: int
 
-    def __init__(self, action_low: ArrayLike, action_high: ArrayLike, *, num_envs: int, dtype: DTypeLike) -> None:
+    def __init__(
+        self, action_low: ArrayLike, action_high: ArrayLike, *, num_envs: int, dtype: DTypeLike
+    ) -> None:
         self.num_envs = at_least("num_envs", num_envs, 1)
         self.num_lanes, self.recorded_dim = 0, self.obs_dim
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ValueError(f"dtype is {self.dtype}, expected float32 or float64")
-        self.action_low = np.broadcast_to(np.asarray(action_low, np.float64), (self.act_dim,)).copy()
-        self.action_high = np.broadcast_to(np.asarray(action_high, np.float64), (self.act_dim,)).copy()
+        self.action_low = np.broadcast_to(
+            np.asarray(action_low, np.float64), (self.act_dim,)
+        ).copy()
+        self.action_high = np.broadcast_to(
+            np.asarray(action_high, np.float64), (self.act_dim,)
+        ).copy()
         self.single_action_space = gymnasium.spaces.Box(
-            self.action_low.astype(np.float32), self.action_high.astype(np.float32), dtype=np.float32
+            self.action_low.astype(np.float32),
+            self.action_high.astype(np.float32),
+            dtype=np.float32,
         )
         self.single_observation_space = gymnasium.spaces.Box(
             -np.inf, np.inf, (self.obs_dim,), np.float32 if self.dtype == np.float32 else np.float64
         )
 
     @abc.abstractmethod
-    def reset(self, generators: Sequence[np.random.Generator], lanes: ArrayLike | None = None) -> np.ndarray:
+    def reset(
+        self, generators: Sequence[np.random.Generator], lanes: ArrayLike | None = None
+    ) -> np.ndarray:
         """Start an episode in each of the given lanes (None: all in use); a lane's noise comes from its own generator only."""
 
     @abc.abstractmethod
@@ -71,7 +81,9 @@ class BatchedEnv(abc.ABC):
             )
         if not np.isfinite(checked).all():
             bad = np.flatnonzero(~np.isfinite(checked).all(axis=1)).tolist()
-            raise ValueError(f"{self.name}: the actions of lanes {bad} are not finite: {checked[bad[0]].tolist()}")
+            raise ValueError(
+                f"{self.name}: the actions of lanes {bad} are not finite: {checked[bad[0]].tolist()}"
+            )
         return checked
 
     def check_lanes(self, lanes: ArrayLike | None) -> np.ndarray:
@@ -79,7 +91,9 @@ class BatchedEnv(abc.ABC):
         if lanes is None:
             return np.arange(self.num_lanes)
         checked = as_indices("lanes", lanes)
-        if ((checked < 0) | (checked >= self.num_lanes)).any() or len(np.unique(checked)) != len(checked):
+        if ((checked < 0) | (checked >= self.num_lanes)).any() or len(np.unique(checked)) != len(
+            checked
+        ):
             raise ValueError(
                 f"{self.name}: lanes are {checked.tolist()}, expected different numbers from 0 to {self.num_lanes - 1} "
                 f"({self.num_lanes} lanes are in use)"
@@ -130,8 +144,12 @@ class MetaEnv(BatchedEnv):
         super().__init__(action_low, action_high, num_envs=num_envs, dtype=dtype)
         self.n_tasks = at_least("n_tasks", n_tasks, 1)
         if self.fixed_n_tasks is not None and self.n_tasks != self.fixed_n_tasks:
-            raise ValueError(f"n_tasks is {n_tasks}, but {self.name} has exactly {self.fixed_n_tasks} tasks")
-        drawn = self.sample_tasks(np.random.RandomState(at_least("task_seed", task_seed, 0)), self.n_tasks)
+            raise ValueError(
+                f"n_tasks is {n_tasks}, but {self.name} has exactly {self.fixed_n_tasks} tasks"
+            )
+        drawn = self.sample_tasks(
+            np.random.RandomState(at_least("task_seed", task_seed, 0)), self.n_tasks
+        )
         self.tasks = np.asarray(drawn).astype(self.dtype)
         self.task_ids = np.zeros(0, np.int64)
         self._lane_tasks = self.tasks[self.task_ids]
@@ -163,7 +181,9 @@ class MetaEnv(BatchedEnv):
         return None
 
     @abc.abstractmethod
-    def _reset_lanes(self, generators: Sequence[np.random.Generator], lanes: np.ndarray) -> np.ndarray:
+    def _reset_lanes(
+        self, generators: Sequence[np.random.Generator], lanes: np.ndarray
+    ) -> np.ndarray:
         """Reset these lanes and return their observations, [len(lanes), obs_dim]."""
 
     @abc.abstractmethod
@@ -183,7 +203,9 @@ class MetaEnv(BatchedEnv):
         """
         replaced = np.array(tasks, dtype=self.dtype)
         if replaced.shape != self.tasks.shape or not np.isfinite(replaced).all():
-            raise ValueError(f"{self.name}: expected {self.tasks.shape} finite numbers as tasks, got shape {replaced.shape}")
+            raise ValueError(
+                f"{self.name}: expected {self.tasks.shape} finite numbers as tasks, got shape {replaced.shape}"
+            )
         self.tasks = replaced
         self._lane_tasks = self.tasks[self.task_ids]
         self._select_tasks(np.arange(self.num_lanes))
@@ -207,10 +229,14 @@ class MetaEnv(BatchedEnv):
         """
         selected = as_indices("task_ids", task_ids)
         if ((selected < 0) | (selected >= self.n_tasks)).any():
-            raise ValueError(f"{self.name}: task_ids are {selected.tolist()}, expected numbers from 0 to {self.n_tasks - 1}")
+            raise ValueError(
+                f"{self.name}: task_ids are {selected.tolist()}, expected numbers from 0 to {self.n_tasks - 1}"
+            )
         if lanes is None:
             if not 1 <= len(selected) <= self.num_envs:
-                raise ValueError(f"{self.name}: {len(selected)} lanes asked for, expected 1 to num_envs = {self.num_envs}")
+                raise ValueError(
+                    f"{self.name}: {len(selected)} lanes asked for, expected 1 to num_envs = {self.num_envs}"
+                )
             self.num_lanes = len(selected)
             self.task_ids = np.empty(self.num_lanes, np.int64)
         changed = self.check_lanes(lanes)
@@ -222,7 +248,9 @@ class MetaEnv(BatchedEnv):
         self._waiting = not self._started[: self.num_lanes].all()
         self._select_tasks(changed)
 
-    def reset(self, generators: Sequence[np.random.Generator], lanes: ArrayLike | None = None) -> np.ndarray:
+    def reset(
+        self, generators: Sequence[np.random.Generator], lanes: ArrayLike | None = None
+    ) -> np.ndarray:
         """Start an episode in each of the given lanes.
 
         Args:
@@ -235,7 +263,9 @@ class MetaEnv(BatchedEnv):
         """
         chosen = self.check_lanes(lanes)
         if len(generators) != len(chosen):
-            raise ValueError(f"{self.name}: {len(generators)} generators for {len(chosen)} lanes, expected one each")
+            raise ValueError(
+                f"{self.name}: {len(generators)} generators for {len(chosen)} lanes, expected one each"
+            )
         if not len(chosen):
             return np.zeros((0, self.obs_dim), self.dtype)
         obs = self._reset_lanes(generators, chosen)
@@ -266,7 +296,9 @@ class MetaEnv(BatchedEnv):
         """`step` for actions that `check_action` has seen."""
         if self._waiting:
             waiting = np.flatnonzero(~self._started[: self.num_lanes]).tolist()
-            raise ValueError(f"{self.name}: lanes {waiting} have a new task and must be reset before a step")
+            raise ValueError(
+                f"{self.name}: lanes {waiting} have a new task and must be reset before a step"
+            )
         obs, outcome, diverged = self._advance(action)
         # Rewards are computed from the numbers that are stored, so that a recomputed reward equals the stored one.
         outcome = outcome.astype(self.dtype)

@@ -9,7 +9,12 @@ from rlkit.envs.mujoco_env import MujocoMetaEnv
 
 IMPACT_COST = 0.5e-6  # reward per squared contact force or torque
 MAX_IMPACT_COST = 10.0
-DYNAMICS = ("cinert", "cvel", "qfrc_actuator", "cfrc_ext")  # the part of the observation that is not the state, in its order
+DYNAMICS = (
+    "cinert",
+    "cvel",
+    "qfrc_actuator",
+    "cfrc_ext",
+)  # the part of the observation that is not the state, in its order
 
 
 class Humanoid(MujocoMetaEnv):
@@ -46,23 +51,34 @@ class Humanoid(MujocoMetaEnv):
 
     def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         qpos = self.model.qpos0 + generator.uniform(-0.01, 0.01, self.model.nq)
-        if self.physics == "mujoco210":  # MuJoCo before 3.2 normalised qpos itself, in the first forward
+        if (
+            self.physics == "mujoco210"
+        ):  # MuJoCo before 3.2 normalised qpos itself, in the first forward
             mujoco.mj_normalizeQuat(self.model, qpos)
         return qpos, generator.uniform(-0.01, 0.01, self.model.nv)
 
     def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
         simulation = self.simulation
         parts = [simulation.qpos[lanes, 2:], simulation.qvel[lanes]]
-        parts += [values.reshape(len(values), -1) for values in (simulation.fields[name][lanes] for name in DYNAMICS)]
+        parts += [
+            values.reshape(len(values), -1)
+            for values in (simulation.fields[name][lanes] for name in DYNAMICS)
+        ]
         return np.concatenate(parts, axis=1)
 
     def _position(self) -> np.ndarray:
         """Centre of mass along x and y as `mj_step` leaves the bodies: of its last stage, not of the state after it."""
-        return (self._weights * self.simulation.fields["xipos"][: self.num_lanes, :, :2]).sum(axis=1)
+        return (self._weights * self.simulation.fields["xipos"][: self.num_lanes, :, :2]).sum(
+            axis=1
+        )
 
     def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
         velocity = (self._position() - position_before) / self.dt
         forces = self.simulation.fields["cfrc_ext"][: self.num_lanes]
-        impact = np.minimum(IMPACT_COST * (forces * forces).reshape(len(forces), -1).sum(axis=1), MAX_IMPACT_COST)
+        impact = np.minimum(
+            IMPACT_COST * (forces * forces).reshape(len(forces), -1).sum(axis=1), MAX_IMPACT_COST
+        )
         height = self.simulation.qpos[: self.num_lanes, 2]
-        return np.concatenate([velocity, np.stack([(action * action).sum(axis=1), impact, height], axis=1)], axis=1)
+        return np.concatenate(
+            [velocity, np.stack([(action * action).sum(axis=1), impact, height], axis=1)], axis=1
+        )

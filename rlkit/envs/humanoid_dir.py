@@ -5,7 +5,9 @@ from typing import Any
 from rlkit.envs.direction_tasks import DirectionTasks
 from rlkit.envs.humanoid import Humanoid
 
-SPEED_REWARD = 1.25  # reward per m/s: the published 0.25 a physics step of 0.003 s, over five of them
+SPEED_REWARD = (
+    1.25  # reward per m/s: the published 0.25 a physics step of 0.003 s, over five of them
+)
 CONTROL_COST = 0.1  # reward per squared action
 
 
@@ -33,6 +35,11 @@ class HumanoidDir(DirectionTasks, Humanoid):
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = 1.25 v · (cos θ, sin θ) - 0.1 ‖u‖² - impact cost + alive bonus; no sparse form; ends outside 1 ≤ z ≤ 2."""
         speed = self.speed(outcome, task)
-        reward = SPEED_REWARD * speed - CONTROL_COST * outcome[..., 2] - outcome[..., 3] + self.alive_bonus
+        reward = (
+            SPEED_REWARD * speed
+            - CONTROL_COST * outcome[..., 2]
+            - outcome[..., 3]
+            + self.alive_bonus
+        )
         height = outcome[..., 4] + 0 * task[..., 0]
         return reward, 0 * abs(reward), (height < 1.0) | (height > 2.0)

@@ -21,7 +21,9 @@ def constructor_keywords(cls: type) -> dict[str, inspect.Parameter]:
         parameters = list(inspect.signature(constructor).parameters.values())[1:]
         for parameter in parameters:
             if parameter.kind is not parameter.VAR_KEYWORD:
-                found.setdefault(parameter.name, parameter.replace(annotation=hints.get(parameter.name, Any)))
+                found.setdefault(
+                    parameter.name, parameter.replace(annotation=hints.get(parameter.name, Any))
+                )
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
             break
     return found

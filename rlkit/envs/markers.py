@@ -88,15 +88,31 @@ def add_marker(scene: mujoco.MjvScene, marker: Marker, body: np.ndarray, reach: 
             disc = (mujoco.mjtGeom.mjGEOM_CYLINDER, marker.radius)
             _connect(scene, *disc, (marker.x, marker.y, 0.0), (marker.x, marker.y, HEIGHT))
             _pole(scene, marker.x, marker.y, 0.8)
-            _connect(scene, mujoco.mjtGeom.mjGEOM_CAPSULE, 0.02, (x, y, HEIGHT), (marker.x, marker.y, HEIGHT))
+            _connect(
+                scene,
+                mujoco.mjtGeom.mjGEOM_CAPSULE,
+                0.02,
+                (x, y, HEIGHT),
+                (marker.x, marker.y, HEIGHT),
+            )
         case Ball():
             below, above = ((marker.x, marker.y, marker.z + shift) for shift in (-0.001, 0.001))
             _connect(scene, mujoco.mjtGeom.mjGEOM_CAPSULE, marker.radius, below, above, opacity=0.4)
         case Disc():
-            _connect(scene, mujoco.mjtGeom.mjGEOM_CYLINDER, marker.radius, (marker.x, marker.y, 0.0), (marker.x, marker.y, 0.002))
+            _connect(
+                scene,
+                mujoco.mjtGeom.mjGEOM_CYLINDER,
+                marker.radius,
+                (marker.x, marker.y, 0.0),
+                (marker.x, marker.y, 0.002),
+            )
         case Direction():
             start = 0.4 * reach
-            _arrow(scene, (x + start * marker.x, y + start * marker.y), (x + reach * marker.x, y + reach * marker.y))
+            _arrow(
+                scene,
+                (x + start * marker.x, y + start * marker.y),
+                (x + reach * marker.x, y + reach * marker.y),
+            )
         case Pace():
             _arrow(scene, (x, y + LANE), (x + PACE_TIME * marker.velocity, y + LANE))
             if marker.runner is not None:
@@ -105,7 +121,10 @@ def add_marker(scene: mujoco.MjvScene, marker: Marker, body: np.ndarray, reach: 
 
 def _arrow(scene: mujoco.MjvScene, start: tuple[float, float], end: tuple[float, float]) -> None:
     height = ARROW_RADIUS + HEIGHT
-    beyond = 2 * end[0] - start[0], 2 * end[1] - start[1]  # MuJoCo draws arrows half as long as they are
+    beyond = (
+        2 * end[0] - start[0],
+        2 * end[1] - start[1],
+    )  # MuJoCo draws arrows half as long as they are
     _connect(scene, mujoco.mjtGeom.mjGEOM_ARROW, ARROW_RADIUS, (*start, height), (*beyond, height))
 
 
@@ -115,14 +134,26 @@ def _pole(scene: mujoco.MjvScene, x: float, y: float, height: float) -> None:
 
 
 def _connect(
-    scene: mujoco.MjvScene, kind: int, width: float, start: Sequence[float], end: Sequence[float], opacity: float = 1.0
+    scene: mujoco.MjvScene,
+    kind: int,
+    width: float,
+    start: Sequence[float],
+    end: Sequence[float],
+    opacity: float = 1.0,
 ) -> None:
     """Add one shape from a point to another; one that is a hair long is left out, and so is what the scene has no room for."""
     first, last = np.array(start, np.float64), np.array(end, np.float64)
     if scene.ngeom >= scene.maxgeom or np.linalg.norm(last - first) < 1e-3:
         return
     geom = scene.geoms[scene.ngeom]
-    mujoco.mjv_initGeom(geom, kind, np.zeros(3), np.zeros(3), np.eye(3).ravel(), np.array((*COLOR, opacity), np.float32))
+    mujoco.mjv_initGeom(
+        geom,
+        kind,
+        np.zeros(3),
+        np.zeros(3),
+        np.eye(3).ravel(),
+        np.array((*COLOR, opacity), np.float32),
+    )
     mujoco.mjv_connector(geom, kind, width, first, last)
     geom.category = mujoco.mjtCatBit.mjCAT_DECOR  # casts no shadow
     scene.ngeom += 1

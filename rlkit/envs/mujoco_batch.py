@@ -16,7 +16,9 @@ import numpy as np
 
 from rlkit.envs.simulation import Simulation
 
-Backend = Literal["mujoco", "batch", "pool", "mujoco-py", "auto"]  # "auto" stands for "mujoco" in older run folders
+Backend = Literal[
+    "mujoco", "batch", "pool", "mujoco-py", "auto"
+]  # "auto" stands for "mujoco" in older run folders
 # Warnings that mean divergence; the four have neighbouring numbers.
 _DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL) + 1)
 
@@ -41,7 +43,14 @@ def _ignore(message: str) -> None:
 class BatchSimulation(Simulation):
     """Simulations on `mujoco.batch`, whose threads sleep between calls."""
 
-    def __init__(self, model: mujoco.MjModel, num_envs: int, frame_skip: int, threads: int, fields: Sequence[str]) -> None:
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        num_envs: int,
+        frame_skip: int,
+        threads: int,
+        fields: Sequence[str],
+    ) -> None:
         from mujoco.batch import Batch  # only on MuJoCo ≥ 3.17
 
         self.model = model
@@ -67,12 +76,22 @@ class BatchSimulation(Simulation):
         n = len(ctrl)
         self._ctrl[:n] = ctrl
         warning = self._batch.warning[:n]
-        warning[...] = 0  # a diverged lane's counter stays at 1 when it diverges again, so counters start anew each step
+        warning[...] = (
+            0  # a diverged lane's counter stays at 1 when it diverges again, so counters start anew each step
+        )
         with QuietDivergence():
-            self._batch.step(self._lanes[:n] if n < len(self._lanes) else None, nstep=self._frame_skip)
+            self._batch.step(
+                self._lanes[:n] if n < len(self._lanes) else None, nstep=self._frame_skip
+            )
         return warning[:, _DIVERGED, 1].any(axis=1)
 
-    def set_model_fields(self, lanes: np.ndarray, values: Mapping[str, np.ndarray], *, recompute_constants: bool = False) -> None:
+    def set_model_fields(
+        self,
+        lanes: np.ndarray,
+        values: Mapping[str, np.ndarray],
+        *,
+        recompute_constants: bool = False,
+    ) -> None:
         for name, value in values.items():
             self._batch.expand(name)[lanes] = value
         if recompute_constants:
@@ -107,21 +126,28 @@ class PoolSimulation(Simulation):
         self._frame_skip = frame_skip
         self._contact_forces = contact_forces
         self.qpos, self.qvel = np.zeros((num_envs, model.nq)), np.zeros((num_envs, model.nv))
-        self.fields = {name: np.zeros((num_envs, *getattr(self._data[0], name).shape)) for name in fields}
+        self.fields = {
+            name: np.zeros((num_envs, *getattr(self._data[0], name).shape)) for name in fields
+        }
         self._warnings = np.zeros((num_envs, len(self._data[0].warning.number)), np.int32)
         self._ctrl = [data.ctrl for data in self._data]
         self._mocap = [data.mocap_pos for data in self._data] if model.nmocap else []
         read = {"qpos": self.qpos, "qvel": self.qvel, **self.fields}
         if self._mocap:
             self.mocap_pos = read["mocap_pos"] = np.zeros((num_envs, model.nmocap, 3))
-        self._copies = [(values, [getattr(data, name).reshape(-1) for data in self._data]) for name, values in read.items()]
+        self._copies = [
+            (values, [getattr(data, name).reshape(-1) for data in self._data])
+            for name, values in read.items()
+        ]
         self._copies.append((self._warnings, [data.warning.number for data in self._data]))
         self._threads = min(threads, num_envs)
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
 
     def _share(self, work: Callable[[range], None], num_rows: int) -> None:
         """Call work(rows) on all threads, so that together they do rows 0 … num_rows-1."""
-        shares = [range(first, num_rows, self._threads) for first in range(min(self._threads, num_rows))]
+        shares = [
+            range(first, num_rows, self._threads) for first in range(min(self._threads, num_rows))
+        ]
         with QuietDivergence():
             others = [self._pool.submit(work, share) for share in shares[1:]] if self._pool else []
             work(shares[0])
@@ -149,7 +175,12 @@ class PoolSimulation(Simulation):
             self._read(int(lanes.max()) + 1)
 
     def step(self, ctrl: np.ndarray) -> np.ndarray:
-        models, simulations, targets, frame_skip = self._models, self._data, self._ctrl, self._frame_skip
+        models, simulations, targets, frame_skip = (
+            self._models,
+            self._data,
+            self._ctrl,
+            self._frame_skip,
+        )
         mocap = self._mocap
 
         def work(rows: range) -> None:
@@ -165,11 +196,19 @@ class PoolSimulation(Simulation):
         self._share(work, len(ctrl))
         self._read(len(ctrl))
         diverged = np.logical_or.reduce(self._warnings[: len(ctrl), _DIVERGED], axis=1)
-        for lane in np.flatnonzero(diverged):  # a counter stays at 1 when its lane diverges again, so it starts anew
+        for lane in np.flatnonzero(
+            diverged
+        ):  # a counter stays at 1 when its lane diverges again, so it starts anew
             self._data[lane].warning.number[:] = 0
         return diverged
 
-    def set_model_fields(self, lanes: np.ndarray, values: Mapping[str, np.ndarray], *, recompute_constants: bool = False) -> None:
+    def set_model_fields(
+        self,
+        lanes: np.ndarray,
+        values: Mapping[str, np.ndarray],
+        *,
+        recompute_constants: bool = False,
+    ) -> None:
         for row, lane in enumerate(lanes):
             if self._models[lane] is self.model:
                 self._models[lane] = copy.copy(self.model)
@@ -217,14 +256,20 @@ def make_simulation(
     if backend not in get_args(Backend):
         raise ValueError(f"backend is {backend!r}, expected one of {', '.join(get_args(Backend))}")
     if backend == "mujoco-py":
-        from rlkit.envs.mujoco_py_simulation import MujocoPySimulation  # imports mujoco_py, so only when asked
+        from rlkit.envs.mujoco_py_simulation import (
+            MujocoPySimulation,
+        )  # imports mujoco_py, so only when asked
 
         if path is None:
             raise ValueError("backend is 'mujoco-py', which needs the path of the model file")
         return MujocoPySimulation(path, model, num_envs, frame_skip, fields, contact_forces)
     installed = importlib.util.find_spec("mujoco.batch") is not None
     if backend == "batch" and (not installed or contact_forces):
-        reason = "has no place for contact forces" if installed else f"is not part of MuJoCo {mujoco.__version__}"
+        reason = (
+            "has no place for contact forces"
+            if installed
+            else f"is not part of MuJoCo {mujoco.__version__}"
+        )
         raise ValueError(f"backend is 'batch', but mujoco.batch {reason}; use 'pool' or 'mujoco'")
     if backend == "pool" or not installed or contact_forces:
         return PoolSimulation(model, num_envs, frame_skip, threads, fields, contact_forces)

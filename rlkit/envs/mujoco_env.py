@@ -99,7 +99,9 @@ class MujocoMetaEnv(MetaEnv):
         """Compile `model_file`, see `load_model`. With backend "mujoco-py" it has old masses in either mode of physics."""
         old = backend == "mujoco-py" and self.physics == "native"
         physics: Physics = "mujoco210" if old else self.physics
-        return load_model(self.model_path(), physics=physics, total_mass=self.total_mass, timestep=self.timestep)
+        return load_model(
+            self.model_path(), physics=physics, total_mass=self.total_mass, timestep=self.timestep
+        )
 
     @abc.abstractmethod
     def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +119,9 @@ class MujocoMetaEnv(MetaEnv):
     def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
         """Outcomes of the lanes in use after a step, [num_lanes, outcome_dim]."""
 
-    def _reset_lanes(self, generators: Sequence[np.random.Generator], lanes: np.ndarray) -> np.ndarray:
+    def _reset_lanes(
+        self, generators: Sequence[np.random.Generator], lanes: np.ndarray
+    ) -> np.ndarray:
         starts = [self._draw_start(generator) for generator in generators]
         qpos, qvel = (np.stack(part) for part in zip(*starts, strict=True))
         self.simulation.reset(lanes, qpos, qvel)
@@ -148,7 +152,9 @@ class MujocoMetaEnv(MetaEnv):
         (lane,) = self.check_lanes([lane])
         return self.simulation.qpos[lane].copy(), self.simulation.qvel[lane].copy()
 
-    def set_state(self, qpos: ArrayLike, qvel: ArrayLike, lanes: ArrayLike | None = None) -> np.ndarray:
+    def set_state(
+        self, qpos: ArrayLike, qvel: ArrayLike, lanes: ArrayLike | None = None
+    ) -> np.ndarray:
         """Start an episode of these lanes (None: all in use) from given states.
 
         Args:
@@ -163,14 +169,18 @@ class MujocoMetaEnv(MetaEnv):
         positions, velocities = np.asarray(qpos, np.float64), np.asarray(qvel, np.float64)
         expected = (len(chosen), self.model.nq), (len(chosen), self.model.nv)
         if (positions.shape, velocities.shape) != expected:
-            raise ValueError(f"qpos and qvel have shapes {positions.shape} and {velocities.shape}, expected {expected}")
+            raise ValueError(
+                f"qpos and qvel have shapes {positions.shape} and {velocities.shape}, expected {expected}"
+            )
         if not (np.isfinite(positions).all() and np.isfinite(velocities).all()):
             raise ValueError("qpos and qvel must be finite")
         self.simulation.reset(chosen, positions, velocities)
         self._begin(chosen)
         return self._observe(chosen).astype(self.dtype)
 
-    def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker | None:
+    def marker(
+        self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0
+    ) -> Marker | None:
         """What a picture shows of a task.
 
         Args:

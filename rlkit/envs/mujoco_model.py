@@ -26,10 +26,14 @@ def gymnasium_asset(file_name: str) -> Path:
         path = Path(folder) / "envs" / "mujoco" / "assets" / file_name
         if path.is_file():
             return path
-    raise ValueError(f"gymnasium ships no model file {file_name!r}; looked under {folders or 'nothing: it is not installed'}")
+    raise ValueError(
+        f"gymnasium ships no model file {file_name!r}; looked under {folders or 'nothing: it is not installed'}"
+    )
 
 
-def load_model(path: Path, *, physics: Physics, total_mass: float | None = None, timestep: float | None = None) -> mujoco.MjModel:
+def load_model(
+    path: Path, *, physics: Physics, total_mass: float | None = None, timestep: float | None = None
+) -> mujoco.MjModel:
     """Compile a model file.
 
     Args:
@@ -86,5 +90,7 @@ def _write_old_margins(model: mujoco.MjModel) -> None:
     if tuple(int(part) for part in mujoco.__version__.split(".")[:2]) < (3, 5):
         return
     if np.unique(model.geom_margin).size > 1:
-        raise ValueError(f"geoms have different margins {np.unique(model.geom_margin)}: no margins give MuJoCo 2.1.0's contacts")
+        raise ValueError(
+            f"geoms have different margins {np.unique(model.geom_margin)}: no margins give MuJoCo 2.1.0's contacts"
+        )
     model.geom_margin[:] /= 2

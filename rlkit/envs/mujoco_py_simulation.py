@@ -15,8 +15,14 @@ import numpy as np
 
 from rlkit.envs.simulation import Simulation
 
-EDITED_FIELDS = ("actuator_gear",)  # of models, beside the timestep: what tasks change in a model file
-_RENAMED = {"xpos": "body_xpos", "xquat": "body_xquat", "xmat": "body_xmat"}  # fields with a name of their own in mujoco-py
+EDITED_FIELDS = (
+    "actuator_gear",
+)  # of models, beside the timestep: what tasks change in a model file
+_RENAMED = {
+    "xpos": "body_xpos",
+    "xquat": "body_xquat",
+    "xmat": "body_xmat",
+}  # fields with a name of their own in mujoco-py
 _DIVERGED = ("WARN_BADQPOS", "WARN_BADQVEL", "WARN_BADQACC", "WARN_BADCTRL")
 
 
@@ -30,7 +36,9 @@ def import_mujoco_py() -> Any:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it is built on parts of Python's library that have become old
+            warnings.simplefilter(
+                "ignore"
+            )  # it is built on parts of Python's library that have become old
             return importlib.import_module("mujoco_py")
     except Exception as error:  # a missing library or variable is a bare Exception there
         lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -48,7 +56,13 @@ class MujocoPySimulation(Simulation):
     """
 
     def __init__(
-        self, path: Path, model: mujoco.MjModel, num_envs: int, frame_skip: int, fields: Sequence[str], contact_forces: bool
+        self,
+        path: Path,
+        model: mujoco.MjModel,
+        num_envs: int,
+        frame_skip: int,
+        fields: Sequence[str],
+        contact_forces: bool,
     ) -> None:
         """Compile the file and make the lanes.
 
@@ -70,14 +84,19 @@ class MujocoPySimulation(Simulation):
         self._contact_forces = contact_forces
         self.qpos, self.qvel = np.zeros((num_envs, model.nq)), np.zeros((num_envs, model.nv))
         names = {name: _RENAMED.get(name, name) for name in fields}
-        self.fields = {name: np.zeros((num_envs, *getattr(self._data[0], theirs).shape)) for name, theirs in names.items()}
+        self.fields = {
+            name: np.zeros((num_envs, *getattr(self._data[0], theirs).shape))
+            for name, theirs in names.items()
+        }
         ours = {"qpos": self.qpos, "qvel": self.qvel, **self.fields}
         self._copies = [
             [(values[lane], getattr(data, names.get(name, name))) for name, values in ours.items()]
             for lane, data in enumerate(self._data)
         ]
         const = self._mujoco_py.const
-        self._warnings = [[data.warning[getattr(const, name)] for name in _DIVERGED] for data in self._data]
+        self._warnings = [
+            [data.warning[getattr(const, name)] for name in _DIVERGED] for data in self._data
+        ]
 
     def _compile(self) -> Any:
         """Compile the file and make the task's edits to it."""
@@ -122,7 +141,13 @@ class MujocoPySimulation(Simulation):
                 self._read(lane)
         return diverged
 
-    def set_model_fields(self, lanes: np.ndarray, values: Mapping[str, np.ndarray], *, recompute_constants: bool = False) -> None:
+    def set_model_fields(
+        self,
+        lanes: np.ndarray,
+        values: Mapping[str, np.ndarray],
+        *,
+        recompute_constants: bool = False,
+    ) -> None:
         for row, lane in enumerate(lanes.tolist()):
             if self._models[lane] is self._base:
                 self._models[lane] = self._compile()

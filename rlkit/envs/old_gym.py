@@ -54,7 +54,13 @@ class OldGymEnv(MetaEnv):
     max_episode_steps = 200
 
     def __init__(
-        self, n_tasks: int, *, task_seed: int = 1337, num_envs: int = 1, dtype: DTypeLike = np.float32, **settings: Any
+        self,
+        n_tasks: int,
+        *,
+        task_seed: int = 1337,
+        num_envs: int = 1,
+        dtype: DTypeLike = np.float32,
+        **settings: Any,
     ) -> None:
         """Construct the first instance; others follow when their lanes are used.
 
@@ -74,9 +80,14 @@ class OldGymEnv(MetaEnv):
         self.obs_dim = self._box_size(first, "observation_space")
         self.act_dim = self._box_size(first, "action_space")
         self._action_shape = first.action_space.shape
-        low, high = (np.asarray(getattr(first.action_space, bound), np.float64).ravel() for bound in ("low", "high"))
+        low, high = (
+            np.asarray(getattr(first.action_space, bound), np.float64).ravel()
+            for bound in ("low", "high")
+        )
         if not (np.isfinite(low) & np.isfinite(high)).all():
-            raise ValueError(f"{self.name}: the bounds of action_space are {low} and {high}, expected finite numbers")
+            raise ValueError(
+                f"{self.name}: the bounds of action_space are {low} and {high}, expected finite numbers"
+            )
         super().__init__(n_tasks, low, high, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
         self._numbers = list(first.get_all_task_idx())
         if len(self._numbers) != self.n_tasks:
@@ -116,7 +127,9 @@ class OldGymEnv(MetaEnv):
                     self._instances.append(self.old_class(**self._settings))
                 except Exception as error:  # whatever the class raises
                     given = ", ".join(f"{key}={value!r}" for key, value in self._settings.items())
-                    raise ValueError(f"{self.name}: cannot be constructed with {given} ({_said(error)})") from error
+                    raise ValueError(
+                        f"{self.name}: cannot be constructed with {given} ({_said(error)})"
+                    ) from error
         return self._instances[lane]
 
     def _try(self, instance: Any) -> None:
@@ -125,9 +138,13 @@ class OldGymEnv(MetaEnv):
             with legacy_random_numbers(legacy_source(0)):
                 instance.reset_task(self._numbers[0])
                 obs = instance.reset()
-                result = instance.step((0.5 * (self.action_low + self.action_high)).reshape(self._action_shape))
+                result = instance.step(
+                    (0.5 * (self.action_low + self.action_high)).reshape(self._action_shape)
+                )
         except Exception as error:  # whatever the class raises
-            raise ValueError(f"{self.name}: reset_task, reset or step failed ({_said(error)})") from error
+            raise ValueError(
+                f"{self.name}: reset_task, reset or step failed ({_said(error)})"
+            ) from error
         self._as_obs(obs, "reset")
         self._unpack(result)
 
@@ -135,7 +152,9 @@ class OldGymEnv(MetaEnv):
         space = getattr(instance, name, None)
         shape = getattr(space, "shape", None)
         if not shape or not hasattr(space, "low") or not hasattr(space, "high"):
-            raise ValueError(f"{self.name}: {name} is {space!r}, expected something with shape, low and high")
+            raise ValueError(
+                f"{self.name}: {name} is {space!r}, expected something with shape, low and high"
+            )
         return int(np.prod(shape))
 
     def _as_obs(self, obs: Any, method: str) -> np.ndarray:
@@ -150,23 +169,31 @@ class OldGymEnv(MetaEnv):
                 "as observation_space says (old gym: reset returns the observation alone)"
             )
         if not np.isfinite(checked).all():
-            raise ValueError(f"{self.name}: {method} gave an observation that is not finite: {checked}")
+            raise ValueError(
+                f"{self.name}: {method} gave an observation that is not finite: {checked}"
+            )
         return checked
 
     def _unpack(self, result: Any) -> tuple[np.ndarray, tuple[float, float, bool]]:
         """Take what `step` returned as observation and outcome; an end that old gym's time limit made is none."""
         if not isinstance(result, tuple) or len(result) != 4:
             found = f"{len(result)} values" if isinstance(result, tuple) else brief(result)
-            raise ValueError(f"{self.name}: step returned {found}, expected 4: observation, reward, done, info")
+            raise ValueError(
+                f"{self.name}: step returned {found}, expected 4: observation, reward, done, info"
+            )
         obs, reward, done, info = result
         info = info or {}
         ended = bool(done) and not info.get("TimeLimit.truncated", False)
         outcome = float(reward), float(info.get("sparse_reward", 0.0)), ended
         if not np.isfinite(outcome[:2]).all():
-            raise ValueError(f"{self.name}: step returned the reward {outcome[0]} (sparse {outcome[1]}), expected finite numbers")
+            raise ValueError(
+                f"{self.name}: step returned the reward {outcome[0]} (sparse {outcome[1]}), expected finite numbers"
+            )
         return self._as_obs(obs, "step"), outcome
 
-    def _reset_lanes(self, generators: Sequence[np.random.Generator], lanes: np.ndarray) -> np.ndarray:
+    def _reset_lanes(
+        self, generators: Sequence[np.random.Generator], lanes: np.ndarray
+    ) -> np.ndarray:
         for generator, lane in zip(generators, lanes.tolist(), strict=True):
             instance, number = self._instance(lane), self._numbers[self.task_ids[lane]]
             seed, own_seed = generator.integers(2**31, size=2).tolist()

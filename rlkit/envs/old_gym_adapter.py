@@ -10,7 +10,12 @@ from numpy.typing import DTypeLike
 from rlkit.envs.old_gym import OldGymEnv, brief
 
 METHODS = ("reset_task", "get_all_task_idx", "reset", "step")
-_OWN_KEYWORDS = {"task_seed": (int, 1337), "num_envs": (int, 1), "physics_threads": (int, 1), "dtype": (DTypeLike, np.float32)}
+_OWN_KEYWORDS = {
+    "task_seed": (int, 1337),
+    "num_envs": (int, 1),
+    "physics_threads": (int, 1),
+    "dtype": (DTypeLike, np.float32),
+}
 _JSON_TYPES = (bool, int, float, str, list, dict)
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -28,23 +33,36 @@ def adapted(old_class: Any, name: str) -> type[OldGymEnv]:
     """
     if not isinstance(old_class, type):
         raise ValueError(f"{name} is {brief(old_class)}, expected a class")
-    missing = [f"method {method}" for method in METHODS if not callable(getattr(old_class, method, None))]
-    own = {key: inspect.Parameter(key, _KEYWORD, default=value, annotation=hint) for key, (hint, value) in _OWN_KEYWORDS.items()}
+    missing = [
+        f"method {method}" for method in METHODS if not callable(getattr(old_class, method, None))
+    ]
+    own = {
+        key: inspect.Parameter(key, _KEYWORD, default=value, annotation=hint)
+        for key, (hint, value) in _OWN_KEYWORDS.items()
+    }
     parameters = {**_keywords(old_class), **own}
     if "n_tasks" not in parameters:
         missing.append("constructor argument n_tasks")
     if missing:
-        raise ValueError(f"{name} lacks {', '.join(missing)}; expected a task distribution of old gym, or a MetaEnv")
+        raise ValueError(
+            f"{name} lacks {', '.join(missing)}; expected a task distribution of old gym, or a MetaEnv"
+        )
 
     def __init__(self: OldGymEnv, **settings: Any) -> None:  # noqa: N807
         settings.pop("physics_threads", None)  # one thread steps all lanes
         OldGymEnv.__init__(self, **settings)
 
-    signature = inspect.Signature([inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *parameters.values()])
+    signature = inspect.Signature(
+        [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *parameters.values()]
+    )
     __init__.__signature__ = signature  # type: ignore[attr-defined]
     __init__.__annotations__ = {key: parameter.annotation for key, parameter in parameters.items()}
     doc = f"`{name}`, a class of old gym."
-    return type(old_class.__name__, (OldGymEnv,), {"old_class": old_class, "name": name, "__init__": __init__, "__doc__": doc})
+    return type(
+        old_class.__name__,
+        (OldGymEnv,),
+        {"old_class": old_class, "name": name, "__init__": __init__, "__doc__": doc},
+    )
 
 
 def _keywords(old_class: type) -> dict[str, inspect.Parameter]:
@@ -58,13 +76,24 @@ def _keywords(old_class: type) -> dict[str, inspect.Parameter]:
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in found)
     keywords = {}
     for parameter in found:
-        plain = parameter.default is parameter.empty or parameter.default is None or isinstance(parameter.default, _JSON_TYPES)
+        plain = (
+            parameter.default is parameter.empty
+            or parameter.default is None
+            or isinstance(parameter.default, _JSON_TYPES)
+        )
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and plain:
             hint = hints.get(parameter.name)
-            keywords[parameter.name] = parameter.replace(kind=_KEYWORD, annotation=hint if hint in _JSON_TYPES else Any)
+            keywords[parameter.name] = parameter.replace(
+                kind=_KEYWORD, annotation=hint if hint in _JSON_TYPES else Any
+            )
     if takes_any:
         keywords.setdefault("n_tasks", inspect.Parameter("n_tasks", _KEYWORD))
-        keywords.setdefault("randomize_tasks", inspect.Parameter("randomize_tasks", _KEYWORD, default=True, annotation=bool))
+        keywords.setdefault(
+            "randomize_tasks",
+            inspect.Parameter("randomize_tasks", _KEYWORD, default=True, annotation=bool),
+        )
     if "n_tasks" in keywords:
-        keywords["n_tasks"] = keywords["n_tasks"].replace(default=inspect.Parameter.empty, annotation=int)
+        keywords["n_tasks"] = keywords["n_tasks"].replace(
+            default=inspect.Parameter.empty, annotation=int
+        )
     return keywords

@@ -59,4 +59,6 @@ def _probe(name: str) -> str | None:
         text=True,
     )
     lines = probe.stderr.strip().splitlines()
-    return None if probe.returncode == 0 else lines[-1] if lines else f"exit code {probe.returncode}"
+    return (
+        None if probe.returncode == 0 else lines[-1] if lines else f"exit code {probe.returncode}"
+    )

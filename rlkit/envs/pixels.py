@@ -16,7 +16,9 @@ Painter = Callable[[np.ndarray], np.ndarray]  # from lanes [n] to frames [n, siz
 def check_drawable(env: MetaEnv) -> None:
     """Raise ValueError for an environment that has neither a MuJoCo model nor a method `draw(lanes, size)`."""
     if not hasattr(env, "simulation") and not hasattr(env, "draw"):
-        raise ValueError(f"{env.name} cannot be drawn: expected a MuJoCo model, or a method draw(lanes, size)")
+        raise ValueError(
+            f"{env.name} cannot be drawn: expected a MuJoCo model, or a method draw(lanes, size)"
+        )
 
 
 class PixelObservation:
@@ -43,7 +45,10 @@ class PixelObservation:
         """
         check_drawable(env)
         self.env = env
-        self.size, self.num_frames = at_least("size", size, 1), at_least("num_frames", num_frames, 1)
+        self.size, self.num_frames = (
+            at_least("size", size, 1),
+            at_least("num_frames", num_frames, 1),
+        )
         self.recorded_dim = self.size * self.size * CHANNELS
         self.obs_dim = self.num_frames * self.recorded_dim
         self.single_observation_space = gymnasium.spaces.Box(0, 255, (self.obs_dim,), np.uint8)
@@ -56,7 +61,9 @@ class PixelObservation:
             raise AttributeError(name)
         return getattr(self.env, name)
 
-    def reset(self, generators: Sequence[np.random.Generator], lanes: ArrayLike | None = None) -> np.ndarray:
+    def reset(
+        self, generators: Sequence[np.random.Generator], lanes: ArrayLike | None = None
+    ) -> np.ndarray:
         """Start an episode in each of the given lanes, as `MetaEnv.reset`; their observations [n, obs_dim]."""
         chosen = self.env.check_lanes(lanes)
         self.env.reset(generators, chosen)
@@ -69,7 +76,13 @@ class PixelObservation:
         lanes = np.arange(self.env.num_lanes)
         self._stacks[lanes, :-1] = self._stacks[lanes, 1:]
         self._stacks[lanes, -1] = self._frames(lanes)
-        return self._stacks[lanes].reshape(len(lanes), self.obs_dim), reward, terminated, truncated, info
+        return (
+            self._stacks[lanes].reshape(len(lanes), self.obs_dim),
+            reward,
+            terminated,
+            truncated,
+            info,
+        )
 
     def close(self) -> None:
         """Give back what the environment and the drawing hold; may be called twice."""
@@ -83,13 +96,22 @@ class PixelObservation:
     def _painter(self) -> Painter:
         if not hasattr(self.env, "simulation"):
             return lambda lanes: self.env.draw(lanes, self.size)  # type: ignore[attr-defined]
-        from rlkit.envs.rendering import Renderer  # imports mujoco and looks for OpenGL, so only when asked
+        from rlkit.envs.rendering import (
+            Renderer,
+        )  # imports mujoco and looks for OpenGL, so only when asked
 
         self._renderer = renderer = Renderer(self.env, self.size, self.size)
         simulation = renderer.env.simulation
 
         def paint(lanes: np.ndarray) -> np.ndarray:
-            frames = [renderer.render_state(simulation.qpos[lane], simulation.qvel[lane]) for lane in lanes]
-            return np.stack(frames) if frames else np.zeros((0, self.size, self.size, CHANNELS), np.uint8)
+            frames = [
+                renderer.render_state(simulation.qpos[lane], simulation.qvel[lane])
+                for lane in lanes
+            ]
+            return (
+                np.stack(frames)
+                if frames
+                else np.zeros((0, self.size, self.size, CHANNELS), np.uint8)
+            )
 
         return paint

@@ -90,7 +90,9 @@ class PointRobot(MetaEnv):
     def _start(self, generator: np.random.Generator) -> np.ndarray:
         return generator.uniform(-1.0, 1.0, size=2)
 
-    def _reset_lanes(self, generators: Sequence[np.random.Generator], lanes: np.ndarray) -> np.ndarray:
+    def _reset_lanes(
+        self, generators: Sequence[np.random.Generator], lanes: np.ndarray
+    ) -> np.ndarray:
         self._state[lanes] = [self._start(generator) for generator in generators]
         return self._state[lanes]
 
@@ -136,7 +138,11 @@ class SparsePointRobot(PointRobot):
         """Dense r = -‖position - goal‖₂; sparse r + 1 where r ≥ -goal_radius, else 0; never terminated."""
         reward = -distance(outcome, task)
         near = reward >= -self.goal_radius
-        return reward, near * (reward + 1) + 0.0, reward < reward  # + 0.0 turns the -0.0 of far places into 0.0
+        return (
+            reward,
+            near * (reward + 1) + 0.0,
+            reward < reward,
+        )  # + 0.0 turns the -0.0 of far places into 0.0
 
     def success(self, outcome: Any, task: Any) -> Any:
         """Whether the robot is within the goal's radius."""

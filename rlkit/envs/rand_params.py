@@ -46,7 +46,10 @@ class RandParamsEnv(MujocoMetaEnv):
             ValueError: a value out of its range.
         """
         self.alive_bonus = float(alive_bonus)
-        self._limits: dict[str, Any] = {"log_scale_limit": log_scale_limit, "recompute_constants": recompute_constants}
+        self._limits: dict[str, Any] = {
+            "log_scale_limit": log_scale_limit,
+            "recompute_constants": recompute_constants,
+        }
         super().__init__(n_tasks, **settings)
 
     def _make_model(self, backend: Backend) -> mujoco.MjModel:
@@ -76,7 +79,9 @@ class RandParamsEnv(MujocoMetaEnv):
 
     def _select_tasks(self, lanes: np.ndarray) -> None:
         values = self.random_env.scaled(self._lane_tasks[lanes].astype(np.float64))
-        self.simulation.set_model_fields(lanes, values, recompute_constants=self.random_env.recompute_constants)
+        self.simulation.set_model_fields(
+            lanes, values, recompute_constants=self.random_env.recompute_constants
+        )
 
     def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         return self.random_env.draw_start(generator)
@@ -89,4 +94,6 @@ class RandParamsEnv(MujocoMetaEnv):
 
     def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
         qpos, qvel = self.simulation.qpos[: self.num_lanes], self.simulation.qvel[: self.num_lanes]
-        return self.random_env.outcome((self._position() - position_before) / self.dt, action, qpos, qvel)
+        return self.random_env.outcome(
+            (self._position() - position_before) / self.dt, action, qpos, qvel
+        )

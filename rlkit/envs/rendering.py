@@ -21,7 +21,9 @@ SWAY = 0.6  # how far the body may rise or sink before the camera follows [m]
 class Renderer:
     """Draws lanes with a camera that follows the body; also usable as a context manager."""
 
-    def __init__(self, env: MetaEnv, width: int = 480, height: int = 480, quality: str = "fast") -> None:
+    def __init__(
+        self, env: MetaEnv, width: int = 480, height: int = 480, quality: str = "fast"
+    ) -> None:
         """Open an off-screen OpenGL context.
 
         Args:
@@ -53,7 +55,10 @@ class Renderer:
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE  # older tracking cameras lag behind
         self._camera.azimuth = self.env.camera_azimuth
-        self._camera.distance, self._camera.elevation = self.env.camera_distance, self.env.camera_elevation
+        self._camera.distance, self._camera.elevation = (
+            self.env.camera_distance,
+            self.env.camera_elevation,
+        )
         self._place(self._model.qpos0)
         self._rest_height = self._data.subtree_com[self._body, 2]
 
@@ -62,7 +67,9 @@ class Renderer:
         qpos, qvel = self.env.get_state(lane)
         return self.render_state(qpos, qvel, self.env.marker(int(self.env.task_ids[lane])))
 
-    def render_state(self, qpos: ArrayLike, qvel: ArrayLike, marker: Marker | None = None) -> np.ndarray:
+    def render_state(
+        self, qpos: ArrayLike, qvel: ArrayLike, marker: Marker | None = None
+    ) -> np.ndarray:
         """Draw a state.
 
         Args:
@@ -75,10 +82,23 @@ class Renderer:
         self._aim(self._data.subtree_com[self._body])
         self._gl.make_current()
         everything = mujoco.mjtCatBit.mjCAT_ALL
-        mujoco.mjv_updateScene(self._model, self._data, self._option, self._perturb, self._camera, everything, self._scene)
+        mujoco.mjv_updateScene(
+            self._model,
+            self._data,
+            self._option,
+            self._perturb,
+            self._camera,
+            everything,
+            self._scene,
+        )
         self._move_floor_and_lights()
         if marker is not None:
-            add_marker(self._scene, marker, self._data.xpos[self._body], reach=0.375 * self._camera.distance)
+            add_marker(
+                self._scene,
+                marker,
+                self._data.xpos[self._body],
+                reach=0.375 * self._camera.distance,
+            )
         viewport = mujoco.MjrRect(0, 0, self.width, self.height)
         mujoco.mjr_render(viewport, self._scene, self._context)
         picture = np.empty((self.height, self.width, 3), np.uint8)
@@ -133,18 +153,29 @@ def _model_to_draw(model: mujoco.MjModel, width: int, height: int, quality: str)
     drawn.vis.global_.offheight = max(height, drawn.vis.global_.offheight)
     if quality == "fast":
         drawn.vis.quality.offsamples = 0
-        drawn.vis.quality.numslices, drawn.vis.quality.numstacks = 20, 10  # of round shapes, instead of 28 and 16
+        drawn.vis.quality.numslices, drawn.vis.quality.numstacks = (
+            20,
+            10,
+        )  # of round shapes, instead of 28 and 16
     for plane in np.flatnonzero(drawn.geom_type == mujoco.mjtGeom.mjGEOM_PLANE):
-        drawn.geom_size[plane] = FLOOR, FLOOR, FLOOR  # the third is the spacing of its mesh: gymnasium's 0.125 m is slow to draw
+        drawn.geom_size[plane] = (
+            FLOOR,
+            FLOOR,
+            FLOOR,
+        )  # the third is the spacing of its mesh: gymnasium's 0.125 m is slow to draw
         material = drawn.geom_matid[plane]
         if material < 0:
             continue
         drawn.mat_texuniform[material] = True
-        drawn.mat_texrepeat[material] = 1 / SQUARE  # a checker texture has two squares, and texrepeat counts from edge to middle
+        drawn.mat_texrepeat[material] = (
+            1 / SQUARE
+        )  # a checker texture has two squares, and texrepeat counts from edge to middle
         drawn.mat_reflectance[material] *= 0.4
         for texture in set(drawn.mat_texid[material].tolist()) - {-1}:
             start = drawn.tex_adr[texture]
-            size = drawn.tex_height[texture] * drawn.tex_width[texture] * drawn.tex_nchannel[texture]
+            size = (
+                drawn.tex_height[texture] * drawn.tex_width[texture] * drawn.tex_nchannel[texture]
+            )
             texels = drawn.tex_data[start : start + size]
             texels[:] = 110 + texels // 3  # black squares would hide shadows and dark bodies
     return drawn

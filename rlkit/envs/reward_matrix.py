@@ -18,6 +18,8 @@ def reward_matrix(env: MetaEnv, outcome: Any, tasks: Any) -> tuple[Any, Any, Any
         ValueError: tasks differ in more than their rewards.
     """
     if not env.relabelable:
-        raise ValueError(f"{env.name}: its tasks differ in more than their rewards, so that those of another task mean nothing")
+        raise ValueError(
+            f"{env.name}: its tasks differ in more than their rewards, so that those of another task mean nothing"
+        )
     spread = tasks.reshape(len(tasks), *[1] * (outcome.ndim - 1), env.task_dim)
     return env.compute_reward(outcome[None], spread)

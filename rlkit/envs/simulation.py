@@ -37,7 +37,13 @@ class Simulation(abc.ABC):
         """
 
     @abc.abstractmethod
-    def set_model_fields(self, lanes: np.ndarray, values: Mapping[str, np.ndarray], *, recompute_constants: bool = False) -> None:
+    def set_model_fields(
+        self,
+        lanes: np.ndarray,
+        values: Mapping[str, np.ndarray],
+        *,
+        recompute_constants: bool = False,
+    ) -> None:
         """Give lanes [n] their own values of fields of the model, each [n, …]; the lanes must be reset afterwards.
 
         With `recompute_constants`, what MuJoCo derives from the model at load (`mj_setConst`) follows the new values.

@@ -56,9 +56,15 @@ class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             ValueError: a render mode that the environment does not have.
         """
         dt = getattr(env, "dt", None)
-        self.metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / dt)} if dt else {"render_modes": []}
+        self.metadata = (
+            {"render_modes": ["rgb_array"], "render_fps": round(1 / dt)}
+            if dt
+            else {"render_modes": []}
+        )
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode is {render_mode!r}, but {env.name} has {self.metadata['render_modes'] or 'none'}")
+            raise ValueError(
+                f"render_mode is {render_mode!r}, but {env.name} has {self.metadata['render_modes'] or 'none'}"
+            )
         self.render_mode = render_mode
         self.meta_env = env
         self.action_space = env.single_action_space
@@ -66,7 +72,9 @@ class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self._renderer: Any = None
         self._task = 0
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode.
 
         Args:
@@ -102,7 +110,9 @@ class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         if self.render_mode is None:
             return None
         if self._renderer is None:
-            from rlkit.envs.rendering import Renderer  # imports mujoco and looks for OpenGL, so only when asked
+            from rlkit.envs.rendering import (
+                Renderer,
+            )  # imports mujoco and looks for OpenGL, so only when asked
 
             self._renderer = Renderer(self.meta_env)
         return self._renderer.frame(0)

@@ -25,7 +25,10 @@ ROWS, INPUT, WIDTH, LATENT = 4096, 31, 300, 5
 
 
 def choose_route(
-    matmul: Matmul, slice_rows: int | None, num_threads: int, seconds_of: Callable[[Route], float] | None = None
+    matmul: Matmul,
+    slice_rows: int | None,
+    num_threads: int,
+    seconds_of: Callable[[Route], float] | None = None,
 ) -> tuple[Matmul, int]:
     """Choose what is left open of the route of products on this CPU, in about a second.
 
@@ -40,9 +43,17 @@ def choose_route(
     with ThreadPoolExecutor(num_threads) as workers:
         measure = seconds_of or _stopwatch()
         if matmul == "auto":
-            matmul = "onednn" if _gains(ROUTE_GAIN, measure, Route(), Route(onednn=True)) else "default"
+            matmul = (
+                "onednn" if _gains(ROUTE_GAIN, measure, Route(), Route(onednn=True)) else "default"
+            )
         if slice_rows is None:
-            few = Route(num_threads, matmul == "onednn", None, workers if num_threads > 1 else None, num_threads)
+            few = Route(
+                num_threads,
+                matmul == "onednn",
+                None,
+                workers if num_threads > 1 else None,
+                num_threads,
+            )
             many = few._replace(num_slices=num_threads * -(-ROWS // (num_threads * SLICE_ROWS)))
             slice_rows = SLICE_ROWS if _gains(SLICE_GAIN, measure, few, many) else 0
     return matmul, slice_rows
@@ -83,12 +94,17 @@ def choose_rollout_device(
 def _acting(device: str, matmul: str, repeats: int = 50) -> Callable[[str, int], float]:
     """Median seconds of actions from observations and back, all in the host's memory, as the sampler asks for them."""
     sizes, generator = (INPUT - LATENT, LATENT, LATENT), torch.Generator().manual_seed(0)
-    policy = TanhGaussianPolicy([WIDTH] * 3, *sizes, generator=generator, arithmetic=Arithmetic(matmul))
+    policy = TanhGaussianPolicy(
+        [WIDTH] * 3, *sizes, generator=generator, arithmetic=Arithmetic(matmul)
+    )
     policies = {"cpu": policy, device: copy.deepcopy(policy).to(device)}
 
     @torch.inference_mode()
     def seconds_of(place: str, width: int) -> float:
-        obs, noise = np.zeros((width, INPUT - LATENT), np.float32), np.zeros((width, LATENT), np.float32)
+        obs, noise = (
+            np.zeros((width, INPUT - LATENT), np.float32),
+            np.zeros((width, LATENT), np.float32),
+        )
         z, times = torch.zeros(width, LATENT, device=place), []
         with torch_threads(1):
             for _ in range(repeats):
@@ -110,7 +126,9 @@ def _gains(gain: float, measure: Callable[[Route], float], plain: Route, other: 
 def _stopwatch() -> Callable[[Route], float]:
     generator = torch.Generator().manual_seed(0)
     shapes = [(ROWS, INPUT), (WIDTH, INPUT), (WIDTH,), (WIDTH, WIDTH), (WIDTH,), (1, WIDTH), (1,)]
-    x, *parameters = (torch.randn(shape, generator=generator, requires_grad=True) for shape in shapes)
+    x, *parameters = (
+        torch.randn(shape, generator=generator, requires_grad=True) for shape in shapes
+    )
 
     def seconds_of(route: Route) -> float:
         with torch_threads(1):

@@ -15,7 +15,9 @@ from rlkit.launchers.resume import resumed_config
 from rlkit.launchers.signals import SignalGuard
 
 
-def launch(config_path: Path | None, settings: Sequence[str], run_dir: Path | None, print_config: bool) -> None:
+def launch(
+    config_path: Path | None, settings: Sequence[str], run_dir: Path | None, print_config: bool
+) -> None:
     """Start a run, resume one, or print what it would be.
 
     Args:
@@ -34,9 +36,13 @@ def launch(config_path: Path | None, settings: Sequence[str], run_dir: Path | No
         else:
             raise UserError("nothing to run: expected a configuration or the folder of a run")
         if print_config:
-            from rlkit.launchers.estimate import requirements  # PyTorch is imported only when it is needed
+            from rlkit.launchers.estimate import (
+                requirements,
+            )  # PyTorch is imported only when it is needed
 
-            config = config.cut_for_debug() if config.util_params.debug and run_dir is None else config
+            config = (
+                config.cut_for_debug() if config.util_params.debug and run_dir is None else config
+            )
             print(json.dumps(to_dict(config), indent=2), flush=True)
             print(requirements(config), file=sys.stderr)
             return

@@ -58,9 +58,16 @@ class LineDisplay:
             self._seconds.clear()  # the first iteration, with its initial pool, says little about the others
         self._done = iteration + 1
         self._seconds.append(seconds)
-        returns = ", ".join(f"{name} {row[column]:.2f}" for name, column in RETURNS.items() if column in row)
+        returns = ", ".join(
+            f"{name} {row[column]:.2f}" for name, column in RETURNS.items() if column in row
+        )
         returns = returns or "not evaluated"
-        cells = (f"env steps {row.get(STEPS, 0):,.0f}", f"return: {returns}", duration(seconds), f"left {self.time_left}")
+        cells = (
+            f"env steps {row.get(STEPS, 0):,.0f}",
+            f"return: {returns}",
+            duration(seconds),
+            f"left {self.time_left}",
+        )
         self._write(" | ".join([f"iteration {iteration}", *cells]))
 
     def stop(self) -> None:
@@ -71,7 +78,9 @@ class LineDisplay:
         """Time left in words, judged by the last iterations; "unknown" before the first is done."""
         if not self._seconds:
             return "unknown"
-        return duration((self._num_iterations - self._done) * sum(self._seconds) / len(self._seconds))
+        return duration(
+            (self._num_iterations - self._done) * sum(self._seconds) / len(self._seconds)
+        )
 
 
 class LiveDisplay(LineDisplay):
@@ -103,7 +112,9 @@ class LiveDisplay(LineDisplay):
         """Add a row to the table."""
         super().iteration_done(iteration, row, seconds)
         returns = [f"{row[column]:.2f}" if column in row else "" for column in RETURNS.values()]
-        self._rows.append((str(iteration), f"{row.get(STEPS, 0):,.0f}", *returns, duration(seconds)))
+        self._rows.append(
+            (str(iteration), f"{row.get(STEPS, 0):,.0f}", *returns, duration(seconds))
+        )
 
     def stop(self) -> None:
         """Draw for the last time and give the terminal back."""

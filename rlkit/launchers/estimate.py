@@ -33,7 +33,9 @@ def env_steps(config: ExperimentConfig) -> Steps:
     blocks = (algo.num_steps_prior, algo.num_steps_posterior, algo.num_extra_rl_steps_posterior)
     run = whole(algo.num_steps_per_eval)
     meta_test = 2 * algo.num_evals * run  # on train and on test tasks
-    if algo.eval_protocol == "oyster2019":  # one exploration a task, which leaves each run all trajectories but the last
+    if (
+        algo.eval_protocol == "oyster2019"
+    ):  # one exploration a task, which leaves each run all trajectories but the last
         meta_test = 2 * (run + algo.num_evals * max(horizon, run - horizon))
     from_buffer = algo.num_steps_per_eval // horizon * horizon
     return Steps(
@@ -54,14 +56,21 @@ def requirements(config: ExperimentConfig) -> str:
     algo, gradient_steps = config.algo_params, config.algo_params.num_train_steps_per_itr
     steps = env_steps(config)
     module, _ = algorithm_module(config.algorithm)
-    env = module.build_env(replace(config, obs_mode="state"), num_envs=1)  # sizes only: nothing is drawn
+    env = module.build_env(
+        replace(config, obs_mode="state"), num_envs=1
+    )  # sizes only: nothing is drawn
     networks = module.build_networks(config, env, torch.Generator()).named().values()
     row_bytes = _row_bytes(config, env)
     env.close()
     rows = module.projected_rows(config)
-    learned = sum(parameter.numel() for network in networks for parameter in network.parameters()) * FLOAT_BYTES
+    learned = (
+        sum(parameter.numel() for network in networks for parameter in network.parameters())
+        * FLOAT_BYTES
+    )
     replay, contexts = rows.replay * row_bytes, (rows.encoder + rows.sampler) * row_bytes
-    memory = replay + contexts + 4 * learned + PROCESS_BYTES  # a parameter, its gradient, two moments of Adam
+    memory = (
+        replay + contexts + 4 * learned + PROCESS_BYTES
+    )  # a parameter, its gradient, two moments of Adam
     segments = _encoder_segments(config) * (2 if rows.sampler else 1)
     disk = replay + segments * row_bytes + 2 * 3 * learned + learned  # two states, the weight files
     total = steps.initial + algo.num_iterations * steps.iteration
@@ -81,7 +90,9 @@ def _row_bytes(config: ExperimentConfig, env: MetaEnv) -> int:
     if config.obs_mode == "state":
         return FLOAT_BYTES * (2 * env.obs_dim + env.act_dim + 3)
     frame, horizon = CHANNELS * config.image_size**2, config.algo_params.max_path_length
-    return FLOAT_BYTES * (2 * config.image_frames + env.act_dim + 3) + math.ceil(frame * (horizon + 1) / horizon)
+    return FLOAT_BYTES * (2 * config.image_frames + env.act_dim + 3) + math.ceil(
+        frame * (horizon + 1) / horizon
+    )
 
 
 def _encoder_segments(config: ExperimentConfig) -> float:

@@ -7,7 +7,11 @@ from contextlib import contextmanager
 from rlkit.core.errors import NonFiniteError, ResourceError, StopRequested, UserError
 from rlkit.core.files import DISK_EXHAUSTED
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # how torch's RuntimeErrors say it
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+)  # how torch's RuntimeErrors say it
 
 
 @contextmanager

@@ -29,7 +29,14 @@ from rlkit.torch.hfr.relabelers import CountedOriginals, HindsightLabels
 from rlkit.torch.networks import FlattenMlp
 from rlkit.torch.pytorch_util import sharing_threads
 
-__all__ = ["build_env", "build_hfr", "build_networks", "default_num_envs", "projected_rows", "rollout_widths"]
+__all__ = [
+    "build_env",
+    "build_hfr",
+    "build_networks",
+    "default_num_envs",
+    "projected_rows",
+    "rollout_widths",
+]
 
 
 def projected_rows(config: Any) -> Rows:
@@ -42,7 +49,9 @@ def projected_rows(config: Any) -> Rows:
         return rows
     horizon, tasks = algo.max_path_length, config.n_train_tasks
     to_encoder, extra = (-(-steps // horizon) * horizon for steps in _steps(algo))
-    sampler = max(tasks * -(-algo.num_initial_steps // horizon) * horizon, tasks * (to_encoder + extra))
+    sampler = max(
+        tasks * -(-algo.num_initial_steps // horizon) * horizon, tasks * (to_encoder + extra)
+    )
     return rows._replace(encoder=rows.encoder + algo.num_tasks_sample * to_encoder, sampler=sampler)
 
 
@@ -52,8 +61,12 @@ def _steps(algo: Any) -> tuple[int, int]:
 
 def build_hfr(config: Any, device: torch.device | str, seed: int, **options: Any) -> Experiment:
     """Construct an HFR experiment; arguments as for `build_pearl`. `relabel_method` none is PEARL."""
-    make_relabeler = counted_originals if config.algo_params.relabel_method == "none" else hindsight_labels
-    return build_pearl(config, device, seed, make_relabeler=make_relabeler, loop=HFRColumns, **options)
+    make_relabeler = (
+        counted_originals if config.algo_params.relabel_method == "none" else hindsight_labels
+    )
+    return build_pearl(
+        config, device, seed, make_relabeler=make_relabeler, loop=HFRColumns, **options
+    )
 
 
 def counted_originals(parts: Parts) -> Relabeler:
@@ -65,7 +78,9 @@ def counted_originals(parts: Parts) -> Relabeler:
 def hindsight_labels(parts: Parts) -> Relabeler:
     """Construct HFR's relabeler with the method of the configuration."""
     config, algo = parts.config, parts.config.algo_params
-    sampler_buffer = build_buffer(config, parts.env, parts.replay_buffer.device, projected_rows(config).sampler)
+    sampler_buffer = build_buffer(
+        config, parts.env, parts.replay_buffer.device, projected_rows(config).sampler
+    )
     foresight = Foresight(parts.agent, parts.networks, parts.replay_buffer, algo)
     methods = {
         "random": lambda: UniformTask(config.n_train_tasks),
@@ -85,7 +100,11 @@ def hindsight_labels(parts: Parts) -> Relabeler:
         config=algo,
         seed=parts.seed,
         learned_reward=learned_reward(parts, tasks) if algo.use_learned_reward else None,
-        together=partial(sharing_threads, list(parts.networks.named().values()), config.util_params.torch_threads or 1),
+        together=partial(
+            sharing_threads,
+            list(parts.networks.named().values()),
+            config.util_params.torch_threads or 1,
+        ),
     )
 
 

@@ -29,18 +29,30 @@ class HFRConfig(HFRSettings, PEARLConfig):
         if self.relabel_method != "none" and self.takes_episodes:
             expected = '"mlp" (and recurrent false): relabeled contexts are single rows'
             yield Relation(("encoder", "recurrent", "relabel_method"), expected)
-        if self.relabel_method == "hipi" and (self.rl_batch_sampling == "trajectories" or self.context_trajectories is not None):
+        if self.relabel_method == "hipi" and (
+            self.rl_batch_sampling == "trajectories" or self.context_trajectories is not None
+        ):
             expected = '"transitions" and null: hipi gives each transition a task of its own, and no trajectory is left whole'
-            yield Relation(("rl_batch_sampling", "context_trajectories", "relabel_method"), expected)
+            yield Relation(
+                ("rl_batch_sampling", "context_trajectories", "relabel_method"), expected
+            )
         if self.use_learned_reward and self.sparse_rewards:
-            yield Relation(("use_learned_reward", "sparse_rewards"), "one of them: the network predicts one reward")
-        if self.relabel_method.startswith("hfr-") and self.replay_buffer_size < self.max_path_length:
+            yield Relation(
+                ("use_learned_reward", "sparse_rewards"),
+                "one of them: the network predicts one reward",
+            )
+        if (
+            self.relabel_method.startswith("hfr-")
+            and self.replay_buffer_size < self.max_path_length
+        ):
             expected = "room for a whole trajectory, whose first observation is a start state"
             yield Relation(("replay_buffer_size", "max_path_length", "relabel_method"), expected)
 
     def cut_for_debug(self) -> Self:
         """As PEARL's, and with few contexts for log Z."""
-        return replace(super().cut_for_debug(), num_partition_samples=min(self.num_partition_samples, 2))
+        return replace(
+            super().cut_for_debug(), num_partition_samples=min(self.num_partition_samples, 2)
+        )
 
 
 @dataclass(frozen=True)

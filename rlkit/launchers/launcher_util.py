@@ -82,7 +82,9 @@ def experiment_name(path: str | Path) -> str:
     return "-".join(parts[parts.index("configs") + 1 :] if "configs" in parts[:-1] else parts[-1:])
 
 
-def variant_record(config: ExperimentConfig, requested: ExperimentConfig, exp_name: str, device: str) -> dict[str, Any]:
+def variant_record(
+    config: ExperimentConfig, requested: ExperimentConfig, exp_name: str, device: str
+) -> dict[str, Any]:
     """Put together variant.json: the complete configuration, and beside it what it ran with.
 
     Args:
@@ -91,9 +93,21 @@ def variant_record(config: ExperimentConfig, requested: ExperimentConfig, exp_na
         exp_name: name of the experiment, for viskit.
         device: name of the torch device.
     """
-    complete, before = settings_of.to_dict(config), settings_of.flatten(settings_of.to_dict(requested))
-    left_open = {key: before.get(key) for key, value in settings_of.flatten(complete).items() if before.get(key) != value}
-    record = {"exp_name": exp_name, "requested": left_open, "versions": versions(), "machine": machine(device)}
+    complete, before = (
+        settings_of.to_dict(config),
+        settings_of.flatten(settings_of.to_dict(requested)),
+    )
+    left_open = {
+        key: before.get(key)
+        for key, value in settings_of.flatten(complete).items()
+        if before.get(key) != value
+    }
+    record = {
+        "exp_name": exp_name,
+        "requested": left_open,
+        "versions": versions(),
+        "machine": machine(device),
+    }
     return {**complete, **record}
 
 
@@ -108,7 +122,9 @@ def create_run_folder(config: ExperimentConfig, now: datetime) -> Path:
     Raises:
         UserError: it cannot be created, or "debug" is not a run folder.
     """
-    parent = Path(config.util_params.base_log_dir) / config.env_name.replace("_", "-").replace(":", ".")
+    parent = Path(config.util_params.base_log_dir) / config.env_name.replace("_", "-").replace(
+        ":", "."
+    )
     name = "debug" if config.util_params.debug else now.strftime(TIME_FORMAT)
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +149,9 @@ def lock_run_folder(run_dir: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
-        raise UserError(f"{run_dir}: another process is running in this folder; expected a run that has stopped") from error
+        raise UserError(
+            f"{run_dir}: another process is running in this folder; expected a run that has stopped"
+        ) from error
     except OSError:
         pass  # a file system without locks; the run goes on unguarded
     try:
@@ -158,7 +176,9 @@ def _remove_debug_run(run_dir: Path) -> None:
     if not run_dir.exists():
         return
     if not run_dir.is_dir() or (any(run_dir.iterdir()) and not (run_dir / "variant.json").exists()):
-        raise UserError(f"{run_dir}: expected an earlier run, which --debug replaces; this holds something else")
+        raise UserError(
+            f"{run_dir}: expected an earlier run, which --debug replaces; this holds something else"
+        )
     with lock_run_folder(run_dir):
         pass
     aside = Path(tempfile.mkdtemp(prefix=".removed-", dir=run_dir.parent))

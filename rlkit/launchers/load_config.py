@@ -18,8 +18,17 @@ from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.hfr_config import HFRExperiment
 
 SCHEMAS: dict[str, type[ExperimentConfig]] = {"pearl": ExperimentConfig, "hfr": HFRExperiment}
-LAUNCHER_KEYWORDS = ("num_envs", "physics_threads", "dtype")  # of environment constructors; never in env_params
-RECORD_KEYS = ("exp_name", "requested", "versions", "machine")  # of variant.json: what a run was, beside its configuration
+LAUNCHER_KEYWORDS = (
+    "num_envs",
+    "physics_threads",
+    "dtype",
+)  # of environment constructors; never in env_params
+RECORD_KEYS = (
+    "exp_name",
+    "requested",
+    "versions",
+    "machine",
+)  # of variant.json: what a run was, beside its configuration
 
 
 def load_config(path: str | Path, settings: Iterable[str] = ()) -> ExperimentConfig:
@@ -38,7 +47,9 @@ def load_config(path: str | Path, settings: Iterable[str] = ()) -> ExperimentCon
 
 def read_variant(path: str | Path) -> dict[str, Any]:
     """Read a configuration or a variant.json as a dictionary, without the record of the run that the latter carries."""
-    return {key: value for key, value in settings_of.read_json(path).items() if key not in RECORD_KEYS}
+    return {
+        key: value for key, value in settings_of.read_json(path).items() if key not in RECORD_KEYS
+    }
 
 
 def parse_config(data: Mapping[str, Any], source: str) -> ExperimentConfig:
@@ -61,7 +72,10 @@ def _of_another_algorithm(problem: Problem, schema: type[ExperimentConfig]) -> P
     for name, other in SCHEMAS.items():
         if key not in settings_of.known_keys(schema) and key in settings_of.known_keys(other):
             setting = problem.message.split(": ", 1)[0]
-            return Problem(problem.keys, f'{setting}: this is an {name.upper()} config: add "algorithm": "{name}"')
+            return Problem(
+                problem.keys,
+                f'{setting}: this is an {name.upper()} config: add "algorithm": "{name}"',
+            )
     return problem
 
 
@@ -82,13 +96,17 @@ def _field(default: Any) -> Any:
     return field(default=MISSING if default is inspect.Parameter.empty else default)
 
 
-def _inspect_environment(config: ExperimentConfig, doubtful: set[str]) -> tuple[dict[str, Any], list[Problem]]:
+def _inspect_environment(
+    config: ExperimentConfig, doubtful: set[str]
+) -> tuple[dict[str, Any], list[Problem]]:
     """Check env_name and env_params against the environment; return env_params with the constructor's defaults."""
     name = config.env_name
     if name not in ENVS and ":" not in name:
         near = difflib.get_close_matches(name, ENVS, n=1)
         hint = f", the nearest is {near[0]}" if near else ""
-        message = f"no such environment in this version{hint}; available are {', '.join(sorted(ENVS))}"
+        message = (
+            f"no such environment in this version{hint}; available are {', '.join(sorted(ENVS))}"
+        )
         return config.env_params, [Problem(("env_name",), f"env_name = {as_json(name)}: {message}")]
     try:
         fixed = env_class(name).fixed_n_tasks
@@ -100,14 +118,18 @@ def _inspect_environment(config: ExperimentConfig, doubtful: set[str]) -> tuple[
     params, problems = settings_of.inspect(config.env_params, env_schema(name), "env_params.")
     complete = settings_of.to_dict(params)
     if not problems and fixed is not None and complete["n_tasks"] != fixed:
-        relation = Relation(("env_params.n_tasks",), f"{fixed}, the number of tasks that {name} has")
+        relation = Relation(
+            ("env_params.n_tasks",), f"{fixed}, the number of tasks that {name} has"
+        )
         problems.append(settings_of.relation_problem({"env_params": complete}, relation))
     elif not problems:
         try:
             env = make_env(name, **complete)
             env.close()
         except ValueError as error:
-            problems.append(Problem(("env_params",), f"env_params = {as_json(config.env_params, 200)}: {error}"))
+            problems.append(
+                Problem(("env_params",), f"env_params = {as_json(config.env_params, 200)}: {error}")
+            )
             return complete, problems
         try:
             if config.obs_mode == "image":

@@ -17,7 +17,9 @@ CGROUP = Path("/sys/fs/cgroup")
 
 def granted_cpus(cgroup: Path = CGROUP) -> int:
     """Count the CPUs that this process may really use: its affinity, cut to the quota of its control group (version 1 or 2)."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    affinity = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return max(1, min([affinity, *(int(quota) for quota in _quotas(cgroup))]))
 
 
@@ -48,7 +50,9 @@ def choose_device(use_gpu: bool, gpu_id: int, say: Callable[[str], None]) -> str
         say("util_params.use_gpu is true, but no GPU can be used here: running on the CPU")
         return "cpu"
     if gpu_id >= count:
-        raise UserError(f"util_params.gpu_id = {gpu_id}: expected one of the {count} GPUs of this machine, 0 to {count - 1}")
+        raise UserError(
+            f"util_params.gpu_id = {gpu_id}: expected one of the {count} GPUs of this machine, 0 to {count - 1}"
+        )
     return f"cuda:{gpu_id}"
 
 
@@ -66,9 +70,13 @@ def check_precision(precision: str, device: str, say: Callable[[str], None]) -> 
 
     on_gpu = device.startswith("cuda")
     if precision == "tf32" and not (on_gpu and torch.cuda.get_device_capability(device) >= (8, 0)):
-        raise UserError(f'util_params.precision = "tf32": expected a GPU of the Ampere generation or newer, got {device}')
+        raise UserError(
+            f'util_params.precision = "tf32": expected a GPU of the Ampere generation or newer, got {device}'
+        )
     if precision == "bf16" and not on_gpu and not has_bf16_units():
-        say("util_params.precision is bf16, but this CPU has no bfloat16 units: expect it to be slower than float32")
+        say(
+            "util_params.precision is bf16, but this CPU has no bfloat16 units: expect it to be slower than float32"
+        )
 
 
 def has_bf16_units() -> bool:
@@ -83,7 +91,9 @@ def keep_freed_memory() -> None:
     a gradient step. Elsewhere than on glibc this does nothing.
     """
     mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD of malloc.h
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if platform.libc_ver()[0] == "glibc" else None
+    mallopt = (
+        getattr(ctypes.CDLL(None), "mallopt", None) if platform.libc_ver()[0] == "glibc" else None
+    )
     if mallopt is not None:
         mallopt(mmap_threshold, 2**30)
         mallopt(trim_threshold, 2**31 - 1)
@@ -94,7 +104,12 @@ def versions() -> dict[str, str | None]:
     import rlkit
 
     found = {name: _version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), "rlkit": rlkit.__version__, "commit": _commit(), **found}
+    return {
+        "python": platform.python_version(),
+        "rlkit": rlkit.__version__,
+        "commit": _commit(),
+        **found,
+    }
 
 
 def machine(device: str) -> dict[str, Any]:
@@ -102,7 +117,13 @@ def machine(device: str) -> dict[str, Any]:
     import torch
 
     gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else None
-    return {"device": device, "cpu": _cpu_model(), "cpus": granted_cpus(), "gpu": gpu, "platform": platform.platform()}
+    return {
+        "device": device,
+        "cpu": _cpu_model(),
+        "cpus": granted_cpus(),
+        "gpu": gpu,
+        "platform": platform.platform(),
+    }
 
 
 def _quotas(cgroup: Path) -> Iterator[float]:
@@ -137,7 +158,16 @@ def _commit() -> str | None:
         return None
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            [
+                "git",
+                "-C",
+                str(root),
+                "describe",
+                "--always",
+                "--dirty",
+                "--abbrev=40",
+                "--exclude=*",
+            ],
             capture_output=True,
             text=True,
             timeout=10,

@@ -30,7 +30,12 @@ from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.sac.sac import PEARLSoftActorCritic
 from rlkit.torch.sequence_encoders import GruEncoder, LstmEncoder
 
-ENCODERS = {"mlp": MlpEncoder, "gru": GruEncoder, "lstm": LstmEncoder, "attention": AttentionEncoder}
+ENCODERS = {
+    "mlp": MlpEncoder,
+    "gru": GruEncoder,
+    "lstm": LstmEncoder,
+    "attention": AttentionEncoder,
+}
 ACTING = ("context_encoder", "policy", "obs_encoder")  # networks that an agent needs
 
 
@@ -59,7 +64,12 @@ def build_env(config: Any, tasks: np.ndarray | None = None, num_envs: int | None
     """
     util = config.util_params
     lanes = num_envs or util.num_envs or default_num_envs(config)
-    env = make_env(config.env_name, **config.env_params, num_envs=lanes, physics_threads=util.physics_threads or 1)
+    env = make_env(
+        config.env_name,
+        **config.env_params,
+        num_envs=lanes,
+        physics_threads=util.physics_threads or 1,
+    )
     if tasks is not None:
         env.set_tasks(tasks)
     if config.obs_mode == "image":
@@ -75,7 +85,10 @@ def default_num_envs(config: Any) -> int:
 def rollout_widths(config: Any) -> tuple[int, int]:
     """Lanes of the widest rollout of an iteration's collection, and of its evaluation."""
     algo = config.algo_params
-    runs = config.n_eval_tasks * (2 * algo.num_exp_traj_eval * algo.num_evals + algo.num_steps_per_eval // algo.max_path_length)
+    runs = config.n_eval_tasks * (
+        2 * algo.num_exp_traj_eval * algo.num_evals
+        + algo.num_steps_per_eval // algo.max_path_length
+    )
     visits = algo.num_tasks_sample * math.ceil(
         max(algo.num_steps_prior, algo.num_extra_rl_steps_posterior) / algo.max_path_length
     )
@@ -86,7 +99,9 @@ def network_options(config: Any, generator: torch.Generator) -> dict[str, Any]:
     """How the networks of a configuration are initialised, and how their products are done."""
     util = config.util_params
     slice_rows = SLICE_ROWS if util.slice_rows is None else util.slice_rows
-    arithmetic = Arithmetic("default" if util.matmul == "auto" else util.matmul, util.precision, slice_rows)
+    arithmetic = Arithmetic(
+        "default" if util.matmul == "auto" else util.matmul, util.precision, slice_rows
+    )
     return {"generator": generator, "arithmetic": arithmetic, "init": config.algo_params.init}
 
 
@@ -99,9 +114,13 @@ def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> PEA
     context_dim = obs_dim + env.act_dim + 1 + (obs_dim if algo.use_next_obs_in_context else 0)
     context_dim += 1 if algo.takes_episodes else 0  # whether the step is the first of its episode
     bottleneck = algo.use_information_bottleneck
-    left_out = {"init"} if algo.takes_episodes else set()  # those encoders have a start of their own
+    left_out = (
+        {"init"} if algo.takes_episodes else set()
+    )  # those encoders have a start of their own
     encoder_options = {name: value for name, value in options.items() if name not in left_out}
-    encoder = ENCODERS[algo.encoder_kind](context_dim, latent_dim, use_information_bottleneck=bottleneck, **encoder_options)
+    encoder = ENCODERS[algo.encoder_kind](
+        context_dim, latent_dim, use_information_bottleneck=bottleneck, **encoder_options
+    )
     networks = PEARLNetworks(
         qf1=FlattenMlp(hidden, obs_dim + env.act_dim + latent_dim, 1, **options),
         qf2=FlattenMlp(hidden, obs_dim + env.act_dim + latent_dim, 1, **options),
@@ -109,7 +128,9 @@ def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> PEA
         target_vf=FlattenMlp(hidden, obs_dim + latent_dim, 1, **options),
         policy=TanhGaussianPolicy(hidden, obs_dim, latent_dim, env.act_dim, **options),
         context_encoder=encoder,
-        obs_encoder=ConvEncoder(config.image_size, config.image_frames, generator) if config.obs_mode == "image" else None,
+        obs_encoder=ConvEncoder(config.image_size, config.image_frames, generator)
+        if config.obs_mode == "image"
+        else None,
     )
     networks.target_vf.load_state_dict(networks.vf.state_dict())
     return networks
@@ -145,7 +166,11 @@ def projected_rows(config: Any) -> Rows:
 
     Episodes that end early overshoot a block by less than a horizon.
     """
-    algo, tasks, horizon = config.algo_params, config.n_train_tasks, config.algo_params.max_path_length
+    algo, tasks, horizon = (
+        config.algo_params,
+        config.n_train_tasks,
+        config.algo_params.max_path_length,
+    )
 
     def whole(steps: int) -> int:
         return math.ceil(steps / horizon) * horizon
@@ -163,13 +188,21 @@ def projected_frames(config: Any, rows: int) -> int:
     return rows + -(-rows // config.algo_params.max_path_length)
 
 
-def build_buffer(config: Any, env: MetaEnv, device: torch.device | str, reserve_rows: int) -> MultiTaskReplayBuffer:
+def build_buffer(
+    config: Any, env: MetaEnv, device: torch.device | str, reserve_rows: int
+) -> MultiTaskReplayBuffer:
     """Construct an empty buffer of the train tasks for what the environment shows."""
-    options: dict[str, Any] = {"capacity": config.algo_params.replay_buffer_size, "device": device, "reserve_rows": reserve_rows}
+    options: dict[str, Any] = {
+        "capacity": config.algo_params.replay_buffer_size,
+        "device": device,
+        "reserve_rows": reserve_rows,
+    }
     if config.obs_mode == "state":
         return MultiTaskReplayBuffer(config.n_train_tasks, env.obs_dim, env.act_dim, **options)
     options["reserve_frames"] = projected_frames(config, reserve_rows)
-    return FrameReplayBuffer(config.n_train_tasks, env.recorded_dim, config.image_frames, env.act_dim, **options)
+    return FrameReplayBuffer(
+        config.n_train_tasks, env.recorded_dim, config.image_frames, env.act_dim, **options
+    )
 
 
 class Parts(NamedTuple):
@@ -186,7 +219,9 @@ class Parts(NamedTuple):
 
 def original_labels(parts: Parts) -> Relabeler:
     """Construct PEARL's relabeler."""
-    return OriginalLabels(parts.replay_buffer, parts.encoder_buffer, parts.config.algo_params.num_tasks_sample)
+    return OriginalLabels(
+        parts.replay_buffer, parts.encoder_buffer, parts.config.algo_params.num_tasks_sample
+    )
 
 
 def build_pearl(
@@ -214,19 +249,31 @@ def build_pearl(
     """
     algo, device = config.algo_params, torch.device(device)
     env = build_env(config, tasks)
-    networks = build_networks(config, env, torch.Generator().manual_seed(torch_seed(seed, "networks")))
+    networks = build_networks(
+        config, env, torch.Generator().manual_seed(torch_seed(seed, "networks"))
+    )
     for network in networks.named().values():
         network.to(device)
     agent = build_agent(config, networks)
     acting, copies = agent, None
-    if copy_weights or (copy_weights is None and config.util_params.rollout_device == "cpu" and device.type != "cpu"):
-        copies = Copies({name: network for name, network in networks.named().items() if name in ACTING}, "cpu")
+    if copy_weights or (
+        copy_weights is None and config.util_params.rollout_device == "cpu" and device.type != "cpu"
+    ):
+        copies = Copies(
+            {name: network for name, network in networks.named().items() if name in ACTING}, "cpu"
+        )
         acting = build_agent(config, networks._replace(**copies.copies))
     rows = projected_rows(config)
-    replay_buffer = build_buffer(config, env, device, config.util_params.replay_reserve or rows.replay)
-    overshoot = config.n_train_tasks * (algo.max_path_length - 1)  # of the initial pool, where episodes end early
+    replay_buffer = build_buffer(
+        config, env, device, config.util_params.replay_reserve or rows.replay
+    )
+    overshoot = config.n_train_tasks * (
+        algo.max_path_length - 1
+    )  # of the initial pool, where episodes end early
     encoder_buffer = build_buffer(config, env, device, rows.encoder + overshoot)
-    relabeler = make_relabeler(Parts(config, env, agent, networks, replay_buffer, encoder_buffer, seed))
+    relabeler = make_relabeler(
+        Parts(config, env, agent, networks, replay_buffer, encoder_buffer, seed)
+    )
     trainer = PEARLSoftActorCritic(
         agent,
         networks,

@@ -10,12 +10,24 @@ from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.load_config import load_config, parse_config, read_variant
 
 CHANGEABLE = ("algo_params.num_iterations", "util_params.")
-FIXED = ("util_params.debug", "util_params.base_log_dir")  # decided where the run lies and what its counts are
-_OF_THE_MACHINE = ("num_envs", "torch_threads", "physics_threads", "matmul", "slice_rows", "rollout_device")
+FIXED = (
+    "util_params.debug",
+    "util_params.base_log_dir",
+)  # decided where the run lies and what its counts are
+_OF_THE_MACHINE = (
+    "num_envs",
+    "torch_threads",
+    "physics_threads",
+    "matmul",
+    "slice_rows",
+    "rollout_device",
+)
 CHOSEN_AT_START = ("seed", *(f"util_params.{key}" for key in _OF_THE_MACHINE))
 
 
-def resumed_config(run_dir: str | Path, config_path: str | Path | None, settings: Iterable[str]) -> ExperimentConfig:
+def resumed_config(
+    run_dir: str | Path, config_path: str | Path | None, settings: Iterable[str]
+) -> ExperimentConfig:
     """Find out with what configuration a run goes on.
 
     Args:
@@ -30,7 +42,9 @@ def resumed_config(run_dir: str | Path, config_path: str | Path | None, settings
     """
     variant = Path(run_dir) / "variant.json"
     if not variant.is_file():
-        raise UserError(f"--resume {run_dir}: there is no variant.json; expected the folder of a run")
+        raise UserError(
+            f"--resume {run_dir}: there is no variant.json; expected the folder of a run"
+        )
     settings, stored = list(settings), read_variant(variant)
     run = parse_config(stored, str(variant))
     changed = parse_config(settings_of.with_settings(stored, settings), str(variant))
@@ -41,7 +55,9 @@ def resumed_config(run_dir: str | Path, config_path: str | Path | None, settings
     if config_path is not None:
         given = load_config(config_path)
         given = given.cut_for_debug() if run.util_params.debug else given
-        given = parse_config(settings_of.with_settings(settings_of.to_dict(given), settings), str(config_path))
+        given = parse_config(
+            settings_of.with_settings(settings_of.to_dict(given), settings), str(config_path)
+        )
         other = [text for _, text in _differences(given, changed, "run")]
         if other:
             begin = f"{config_path} is not what {run_dir} was started with (without CONFIG, the run's own settings are taken)"
@@ -53,7 +69,9 @@ def _may_change(key: str) -> bool:
     return key.startswith(CHANGEABLE) and key not in FIXED
 
 
-def _differences(config: ExperimentConfig, other: ExperimentConfig, name: str) -> Iterator[tuple[str, str]]:
+def _differences(
+    config: ExperimentConfig, other: ExperimentConfig, name: str
+) -> Iterator[tuple[str, str]]:
     """Yield each key whose values differ, with a text; what `config` leaves open agrees with whatever was chosen."""
     one, two = (settings_of.flatten(settings_of.to_dict(side)) for side in (config, other))
     for key in dict.fromkeys([*one, *two]):

@@ -24,8 +24,20 @@ from rlkit.data_management.paths import Paths
 from rlkit.launchers.display import make_display
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.launchers.launcher_util import algorithm_module, create_run_folder, lock_run_folder, resolve, variant_record
-from rlkit.launchers.machine import check_precision, choose_device, keep_freed_memory, machine, versions
+from rlkit.launchers.launcher_util import (
+    algorithm_module,
+    create_run_folder,
+    lock_run_folder,
+    resolve,
+    variant_record,
+)
+from rlkit.launchers.machine import (
+    check_precision,
+    choose_device,
+    keep_freed_memory,
+    machine,
+    versions,
+)
 from rlkit.launchers.run_folder import load_tasks, load_weights
 from rlkit.torch.pytorch_util import torch_threads
 
@@ -104,7 +116,9 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
         logger, checkpoint = Logger(run_dir), Checkpoint(run_dir)
         start, clock, num_iterations = 0, None, config.algo_params.num_iterations
         if not any(checkpoint.folder.glob("manifest*")) and not _has_rows(run_dir):
-            _load_initial_weights(config, experiment)  # stopped before its first checkpoint: it begins anew
+            _load_initial_weights(
+                config, experiment
+            )  # stopped before its first checkpoint: it begins anew
         else:
             say = _speaker(console, logger)
             iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=say)
@@ -115,13 +129,18 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
             raise UserError(f"algo_params.num_iterations = {num_iterations}: {expected}")
         with protect():
             logger.truncate_to(start - 1)
-            save_weights(run_dir, {name: network.state_dict() for name, network in experiment.networks.items()})
+            save_weights(
+                run_dir,
+                {name: network.state_dict() for name, network in experiment.networks.items()},
+            )
             logger.write_variant({**record, **settings_of.to_dict(config)})
         if num_iterations == start:
             more = "it goes on with --set algo_params.num_iterations=N and a larger N"
             console.print(f"{run_dir} is complete, {start} iterations; {more}")
         else:
-            message = f"{run_dir} goes on with iteration {start}, seed {config.seed}, device {device}"
+            message = (
+                f"{run_dir} goes on with iteration {start}, seed {config.seed}, device {device}"
+            )
             _train(config, experiment, logger, checkpoint, console, protect, message, start, clock)
 
 
@@ -132,7 +151,9 @@ def _device(config: ExperimentConfig, console: Console) -> str:
     return device
 
 
-def _build(config: ExperimentConfig, device: str, files: EvalPathFiles, tasks: np.ndarray | None = None) -> Any:
+def _build(
+    config: ExperimentConfig, device: str, files: EvalPathFiles, tasks: np.ndarray | None = None
+) -> Any:
     _, build = algorithm_module(config.algorithm)
     try:
         return build(config, device, config.seed, tasks=tasks, save_eval_paths=files)
@@ -168,7 +189,10 @@ def _train(
         return f"to go on: python launch_experiment.py --resume {shlex.quote(str(logger.run_dir))}"
 
     keep_freed_memory()
-    with exit_codes(last_words), torch_threads(1):  # rollouts take one thread; the updates ask for theirs
+    with (
+        exit_codes(last_words),
+        torch_threads(1),
+    ):  # rollouts take one thread; the updates ask for theirs
         say(first_words)
         train(
             experiment.algorithm,
@@ -208,9 +232,17 @@ def _has_rows(run_dir: Path) -> bool:
 
 def _report_changes(record: dict[str, Any], device: str, console: Console) -> None:
     """Say what is not as it was when the run began, so that its numbers need not continue bit for bit."""
-    then = settings_of.flatten({"versions": record.get("versions", {}), "machine": record.get("machine", {})})
+    then = settings_of.flatten(
+        {"versions": record.get("versions", {}), "machine": record.get("machine", {})}
+    )
     now = settings_of.flatten({"versions": versions(), "machine": machine(device)})
     relevant = [key for key in now if key not in ("machine.cpus", "machine.platform")]
-    changed = [f"{key} {then[key]} -> {now[key]}" for key in relevant if key in then and then[key] != now[key]]
+    changed = [
+        f"{key} {then[key]} -> {now[key]}"
+        for key in relevant
+        if key in then and then[key] != now[key]
+    ]
     if changed:
-        console.print(f"not as at the start of this run, so that it need not go on bit for bit: {', '.join(changed)}")
+        console.print(
+            f"not as at the start of this run, so that it need not go on bit for bit: {', '.join(changed)}"
+        )

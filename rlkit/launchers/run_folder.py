@@ -19,7 +19,9 @@ FREE_KEYS = ("seed", "path_to_weights", "util_params.", "algo_params.num_iterati
 OYSTER_RECURRENT = ("lstm.", "hidden")  # parameters that only its recurrent encoder has
 
 
-def read_run_config(run_dir: str | Path, config_path: str | Path | None = None) -> tuple[ExperimentConfig, list[str]]:
+def read_run_config(
+    run_dir: str | Path, config_path: str | Path | None = None
+) -> tuple[ExperimentConfig, list[str]]:
     """Find out what a run folder was trained with.
 
     Args:
@@ -32,18 +34,24 @@ def read_run_config(run_dir: str | Path, config_path: str | Path | None = None) 
     """
     run_dir = Path(run_dir)
     if not run_dir.is_dir():
-        raise UserError(f"{run_dir}: no such folder; expected a run folder (variant.json, policy.pth, context_encoder.pth)")
+        raise UserError(
+            f"{run_dir}: no such folder; expected a run folder (variant.json, policy.pth, context_encoder.pth)"
+        )
     given = None if config_path is None else load_config(config_path)
     variant = run_dir / "variant.json"
     if not variant.exists():
         if given is None:
-            raise UserError(f"{run_dir}: there is no variant.json; give the experiment's JSON as CONFIG")
+            raise UserError(
+                f"{run_dir}: there is no variant.json; give the experiment's JSON as CONFIG"
+            )
         return given, []
     config = load_config(variant)
     if given is None:
         return config, []
     if given.env_name != config.env_name:
-        raise UserError(f"{config_path} is a configuration of {given.env_name}, but {run_dir} was trained on {config.env_name}")
+        raise UserError(
+            f"{config_path} is a configuration of {given.env_name}, but {run_dir} was trained on {config.env_name}"
+        )
     run, wanted = flatten(to_dict(config)), flatten(to_dict(given))
     return config, [
         f"{key} = {as_json(wanted.get(key))} (run: {as_json(run.get(key))})"
@@ -81,7 +89,9 @@ def load_weights(run_dir: str | Path, networks: Mapping[str, nn.Module]) -> None
     missing = [f"{name}.pth" for name in networks if not (run_dir / f"{name}.pth").is_file()]
     if missing:
         there = ", ".join(sorted(path.name for path in run_dir.glob("*.pth"))) or "none"
-        raise UserError(f"{run_dir}: missing weight files {', '.join(missing)}; weight files there: {there}")
+        raise UserError(
+            f"{run_dir}: missing weight files {', '.join(missing)}; weight files there: {there}"
+        )
     states = {}
     for name, network in networks.items():
         path = run_dir / f"{name}.pth"
@@ -112,7 +122,9 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     except Exception as error:  # a damaged file makes the reader raise almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: damaged, or not a weight file ({reason})") from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(value, torch.Tensor) for value in state.values()
+    ):
         raise UserError(f"{path}: not a weight file (expected named tensors)")
     return state
 
@@ -126,5 +138,7 @@ def _misfits(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Ten
         elif name not in expected:
             problems.append(f"{name} {list(found[name].shape)} is unknown here")
         elif found[name].shape != expected[name].shape:
-            problems.append(f"{name} is {list(found[name].shape)}, expected {list(expected[name].shape)}")
+            problems.append(
+                f"{name} is {list(found[name].shape)}, expected {list(expected[name].shape)}"
+            )
     return problems

@@ -33,7 +33,12 @@ class SignalGuard:
         self._previous = {signum: signal.signal(signum, self._handle) for signum in SIGNALS}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Put the former handlers back; a signal that nobody heard of yet is reported now."""
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)

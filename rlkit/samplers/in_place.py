@@ -52,8 +52,14 @@ class InPlacePathSampler:
                 if lanes:
                     self.policy.infer_posterior([contexts[start + i] for i in lanes], lanes)
             options: dict[str, Any] = {
-                "deterministic": deterministic if isinstance(deterministic, bool) else deterministic[part],
+                "deterministic": deterministic
+                if isinstance(deterministic, bool)
+                else deterministic[part],
                 "z_generators": None if z_generators is None else z_generators[part],
             }
-            slices.append(rollout(self.env, self.policy, ids, generators[part], self.max_path_length, **options))
+            slices.append(
+                rollout(
+                    self.env, self.policy, ids, generators[part], self.max_path_length, **options
+                )
+            )
         return Paths.concatenate(slices)

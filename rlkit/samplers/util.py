@@ -41,11 +41,15 @@ def rollout(
     obs = env.reset(generators)
     noise = None
     if not np.all(deterministic):
-        noise = np.stack([g.standard_normal((max_path_length, env.act_dim)) for g in generators]).astype(env.dtype)
+        noise = np.stack(
+            [g.standard_normal((max_path_length, env.act_dim)) for g in generators]
+        ).astype(env.dtype)
         noise[np.broadcast_to(deterministic, num_paths)] = 0
     recorded = slice(-env.recorded_dim, None)  # of a stack of pictures the newest
     dims = env.recorded_dim, env.act_dim, env.outcome_dim
-    paths = Paths.empty(num_paths, max_path_length, *dims, latent_dim=0, dtype=env.dtype, obs_dtype=obs.dtype)
+    paths = Paths.empty(
+        num_paths, max_path_length, *dims, latent_dim=0, dtype=env.dtype, obs_dtype=obs.dtype
+    )
     paths.task_ids[:] = task_ids
     paths.obs[:, 0] = obs[:, recorded]
     alive = np.ones(num_paths, dtype=bool)

@@ -25,13 +25,19 @@ class AttentionEncoder(SequenceEncoder):
     def initial_state(self, num_tasks: int) -> State:
         """No rows: the lowest maximum, and sums of nothing. [num_tasks, queries], the same, [num_tasks, queries, width]."""
         zeros = self.queries.new_zeros(num_tasks, NUM_QUERIES)
-        return torch.full_like(zeros, torch.finfo(zeros.dtype).min), zeros, zeros.new_zeros(*zeros.shape, self.width)
+        return (
+            torch.full_like(zeros, torch.finfo(zeros.dtype).min),
+            zeros,
+            zeros.new_zeros(*zeros.shape, self.width),
+        )
 
     def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
         """Add rows [num_tasks, n, context_dim] to the sums."""
         maximum, normaliser, weighted = state
         embedded = self.embed(rows)
-        scores = self.queries @ embedded.transpose(1, 2) / self.width**0.5  # [num_tasks, queries, n]
+        scores = (
+            self.queries @ embedded.transpose(1, 2) / self.width**0.5
+        )  # [num_tasks, queries, n]
         if mask is not None:
             scores = scores.masked_fill(~mask.unsqueeze(1), torch.finfo(scores.dtype).min)
         with torch.no_grad():  # the means do not depend on it

@@ -7,7 +7,9 @@ from torch.nn import functional
 CHANNELS = (32, 64, 128, 256)
 KERNELS, STRIDE, PADDING = (5, 3, 3, 3), 2, 1
 FEATURES = 256
-SIZE = 1 / 32  # root mean square of a row of features: 256 together then move a network about as a few numbers of a state do
+SIZE = (
+    1 / 32
+)  # root mean square of a row of features: 256 together then move a network about as a few numbers of a state do
 
 
 class ConvEncoder(nn.Module):
@@ -20,7 +22,9 @@ class ConvEncoder(nn.Module):
     Source: oyster's branch `image`, which scales neither pictures nor features.
     """
 
-    def __init__(self, image_size: int, num_frames: int, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, image_size: int, num_frames: int, generator: torch.Generator | None = None
+    ) -> None:
         """Make the layers on the CPU.
 
         Args:
@@ -37,7 +41,9 @@ class ConvEncoder(nn.Module):
             layers.append(nn.utils.skip_init(nn.Conv2d, channels, width, kernel, STRIDE, PADDING))
             channels, size = width, (size + 2 * PADDING - kernel) // STRIDE + 1
         if size < 1:
-            raise ValueError(f"pictures are {image_size} pixels wide, too small for the convolutional net; expected at least 3")
+            raise ValueError(
+                f"pictures are {image_size} pixels wide, too small for the convolutional net; expected at least 3"
+            )
         layers.append(nn.utils.skip_init(nn.Conv2d, channels, FEATURES, size))
         for i, layer in enumerate(layers):
             nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
@@ -49,7 +55,9 @@ class ConvEncoder(nn.Module):
         weight = next(self.parameters())
         size, rows = self.image_size, obs.shape[:-1]
         stacks = obs.reshape(-1, self.num_frames, size, size, 3).permute(0, 2, 3, 1, 4).flatten(3)
-        x = stacks.permute(0, 3, 1, 2).to(weight.dtype) / 255.0  # channels lie innermost, as the convolutions like them
+        x = (
+            stacks.permute(0, 3, 1, 2).to(weight.dtype) / 255.0
+        )  # channels lie innermost, as the convolutions like them
         for layer in self.children():
             x = functional.relu_(layer(x))
         return SIZE * functional.rms_norm(x.view(*rows, FEATURES), (FEATURES,))

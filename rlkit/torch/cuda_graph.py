@@ -13,7 +13,9 @@ WARM_UP = 3  # runs before a capture, so that libraries have chosen their kernel
 
 @contextmanager
 def rolled_back(
-    tensors: Sequence[Tensor], optimizers: Sequence[torch.optim.Optimizer], generator: torch.Generator
+    tensors: Sequence[Tensor],
+    optimizers: Sequence[torch.optim.Optimizer],
+    generator: torch.Generator,
 ) -> Iterator[None]:
     """Undo in place at the end of the block what it changed: these tensors, the optimizers' moments and counters, the generator.
 
@@ -55,7 +57,12 @@ class Captured(Generic[Result]):
         undo: Callable[[], AbstractContextManager[None]],
         generator: torch.Generator,
     ) -> None:
-        self._function, self._addresses, self._undo, self._generator = function, addresses, undo, generator
+        self._function, self._addresses, self._undo, self._generator = (
+            function,
+            addresses,
+            undo,
+            generator,
+        )
         self._captured_at: Hashable = None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._result: Result

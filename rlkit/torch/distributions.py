@@ -9,7 +9,9 @@ MIN_VARIANCE = 1e-7
 TANH_EPSILON = 1e-6
 
 
-def gaussian_sums(means: Tensor, variances: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def gaussian_sums(
+    means: Tensor, variances: Tensor, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Sum what a product of diagonal Gaussians depends on over the context axis.
 
     Args:

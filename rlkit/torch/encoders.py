@@ -68,7 +68,14 @@ class MlpEncoder(Mlp, ContextEncoder):
         init: str = "fanout",
     ) -> None:
         output_size = 2 * latent_dim if use_information_bottleneck else latent_dim
-        super().__init__(hidden_sizes, context_dim, output_size, generator=generator, arithmetic=arithmetic, init=init)
+        super().__init__(
+            hidden_sizes,
+            context_dim,
+            output_size,
+            generator=generator,
+            arithmetic=arithmetic,
+            init=init,
+        )
         self.latent_dim, self.use_information_bottleneck = latent_dim, use_information_bottleneck
 
     def initial_state(self, num_tasks: int) -> State:
@@ -80,16 +87,26 @@ class MlpEncoder(Mlp, ContextEncoder):
         """Add the factors of rows [num_tasks, n, context_dim] to the sums."""
         outputs = self(rows)
         if self.use_information_bottleneck:
-            means, variances = outputs[..., : self.latent_dim], functional.softplus(outputs[..., self.latent_dim :])
+            means, variances = (
+                outputs[..., : self.latent_dim],
+                functional.softplus(outputs[..., self.latent_dim :]),
+            )
             sums = gaussian_sums(means, variances, mask)
         else:
             counts = outputs.new_ones(outputs.shape[:2]) if mask is None else mask.to(outputs.dtype)
-            sums = (outputs * counts.unsqueeze(-1)).sum(dim=1), counts.sum(dim=1, keepdim=True).expand(-1, self.latent_dim)
+            sums = (
+                (outputs * counts.unsqueeze(-1)).sum(dim=1),
+                counts.sum(dim=1, keepdim=True).expand(-1, self.latent_dim),
+            )
         return state[0] + sums[0], state[1] + sums[1]
 
     def share_at_floor(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
         """Share of rows times dimensions whose factor has a variance of at most 1e-7, before it is clamped to that."""
-        at_floor = (functional.softplus(self(rows)[..., self.latent_dim :]) <= MIN_VARIANCE).to(rows.dtype).mean(dim=-1)
+        at_floor = (
+            (functional.softplus(self(rows)[..., self.latent_dim :]) <= MIN_VARIANCE)
+            .to(rows.dtype)
+            .mean(dim=-1)
+        )
         return at_floor.mean() if mask is None else (at_floor * mask).sum() / mask.sum()
 
     def posterior(self, state: State) -> tuple[Tensor, Tensor]:
@@ -101,7 +118,9 @@ class MlpEncoder(Mlp, ContextEncoder):
         return total / count, torch.zeros_like(total)
 
 
-def split_before_last(rows: Tensor, mask: Tensor, last: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def split_before_last(
+    rows: Tensor, mask: Tensor, last: int
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Cut each task's rows before the `last` ones that count.
 
     Args:

@@ -63,7 +63,9 @@ class Route(NamedTuple):
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
         """x W^T + b, then ReLU where wanted. [rows, in] -> [rows, out]; with a leading axis of networks on all, batched."""
         if self.onednn:
-            return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "relu" if relu else "none", [], "")
+            return torch.ops.mkldnn._linear_pointwise(
+                x, weight, bias, "relu" if relu else "none", [], ""
+            )
         if weight.ndim == 2:
             y = functional.linear(x, weight, bias)
         else:
@@ -84,7 +86,9 @@ class Route(NamedTuple):
 
         if self.workers is None or len(items) == 1:
             return share(0, 1)
-        others = [self.workers.submit(share, k, self.num_threads) for k in range(1, self.num_threads)]
+        others = [
+            self.workers.submit(share, k, self.num_threads) for k in range(1, self.num_threads)
+        ]
         shares = [share(0, self.num_threads), *(other.result() for other in others)]
         return [shares[i % self.num_threads][i // self.num_threads] for i in range(len(items))]
 
@@ -112,7 +116,11 @@ class MlpFunction(torch.autograd.Function):
         slices = route.map(forward_slice, x.tensor_split(route.num_slices, dim=-2))
         ctx.route, ctx.num_layers, ctx.dtype = route, len(layers), x.dtype
         ctx.save_for_backward(*rounded, *(h for activations in slices for h in activations[:-1]))
-        y = torch.cat([activations[-1] for activations in slices], dim=-2) if len(slices) > 1 else slices[0][-1]
+        y = (
+            torch.cat([activations[-1] for activations in slices], dim=-2)
+            if len(slices) > 1
+            else slices[0][-1]
+        )
         return y.to(x.dtype)
 
     @staticmethod
@@ -122,7 +130,9 @@ class MlpFunction(torch.autograd.Function):
         parameters, saved = ctx.saved_tensors[: 2 * num_layers], ctx.saved_tensors[2 * num_layers :]
         needs_x, needs = ctx.needs_input_grad[0], ctx.needs_input_grad[2:]
 
-        def backward_slice(grad: Tensor, *activations: Tensor) -> tuple[Tensor, list[Tensor | None]]:
+        def backward_slice(
+            grad: Tensor, *activations: Tensor
+        ) -> tuple[Tensor, list[Tensor | None]]:
             grad = route.round(grad)
             gradients: list[Tensor | None] = [None] * len(parameters)
             for i in reversed(range(num_layers)):
@@ -138,9 +148,13 @@ class MlpFunction(torch.autograd.Function):
             return grad.to(ctx.dtype), gradients
 
         grads = grad_output.contiguous().tensor_split(route.num_slices, dim=-2)
-        slices = route.map(backward_slice, grads, *(saved[i::num_layers] for i in range(num_layers)))
+        slices = route.map(
+            backward_slice, grads, *(saved[i::num_layers] for i in range(num_layers))
+        )
         parts_and_needs = zip(*(gradients for _, gradients in slices), needs, strict=True)
-        totals = [reduce(Tensor.add_, parts) if needed else None for *parts, needed in parts_and_needs]
+        totals = [
+            reduce(Tensor.add_, parts) if needed else None for *parts, needed in parts_and_needs
+        ]
         return (torch.cat([grad for grad, _ in slices], dim=-2) if needs_x else None, None, *totals)
 
 
@@ -194,7 +208,9 @@ class Mlp(nn.Module):
         super().__init__()
         for name, known in (("matmul", MATMUL_ROUTES), ("precision", PRECISIONS)):
             if getattr(arithmetic, name) not in known:
-                raise ValueError(f"{name} is {getattr(arithmetic, name)!r}; expected one of {', '.join(known)}")
+                raise ValueError(
+                    f"{name} is {getattr(arithmetic, name)!r}; expected one of {', '.join(known)}"
+                )
         self.input_size, self.output_size, self.arithmetic = input_size, output_size, arithmetic
         self.share_slices(None, 1)
         width = input_size
@@ -206,11 +222,15 @@ class Mlp(nn.Module):
             self.add_module(f"fc{i}", layer)
             trunk.append(layer)
             width = size
-        self._trunk = tuple(trunk)  # the same layers once more: looking them up by name costs more than a small product
+        self._trunk = tuple(
+            trunk
+        )  # the same layers once more: looking them up by name costs more than a small product
         self.last_fc = self._head(width, output_size, init_w, generator)
 
     @staticmethod
-    def _head(width: int, output_size: int, init_w: float, generator: torch.Generator | None) -> nn.Linear:
+    def _head(
+        width: int, output_size: int, init_w: float, generator: torch.Generator | None
+    ) -> nn.Linear:
         head = Linear(width, output_size)
         nn.init.uniform_(head.weight, -init_w, init_w, generator=generator)
         nn.init.uniform_(head.bias, -init_w, init_w, generator=generator)
@@ -246,12 +266,18 @@ class Mlp(nn.Module):
         if rows.device.type != "cpu":
             return Route(dtype=dtype)
         shares = self.num_threads if len(rows) >= 2 * SMALLEST_SHARE else 1
-        num_slices = shares * math.ceil(len(rows) / (shares * (self.arithmetic.slice_rows or max(1, len(rows)))))
+        num_slices = shares * math.ceil(
+            len(rows) / (shares * (self.arithmetic.slice_rows or max(1, len(rows))))
+        )
         onednn = dtype is None and self._takes_onednn(rows)  # bf16 takes oneDNN anyway
         return Route(max(1, num_slices), onednn, dtype, self.workers, self.num_threads)
 
     def _takes_onednn(self, rows: Tensor) -> bool:
-        return self.arithmetic.matmul == "onednn" and rows.dtype == torch.float32 and rows.device.type == "cpu"
+        return (
+            self.arithmetic.matmul == "onednn"
+            and rows.dtype == torch.float32
+            and rows.device.type == "cpu"
+        )
 
     def share_slices(self, workers: Executor | None, num_threads: int) -> None:
         """Let the workers (None: nobody) multiply slices of large inputs beside the calling thread, num_threads in all."""
@@ -267,7 +293,10 @@ class Mlp(nn.Module):
         heads = self.heads()
         if len(heads) == 1:
             return [*pairs, (heads[0].weight, heads[0].bias)]
-        return [*pairs, (torch.cat([head.weight for head in heads]), torch.cat([head.bias for head in heads]))]
+        return [
+            *pairs,
+            (torch.cat([head.weight for head in heads]), torch.cat([head.bias for head in heads])),
+        ]
 
 
 class FlattenMlp(Mlp):

@@ -30,8 +30,13 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
     Threads that meet once per network, not within every operation, do not wait spinning: a step keeps its speed beside
     other jobs. On a GPU the pool has nothing to do.
     """
-    mlps = [module for network in networks for module in network.modules() if isinstance(module, Mlp)]
-    with torch_threads(1), ThreadPoolExecutor(max(1, num_threads - 1), thread_name_prefix="mlp") as workers:
+    mlps = [
+        module for network in networks for module in network.modules() if isinstance(module, Mlp)
+    ]
+    with (
+        torch_threads(1),
+        ThreadPoolExecutor(max(1, num_threads - 1), thread_name_prefix="mlp") as workers,
+    ):
         for mlp in mlps:
             mlp.share_slices(workers if num_threads > 1 else None, num_threads)
         try:
@@ -73,7 +78,9 @@ class Copies:
     def __init__(self, networks: Mapping[str, nn.Module], device: torch.device | str) -> None:
         """Copy the networks as they are."""
         self._networks = dict(networks)
-        self.copies: dict[str, Any] = {name: copy.deepcopy(network).to(device) for name, network in networks.items()}
+        self.copies: dict[str, Any] = {
+            name: copy.deepcopy(network).to(device) for name, network in networks.items()
+        }
 
     def update(self) -> None:
         """Take over the networks' present weights, in place; waits for their device."""
@@ -98,7 +105,9 @@ class Adam(torch.optim.Adam):
 
 def adam(groups: list[tuple[nn.Module, float]]) -> Adam:
     """Adam over several networks, each with its own step size, as one fused update; on a GPU one that can be captured."""
-    parameters: list[dict[str, Any]] = [{"params": list(module.parameters()), "lr": lr} for module, lr in groups]
+    parameters: list[dict[str, Any]] = [
+        {"params": list(module.parameters()), "lr": lr} for module, lr in groups
+    ]
     on_gpu = all(p.is_cuda for group in parameters for p in group["params"])
     return Adam(parameters, fused=True, capturable=on_gpu)
 
@@ -112,7 +121,9 @@ class Gradients:
     """
 
     def __init__(self, networks: Iterable[nn.Module], largest_norm: float | None = None) -> None:
-        self._parameters = [list(network.parameters()) for network in networks]  # to walk through modules takes time
+        self._parameters = [
+            list(network.parameters()) for network in networks
+        ]  # to walk through modules takes time
         self._flat = [p for parameters in self._parameters for p in parameters]
         self._counts = [len(parameters) for parameters in self._parameters]
         self._largest_norm = largest_norm

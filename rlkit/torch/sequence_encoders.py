@@ -45,7 +45,9 @@ class SequenceEncoder(Mlp, ContextEncoder):
         arithmetic: Arithmetic = EXACT,
     ) -> None:
         output_size = 2 * latent_dim if use_information_bottleneck else latent_dim
-        super().__init__(hidden_sizes, context_dim, output_size, generator=generator, arithmetic=arithmetic)
+        super().__init__(
+            hidden_sizes, context_dim, output_size, generator=generator, arithmetic=arithmetic
+        )
         for layer in self._trunk:
             nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
             nn.init.zeros_(layer.bias)
@@ -83,7 +85,9 @@ class RecurrentEncoder(SequenceEncoder):
 
     def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:
         super().__init__(*args, generator=generator, **options)
-        self.last_fc = self._head(self.width, self.output_size, HEAD_BOUND / self.width**0.5, generator)
+        self.last_fc = self._head(
+            self.width, self.output_size, HEAD_BOUND / self.width**0.5, generator
+        )
 
     def summary(self, state: State) -> Tensor:
         """h."""
@@ -129,13 +133,20 @@ class LstmEncoder(RecurrentEncoder):
     def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
         """Go on over rows [num_tasks, n, context_dim]; the true entries of the mask stand first."""
         embedded = self.embed(rows)
-        padding = embedded.new_zeros(embedded.shape[:2]) if mask is None else (~mask).to(embedded.dtype)
+        padding = (
+            embedded.new_zeros(embedded.shape[:2]) if mask is None else (~mask).to(embedded.dtype)
+        )
         inputs = torch.cat([embedded, padding.unsqueeze(-1)], dim=-1)
         outputs, (_, c) = self.cell(inputs, (state[0].unsqueeze(0), state[1].unsqueeze(0)))
         return _at_last_row(state[0], outputs, mask), c.squeeze(0)
 
 
-def _cell(kind: type[nn.GRU] | type[nn.LSTM], input_size: int, width: int, generator: torch.Generator | None):
+def _cell(
+    kind: type[nn.GRU] | type[nn.LSTM],
+    input_size: int,
+    width: int,
+    generator: torch.Generator | None,
+):
     """One layer with weights from U(+-1/sqrt(width)), as PyTorch has them, but from the given generator."""
     cell = kind(input_size, width, batch_first=True, device="meta").to_empty(device="cpu")
     for parameter in cell.parameters():

@@ -30,7 +30,9 @@ class Stack(NamedTuple):
     def holds(self) -> bool:
         """Whether the parameters still lie here: `Module.to` and `copy.deepcopy` give them memory of their own."""
         parts = (self.data[place] for place in self.places)
-        return all(p.data_ptr() == part.data_ptr() for p, part in zip(self.parameters, parts, strict=True))
+        return all(
+            p.data_ptr() == part.data_ptr() for p, part in zip(self.parameters, parts, strict=True)
+        )
 
 
 class Joined(torch.autograd.Function):
@@ -72,11 +74,17 @@ class Together:
             self._stacks = self._stack()
         x = torch.cat(inputs, dim=-1)
         rows = x.reshape(-1, x.shape[-1])
-        parameters = [s.data if frozen else Joined.apply(s.data, s.places, *s.parameters) for s in self._stacks]
+        parameters = [
+            s.data if frozen else Joined.apply(s.data, s.places, *s.parameters)
+            for s in self._stacks
+        ]
         route = Route(dtype=self.networks[0].arithmetic.factors_of(rows))
         outputs = MlpFunction.apply(rows.expand(len(self.networks), -1, -1), route, *parameters)
         widths = [sum(head.out_features for head in network.heads()) for network in self.networks]
-        return [y[:, :width].view(*x.shape[:-1], width) for y, width in zip(outputs.unbind(0), widths, strict=True)]
+        return [
+            y[:, :width].view(*x.shape[:-1], width)
+            for y, width in zip(outputs.unbind(0), widths, strict=True)
+        ]
 
     @torch.no_grad()
     def _stack(self) -> list[Stack]:
@@ -89,7 +97,9 @@ class Together:
     def _stack_of(parameters: list[list[nn.Parameter]]) -> Stack:
         """Stack the parameters [networks][heads] of one layer."""
         like = parameters[0][0]
-        data = like.new_zeros(len(parameters), max(sum(map(len, heads)) for heads in parameters), *like.shape[1:])
+        data = like.new_zeros(
+            len(parameters), max(sum(map(len, heads)) for heads in parameters), *like.shape[1:]
+        )
         stack = Stack(data, [], [])
         for k, heads in enumerate(parameters):
             first = 0

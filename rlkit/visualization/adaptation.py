@@ -38,7 +38,13 @@ def adaptation_rows(
         }
         if sparse:
             row["dense mean"] = float(dense[n].mean())
-        rows.append(row | {f"task {task_id}": float(value) for task_id, value in zip(task_ids, values, strict=True)})
+        rows.append(
+            row
+            | {
+                f"task {task_id}": float(value)
+                for task_id, value in zip(task_ids, values, strict=True)
+            }
+        )
     return rows
 
 
@@ -64,9 +70,16 @@ def print_rows(rows: Sequence[dict[str, Any]], title: str, console: Console) -> 
     for name in names:
         table.add_column(name.replace("_", " "), justify="left" if name == "z" else "right")
     for row in rows:
-        table.add_row(*(f"{row[name]:.2f}" if isinstance(row[name], float) else str(row[name]) for name in names))
+        table.add_row(
+            *(
+                f"{row[name]:.2f}" if isinstance(row[name], float) else str(row[name])
+                for name in names
+            )
+        )
     console.print(table)
     for source in ("prior", "posterior"):
         means = [row["mean"] for row in rows if row["z"] == source]
         if means:
-            console.print(f"mean return with z from the {source}: {np.mean(means):.2f}", highlight=False)
+            console.print(
+                f"mean return with z from the {source}: {np.mean(means):.2f}", highlight=False
+            )

@@ -15,7 +15,10 @@ from rlkit.visualization.trajectories import draw_goals, save_figure
 
 SMOOTHING = 0.08  # standard deviation of the density's kernel [rad]
 PANEL_WIDTH, PANEL_HEIGHT, CURVES_HEIGHT = 2.2, 1.35, 2.6  # inches
-RIDGE, RIDGE_HEIGHT = 1.28, 0.42  # radius on which the density stands, and height of a density that is all in one place
+RIDGE, RIDGE_HEIGHT = (
+    1.28,
+    0.42,
+)  # radius on which the density stands, and height of a density that is all in one place
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,10 @@ def plot_belief(
         UserError: the file cannot be written.
     """
     columns = len(beliefs.counts)
-    figure = Figure(figsize=(PANEL_WIDTH * columns, PANEL_HEIGHT * len(shown) + 0.4 + CURVES_HEIGHT), layout="constrained")
+    figure = Figure(
+        figsize=(PANEL_WIDTH * columns, PANEL_HEIGHT * len(shown) + 0.4 + CURVES_HEIGHT),
+        layout="constrained",
+    )
     ratios = (PANEL_HEIGHT * len(shown) + 0.4, CURVES_HEIGHT)
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=ratios)[:, 0]
     panels = above.subplots(len(shown), columns, squeeze=False, sharex=True, sharey=True)
@@ -97,14 +103,21 @@ def plot_belief(
         for index, (axes, count) in enumerate(zip(line, beliefs.counts, strict=True)):
             draw_goals(axes, goals[task : task + 1], 0, goal_radius)
             for paths in trajectories[:count]:
-                axes.plot(*paths.obs[task, : paths.lengths[task] + 1].T, color="0.55", linewidth=0.6)
+                axes.plot(
+                    *paths.obs[task, : paths.lengths[task] + 1].T, color="0.55", linewidth=0.6
+                )
             _draw_ridge(axes, beliefs.ends[index, task])
             axes.set(xlim=(-1.72, 1.72), ylim=(-0.3, 1.72), aspect="equal", xticks=(), yticks=())
             axes.spines[:].set_visible(False)
         line[0].set_ylabel(f"task {task_ids[task]}", fontsize="small")
     for axes, count in zip(panels[0], beliefs.counts, strict=True):
-        axes.set_title("prior" if count == 0 else f"{count} trajector{'y' if count == 1 else 'ies'}", fontsize="small")
-    _draw_curves(below.subplots(1, 3), beliefs.counts, beliefs.curves(goals, goal_radius), num_exploration)
+        axes.set_title(
+            "prior" if count == 0 else f"{count} trajector{'y' if count == 1 else 'ies'}",
+            fontsize="small",
+        )
+    _draw_curves(
+        below.subplots(1, 3), beliefs.counts, beliefs.curves(goals, goal_radius), num_exploration
+    )
     if title:
         figure.suptitle(title, fontsize="medium")
     save_figure(figure, output)
@@ -126,18 +139,35 @@ def _draw_ridge(axes: Axes, ends: np.ndarray) -> None:
     on_top = np.stack([heights * np.cos(angles), heights * np.sin(angles)])
     foot = RIDGE * np.stack([np.cos(angles), np.sin(angles)])
     color = colormaps["plasma"](0.25)
-    axes.fill(*np.concatenate([on_top, foot[:, ::-1]], axis=1), color=color, alpha=0.75, linewidth=0)
+    axes.fill(
+        *np.concatenate([on_top, foot[:, ::-1]], axis=1), color=color, alpha=0.75, linewidth=0
+    )
     axes.plot(*ends.T, ".", color=color, markersize=2.5, alpha=0.6)
 
 
-def _draw_curves(panels: np.ndarray, counts: Sequence[int], curves: Mapping[str, np.ndarray], num_exploration: int) -> None:
+def _draw_curves(
+    panels: np.ndarray,
+    counts: Sequence[int],
+    curves: Mapping[str, np.ndarray],
+    num_exploration: int,
+) -> None:
     """Mean and quartiles over tasks."""
     for axes, (name, values) in zip(panels, curves.items(), strict=True):
         low, high = np.percentile(values, (25, 75), axis=1)
         axes.fill_between(counts, low, high, alpha=0.2, linewidth=0, label="quartiles of the tasks")
         axes.plot(counts, values.mean(axis=1), ".-", label="mean of the tasks")
-        axes.axvline(num_exploration, color="0.6", linestyle=":", linewidth=1.0, label="the agent begins to use it")
-        axes.set(xlabel="trajectories seen", title=name, ylim=(0, 1.02 if name.startswith("share") else None))
+        axes.axvline(
+            num_exploration,
+            color="0.6",
+            linestyle=":",
+            linewidth=1.0,
+            label="the agent begins to use it",
+        )
+        axes.set(
+            xlabel="trajectories seen",
+            title=name,
+            ylim=(0, 1.02 if name.startswith("share") else None),
+        )
         axes.title.set_fontsize("small")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)

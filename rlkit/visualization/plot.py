@@ -18,7 +18,9 @@ X_COLUMN = "Number of env steps total"
 Y_COLUMN = "AverageReturn_all_test_tasks"
 
 
-def draw_curves(axes: Axes, groups: Mapping[str, Sequence[Run]], x_name: str, y_name: str, window: int = 1) -> None:
+def draw_curves(
+    axes: Axes, groups: Mapping[str, Sequence[Run]], x_name: str, y_name: str, window: int = 1
+) -> None:
     """Draw one curve per group: the mean over seeds, a band of one standard deviation, and every seed as a thin line.
 
     Args:
@@ -35,7 +37,9 @@ def draw_curves(axes: Axes, groups: Mapping[str, Sequence[Run]], x_name: str, y_
         (line,) = axes.plot(x, mean, label=f"{label} (n={len(runs)})", linewidth=1.8)
         if len(runs) > 1:
             spread = y.std(axis=0, ddof=1)
-            axes.fill_between(x, mean - spread, mean + spread, color=line.get_color(), alpha=0.18, linewidth=0)
+            axes.fill_between(
+                x, mean - spread, mean + spread, color=line.get_color(), alpha=0.18, linewidth=0
+            )
             axes.plot(x, y.T, color=line.get_color(), alpha=0.35, linewidth=0.6)
         elif len(x) == 1:
             axes.plot(x, mean, "o", color=line.get_color())
@@ -65,7 +69,11 @@ def plot_runs(
     for axes in panels[len(y_names) :]:
         axes.set_visible(False)
     figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns, frameon=False, fontsize="small"
+        *panels[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize="small",
     )
     if title:
         figure.suptitle(title)
@@ -91,17 +99,42 @@ def _axis_title(column: str) -> str:
 @click.argument("run_dirs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--x", "x_name", default=X_COLUMN, show_default=True, help="Column of the x axis.")
 @click.option(
-    "--y", "y_names", multiple=True, default=[Y_COLUMN], show_default=True, help="Column to draw; repeat for more panels."
+    "--y",
+    "y_names",
+    multiple=True,
+    default=[Y_COLUMN],
+    show_default=True,
+    help="Column to draw; repeat for more panels.",
 )
 @click.option(
-    "--smooth", "window", default=1, show_default=True, type=click.IntRange(min=1), help="Average over the last N iterations."
+    "--smooth",
+    "window",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Average over the last N iterations.",
 )
-@click.option("--label", "labels", multiple=True, help="Name of a curve; repeat in the order in which the curves are listed.")
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    help="Name of a curve; repeat in the order in which the curves are listed.",
+)
 @click.option("--title", default=None, help="Title above the figure.")
 @click.option(
-    "--output", "-o", default="curves.png", show_default=True, type=click.Path(path_type=Path), help="PNG, PDF or SVG file."
+    "--output",
+    "-o",
+    default="curves.png",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="PNG, PDF or SVG file.",
 )
-@click.option("--table", default=None, type=click.Path(path_type=Path), help="Also write final returns to this .md or .csv file.")
+@click.option(
+    "--table",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="Also write final returns to this .md or .csv file.",
+)
 def main(
     run_dirs: tuple[Path, ...],
     x_name: str,
@@ -120,7 +153,9 @@ def main(
         groups = group_runs(find_runs(run_dirs))
         if labels:
             if len(labels) != len(groups):
-                raise UserError(f"{len(labels)} labels for {len(groups)} curves: {'; '.join(groups)}")
+                raise UserError(
+                    f"{len(labels)} labels for {len(groups)} curves: {'; '.join(groups)}"
+                )
             groups = dict(zip(labels, groups.values(), strict=True))
         plot_runs(groups, output, x_name=x_name, y_names=y_names, window=window, title=title)
         if table is not None:
@@ -131,7 +166,11 @@ def main(
     for label, runs in groups.items():
         lengths = [len(run.column(y_names[0])) for run in runs]
         seeds = ", ".join("?" if run.seed is None else str(run.seed) for run in runs)
-        note = "" if min(lengths) == max(lengths) else f", cut to the shortest of {', '.join(map(str, lengths))}"
+        note = (
+            ""
+            if min(lengths) == max(lengths)
+            else f", cut to the shortest of {', '.join(map(str, lengths))}"
+        )
         click.echo(f"{label}: {min(lengths)} iterations, seeds {seeds}{note}")
     click.echo(f"wrote {output}")
 

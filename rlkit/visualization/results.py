@@ -48,7 +48,9 @@ def write_results(groups: Mapping[str, Sequence[Run]], path: Path, y_name: str) 
         UserError: another suffix, or the file cannot be written.
     """
     if path.suffix not in (".csv", ".md"):
-        raise UserError(f"{path}: a results table is a .md or a .csv file, not {path.suffix or 'a file without suffix'}")
+        raise UserError(
+            f"{path}: a results table is a .md or a .csv file, not {path.suffix or 'a file without suffix'}"
+        )
     rows = result_rows(groups, y_name)
     names = list(rows[0])
     try:
@@ -70,7 +72,9 @@ def _markdown(rows: Sequence[dict[str, object]], names: Sequence[str]) -> str:
     for label in dict.fromkeys(row["experiment"] for row in rows):
         group = [row for row in rows if row["experiment"] == label]
         for row in group:
-            lines.append(f"| {' | '.join(str(row[name]) for name in described)} | {row[every]:.2f} | {row[last]:.2f} |")
+            lines.append(
+                f"| {' | '.join(str(row[name]) for name in described)} | {row[every]:.2f} | {row[last]:.2f} |"
+            )
         if len(group) > 1:
             means, finals = np.array([(row[every], row[last]) for row in group], dtype=np.float64).T
             final = f"**{finals.mean():.2f}** ± {finals.std(ddof=1):.2f}"

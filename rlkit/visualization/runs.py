@@ -27,7 +27,11 @@ CONFIG_KEYS = (
     "algo_params",
 )
 LENGTH_KEY = "algo_params.num_iterations"
-DEFAULTS = {f"algo_params.{key}": value for key, value in asdict(PEARLConfig()).items() if key != "num_iterations"}
+DEFAULTS = {
+    f"algo_params.{key}": value
+    for key, value in asdict(PEARLConfig()).items()
+    if key != "num_iterations"
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,9 @@ class Run:
         """
         if name not in self.columns:
             near = get_close_matches(name, self.columns, n=1, cutoff=0.0)
-            raise UserError(f"{self.path}: no column {name!r} in progress.csv; nearest: {near[0]!r}")
+            raise UserError(
+                f"{self.path}: no column {name!r} in progress.csv; nearest: {near[0]!r}"
+            )
         return self.columns[name]
 
 
@@ -104,7 +110,11 @@ def find_runs(folders: Iterable[str | Path]) -> list[Run]:
         if not found:
             raise UserError(f"{folder}: no progress.csv in it or below it")
         paths |= found
-    runs = [run for run in map(read_run, sorted(paths)) if run.columns and len(next(iter(run.columns.values())))]
+    runs = [
+        run
+        for run in map(read_run, sorted(paths))
+        if run.columns and len(next(iter(run.columns.values())))
+    ]
     if not runs:
         raise UserError("no run has finished an iteration yet (every progress.csv is empty)")
     return runs
@@ -129,7 +139,11 @@ def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
 def _label(run: Run, others: Sequence[Run]) -> str:
     """The environment, where several are shown, and the settings in which runs of this environment differ."""
     name = str(run.config.get("env_name", run.path.name))
-    rivals = [other.config for other in others if other.config.get("env_name") == run.config.get("env_name")]
+    rivals = [
+        other.config
+        for other in others
+        if other.config.get("env_name") == run.config.get("env_name")
+    ]
     keys = dict.fromkeys(key for config in rivals for key in config)
     differing = [key for key in keys if len({json.dumps(config.get(key)) for config in rivals}) > 1]
     settings = [f"{key.rsplit('.', 1)[-1]} {run.config.get(key, 'unset')}" for key in differing]

@@ -11,7 +11,9 @@ from rlkit.visualization.trajectories import draw_goals, save_figure
 LIMITS = ((-1.25, 1.25), (-0.25, 1.25))  # of x and y: the half circle of goals with its discs
 
 
-def plot_prior(output: Path, goals: np.ndarray, goal_radius: float, paths: Paths, *, title: str | None = None) -> None:
+def plot_prior(
+    output: Path, goals: np.ndarray, goal_radius: float, paths: Paths, *, title: str | None = None
+) -> None:
     """Draw trajectories of the prior over the discs of all goals.
 
     Args:

@@ -43,14 +43,21 @@ def plot_trajectories(
     Raises:
         UserError: the file cannot be written.
     """
-    shown = np.unique(np.linspace(0, len(task_ids) - 1, min(MAX_PANELS, len(task_ids))).round().astype(int))
+    shown = np.unique(
+        np.linspace(0, len(task_ids) - 1, min(MAX_PANELS, len(task_ids))).round().astype(int)
+    )
     columns = min(5, len(shown))
     rows = math.ceil(len(shown) / columns)
     low, high = np.array(limits).T if limits else _extent(goals, trajectories)
     panel_height = PANEL_WIDTH * (high[1] - low[1]) / (high[0] - low[0])
-    figure = Figure(figsize=(PANEL_WIDTH * columns + 1.3, (panel_height + 0.3) * rows + 0.5), layout="constrained")
+    figure = Figure(
+        figsize=(PANEL_WIDTH * columns + 1.3, (panel_height + 0.3) * rows + 0.5),
+        layout="constrained",
+    )
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-    colors = [colormaps["plasma"](fraction) for fraction in np.linspace(0.0, 0.85, len(trajectories))]
+    colors = [
+        colormaps["plasma"](fraction) for fraction in np.linspace(0.0, 0.85, len(trajectories))
+    ]
     for axes, index in zip(panels, shown, strict=False):
         draw_goals(axes, goals, index, goal_radius)
         for paths, color in zip(trajectories, colors, strict=True):
@@ -62,7 +69,9 @@ def plot_trajectories(
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
-    named = np.unique(np.linspace(0, len(colors) - 1, min(MAX_NAMED, len(colors))).round().astype(int))
+    named = np.unique(
+        np.linspace(0, len(colors) - 1, min(MAX_NAMED, len(colors))).round().astype(int)
+    )
     handles = [figure.axes[0].plot([], [], color=colors[n], label=f"{n + 1}")[0] for n in named]
     figure.legend(handles=handles, title="trajectory", loc="outside right center", frameon=False)
     if title:

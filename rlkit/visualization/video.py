@@ -106,13 +106,26 @@ class FilmedEnv:
                     returns = np.concatenate([[0.0], np.cumsum(rewards, dtype=np.float64)])
                     start = None
                     # The states may go on past the trajectory's end, for as long as other lanes ran.
-                    for step, (total, (qpos, qvel)) in enumerate(zip(returns, self._states(task_ids[index], n), strict=False)):
+                    for step, (total, (qpos, qvel)) in enumerate(
+                        zip(returns, self._states(task_ids[index], n), strict=False)
+                    ):
                         start = qpos if start is None else start
                         elapsed = step * self.env.dt
-                        picture = renderer.render_state(qpos, qvel, self.env.marker(task_ids[index], start, elapsed))
-                        over = ", episode over" if step == length and paths.terminated[index, length - 1] else ""
-                        lines = [*captions(index, n), f"step {step}, {elapsed:.1f} s{speed}, return {total:.1f}{over}"]
-                        frame = captioned(picture, [*lines, f"returns before: {', '.join(done) or 'none'}"])
+                        picture = renderer.render_state(
+                            qpos, qvel, self.env.marker(task_ids[index], start, elapsed)
+                        )
+                        over = (
+                            ", episode over"
+                            if step == length and paths.terminated[index, length - 1]
+                            else ""
+                        )
+                        lines = [
+                            *captions(index, n),
+                            f"step {step}, {elapsed:.1f} s{speed}, return {total:.1f}{over}",
+                        ]
+                        frame = captioned(
+                            picture, [*lines, f"returns before: {', '.join(done) or 'none'}"]
+                        )
                         writer.append_data(frame)
                     for _ in range(round(PAUSE * fps)):
                         writer.append_data(frame)
@@ -122,7 +135,9 @@ class FilmedEnv:
         """The states of the n-th trajectory that was run on a task: qpos [nq] and qvel [nv], after reset and after each step."""
         rollout = [r for r in self._rollouts if task_id in r.task_ids][trajectory]
         lane = int(np.flatnonzero(rollout.task_ids == task_id)[0])
-        return ((qpos[lane], qvel[lane]) for qpos, qvel in zip(rollout.qpos, rollout.qvel, strict=True))
+        return (
+            (qpos[lane], qvel[lane]) for qpos, qvel in zip(rollout.qpos, rollout.qvel, strict=True)
+        )
 
     def _remember(self) -> None:
         simulation, in_use = self.env.simulation, slice(self.env.num_lanes)

@@ -24,11 +24,15 @@ def video_writer(path: Path, fps: float) -> Iterator[Any]:
     """
     partial = path.with_name(f".{path.stem}.partial.mp4")
     try:
-        with imageio.get_writer(partial, format="FFMPEG", fps=fps, codec="libx264", quality=7, macro_block_size=16) as writer:
+        with imageio.get_writer(
+            partial, format="FFMPEG", fps=fps, codec="libx264", quality=7, macro_block_size=16
+        ) as writer:
             yield writer
         partial.replace(path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({str(error).strip().splitlines()[0]})") from error
+        raise UserError(
+            f"{path}: cannot be written ({str(error).strip().splitlines()[0]})"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
 

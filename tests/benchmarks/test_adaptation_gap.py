@@ -14,7 +14,12 @@ from benchmarks.trained_run import load_trained
 from rlkit.core.seeding import stream
 from tests.benchmarks.test_trained_run import small_run
 
-TINY = ["n_train_tasks=4", "n_eval_tasks=3", "env_params.n_tasks=7", "algo_params.max_path_length=4"]
+TINY = [
+    "n_train_tasks=4",
+    "n_eval_tasks=3",
+    "env_params.n_tasks=7",
+    "algo_params.max_path_length=4",
+]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +28,9 @@ def run_dir(tmp_path_factory):
 
 
 def test_standard_errors_of_a_table_computed_by_hand():
-    these, all_tasks = standard_errors(np.array([[1.0, 3.0], [4.0, 8.0]]))  # variances 2 and 8, means 2 and 6
+    these, all_tasks = standard_errors(
+        np.array([[1.0, 3.0], [4.0, 8.0]])
+    )  # variances 2 and 8, means 2 and 6
     assert these == pytest.approx(np.sqrt(2 / 2 + 8 / 2) / 2)
     assert all_tasks == pytest.approx(np.sqrt(8) / np.sqrt(2))
 
@@ -64,9 +71,19 @@ def test_the_command_writes_every_cell_with_finite_numbers(run_dir, tmp_path, mo
     assert result.exit_code == 0, result.output
     with (tmp_path / "gap.csv").open() as file:
         cells = list(csv.DictReader(file))
-    drawn = {(c["tasks"], c["exploration"], int(c["trajectories"]), int(c["rows"])) for c in cells if c["context"] == "drawn"}
+    drawn = {
+        (c["tasks"], c["exploration"], int(c["trajectories"]), int(c["rows"]))
+        for c in cells
+        if c["context"] == "drawn"
+    }
     ways = ("deterministic", "stochastic")
-    assert drawn == {(t, e, n, k) for t in ("train", "test", "fresh") for e in ways for n in TRAJECTORIES for k in ROWS}
+    assert drawn == {
+        (t, e, n, k)
+        for t in ("train", "test", "fresh")
+        for e in ways
+        for n in TRAJECTORIES
+        for k in ROWS
+    }
     assert np.isfinite([[float(c["mean"]), float(c["error"])] for c in cells]).all()
     assert [c["tasks"] for c in cells if c["context"] == "buffer"] == ["train"]
     table = (tmp_path / "gap.md").read_text().splitlines()

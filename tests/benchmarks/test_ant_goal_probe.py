@@ -17,7 +17,9 @@ from benchmarks.ant_goal_probe import behaviour_lines, crossed, ideal_lines
         ((2.0, 2.0), 0.0),
     ],
 )
-def test_a_goal_is_crossed_when_one_of_two_trajectories_passes_a_coordinate_on_its_side(target, expected):
+def test_a_goal_is_crossed_when_one_of_two_trajectories_passes_a_coordinate_on_its_side(
+    target, expected
+):
     first, second = np.array([(0.0, 0.0), (1.0, 0.1)]), np.array([(0.0, -1.0), (0.0, -2.0)])
     assert crossed(np.stack([first, second]), np.array([target])) == expected
 
@@ -26,7 +28,9 @@ def test_each_goal_has_two_trajectories_of_its_own_and_the_last_odd_one_is_left_
     places = np.zeros((5, 1, 2))
     places[2] = 1.0  # of the second pair
     places[4] = 1.0
-    assert crossed(places, np.full((4, 2), 0.5)) == 0.5  # goals 0 and 2 meet the first pair, 1 and 3 the second
+    assert (
+        crossed(places, np.full((4, 2), 0.5)) == 0.5
+    )  # goals 0 and 2 meet the first pair, 1 and 3 the second
 
 
 def test_standing_still_pays_what_the_goals_are_away_and_speed_brings_more():
@@ -38,7 +42,9 @@ def test_standing_still_pays_what_the_goals_are_away_and_speed_brings_more():
 
 
 def test_a_standing_ant_pays_no_control_and_does_not_get_far():
-    behaviour, gear, low, _, high, _, fallen, control, *_ = next(behaviour_lines(2, seed=0))[2:-2].split(" | ")
+    behaviour, gear, low, _, high, _, fallen, control, *_ = next(behaviour_lines(2, seed=0))[
+        2:-2
+    ].split(" | ")
     assert (behaviour, gear) == ("zero actions", "150")
     assert float(low) <= float(high) < 1
     assert (float(fallen), float(control)) == (0, 0)

@@ -35,7 +35,12 @@ def test_episodes_begin_anew_where_they_end():
     assert all(np.abs(qvel).max() <= 0.005 for *_, qvel in ours.starts)
     ours = OurLanes("cheetah-vel", 4, 1, seed=0)
     ours.run(draw(np.random.default_rng(0), 200, 4, 6))
-    assert sorted(lane for _, lanes, *_ in ours.starts for lane in lanes) == [0, 1, 2, 3]  # once each in 200 steps, not together
+    assert sorted(lane for _, lanes, *_ in ours.starts for lane in lanes) == [
+        0,
+        1,
+        2,
+        3,
+    ]  # once each in 200 steps, not together
     assert len(ours.starts) == 4
 
 
@@ -54,9 +59,19 @@ def test_the_work_of_other_processes_is_counted():
 def test_all_contestants_of_a_task_are_timed_and_arranged_in_tables():
     times = measure("hopper-rand-params", 2, repeats=4, seconds=0.002)
     scaled = scale("hopper-rand-params", 2, [1, 2], repeats=3, seconds=0.002)
-    assert {name: len(pairs) for name, pairs in times.items()} == {"ours": 4, "bare": 4, "Sync": 1, "Async": 1}
+    assert {name: len(pairs) for name, pairs in times.items()} == {
+        "ours": 4,
+        "bare": 4,
+        "Sync": 1,
+        "Async": 1,
+    }
     assert {name: len(pairs) for name, pairs in scaled.items()} == {"threads 1": 3, "threads 2": 3}
-    assert all(cpu > 0 and wall > 0 for found in (times, scaled) for pairs in found.values() for cpu, wall in pairs)
+    assert all(
+        cpu > 0 and wall > 0
+        for found in (times, scaled)
+        for pairs in found.values()
+        for cpu, wall in pairs
+    )
     key = "hopper-rand-params", 2
     shares, wall = tables({key: times}, {key: scaled}, [1, 2])
     assert shares.rows[0][:3] == [*key, rate(times, "ours")]
@@ -72,11 +87,17 @@ def test_point_robots_have_no_physics_to_compare_with():
 
 
 def test_medians_and_ratios_are_taken_over_turns_side_by_side():
-    times = {"ours": [(1.0, 2.0), (2.0, 2.0), (4.0, 8.0), (1.0, 2.0)], "bare": [(0.9, 0), (1.6, 0), (4.0, 0), (0.9, 0)]}
+    times = {
+        "ours": [(1.0, 2.0), (2.0, 2.0), (4.0, 8.0), (1.0, 2.0)],
+        "bare": [(0.9, 0), (1.6, 0), (4.0, 0), (0.9, 0)],
+    }
     assert rate(times, "ours") == pytest.approx(1 / 1.5)
     assert best(times, "ours") == (0.5, 0.5)
     assert speedup(times, "ours", "bare") == pytest.approx(0.9)
-    eight = {"ours": [(1.0, 1.0)] * 3 + [(2.0, 1.0)] + [(1.0, 1.0)] * 4, "Sync": [(8.0, 1.0), (6.0, 1.0)]}
+    eight = {
+        "ours": [(1.0, 1.0)] * 3 + [(2.0, 1.0)] + [(1.0, 1.0)] * 4,
+        "Sync": [(8.0, 1.0), (6.0, 1.0)],
+    }
     assert speedup(eight, "ours", "Sync") == 5  # beside the fourth turn and the eighth
 
 

@@ -16,8 +16,17 @@ ROW = 4 * (2 * 376 + 17 + 3)
 
 def config(num_tasks, num_envs):
     """The humanoid with short episodes and small networks; visits and batches as small as can be."""
-    algo = {"num_initial_steps": STEPS, "max_path_length": HORIZON, "num_tasks_sample": 1, "num_steps_prior": HORIZON}
-    algo |= {"num_extra_rl_steps_posterior": HORIZON, "num_steps_posterior": 0, "num_steps_per_eval": 2 * HORIZON}
+    algo = {
+        "num_initial_steps": STEPS,
+        "max_path_length": HORIZON,
+        "num_tasks_sample": 1,
+        "num_steps_prior": HORIZON,
+    }
+    algo |= {
+        "num_extra_rl_steps_posterior": HORIZON,
+        "num_steps_posterior": 0,
+        "num_steps_per_eval": 2 * HORIZON,
+    }
     return parse_config(
         {
             "env_name": "humanoid-dir",
@@ -62,7 +71,9 @@ def test_the_check_exits_1_above_its_limit(tmp_path, monkeypatch):
         ' "num_extra_rl_steps_posterior": 20}}'
     )
     above = CliRunner().invoke(main, ["--config", str(path), "--no-write", "--limit", "0.001"])
-    below = CliRunner().invoke(main, ["--config", str(path), "--no-write", "--limit", str(2 * peak_bytes() / 1e9)])
+    below = CliRunner().invoke(
+        main, ["--config", str(path), "--no-write", "--limit", str(2 * peak_bytes() / 1e9)]
+    )
     assert (above.exit_code, below.exit_code) == (1, 0)
     assert "above the replay data" in above.output
 

@@ -26,7 +26,9 @@ def test_every_product_of_the_floor_is_timed():
 
 
 def test_flops_are_counted_of_matrix_products():
-    assert flops_of(lambda: torch.ones(3, 4) @ torch.ones(4, 5)) == pytest.approx(2 * 3 * 4 * 5 / 1e9)
+    assert flops_of(lambda: torch.ones(3, 4) @ torch.ones(4, 5)) == pytest.approx(
+        2 * 3 * 4 * 5 / 1e9
+    )
 
 
 def test_the_twin_gets_the_rows_of_the_buffer():

@@ -19,7 +19,9 @@ HEADER = [
 def write_run(folder, seed, kl_lambda=0.1):
     folder.mkdir(parents=True)
     rows = [[-20 + i + seed, -25, -15 + i, 100 * (i + 1), 1000 * (i + 1), 30] for i in range(6)]
-    (folder / "progress.csv").write_text("\n".join(",".join(map(str, row)) for row in [HEADER, *rows]) + "\n")
+    (folder / "progress.csv").write_text(
+        "\n".join(",".join(map(str, row)) for row in [HEADER, *rows]) + "\n"
+    )
     variant = {
         "env_name": "point-robot",
         "algo_params": {"kl_lambda": kl_lambda},
@@ -34,11 +36,21 @@ def write_run(folder, seed, kl_lambda=0.1):
 def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_local_path(tmp_path):
     for seed in (1, 2):
         write_run(tmp_path / f"run{seed}", seed)
-    (tmp_path / "run2" / "sim_policy.csv").write_text("trajectory,z,mean\n1,prior,-25.504\n2,posterior,-14\n3,posterior,-13\n")
+    (tmp_path / "run2" / "sim_policy.csv").write_text(
+        "trajectory,z,mean\n1,prior,-25.504\n2,posterior,-14\n3,posterior,-13\n"
+    )
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "notes.md").write_text("They learn.\n")
-    arguments = [str(docs), str(tmp_path / "run1"), str(tmp_path / "run2"), "--title", "Robots", "--command", "launch it"]
+    arguments = [
+        str(docs),
+        str(tmp_path / "run1"),
+        str(tmp_path / "run2"),
+        "--title",
+        "Robots",
+        "--command",
+        "launch it",
+    ]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     page = (docs / "README.md").read_text()
@@ -50,13 +62,23 @@ def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_loc
     )
     assert "Meta-test of seed1" not in page
     assert "\n\nThey learn.\n\n" in page
-    assert str(tmp_path) not in page + "".join((docs / f"seed{s}" / "variant.json").read_text() for s in (1, 2))
+    assert str(tmp_path) not in page + "".join(
+        (docs / f"seed{s}" / "variant.json").read_text() for s in (1, 2)
+    )
     assert (docs / "curves.png").stat().st_size > 1000
 
 
 def test_a_page_does_not_speak_of_other_jobs_where_there_were_none(tmp_path):
     write_run(tmp_path / "run", 1)
-    arguments = [str(tmp_path / "docs"), str(tmp_path / "run"), "--title", "Robots", "--command", "launch it", "--alone"]
+    arguments = [
+        str(tmp_path / "docs"),
+        str(tmp_path / "run"),
+        "--title",
+        "Robots",
+        "--command",
+        "launch it",
+        "--alone",
+    ]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert "Wall-clock minutes: 3 (2 threads)." in (tmp_path / "docs" / "README.md").read_text()
@@ -67,7 +89,9 @@ def test_folders_are_named_by_the_seed_and_by_the_settings_in_which_runs_differ(
     for name, arguments in runs.items():
         write_run(tmp_path / name, *arguments)
     assert list(folder_names([tmp_path / "a", tmp_path / "b"])) == ["seed1", "seed2"]
-    names = {name: path.name for name, path in folder_names([tmp_path / name for name in runs]).items()}
+    names = {
+        name: path.name for name, path in folder_names([tmp_path / name for name in runs]).items()
+    }
     assert names == {
         "kl_lambda-0.1-seed1": "a",
         "kl_lambda-0.1-seed2": "b",

@@ -42,11 +42,15 @@ def test_each_seed_of_an_arm_counts_alike_with_its_last_five_iterations(tmp_path
         rows = [[iteration * level] * (len(MEASURES) + 1) for iteration in range(7)]
         lines = [",".join(map(str, row)) for row in [[*MEASURES, "Own-task successes"], *rows]]
         (folder / "progress.csv").write_text("\n".join(lines) + "\n")
-        (folder / "variant.json").write_text(json.dumps({"seed": seed, "algo_params": {"relabel_method": method}}))
+        (folder / "variant.json").write_text(
+            json.dumps({"seed": seed, "algo_params": {"relabel_method": method}})
+        )
     result = CliRunner().invoke(main, [str(tmp_path)])
     assert result.exit_code == 0, result.output
     written = (tmp_path / "arms.md").read_text()
-    assert "| relabel_method hfr-q | 2 | 12.00 (8.00, 16.00) |" in written  # (2 + 3 + 4 + 5 + 6) / 5 times the level
+    assert (
+        "| relabel_method hfr-q | 2 | 12.00 (8.00, 16.00) |" in written
+    )  # (2 + 3 + 4 + 5 + 6) / 5 times the level
     assert "| relabel_method none | 1 | 4.00 |" in written
     assert "| relabel_method hfr-q | 1 | 84 | – |" in written
 

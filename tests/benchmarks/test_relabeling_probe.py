@@ -20,7 +20,9 @@ def run_dir(tmp_path_factory):
 
 
 def test_a_row_tells_its_task_where_no_other_task_gives_its_reward():
-    rewards = np.array([[-1.0, -3.0, -1.0, 0.0], [-1.0, -1.0, -3.0, -1.0], [-1.0, -3.0, -1.0, -1.0]])
+    rewards = np.array(
+        [[-1.0, -3.0, -1.0, 0.0], [-1.0, -1.0, -3.0, -1.0], [-1.0, -3.0, -1.0, -1.0]]
+    )
     labels = Labels(rewards, rewards, rewards == 0)
     assert [telling_rows(labels, own) for own in range(3)] == [1, 2, 0]
 
@@ -30,9 +32,20 @@ def judged(success, rows, utility, probability):
 
 
 def test_the_table_groups_by_success_and_by_telling_rows():
-    lines = [judged(True, 1, -40.0, 0.25), judged(True, 2, -60.0, 0.75), judged(True, 0, -7.0, 0.5), judged(False, 9, -90.0, 1.0)]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table(lines).splitlines()[2:]]
-    assert [row[:3] for row in rows] == [["yes", "none", "1"], ["yes", "1 or 2", "2"], ["no", "3 and more", "1"]]
+    lines = [
+        judged(True, 1, -40.0, 0.25),
+        judged(True, 2, -60.0, 0.75),
+        judged(True, 0, -7.0, 0.5),
+        judged(False, 9, -90.0, 1.0),
+    ]
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in table(lines).splitlines()[2:]
+    ]
+    assert [row[:3] for row in rows] == [
+        ["yes", "none", "1"],
+        ["yes", "1 or 2", "2"],
+        ["no", "3 and more", "1"],
+    ]
     assert rows[1][5:] == ["-50", "-100", "50", "-1", "0.50"]
     assert sum(int(row[2]) for row in rows) == len(lines)
 
@@ -48,7 +61,9 @@ def test_every_trajectory_is_judged_with_the_checkpoints_networks(run_dir, tmp_p
     for row in rows:
         own, other, share = (float(row[name]) for name in ("utility", "best_other", "probability"))
         odds = math.exp(min(other - (own - float(row["log_z"])), 700.0))
-        assert 1 / (1 + 3 * odds) <= share + 1e-9  # the three others have at most the best one's weight each
+        assert (
+            1 / (1 + 3 * odds) <= share + 1e-9
+        )  # the three others have at most the best one's weight each
         assert share <= 1 / (1 + odds) + 1e-9
     assert any(float(row["log_z"]) != 0 for row in rows)
 

@@ -9,8 +9,19 @@ from rlkit.data_management.rings import NO_PAGE
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import build_pearl
 
-ALGO = {"num_initial_steps": 600, "max_path_length": 20, "num_steps_prior": 40, "num_extra_rl_steps_posterior": 60}
-ALGO |= {"num_steps_per_eval": 40, "meta_batch": 2, "batch_size": 4, "embedding_batch_size": 4, "num_tasks_sample": 2}
+ALGO = {
+    "num_initial_steps": 600,
+    "max_path_length": 20,
+    "num_steps_prior": 40,
+    "num_extra_rl_steps_posterior": 60,
+}
+ALGO |= {
+    "num_steps_per_eval": 40,
+    "meta_batch": 2,
+    "batch_size": 4,
+    "embedding_batch_size": 4,
+    "num_tasks_sample": 2,
+}
 
 
 @pytest.fixture
@@ -29,18 +40,25 @@ def test_the_projection_counts_the_rows_and_pages_that_a_run_has(path):
     row_bytes = algorithm.replay_buffer.width * 4
     pages = sum(int((buffer.page_table != NO_PAGE).sum()) for buffer in algorithm.buffers.values())
     storage = projected_storage(config, row_bytes, 4)
-    assert (storage.replay_rows, storage.encoder_rows) == tuple(buffer.num_rows for buffer in algorithm.buffers.values())
+    assert (storage.replay_rows, storage.encoder_rows) == tuple(
+        buffer.num_rows for buffer in algorithm.buffers.values()
+    )
     assert storage.data == sum(buffer.num_rows for buffer in algorithm.buffers.values()) * row_bytes
     assert storage.pages == pages * algorithm.replay_buffer.page_rows * row_bytes <= storage.most
 
 
 def test_rows_beyond_those_asked_for_are_projected_too(path):
     config = load_config(path)
-    assert projected_storage(config, 100, 3, 1.5).replay_rows == 1.5 * projected_storage(config, 100, 3).replay_rows
+    assert (
+        projected_storage(config, 100, 3, 1.5).replay_rows
+        == 1.5 * projected_storage(config, 100, 3).replay_rows
+    )
 
 
 def test_of_the_storage_of_a_part_what_was_written_is_resident(path):
-    part = measure_part(path, ["seed=0", "util_params.matmul=default", "util_params.slice_rows=0"], num_steps=2)
+    part = measure_part(
+        path, ["seed=0", "util_params.matmul=default", "util_params.slice_rows=0"], num_steps=2
+    )
     storage = projected_storage(load_config(path), part["row_bytes"], 1, part["excess"])
     assert part["excess"] == 1.0
     assert 0 < part["stores"] <= storage.pages + 4096 * 8

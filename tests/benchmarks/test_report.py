@@ -8,10 +8,18 @@ import pytest
 from benchmarks.machine import RESULTS
 from benchmarks.report import PAGE, load_results, merged_table, page, shown, with_code_blocks
 
-VALUES = [{"name": "steps / s", "digits": 0, "wall": True}, {"name": "ratio", "digits": 2, "wall": False}]
+VALUES = [
+    {"name": "steps / s", "digits": 0, "wall": True},
+    {"name": "ratio", "digits": 2, "wall": False},
+]
 
 
-def result(cpu="A processor", rows=(("ant", 4000.4, 0.961), ("cheetah", None, 1.1)), busy=False, benchmark="speed"):
+def result(
+    cpu="A processor",
+    rows=(("ant", 4000.4, 0.961), ("cheetah", None, 1.1)),
+    busy=False,
+    benchmark="speed",
+):
     return {
         "benchmark": benchmark,
         "command": f"python -m benchmarks.{benchmark}",
@@ -22,14 +30,22 @@ def result(cpu="A processor", rows=(("ant", 4000.4, 0.961), ("cheetah", None, 1.
         "others_cores": 0.5 if busy else 0.0,
         "busy": busy,
         "tables": [
-            {"title": "Speed", "labels": ["task"], "values": VALUES, "rows": [list(row) for row in rows], "note": "A note."}
+            {
+                "title": "Speed",
+                "labels": ["task"],
+                "values": VALUES,
+                "rows": [list(row) for row in rows],
+                "note": "A note.",
+            }
         ],
     }
 
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "speed.py").write_text('"""What is measured.\n\npython -m benchmarks.speed [--lanes 1]\n\nMore of it.\n"""\n')
+    (tmp_path / "speed.py").write_text(
+        '"""What is measured.\n\npython -m benchmarks.speed [--lanes 1]\n\nMore of it.\n"""\n'
+    )
     return tmp_path
 
 
@@ -39,7 +55,10 @@ def test_one_machine_makes_a_plain_table(folder):
     assert "| ant | 4,000 | 0.96 |" in text
     assert "| cheetah | – | 1.10 |" in text
     assert "A note." in text
-    assert "| A | A processor, 2 CPUs | `python -m benchmarks.speed` | python 3.11.7, mujoco 4.0.0 | 0123456789-dirty |" in text
+    assert (
+        "| A | A processor, 2 CPUs | `python -m benchmarks.speed` | python 3.11.7, mujoco 4.0.0 | 0123456789-dirty |"
+        in text
+    )
 
 
 def test_a_second_machine_adds_columns_and_rows_and_takes_nothing_away(folder):
@@ -58,12 +77,20 @@ def test_wall_clock_figures_of_a_busy_machine_are_marked(folder):
 
 def test_what_is_measured_stands_in_the_benchmarks_own_docstring(folder):
     text = page([result()], folder)
-    assert "## speed\n\nWhat is measured.\n\n```\npython -m benchmarks.speed [--lanes 1]\n```\n\nMore of it.\n" in text
+    assert (
+        "## speed\n\nWhat is measured.\n\n```\npython -m benchmarks.speed [--lanes 1]\n```\n\nMore of it.\n"
+        in text
+    )
     assert with_code_blocks("python is a language.") == "python is a language."
 
 
 def test_figures_are_shown_with_their_digits():
-    assert [shown(12345.678, 0), shown(0.5, 2), shown(None, 2), shown("7.5 in 10", 0)] == ["12,346", "0.50", "–", "7.5 in 10"]
+    assert [shown(12345.678, 0), shown(0.5, 2), shown(None, 2), shown("7.5 in 10", 0)] == [
+        "12,346",
+        "0.50",
+        "–",
+        "7.5 in 10",
+    ]
 
 
 def test_the_committed_page_is_what_the_committed_results_give():

@@ -13,12 +13,22 @@ from benchmarks.sparse_point_robot import infer_beliefs, load, main, run_traject
 from tests.benchmarks.test_trained_run import small_run
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "sparse-point-robot-vis.ipynb"
-TINY = ["n_train_tasks=4", "n_eval_tasks=3", "env_params.n_tasks=7", "algo_params.max_path_length=5"]
+TINY = [
+    "n_train_tasks=4",
+    "n_eval_tasks=3",
+    "env_params.n_tasks=7",
+    "algo_params.max_path_length=5",
+]
 
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    return small_run(tmp_path_factory.mktemp("runs"), "sparse-point-robot", *TINY, "algo_params.dump_eval_paths=true")[0]
+    return small_run(
+        tmp_path_factory.mktemp("runs"),
+        "sparse-point-robot",
+        *TINY,
+        "algo_params.dump_eval_paths=true",
+    )[0]
 
 
 def call(*arguments):
@@ -66,11 +76,19 @@ def test_the_belief_begins_as_the_prior_and_narrows(run_dir):
 
 def test_the_notebook_runs_from_its_first_cell_to_its_last(run_dir, monkeypatch):
     monkeypatch.chdir(NOTEBOOK.parent)
-    cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
-    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells), "outputs are to be stripped"
+    cells = [
+        cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"
+    ]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells), (
+        "outputs are to be stripped"
+    )
     namespace = {}
     for cell in cells:
         exec("".join(cell["source"]), namespace)
         if "parameters" in cell["metadata"].get("tags", []):
             namespace |= {"RUN_DIR": str(run_dir), "NUM_TRAJS": 3}
-    assert sorted(path.name for path in namespace["pictures"].iterdir()) == ["adaptation.png", "belief.png", "prior.png"]
+    assert sorted(path.name for path in namespace["pictures"].iterdir()) == [
+        "adaptation.png",
+        "belief.png",
+        "prior.png",
+    ]

@@ -22,14 +22,21 @@ SMALL = ["seed=1", "util_params.use_gpu=false", "net_size=8", "algo_params.batch
 def small_run(folder, name, *settings):
     """A run of two iterations with the smallest counts; its folder and configuration."""
     config = load_config(
-        (CONFIGS / name).with_suffix(".json"), [*SMALL, f"util_params.base_log_dir={folder}", *settings]
+        (CONFIGS / name).with_suffix(".json"),
+        [*SMALL, f"util_params.base_log_dir={folder}", *settings],
     ).cut_for_debug()
     return start_run(config, "test", Console(quiet=True), nullcontext), config
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return small_run(tmp_path_factory.mktemp("runs"), "point-robot", "n_train_tasks=4", "n_eval_tasks=3", "env_params.n_tasks=7")
+    return small_run(
+        tmp_path_factory.mktemp("runs"),
+        "point-robot",
+        "n_train_tasks=4",
+        "n_eval_tasks=3",
+        "env_params.n_tasks=7",
+    )
 
 
 def test_weights_and_rows_are_those_of_the_folder(run):
@@ -39,7 +46,13 @@ def test_weights_and_rows_are_those_of_the_folder(run):
         stored = torch.load(run_dir / f"{name}.pth", weights_only=True)
         for key, value in trained.experiment.networks[name].state_dict().items():
             torch.testing.assert_close(value, stored[key], rtol=0, atol=0)
-    assert min(trained.experiment.algorithm.encoder_buffer.size(task_id) for task_id in trained.splits["train"]) > 0
+    assert (
+        min(
+            trained.experiment.algorithm.encoder_buffer.size(task_id)
+            for task_id in trained.splits["train"]
+        )
+        > 0
+    )
 
 
 def test_fresh_tasks_stand_after_the_runs_own(run):

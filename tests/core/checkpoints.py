@@ -23,7 +23,11 @@ def advance(buffers, iteration):
         buffers["encoder"].clear(task)
         for buffer in buffers.values():
             buffer.add_rows(task, torch.randn(11, WIDTH, generator=generator))
-    return {"weights": {"fc0": torch.randn(4, 3, generator=generator)}, "generator": generator.get_state(), "steps": iteration}
+    return {
+        "weights": {"fc0": torch.randn(4, 3, generator=generator)},
+        "generator": generator.get_state(),
+        "steps": iteration,
+    }
 
 
 def save_iterations(run_dir, last, checkpoint=None, buffers=None, first=-1):

@@ -86,7 +86,12 @@ def test_a_state_that_needs_a_pickle_is_refused_with_its_place(tmp_path):
 
 def test_views_are_saved_without_the_storage_they_view(tmp_path):
     large = torch.randn(1000, 1000)
-    state = {"row": large[3], "column": large[:, 3], "turned": large[:3, :5].T, "wide": torch.ones(1).expand(7)}
+    state = {
+        "row": large[3],
+        "column": large[:, 3],
+        "turned": large[:3, :5].T,
+        "wide": torch.ones(1).expand(7),
+    }
     Checkpoint(tmp_path).save(0, state, {})
     save_weights(tmp_path, {"policy": state})
     assert newest_file(tmp_path, "state").stat().st_size < 20_000

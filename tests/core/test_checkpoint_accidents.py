@@ -42,7 +42,14 @@ def count_and_fail(monkeypatch, names, at, make_error, stay_dead):
 
 
 WRITES = [(files.NewFile, "write")]
-STEPS = [(files.NewFile, "__init__"), *WRITES, (os, "replace"), (os, "fsync"), (Path, "unlink"), (Path, "mkdir")]
+STEPS = [
+    (files.NewFile, "__init__"),
+    *WRITES,
+    (os, "replace"),
+    (os, "fsync"),
+    (Path, "unlink"),
+    (Path, "mkdir"),
+]
 
 
 def number_of_calls(tmp_path, names):
@@ -58,10 +65,17 @@ def number_of_calls(tmp_path, names):
 
 @pytest.mark.parametrize(
     "names, code",
-    [(WRITES, errno.ENOSPC), (WRITES, errno.EDQUOT), ([(os, "fsync")], errno.ENOSPC), ([(os, "replace")], errno.ENOSPC)],
+    [
+        (WRITES, errno.ENOSPC),
+        (WRITES, errno.EDQUOT),
+        ([(os, "fsync")], errno.ENOSPC),
+        ([(os, "replace")], errno.ENOSPC),
+    ],
     ids=["write-full", "write-quota", "fsync-full", "replace-full"],
 )
-def test_a_full_disk_at_any_call_leaves_the_checkpoint_before_and_no_new_file(tmp_path, monkeypatch, names, code):
+def test_a_full_disk_at_any_call_leaves_the_checkpoint_before_and_no_new_file(
+    tmp_path, monkeypatch, names, code
+):
     number = number_of_calls(tmp_path, names)
     assert number >= 2
     for at in range(number):
@@ -72,20 +86,28 @@ def test_a_full_disk_at_any_call_leaves_the_checkpoint_before_and_no_new_file(tm
         state = advance(buffers, 2)
         saved[2] = state, rows_of(buffers)
         with monkeypatch.context() as patch:
-            count_and_fail(patch, names, at, lambda: OSError(code, os.strerror(code)), stay_dead=False)
-            with pytest.raises(ResourceError, match=f"iteration 2.*iteration 1.*{os.strerror(code)}"):
+            count_and_fail(
+                patch, names, at, lambda: OSError(code, os.strerror(code)), stay_dead=False
+            )
+            with pytest.raises(
+                ResourceError, match=f"iteration 2.*iteration 1.*{os.strerror(code)}"
+            ):
                 checkpoint.save(2, state, buffers)
         loaded_buffers = make_buffers()
         loaded = Checkpoint(run_dir).load(loaded_buffers, warn=pytest.fail)
         assert_holds(loaded, loaded_buffers, saved)
-        if loaded[0] == 1:  # the manifest was not replaced: of its own files nothing may be missing, and nothing new be left
+        if (
+            loaded[0] == 1
+        ):  # the manifest was not replaced: of its own files nothing may be missing, and nothing new be left
             after = {path.name: path.read_bytes() for path in (run_dir / "checkpoint").iterdir()}
             assert after[MANIFEST] == before[MANIFEST]
             assert set(after) <= set(before)
         # When there is room again, the same object saves the same rows.
         checkpoint.save(2, state, buffers)
         loaded_buffers = make_buffers()
-        assert_holds(Checkpoint(run_dir).load(loaded_buffers, warn=pytest.fail), loaded_buffers, saved)
+        assert_holds(
+            Checkpoint(run_dir).load(loaded_buffers, warn=pytest.fail), loaded_buffers, saved
+        )
 
 
 def test_a_limit_on_file_sizes_set_by_the_kernel_is_reported_as_exhaustion(tmp_path):
@@ -135,8 +157,15 @@ def test_killed_at_any_step_of_a_save_the_folder_loads_and_the_run_goes_on(tmp_p
         later = save_iterations(None, 3, resumed, buffers, first=loaded[0] + 1)
         buffers = make_buffers()
         assert_holds(Checkpoint(run_dir).load(buffers, warn=pytest.fail), buffers, later)
-        named = {r["file"] for m in Checkpoint(run_dir)._usable_manifests() for r in checkpoint_module._records(m)}
-        assert {path.name for path in (run_dir / "checkpoint").iterdir()} == named | {MANIFEST, PREVIOUS}
+        named = {
+            r["file"]
+            for m in Checkpoint(run_dir)._usable_manifests()
+            for r in checkpoint_module._records(m)
+        }
+        assert {path.name for path in (run_dir / "checkpoint").iterdir()} == named | {
+            MANIFEST,
+            PREVIOUS,
+        }
         shutil.rmtree(run_dir)
     assert outcomes == sorted(outcomes)
     assert set(outcomes) == {1, 2}
@@ -153,7 +182,11 @@ def test_killed_during_the_first_save_there_is_no_checkpoint_or_a_whole_one(tmp_
                 Checkpoint(run_dir).save(-1, state, buffers)
         loaded_buffers = make_buffers()
         if (run_dir / "checkpoint" / MANIFEST).exists():
-            assert_holds(Checkpoint(run_dir).load(loaded_buffers), loaded_buffers, {-1: (state, rows_of(buffers))})
+            assert_holds(
+                Checkpoint(run_dir).load(loaded_buffers),
+                loaded_buffers,
+                {-1: (state, rows_of(buffers))},
+            )
         else:
             with pytest.raises(UserError, match="no checkpoint"):
                 Checkpoint(run_dir).load(loaded_buffers)
@@ -165,7 +198,13 @@ def test_killed_during_the_first_save_there_is_no_checkpoint_or_a_whole_one(tmp_
 def test_a_full_disk_leaves_the_weights_before(tmp_path, monkeypatch):
     save_weights(tmp_path, {"policy": {"w": torch.ones(3)}})
     with monkeypatch.context() as patch:
-        count_and_fail(patch, WRITES, 0, lambda: OSError(errno.ENOSPC, "No space left on device"), stay_dead=False)
+        count_and_fail(
+            patch,
+            WRITES,
+            0,
+            lambda: OSError(errno.ENOSPC, "No space left on device"),
+            stay_dead=False,
+        )
         with pytest.raises(ResourceError, match=r"policy\.pth"):
             save_weights(tmp_path, {"policy": {"w": torch.zeros(3)}})
     assert torch.equal(torch.load(tmp_path / "policy.pth", weights_only=True)["w"], torch.ones(3))
@@ -183,8 +222,16 @@ def test_a_failed_write_leaves_no_view_of_the_content_alive(tmp_path, monkeypatc
             contents.append(self)
 
     monkeypatch.setattr(checkpoint_module, "io", types.SimpleNamespace(BytesIO=Content))
-    count_and_fail(monkeypatch, WRITES, 0, lambda: OSError(errno.ENOSPC, "No space left on device"), stay_dead=False)
-    with pytest.raises(ResourceError) as raised:  # whose traceback keeps the arguments of the write alive
+    count_and_fail(
+        monkeypatch,
+        WRITES,
+        0,
+        lambda: OSError(errno.ENOSPC, "No space left on device"),
+        stay_dead=False,
+    )
+    with pytest.raises(
+        ResourceError
+    ) as raised:  # whose traceback keeps the arguments of the write alive
         if what == "state":
             Checkpoint(tmp_path).save(0, {}, {})
         else:

@@ -17,7 +17,9 @@ from tests.core.checkpoints import assert_holds, damage, make_buffers, newest_fi
 
 @pytest.mark.parametrize("how", ["missing", "truncated", "empty", "altered"])
 @pytest.mark.parametrize("kind", ["manifest", "state", "replay", "encoder"])
-def test_a_damaged_newest_checkpoint_gives_way_to_the_previous_and_this_is_said(tmp_path, kind, how):
+def test_a_damaged_newest_checkpoint_gives_way_to_the_previous_and_this_is_said(
+    tmp_path, kind, how
+):
     saved = save_iterations(tmp_path, 3)
     path = newest_file(tmp_path, kind)
     damage(path, how)
@@ -56,7 +58,10 @@ def test_a_checkpoint_of_other_buffers_is_refused(tmp_path):
     save_iterations(tmp_path, 0)
     with pytest.raises(UserError, match=r"belongs to the buffers \['encoder', 'replay'\]"):
         Checkpoint(tmp_path).load({"replay": make_buffers()["replay"]})
-    wider = {name: MultiTaskReplayBuffer(3, 5, 1, capacity=40, page_rows=4) for name in ("replay", "encoder")}
+    wider = {
+        name: MultiTaskReplayBuffer(3, 5, 1, capacity=40, page_rows=4)
+        for name in ("replay", "encoder")
+    }
     with pytest.raises(UserError, match="do not fit the run"):
         Checkpoint(tmp_path).load(wider)
 
@@ -85,7 +90,11 @@ def forge(run_dir, kind, content_of):
 
 def test_a_state_with_a_foreign_pickle_is_refused_and_its_code_not_run(tmp_path):
     save_iterations(tmp_path, 0)
-    forge(tmp_path, "state", lambda path: torch.save({"state": Trap(tmp_path / "sprung"), "buffers": {}}, path))
+    forge(
+        tmp_path,
+        "state",
+        lambda path: torch.save({"state": Trap(tmp_path / "sprung"), "buffers": {}}, path),
+    )
     with pytest.raises(UserError, match="is not a state of a run"):
         Checkpoint(tmp_path).load(make_buffers())
     assert not (tmp_path / "sprung").exists()
@@ -93,7 +102,11 @@ def test_a_state_with_a_foreign_pickle_is_refused_and_its_code_not_run(tmp_path)
 
 def test_a_segment_with_a_foreign_pickle_is_refused_and_its_code_not_run(tmp_path):
     save_iterations(tmp_path, 0)
-    forge(tmp_path, "replay", lambda path: np.save(path, np.array([Trap(tmp_path / "sprung")]), allow_pickle=True))
+    forge(
+        tmp_path,
+        "replay",
+        lambda path: np.save(path, np.array([Trap(tmp_path / "sprung")]), allow_pickle=True),
+    )
     with pytest.raises(UserError, match="rows of buffer replay"):
         Checkpoint(tmp_path).load(make_buffers())
     assert not (tmp_path / "sprung").exists()

@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from rlkit.core.config import Relation, flatten, inspect, read_json, to_dict, validate, with_settings
+from rlkit.core.config import (
+    Relation,
+    flatten,
+    inspect,
+    read_json,
+    to_dict,
+    validate,
+    with_settings,
+)
 from rlkit.core.errors import UserError
 
 
@@ -45,7 +53,11 @@ def test_values_and_nested_values_are_taken_over():
 
 
 def test_a_dictionary_is_laid_over_its_default():
-    assert validate({"free": {"size": 5, "more": [1]}}, Outer, "here").free == {"size": 5, "shape": True, "more": [1]}
+    assert validate({"free": {"size": 5, "more": [1]}}, Outer, "here").free == {
+        "size": 5,
+        "shape": True,
+        "more": [1],
+    }
 
 
 def test_to_dict_is_the_inverse_of_inspect():
@@ -74,8 +86,14 @@ def test_a_whole_number_passes_for_a_float_and_becomes_one():
         ({"inner": {"rate": 0}}, "inner.rate = 0: expected a number, more than 0, at most 1"),
         ({"inner": {"rate": 1.5}}, "inner.rate = 1.5: expected a number, more than 0, at most 1"),
         ({"inner": {"rate": True}}, "inner.rate = true: expected a number, more than 0, at most 1"),
-        ({"inner": {"rate": float("nan")}}, "inner.rate = NaN: expected finite numbers, and integers below 2^63"),
-        ({"inner": {"count": 2**63}}, "inner.count = 9223372036854775808: expected finite numbers, and integers below 2^63"),
+        (
+            {"inner": {"rate": float("nan")}},
+            "inner.rate = NaN: expected finite numbers, and integers below 2^63",
+        ),
+        (
+            {"inner": {"count": 2**63}},
+            "inner.count = 9223372036854775808: expected finite numbers, and integers below 2^63",
+        ),
         ({"inner": {"flag": 2}}, "inner.flag = 2: expected true or false"),
         ({"inner": {"flag": "true"}}, 'inner.flag = "true": expected true or false'),
         ({"inner": {"route": "slow"}}, 'inner.route = "slow": expected one of "plain", "fast"'),
@@ -83,7 +101,10 @@ def test_a_whole_number_passes_for_a_float_and_becomes_one():
         ({"name": 3}, "name = 3: expected a string"),
         ({"folder": 3}, "folder = 3: expected a string or null"),
         ({"free": [1]}, "free = [1]: expected an object {...}"),
-        ({"free": {"deep": [float("inf")]}}, 'free = {"deep": [Infinity]}: expected finite numbers, and integers below 2^63'),
+        (
+            {"free": {"deep": [float("inf")]}},
+            'free = {"deep": [Infinity]}: expected finite numbers, and integers below 2^63',
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(data, message):
@@ -107,11 +128,15 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(data, nearest):
 
 def test_a_relation_is_stated_with_the_values_of_its_keys():
     data = {"inner": {"flag": 1, "count": 1}}
-    assert messages_of(data) == ["inner.flag = true, inner.count = 1: expected two or more where flag is set"]
+    assert messages_of(data) == [
+        "inner.flag = true, inner.count = 1: expected two or more where flag is set"
+    ]
 
 
 def test_a_relation_is_not_judged_on_a_value_that_was_refused():
-    assert messages_of({"inner": {"flag": 1, "count": 0}}) == ["inner.count = 0: expected an integer, at least 1"]
+    assert messages_of({"inner": {"flag": 1, "count": 0}}) == [
+        "inner.count = 0: expected an integer, at least 1"
+    ]
 
 
 def test_all_problems_stand_in_one_message():
@@ -120,7 +145,12 @@ def test_all_problems_stand_in_one_message():
         validate(data, Outer, "file.json")
     lines = str(caught.value).splitlines()
     assert lines[0] == "file.json: 4 problems"
-    assert [line.split(" = ")[0].strip() for line in lines[1:]] == ["nmae", "folder", "inner.rate", "inner.route"]
+    assert [line.split(" = ")[0].strip() for line in lines[1:]] == [
+        "nmae",
+        "folder",
+        "inner.rate",
+        "inner.route",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -145,15 +175,26 @@ def test_a_file_that_is_not_a_json_object_is_refused_with_the_reason(tmp_path, t
 
 def test_files_that_cannot_be_read_are_refused_by_name(tmp_path):
     (tmp_path / "binary.json").write_bytes(b'{"a": "\xff"}')
-    for name, reason in (("absent.json", "No such file"), (".", "directory"), ("binary.json", "not UTF-8")):
+    for name, reason in (
+        ("absent.json", "No such file"),
+        (".", "directory"),
+        ("binary.json", "not UTF-8"),
+    ):
         with pytest.raises(UserError, match=reason):
             read_json(tmp_path / name)
 
 
 def test_settings_are_laid_over_a_copy():
     data = {"inner": {"count": 1}}
-    changed = with_settings(data, ["inner.count=4", "inner.flag=true", "name=text", 'folder="5"', "free.deep.er=[1, 2]"])
-    assert changed == {"inner": {"count": 4, "flag": True}, "name": "text", "folder": "5", "free": {"deep": {"er": [1, 2]}}}
+    changed = with_settings(
+        data, ["inner.count=4", "inner.flag=true", "name=text", 'folder="5"', "free.deep.er=[1, 2]"]
+    )
+    assert changed == {
+        "inner": {"count": 4, "flag": True},
+        "name": "text",
+        "folder": "5",
+        "free": {"deep": {"er": [1, 2]}},
+    }
     assert data == {"inner": {"count": 1}}
 
 
@@ -164,4 +205,9 @@ def test_a_setting_that_names_no_key_is_refused(setting):
 
 
 def test_flattening_gives_dotted_keys_in_order():
-    assert flatten({"a": 1, "b": {"c": [2], "d": {"e": None}}, "f": {}}) == {"a": 1, "b.c": [2], "b.d.e": None, "f": {}}
+    assert flatten({"a": 1, "b": {"c": [2], "d": {"e": None}}, "f": {}}) == {
+        "a": 1,
+        "b.c": [2],
+        "b.d.e": None,
+        "f": {},
+    }

@@ -8,7 +8,17 @@ from rlkit.core.seeding import stream
 from tests.toy import CountingEnv, RecordingPolicy
 
 
-def run(task_ids, *, num_envs=16, num_runs=1, num_steps=10, horizon=4, policy=None, explored=(), **options):
+def run(
+    task_ids,
+    *,
+    num_envs=16,
+    num_runs=1,
+    num_steps=10,
+    horizon=4,
+    policy=None,
+    explored=(),
+    **options,
+):
     return evaluate_adaptation(
         CountingEnv(num_envs),
         policy or RecordingPolicy(),
@@ -61,7 +71,9 @@ def test_number_of_lanes_changes_nothing(num_envs):
 def test_trajectories_that_were_run_before_count_and_are_shown_to_the_policy(num_envs):
     policy, whole_policy = RecordingPolicy(), RecordingPolicy()
     whole = run([0, 3, 1], num_runs=2, num_envs=num_envs, policy=whole_policy)
-    partial = run([0, 3, 1], num_runs=2, num_envs=num_envs, policy=policy, explored=whole.trajectories[:2])
+    partial = run(
+        [0, 3, 1], num_runs=2, num_envs=num_envs, policy=policy, explored=whole.trajectories[:2]
+    )
     np.testing.assert_array_equal(whole.returns(False), partial.returns(False))
     assert policy.adapted == whole_policy.adapted
 
@@ -79,9 +91,20 @@ def test_the_first_trajectories_can_be_stochastic_and_later_ones_are_as_asked(de
 def test_speed_and_success_are_those_of_the_final_trajectories():
     final = run([0, 3, 1], num_runs=2).final_paths()
     assert sorted(final.task_ids.tolist()) == [0, 0, 1, 1, 3, 3]
-    steps = [1 + 0, 2 + 0, 3 + 0, 4 + 0, 1 + 3, 2 + 3, 3 + 3, 1 + 1]  # of the toy: outcome + task, on every step
+    steps = [
+        1 + 0,
+        2 + 0,
+        3 + 0,
+        4 + 0,
+        1 + 3,
+        2 + 3,
+        3 + 3,
+        1 + 1,
+    ]  # of the toy: outcome + task, on every step
     assert mean_speed(CountingEnv(), final) == np.mean(steps)
-    assert success_rate(CountingEnv(), final) == pytest.approx(2 / 3)  # task 0 never ends at its number
+    assert success_rate(CountingEnv(), final) == pytest.approx(
+        2 / 3
+    )  # task 0 never ends at its number
 
 
 def test_a_task_without_speed_and_success_has_nan():
@@ -102,7 +125,15 @@ def test_runs_of_one_task_use_different_random_streams():
         seen.add((index, run, n))
         return stream(0, "test", index, run, n)
 
-    evaluate_adaptation(CountingEnv(8), RecordingPolicy(), [0, 0], num_runs=2, num_steps=8, max_path_length=4, streams=streams)
+    evaluate_adaptation(
+        CountingEnv(8),
+        RecordingPolicy(),
+        [0, 0],
+        num_runs=2,
+        num_steps=8,
+        max_path_length=4,
+        streams=streams,
+    )
     assert seen == {(i, r, n) for i in range(2) for r in range(2) for n in range(2)}
 
 

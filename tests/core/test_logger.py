@@ -38,10 +38,20 @@ def test_the_first_row_makes_the_header_in_its_order(tmp_path):
 
 
 def test_numbers_of_every_kind_read_back_exactly(tmp_path):
-    row = {"a": 0.1, "b": np.float32(0.1), "c": torch.tensor(2.5), "d": np.int64(3), "e": 1e-300, "f": True, "g": 1 / 3}
+    row = {
+        "a": 0.1,
+        "b": np.float32(0.1),
+        "c": torch.tensor(2.5),
+        "d": np.int64(3),
+        "e": 1e-300,
+        "f": True,
+        "g": 1 / 3,
+    }
     Logger(tmp_path).record_row(row)
     cells = dict(zip(*table(tmp_path)[:1], table(tmp_path)[1][0], strict=True))
-    assert {name: float(cell) for name, cell in cells.items()} == {name: float(value) for name, value in row.items()}
+    assert {name: float(cell) for name, cell in cells.items()} == {
+        name: float(value) for name, value in row.items()
+    }
 
 
 def test_a_cell_is_nan_and_never_blank(tmp_path):
@@ -69,7 +79,9 @@ def test_the_table_reads_as_viskit_and_pandas_read_it(tmp_path):
     with (tmp_path / "progress.csv").open() as file:
         for row in csv.DictReader(file):
             assert None not in row
-            assert all(isinstance(float(cell), float) for cell in row.values())  # what fails here becomes 0 in viskit
+            assert all(
+                isinstance(float(cell), float) for cell in row.values()
+            )  # what fails here becomes 0 in viskit
     frame = pandas.read_csv(tmp_path / "progress.csv")
     assert frame["Epoch"].tolist() == [0, 1, 2, 3]
     assert all(dtype.kind in "fi" for dtype in frame.dtypes)
@@ -83,10 +95,15 @@ def test_what_is_no_number_is_refused_by_its_column_and_nothing_is_written(tmp_p
 
 
 def test_online_returns_are_one_row_per_trajectory_counted_from_one(tmp_path):
-    Logger(tmp_path).record_online_returns(4, "test", [-20.5, -11.0], [3.0, 2.0], [20, np.int64(19)])
+    Logger(tmp_path).record_online_returns(
+        4, "test", [-20.5, -11.0], [3.0, 2.0], [20, np.int64(19)]
+    )
     header, rows = table(tmp_path, "online_returns.csv")
     assert header == ["iteration", "split", "trajectory", "mean", "std", "n"]
-    assert rows == [["4", "test", "1", "-20.5", "3.0", "20"], ["4", "test", "2", "-11.0", "2.0", "19"]]
+    assert rows == [
+        ["4", "test", "1", "-20.5", "3.0", "20"],
+        ["4", "test", "2", "-11.0", "2.0", "19"],
+    ]
 
 
 def test_truncation_drops_later_rows_of_both_tables_and_the_run_goes_on(tmp_path):
@@ -100,7 +117,9 @@ def test_truncation_drops_later_rows_of_both_tables_and_the_run_goes_on(tmp_path
         logger.record_row({"KL": epoch / 3, "Epoch": epoch})
         for split in ("train", "test"):
             logger.record_online_returns(epoch, split, [-epoch, 1.5], [0.1, 0.2], [4, 3])
-    assert [(tmp_path / name).read_text() for name in ("progress.csv", "online_returns.csv")] == whole
+    assert [
+        (tmp_path / name).read_text() for name in ("progress.csv", "online_returns.csv")
+    ] == whole
 
 
 def test_truncation_to_before_the_first_row_leaves_no_table(tmp_path):
@@ -124,7 +143,11 @@ def test_wherever_the_last_line_was_torn_truncation_mends_the_table(tmp_path):
         (tmp_path / "progress.csv").write_bytes(whole[:length])
         logger = Logger(tmp_path)
         logger.truncate_to(1)
-        left = (tmp_path / "progress.csv").read_bytes() if (tmp_path / "progress.csv").exists() else b""
+        left = (
+            (tmp_path / "progress.csv").read_bytes()
+            if (tmp_path / "progress.csv").exists()
+            else b""
+        )
         assert left == (whole[:first_row_ends] if length >= first_row_ends else b"")
         for epoch in range(len(left.splitlines()[1:]), 2):
             logger.record_row({"KL": epoch / 3, "Epoch": epoch})
@@ -149,7 +172,9 @@ def test_the_variant_is_indented_sorted_json(tmp_path):
     logger = Logger(tmp_path)
     logger.write_variant({"seed": 1, "algo_params": {"kl_lambda": 0.1}})
     logger.write_variant({"seed": 2, "algo_params": {"kl_lambda": 0.1}})
-    assert (tmp_path / "variant.json").read_text() == '{\n  "algo_params": {\n    "kl_lambda": 0.1\n  },\n  "seed": 2\n}\n'
+    assert (
+        tmp_path / "variant.json"
+    ).read_text() == '{\n  "algo_params": {\n    "kl_lambda": 0.1\n  },\n  "seed": 2\n}\n'
     assert [path.name for path in tmp_path.iterdir()] == ["variant.json"]
 
 

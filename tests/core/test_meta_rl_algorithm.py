@@ -141,7 +141,11 @@ def test_an_extra_block_goes_in_rounds_too_where_contexts_hold_its_rows():
     algorithm, _, relabeler = make_algorithm(CONFIG, tasks=range(1))
     relabeler.contexts_of_every_block = True
     algorithm.collect_data(1)
-    assert [visits for to_encoder, visits, _, _ in relabeler.stored if not to_encoder] == [[0, 1], [0, 1], [0, 1]]
+    assert [visits for to_encoder, visits, _, _ in relabeler.stored if not to_encoder] == [
+        [0, 1],
+        [0, 1],
+        [0, 1],
+    ]
     assert [stores for _, _, stores in relabeler.drawn] == [2, 2, 3, 3]
 
 
@@ -152,14 +156,22 @@ def test_the_relabeler_is_told_when_a_block_is_over_and_how_its_trajectories_wer
 
 
 def test_posterior_from_the_start_gives_the_first_trajectories_a_context_too():
-    _, policy, _ = of_iteration(replace(CONFIG, posterior_from_start=True, num_tasks_sample=1), tasks=range(1))
+    _, policy, _ = of_iteration(
+        replace(CONFIG, posterior_from_start=True, num_tasks_sample=1), tasks=range(1)
+    )
     ((contexts, lanes),) = policy.inferred
     assert lanes == [0, 1, 2]
     assert contexts == ["visit 0, draw 1", "visit 0, draw 2", "visit 0, draw 3"]
 
 
 def test_posterior_from_the_start_needs_encoder_rows():
-    config = replace(CONFIG, posterior_from_start=True, num_steps_prior=0, num_steps_posterior=8, num_tasks_sample=1)
+    config = replace(
+        CONFIG,
+        posterior_from_start=True,
+        num_steps_prior=0,
+        num_steps_posterior=8,
+        num_tasks_sample=1,
+    )
     _, policy, _ = of_iteration(config, tasks=range(1))
     # the posterior block finds none for its first trajectory; the extra block comes after it
     assert [lanes for _, lanes in policy.inferred] == [[0], [0, 1, 2]]
@@ -170,7 +182,9 @@ def test_without_updates_a_block_keeps_its_first_z(block):
     counts = {"num_steps_posterior": 0, "num_extra_rl_steps_posterior": 0, block: 12}
     config = replace(CONFIG, posterior_from_start=True, update_post_train=0, **counts)
     relabeler, policy, _ = of_iteration(config, tasks=range(1))
-    assert [visits for _, visits, *_ in relabeler.stored[1:]] == [[0, 0, 0, 1, 1, 1]]  # nothing has to wait for anything
+    assert [visits for _, visits, *_ in relabeler.stored[1:]] == [
+        [0, 0, 0, 1, 1, 1]
+    ]  # nothing has to wait for anything
     ((contexts, _),) = policy.inferred
     assert contexts == ["visit 0, draw 1"] * 3 + ["visit 1, draw 2"] * 3
     first, second = policy.z[-1][:3], policy.z[-1][3:]
@@ -180,9 +194,13 @@ def test_without_updates_a_block_keeps_its_first_z(block):
 
 
 def test_episodes_that_end_early_are_made_up_for_and_none_is_collected_in_vain():
-    relabeler, _, counts = of_iteration(replace(CONFIG, num_extra_rl_steps_posterior=0), tasks=range(3, 4))
+    relabeler, _, counts = of_iteration(
+        replace(CONFIG, num_extra_rl_steps_posterior=0), tasks=range(3, 4)
+    )
     lengths = [length for _, _, _, stored in relabeler.stored for length in stored]
-    assert lengths == [3] * 6  # two visits of three trajectories: the shortest number that reaches 8 steps
+    assert (
+        lengths == [3] * 6
+    )  # two visits of three trajectories: the shortest number that reaches 8 steps
     assert counts["Number of env steps total"] == 18
 
 

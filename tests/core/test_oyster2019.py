@@ -33,7 +33,11 @@ def run(task_ids, *, num_envs=16, num_runs=2, num_steps=8, horizon=4, num_rows=5
 
 def test_a_run_is_one_trajectory_where_no_episode_ends_early_and_more_where_some_do():
     adaptation, _ = run([0, 3, 1])
-    assert adaptation.num_trajectories().tolist() == [[3, 3], [5, 5], [12, 12]]  # explored 2, 3, 8; then 1, 2, 4
+    assert adaptation.num_trajectories().tolist() == [
+        [3, 3],
+        [5, 5],
+        [12, 12],
+    ]  # explored 2, 3, 8; then 1, 2, 4
     counted = adaptation.final().sum(axis=0).reshape(3, 2)
     assert counted.tolist() == [[1, 1], [2, 2], [4, 4]]
 
@@ -59,7 +63,9 @@ def test_a_context_holds_rows_of_its_own_task_only_and_each_run_draws_another():
     for context, task in zip(contexts, [0, 0, 3, 3], strict=True):
         assert context.shape == (50, 2)
         assert set(context[:, 0].tolist()) == {task}
-        assert set(context[:, 1].tolist()) == set(range(1, (task or 4) + 1))  # all steps, and nothing past an episode's end
+        assert set(context[:, 1].tolist()) == set(
+            range(1, (task or 4) + 1)
+        )  # all steps, and nothing past an episode's end
     assert not torch.equal(contexts[0], contexts[1])
 
 

@@ -80,7 +80,9 @@ def rows(tmp_path):
 
 def test_each_iteration_collects_then_trains_then_evaluates(tmp_path):
     algorithm, _ = run(tmp_path, iterations=2)
-    assert algorithm.calls == [(verb, i) for i in range(2) for verb in ("collect", "train", "evaluate")]
+    assert algorithm.calls == [
+        (verb, i) for i in range(2) for verb in ("collect", "train", "evaluate")
+    ]
 
 
 def test_a_checkpoint_stands_before_anything_is_collected_and_after_each_iteration(tmp_path):
@@ -117,7 +119,12 @@ def test_iterations_between_evaluations_have_nan_in_its_columns_and_no_other(tmp
     assert evaluated[0::2] == [0, 2, 4] and evaluated[5] == 5  # every second, and the last
     assert all(math.isnan(evaluated[i]) for i in (1, 3))
     assert [i for verb, i in algorithm.calls if verb == "evaluate"] == [0, 2, 4, 5]
-    assert all(math.isfinite(float(cell)) for row in rows(tmp_path) for name, cell in row.items() if "Return" not in name)
+    assert all(
+        math.isfinite(float(cell))
+        for row in rows(tmp_path)
+        for name, cell in row.items()
+        if "Return" not in name
+    )
 
 
 def test_weights_are_kept_after_each_iteration_that_save_every_divides(tmp_path):
@@ -135,7 +142,10 @@ def test_weights_are_kept_after_each_iteration_that_save_every_divides(tmp_path)
             return {"value": self.value}
 
     run(tmp_path, Learning(), iterations=5, save_every=2)
-    kept = {path.parent.name: torch.load(path, weights_only=True)["value"].item() for path in tmp_path.glob("snapshots/*/*.pth")}
+    kept = {
+        path.parent.name: torch.load(path, weights_only=True)["value"].item()
+        for path in tmp_path.glob("snapshots/*/*.pth")
+    }
     assert kept == {"0": 3, "2": 9, "4": 15}  # three calls an iteration
 
 
@@ -148,8 +158,13 @@ def test_time_columns_add_up_and_go_on_from_the_clock_of_a_checkpoint(tmp_path):
     run(tmp_path, start_iteration=1, clock={"eval": 7.0, "total": 100.0})
     first, second = rows(tmp_path)
     assert float(first["(Previous) Eval Time (s)"]) == 7.0
-    assert float(first["Total Train Time (s)"]) == pytest.approx(100.0 + float(first["Epoch Time (s)"]))
-    parts = sum(float(second[name]) for name in ("Train Time (s)", "(Previous) Eval Time (s)", "Sample Time (s)"))
+    assert float(first["Total Train Time (s)"]) == pytest.approx(
+        100.0 + float(first["Epoch Time (s)"])
+    )
+    parts = sum(
+        float(second[name])
+        for name in ("Train Time (s)", "(Previous) Eval Time (s)", "Sample Time (s)")
+    )
     assert float(second["Epoch Time (s)"]) == pytest.approx(parts)
 
 

@@ -7,7 +7,14 @@ def test_equal_names_give_equal_streams_and_any_difference_gives_another():
     def first(*name):
         return stream(*name).random()
 
-    names = [(0, "a", 1, 2), (1, "a", 1, 2), (0, "b", 1, 2), (0, "a", 2, 1), (0, "a", 1), (0, "a", 1, 2, 0)]
+    names = [
+        (0, "a", 1, 2),
+        (1, "a", 1, 2),
+        (0, "b", 1, 2),
+        (0, "a", 2, 1),
+        (0, "a", 1),
+        (0, "a", 1, 2, 0),
+    ]
     assert first(*names[0]) == first(*names[0])
     assert len({first(*name) for name in names}) == len(names)
 

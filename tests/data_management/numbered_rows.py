@@ -11,7 +11,9 @@ WIDTH = 2 * OBS + ACT + 3
 
 def make_buffer(num_tasks=3, capacity=10, page_rows=4, **options):
     """A small buffer whose pages and rings are soon full."""
-    return MultiTaskReplayBuffer(num_tasks, OBS, ACT, capacity=capacity, page_rows=page_rows, **options)
+    return MultiTaskReplayBuffer(
+        num_tasks, OBS, ACT, capacity=capacity, page_rows=page_rows, **options
+    )
 
 
 def numbered_paths(lengths, start, horizon=7, dtype=np.float32):

@@ -102,20 +102,32 @@ def test_a_rebuilt_buffer_has_the_same_episodes_and_draws_alike(seed, capacity):
         each.add_paths([0, 1, 2], make_paths([5, 4, 3], 20_000))
     for task in range(3):
         assert episodes_of(rebuilt, task) == episodes_of(buffer, task)
-    ours, theirs = (each.random_episodes([2, 0, 1], 2, HORIZON, torch.Generator().manual_seed(3)) for each in (buffer, rebuilt))
-    assert torch.equal(ours.rows.rewards, theirs.rows.rewards) and torch.equal(ours.mask, theirs.mask)
-    few = [each.random_batch_of_few([2, 0, 1], 2, 9, torch.Generator().manual_seed(3)).rewards for each in (buffer, rebuilt)]
+    ours, theirs = (
+        each.random_episodes([2, 0, 1], 2, HORIZON, torch.Generator().manual_seed(3))
+        for each in (buffer, rebuilt)
+    )
+    assert torch.equal(ours.rows.rewards, theirs.rows.rewards) and torch.equal(
+        ours.mask, theirs.mask
+    )
+    few = [
+        each.random_batch_of_few([2, 0, 1], 2, 9, torch.Generator().manual_seed(3)).rewards
+        for each in (buffer, rebuilt)
+    ]
     assert torch.equal(*few)
 
 
 def test_a_state_written_before_episodes_were_kept_loads_and_has_rows_only():
     buffer = filled([5, 3])
-    state = {name: value for name, value in buffer.state_dict().items() if name in ("totals", "origins")}
+    state = {
+        name: value for name, value in buffer.state_dict().items() if name in ("totals", "origins")
+    }
     rebuilt = make_buffer(capacity=1000)
     rebuilt.load_state_dict(state)
     rebuilt.load_segment(*buffer.segment(torch.zeros(3)))
     assert torch.equal(rebuilt.rows_of(1), buffer.rows_of(1))
-    with pytest.raises(ValueError, match=r"cannot draw episodes of tasks without a whole one: \[1\]"):
+    with pytest.raises(
+        ValueError, match=r"cannot draw episodes of tasks without a whole one: \[1\]"
+    ):
         rebuilt.random_episodes([1], 2, HORIZON, torch.Generator())
     rebuilt.add_paths([1], make_paths([4], 50))
     assert episodes_of(rebuilt, 1) == [[50, 51, 52, 53]]
@@ -158,9 +170,13 @@ def drawn_stretches(buffer, most, count=4000):
     numbers = batch.rows.rewards[..., 0]
     assert torch.equal(batch.begins, batch.rows.obs[..., 0] == 0)
     lengths = batch.mask.sum(1)
-    assert torch.equal(batch.mask, torch.arange(batch.mask.shape[1]) < lengths[:, None])  # true entries first
+    assert torch.equal(
+        batch.mask, torch.arange(batch.mask.shape[1]) < lengths[:, None]
+    )  # true entries first
     first = numbers[:, :1]
-    assert torch.equal(numbers[batch.mask], (first + torch.arange(numbers.shape[1]))[batch.mask])  # consecutive
+    assert torch.equal(
+        numbers[batch.mask], (first + torch.arange(numbers.shape[1]))[batch.mask]
+    )  # consecutive
     return first[:, 0].long(), lengths, batch
 
 
@@ -226,24 +242,37 @@ def test_rows_of_a_few_trajectories_are_of_k_consecutive_ones_from_a_uniform_fir
     assert batch.rewards.shape == (count, 60, 1)
     numbers = batch.rewards[..., 0].numpy()
     # Sixty draws hardly ever miss the first or the last of so few rows, so that they show which trajectories they are of.
-    first, last = (np.searchsorted(bounds, extreme, "right") - 1 for extreme in (numbers.min(1), numbers.max(1)))
+    first, last = (
+        np.searchsorted(bounds, extreme, "right") - 1
+        for extreme in (numbers.min(1), numbers.max(1))
+    )
     for k in (1, 2, 3):
         for begin in range(5 - k):
             seen = (first == begin) & (last == begin + k - 1)
             assert seen.mean() == pytest.approx(1 / 3 / (5 - k), abs=0.02)
-            shares = np.bincount(numbers[seen].ravel().astype(int) - bounds[begin]) / numbers[seen].size
+            shares = (
+                np.bincount(numbers[seen].ravel().astype(int) - bounds[begin]) / numbers[seen].size
+            )
             assert shares == pytest.approx(1 / (bounds[begin + k] - bounds[begin]), abs=0.01)
 
 
 def test_a_task_with_fewer_trajectories_than_drawn_gives_rows_of_all():
-    numbers = filled([5, 5]).random_batch_of_few([1] * 2000, 4, 40, torch.Generator().manual_seed(0)).rewards[..., 0]
+    numbers = (
+        filled([5, 5])
+        .random_batch_of_few([1] * 2000, 4, 40, torch.Generator().manual_seed(0))
+        .rewards[..., 0]
+    )
     low, high = (numbers < 5).any(1), (numbers >= 5).any(1)
     assert (low & high).float().mean().item() == pytest.approx(3 / 4, abs=0.05)
     assert (low & ~high).float().mean().item() == pytest.approx(1 / 8, abs=0.04)
 
 
 def test_rows_of_a_few_trajectories_of_a_wrapped_ring_are_of_whole_ones():
-    numbers = filled([5, 4, 3], capacity=9).random_batch_of_few([1], 2, 200, torch.Generator().manual_seed(0)).rewards
+    numbers = (
+        filled([5, 4, 3], capacity=9)
+        .random_batch_of_few([1], 2, 200, torch.Generator().manual_seed(0))
+        .rewards
+    )
     assert set(numbers.flatten().tolist()) <= set(range(5, 12))
     without = make_buffer()
     without.add_rows(1, torch.zeros(3, without.width), np.array([], np.int64))

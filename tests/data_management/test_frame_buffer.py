@@ -57,7 +57,11 @@ def assert_same(buffer, plain):
             continue
         batch = buffer.gather([task], torch.arange(len(expected))[None])
         assert batch.obs.dtype == torch.uint8
-        for found, wanted in zip((batch.obs, batch.next_obs, batch.rewards[..., 0]), zip(*expected, strict=True), strict=True):
+        for found, wanted in zip(
+            (batch.obs, batch.next_obs, batch.rewards[..., 0]),
+            zip(*expected, strict=True),
+            strict=True,
+        ):
             assert np.array_equal(found[0].numpy(), np.stack(wanted))
 
 
@@ -108,7 +112,12 @@ def test_pictures_are_stored_once_and_let_go_with_the_last_row_that_shows_them()
 
 
 def test_a_copy_of_a_tasks_rows_brings_its_pictures_along():
-    rng, source, target, plain = np.random.default_rng(2), make_buffer(), make_buffer(), PlainRings()
+    rng, source, target, plain = (
+        np.random.default_rng(2),
+        make_buffer(),
+        make_buffer(),
+        PlainRings(),
+    )
     walk(rng, target, plain, 6)
     like = source.like(1)
     paths = random_paths(rng, [4, 0, 7, 5])  # more than the ring holds: it begins inside an episode
@@ -128,13 +137,19 @@ def test_a_buffer_loaded_from_its_segments_is_the_same_and_goes_on_the_same():
         walk(rng, buffer, plain, 4)
         for name, store in stores.items():
             state = store.state_dict()
-            segments[name].append(store.segment(totals.get(name, torch.zeros_like(state["totals"]))))
+            segments[name].append(
+                store.segment(totals.get(name, torch.zeros_like(state["totals"])))
+            )
             totals[name] = state["totals"]
     loaded = make_buffer()
     loaded.add_paths([0], random_paths(rng, [3]))  # is replaced
     for name, store in loaded.stores("replay").items():
         store.load_state_dict(stores[name].state_dict())
-        assert sum(store.load_segment(*segment) for segment in segments[name]) == store.num_rows == stores[name].num_rows
+        assert (
+            sum(store.load_segment(*segment) for segment in segments[name])
+            == store.num_rows
+            == stores[name].num_rows
+        )
     assert_same(loaded, plain)
     for seed in range(4):
         walk(np.random.default_rng(seed), loaded, plain, 3)

@@ -12,7 +12,9 @@ from rlkit.data_management.paths import Paths
 def make_paths(lengths, horizon=4, obs_dim=2, act_dim=1, dtype=np.float32, seed=0):
     """Trajectories of random numbers, zero past their lengths."""
     rng = np.random.default_rng(seed)
-    paths = Paths.empty(len(lengths), horizon, obs_dim, act_dim, outcome_dim=1, latent_dim=3, dtype=dtype)
+    paths = Paths.empty(
+        len(lengths), horizon, obs_dim, act_dim, outcome_dim=1, latent_dim=3, dtype=dtype
+    )
     paths.zs[:] = rng.standard_normal(paths.zs.shape)
     for i, length in enumerate(lengths):
         paths.lengths[i], paths.task_ids[i] = length, i
@@ -47,7 +49,9 @@ def test_rows_are_the_valid_transitions_path_after_path():
         assert rows["rewards"][row, 0] == paths.rewards[i, t]
         assert rows["sparse_rewards"][row, 0] == paths.sparse_rewards[i, t]
         assert rows["terminated"][row, 0] == paths.terminated[i, t]
-    assert all(array.shape[0] == len(at) == paths.num_steps and array.ndim == 2 for array in rows.values())
+    assert all(
+        array.shape[0] == len(at) == paths.num_steps and array.ndim == 2 for array in rows.values()
+    )
 
 
 def test_rows_of_full_paths_are_the_same_as_of_masked_ones():
@@ -60,9 +64,14 @@ def test_rows_of_full_paths_are_the_same_as_of_masked_ones():
 def test_a_return_is_the_sum_of_the_valid_rewards():
     paths = make_paths([2, 4])
     paths.rewards[0, 2:] = 1e6  # past the length; must not count
-    expected = [float(paths.rewards[0, 0]) + float(paths.rewards[0, 1]), sum(float(r) for r in paths.rewards[1])]
+    expected = [
+        float(paths.rewards[0, 0]) + float(paths.rewards[0, 1]),
+        sum(float(r) for r in paths.rewards[1]),
+    ]
     assert paths.returns().tolist() == expected
-    assert paths.returns(sparse=True)[0] == float(paths.sparse_rewards[0, 0]) + float(paths.sparse_rewards[0, 1])
+    assert paths.returns(sparse=True)[0] == float(paths.sparse_rewards[0, 0]) + float(
+        paths.sparse_rewards[0, 1]
+    )
 
 
 def test_a_return_does_not_depend_on_the_paths_beside_it_or_the_horizon():

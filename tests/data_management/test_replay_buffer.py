@@ -45,7 +45,9 @@ def test_paths_and_rows_of_other_dimensions_are_refused():
         buffer.add_rows(0, torch.zeros(3, WIDTH + 1))
 
 
-@pytest.mark.parametrize("options", [{"page_rows": 3}, {"page_rows": 0}, {"capacity": 0}, {"num_tasks": 0}])
+@pytest.mark.parametrize(
+    "options", [{"page_rows": 3}, {"page_rows": 0}, {"capacity": 0}, {"num_tasks": 0}]
+)
 def test_sizes_that_make_no_buffer_are_refused_by_name(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         make_buffer(**options)
@@ -58,14 +60,21 @@ def test_within_the_reserve_no_tensor_of_the_buffer_moves():
         buffer.add_paths([i % 3], numbered_paths([7], 7 * i))
     buffer.clear(1)
     buffer.add_paths([1], numbered_paths([7], 0))
-    assert [tensor.data_ptr() for tensor in (buffer.store, buffer.page_table, buffer.sizes)] == before
+    assert [
+        tensor.data_ptr() for tensor in (buffer.store, buffer.page_table, buffer.sizes)
+    ] == before
 
 
 def test_a_buffer_like_another_has_its_rows_but_none_of_its_data():
     buffer = make_buffer(3, capacity=50, dtype=torch.float64)
     buffer.add_paths([0], numbered_paths([3], 0))
     other = buffer.like(num_tasks=5)
-    assert (other.num_tasks, other.capacity, other.width, other.dtype) == (5, 50, WIDTH, torch.float64)
+    assert (other.num_tasks, other.capacity, other.width, other.dtype) == (
+        5,
+        50,
+        WIDTH,
+        torch.float64,
+    )
     assert other.num_rows == 0
 
 

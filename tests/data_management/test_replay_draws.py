@@ -11,7 +11,9 @@ def test_a_batch_is_views_of_one_tensor_with_the_columns_of_the_row():
     buffer = make_buffer(3, capacity=100)
     buffer.add_paths([0, 2], numbered_paths([7, 5], 0))
     batch = buffer.random_batch([2, 0, 2], 20, torch.Generator().manual_seed(0))
-    assert [tuple(part.shape) for part in batch] == [(3, 20, dim) for dim in (OBS, ACT, 1, 1, OBS, 1)]
+    assert [tuple(part.shape) for part in batch] == [
+        (3, 20, dim) for dim in (OBS, ACT, 1, 1, OBS, 1)
+    ]
     assert len({part.untyped_storage().data_ptr() for part in batch}) == 1
     assert torch.equal(batch.next_obs, batch.obs + 1)
     assert torch.equal(batch.actions, -batch.rewards)
@@ -28,13 +30,18 @@ def test_rows_are_drawn_uniformly_over_the_filled_part():
         counts = rows[task].bincount(minlength=size)
         assert len(counts) == size
         expected = 30_000 / size
-        assert ((counts - expected) ** 2 / expected).sum() < 20  # chi squared; beyond it with probability 5e-4 at most
+        assert (
+            (counts - expected) ** 2 / expected
+        ).sum() < 20  # chi squared; beyond it with probability 5e-4 at most
 
 
 def test_equal_generators_draw_equal_batches_and_others_do_not():
     buffer = make_buffer(2, capacity=1000)
     buffer.add_rows(0, torch.randn(500, WIDTH, generator=torch.Generator().manual_seed(1)))
-    draws = [buffer.random_batch([0, 0], 30, torch.Generator().manual_seed(seed)).obs for seed in (5, 5, 6)]
+    draws = [
+        buffer.random_batch([0, 0], 30, torch.Generator().manual_seed(seed)).obs
+        for seed in (5, 5, 6)
+    ]
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
     assert not torch.equal(draws[0][0], draws[0][1])
@@ -76,7 +83,10 @@ def test_drawing_never_waits_for_a_value_of_a_tensor():
     class Refuse(torch.utils._python_dispatch.TorchDispatchMode):
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             name = str(func)
-            assert not any(word in name for word in ("_local_scalar_dense", "nonzero", "masked_select", "aten.item")), name
+            assert not any(
+                word in name
+                for word in ("_local_scalar_dense", "nonzero", "masked_select", "aten.item")
+            ), name
             return func(*args, **(kwargs or {}))
 
     buffer = make_buffer(3, capacity=100)

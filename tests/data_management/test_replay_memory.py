@@ -9,7 +9,9 @@ from benchmarks.replay_memory import resident_bytes as resident
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mincore and MADV_DONTNEED are Linux's")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="mincore and MADV_DONTNEED are Linux's"
+)
 
 TASKS, OBS, ACT, HORIZON = 100, 20, 6, 200
 ROW_BYTES = 4 * (2 * OBS + ACT + 3)
@@ -51,7 +53,9 @@ def test_the_initial_pool_of_cheetah_vel_takes_at_most_208_bytes_a_row():
     assert buffer.num_rows == 200_000
     assert resident_bytes(buffer) <= 208 * buffer.num_rows
     pages = int((buffer.page_table >= 0).sum())
-    assert pages * buffer.page_rows * ROW_BYTES <= 208 * buffer.num_rows  # what a GPU would hold, slack of pages included
+    assert (
+        pages * buffer.page_rows * ROW_BYTES <= 208 * buffer.num_rows
+    )  # what a GPU would hold, slack of pages included
 
 
 def test_unequal_filling_takes_at_most_a_fifth_more_than_the_data():

@@ -11,7 +11,11 @@ class PlainRings:
     """What the buffer is to do, with lists: a task's row at each position."""
 
     def __init__(self, num_tasks, capacity):
-        self.rows, self.added, self.capacity = [{} for _ in range(num_tasks)], [0] * num_tasks, capacity
+        self.rows, self.added, self.capacity = (
+            [{} for _ in range(num_tasks)],
+            [0] * num_tasks,
+            capacity,
+        )
 
     def add(self, task, numbers):
         for number in numbers:
@@ -48,7 +52,9 @@ def walk(seed, buffer, plain, num_steps, after_step):
             plain.clear(task)
         elif what == 1:
             count = int(rng.integers(2 * buffer.capacity + 2))  # more than a whole ring, sometimes
-            buffer.add_rows(task, torch.tensor([row_of(number + i) for i in range(count)]).view(-1, WIDTH))
+            buffer.add_rows(
+                task, torch.tensor([row_of(number + i) for i in range(count)]).view(-1, WIDTH)
+            )
             plain.add(task, range(number, number + count))
             number += count
         else:
@@ -91,7 +97,10 @@ def test_a_buffer_rebuilt_from_its_segments_equals_the_original_in_every_row(see
     # Both go on alike, and draw alike.
     for each in (buffer, rebuilt):
         each.add_paths([0, 1, 2], numbered_paths([5, 6, 7], 10_000))
-    drawn = [torch.cat(each.random_batch([2, 0, 1], 50, torch.Generator().manual_seed(3)), -1) for each in (buffer, rebuilt)]
+    drawn = [
+        torch.cat(each.random_batch([2, 0, 1], 50, torch.Generator().manual_seed(3)), -1)
+        for each in (buffer, rebuilt)
+    ]
     assert torch.equal(*drawn)
 
 

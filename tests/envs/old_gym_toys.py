@@ -17,7 +17,9 @@ class Toy:
     """A noisy point on a line, as such classes were written: numpy's global generator, 4-tuples, reset_task that resets."""
 
     def __init__(self, task={}, n_tasks=2, randomize_tasks=False, noise=0.1):  # noqa: B006
-        self.goals = np.random.uniform(-1, 1, n_tasks) if randomize_tasks else np.linspace(-1, 1, n_tasks)
+        self.goals = (
+            np.random.uniform(-1, 1, n_tasks) if randomize_tasks else np.linspace(-1, 1, n_tasks)
+        )
         self.noise, self.steps = noise, 0
         self.observation_space, self.action_space = Box([-9] * 3, [9] * 3), Box([-0.5], [0.1])
         self.reset_task(0)
@@ -46,7 +48,9 @@ class Toy:
 
 def made(old_class=Toy, num_lanes=1, n_tasks=4, first=0, **settings):
     """Lanes with the tasks and random numbers first, first + 1, ...; float64, raw actions."""
-    env = adapted(old_class, "toys:Toy")(n_tasks=n_tasks, num_envs=num_lanes, dtype=np.float64, **settings)
+    env = adapted(old_class, "toys:Toy")(
+        n_tasks=n_tasks, num_envs=num_lanes, dtype=np.float64, **settings
+    )
     env.reset_task([lane % n_tasks for lane in range(first, first + num_lanes)])
     return env, env.reset([np.random.default_rng(lane) for lane in range(first, first + num_lanes)])
 

@@ -50,9 +50,13 @@ def test_ant_dir_equals_a_plain_loop_over_mj_step(physics):
         obs, reward, terminated, _, _ = env.step(action[None])
         torso = data.body("torso").xpos.copy()
         contact = 0.5e-3 * np.sum(np.clip(data.cfrc_ext, -1, 1) ** 2)
-        forward = (torso[0] - before[0]) / 0.05 * np.cos(theta) + (torso[1] - before[1]) / 0.05 * np.sin(theta)
+        forward = (torso[0] - before[0]) / 0.05 * np.cos(theta) + (
+            torso[1] - before[1]
+        ) / 0.05 * np.sin(theta)
         np.testing.assert_array_equal(obs[0], np.concatenate([data.qpos[2:], data.qvel]))
-        assert reward[0] == pytest.approx(forward - 0.5 * np.sum(action**2) - contact + 1, abs=1e-12)
+        assert reward[0] == pytest.approx(
+            forward - 0.5 * np.sum(action**2) - contact + 1, abs=1e-12
+        )
         assert terminated[0] == (not 0.2 <= data.qpos[2] <= 1.0)
         before = torso
         contacts += contact
@@ -65,7 +69,9 @@ def test_ant_goal_equals_a_plain_loop_with_the_torso_where_mj_step_leaves_it(phy
     obs = started(env, [1])
     plain = plain_ant(env, ACTIONS, physics)
     data = next(plain)
-    np.testing.assert_array_equal(obs[0], np.concatenate([data.qpos, data.qvel, np.clip(data.cfrc_ext, -1, 1).ravel()]))
+    np.testing.assert_array_equal(
+        obs[0], np.concatenate([data.qpos, data.qvel, np.clip(data.cfrc_ext, -1, 1).ravel()])
+    )
     stale_differs = 0
     for action, data in zip(ACTIONS, plain, strict=True):
         obs, reward, terminated, _, info = env.step(action[None])
@@ -102,15 +108,23 @@ def test_goals_are_drawn_angles_first_and_fill_the_disc_evenly():
     rng = np.random.RandomState(1337)
     angles, distances = rng.random_sample(180) * 2 * np.pi, 3 * np.sqrt(rng.random_sample(180))
     tasks = AntGoal(180, dtype=np.float64).tasks
-    np.testing.assert_allclose(tasks, np.stack([distances * np.cos(angles), distances * np.sin(angles)], axis=1), rtol=1e-14)
+    np.testing.assert_allclose(
+        tasks,
+        np.stack([distances * np.cos(angles), distances * np.sin(angles)], axis=1),
+        rtol=1e-14,
+    )
     many = AntGoal(20_000, dtype=np.float64).tasks
     assert np.mean((many**2).sum(axis=1) < 4.5) == pytest.approx(0.5, abs=0.015)
-    assert 200 * np.abs(many).sum(axis=1).mean() == pytest.approx(509.3, rel=0.01)  # 200 steps of standing still
+    assert 200 * np.abs(many).sum(axis=1).mean() == pytest.approx(
+        509.3, rel=0.01
+    )  # 200 steps of standing still
 
 
 def test_forward_and_backward_are_the_two_tasks_that_the_paper_names():
     np.testing.assert_allclose(AntDir(2, forward_backward=True).tasks, [[1, 0], [-1, 0]], atol=1e-7)
-    with pytest.raises(ValueError, match="n_tasks is 3, but ant-dir with forward_backward has exactly 2 tasks"):
+    with pytest.raises(
+        ValueError, match="n_tasks is 3, but ant-dir with forward_backward has exactly 2 tasks"
+    ):
         AntDir(3, forward_backward=True)
 
 
@@ -128,7 +142,9 @@ def test_the_alive_bonus_is_what_a_step_earns_besides():
     assert AntDir(1, alive_bonus=0).compute_reward(outcome, task)[0] == 0
 
 
-@pytest.mark.parametrize(("height", "ends"), [(0.19, True), (0.21, False), (0.99, False), (1.01, True), (np.nan, True)])
+@pytest.mark.parametrize(
+    ("height", "ends"), [(0.19, True), (0.21, False), (0.99, False), (1.01, True), (np.nan, True)]
+)
 def test_an_ant_dir_episode_ends_outside_its_heights(height, ends):
     outcome = np.array([[0, 0, 0, 0, height]], np.float32)
     env = AntDir(2)

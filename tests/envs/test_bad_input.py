@@ -15,7 +15,9 @@ TWO_TASKS = [("cheetah-dir", {}), ("ant-dir", {"forward_backward": True})]
 
 
 def started(name, normalize=True):
-    env = make_env(name, n_tasks=env_class(name).fixed_n_tasks or 3, num_envs=3, normalize=normalize)
+    env = make_env(
+        name, n_tasks=env_class(name).fixed_n_tasks or 3, num_envs=3, normalize=normalize
+    )
     env.reset_task([0, 1])
     env.reset([np.random.default_rng(lane) for lane in range(2)])
     return env
@@ -25,7 +27,10 @@ def bad_actions(act_dim):
     """What a step refuses, and what its message says."""
     right = np.zeros((2, act_dim))
     yield np.zeros((3, act_dim)), rf"action has shape \(3, {act_dim}\), expected .*\(2, {act_dim}\)"
-    yield np.zeros((2, act_dim + 1)), rf"action has shape \(2, {act_dim + 1}\), expected .*\(2, {act_dim}\)"
+    yield (
+        np.zeros((2, act_dim + 1)),
+        rf"action has shape \(2, {act_dim + 1}\), expected .*\(2, {act_dim}\)",
+    )
     yield np.zeros(act_dim), rf"action has shape \({act_dim},\), expected .*\(2, {act_dim}\)"
     for bad in (np.nan, np.inf, -np.inf):
         wrong = right.copy()
@@ -35,13 +40,17 @@ def bad_actions(act_dim):
 
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("name", sorted(ENVS))
-def test_a_wrong_action_is_refused_and_the_episode_goes_on_as_if_it_had_not_been_given(name, normalize):
+def test_a_wrong_action_is_refused_and_the_episode_goes_on_as_if_it_had_not_been_given(
+    name, normalize
+):
     env, calm = started(name, normalize), started(name, normalize)
     for action, message in bad_actions(env.act_dim):
         with pytest.raises(ValueError, match=f"^{name}: {message}"):
             env.step(action)
         for ours, expected in zip(
-            env.step(np.zeros((2, env.act_dim)))[:3], calm.step(np.zeros((2, env.act_dim)))[:3], strict=True
+            env.step(np.zeros((2, env.act_dim)))[:3],
+            calm.step(np.zeros((2, env.act_dim)))[:3],
+            strict=True,
         ):
             np.testing.assert_array_equal(ours, expected)
 
@@ -59,7 +68,10 @@ def test_a_task_or_lane_that_does_not_exist_is_refused_and_changes_nothing(name)
     ]:
         with pytest.raises(ValueError, match=message):
             env.reset_task(task_ids)
-    with pytest.raises(ValueError, match=r"lanes are \[2\], expected different numbers from 0 to 1 \(2 lanes are in use\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"lanes are \[2\], expected different numbers from 0 to 1 \(2 lanes are in use\)",
+    ):
         env.reset_task([0], lanes=[2])
     assert env.task_ids.tolist() == [0, 1]
     env.step(np.zeros((2, env.act_dim)))
@@ -80,18 +92,27 @@ def test_distributions_of_two_tasks_have_no_other_number(name, settings, n_tasks
 
 @pytest.mark.parametrize("name", sorted(ENVS))
 def test_an_unknown_parameter_is_answered_with_those_that_there_are(name):
-    with pytest.raises(ValueError, match=rf"{name} has no parameter 'n_task' \(did you mean 'n_tasks'\?\); known: n_tasks"):
+    with pytest.raises(
+        ValueError,
+        match=rf"{name} has no parameter 'n_task' \(did you mean 'n_tasks'\?\); known: n_tasks",
+    ):
         make_env(name, n_task=2)
 
 
 def launch(config, *settings):
     """Run launch_experiment.py on a shipped configuration with changed settings."""
     arguments = [str(ROOT / "configs" / f"{config}.json"), "--cpu"]
-    return CliRunner().invoke(launch_experiment.main, arguments + [word for setting in settings for word in ("--set", setting)])
+    return CliRunner().invoke(
+        launch_experiment.main,
+        arguments + [word for setting in settings for word in ("--set", setting)],
+    )
 
 
 SETTINGS = [
-    (["env_params.n_task=2"], "env_params.n_task = 2: unknown key, the nearest known key is env_params.n_tasks"),
+    (
+        ["env_params.n_task=2"],
+        "env_params.n_task = 2: unknown key, the nearest known key is env_params.n_tasks",
+    ),
     (["env_params.n_tasks=2.5"], "env_params.n_tasks = 2.5: expected an integer"),
     (["env_params.num_envs=4"], "env_params.num_envs = 4: unknown key"),
     (["env_params.task_seed=-1"], "task_seed is -1, expected an integer of at least 0"),
@@ -99,25 +120,64 @@ SETTINGS = [
     (["n_eval_tasks=1000"], "n_eval_tasks = 1000, env_params.n_tasks = "),
 ]
 MUJOCO_SETTINGS = [
-    (["env_params.physics=mujoco150"], 'env_params.physics = "mujoco150": expected one of "mujoco210", "native"'),
+    (
+        ["env_params.physics=mujoco150"],
+        'env_params.physics = "mujoco150": expected one of "mujoco210", "native"',
+    ),
     (["env_params.backend=fast"], 'env_params.backend = "fast": expected one of "'),
 ]
 OWN_SETTINGS = [
-    ("cheetah-dir", ["env_params.n_tasks=3"], "env_params.n_tasks = 3: expected 2, the number of tasks that cheetah-dir has"),
-    ("ant-dir", ["env_params.n_tasks=3"], "n_tasks is 3, but ant-dir with forward_backward has exactly 2 tasks"),
-    ("ant-dir", ["env_params.forward=true"], "the nearest known key is env_params.forward_backward"),
+    (
+        "cheetah-dir",
+        ["env_params.n_tasks=3"],
+        "env_params.n_tasks = 3: expected 2, the number of tasks that cheetah-dir has",
+    ),
+    (
+        "ant-dir",
+        ["env_params.n_tasks=3"],
+        "n_tasks is 3, but ant-dir with forward_backward has exactly 2 tasks",
+    ),
+    (
+        "ant-dir",
+        ["env_params.forward=true"],
+        "the nearest known key is env_params.forward_backward",
+    ),
     ("ant-dir", ["env_params.backend=batch"], "mujoco.batch"),
-    ("humanoid-dir", ["env_params.contact_force=false"], "the nearest known key is env_params.contact_forces"),
-    ("hopper_rand_params", ["env_params.log_scale_limit=-1"], "log_scale_limit is -1.0, expected a number of at least 0"),
-    ("walker_rand_params", ["env_params.alive_bonus=null"], "env_params.alive_bonus = null: expected a number"),
+    (
+        "humanoid-dir",
+        ["env_params.contact_force=false"],
+        "the nearest known key is env_params.contact_forces",
+    ),
+    (
+        "hopper_rand_params",
+        ["env_params.log_scale_limit=-1"],
+        "log_scale_limit is -1.0, expected a number of at least 0",
+    ),
+    (
+        "walker_rand_params",
+        ["env_params.alive_bonus=null"],
+        "env_params.alive_bonus = null: expected a number",
+    ),
     ("sparse-point-robot", ["env_params.goal_radius=0"], "goal_radius"),
-    ("point-robot", ["env_params.randomize_tasks=false"], "n_tasks is 100, but point-robot without randomize_tasks has 8 goals"),
+    (
+        "point-robot",
+        ["env_params.randomize_tasks=false"],
+        "n_tasks is 100, but point-robot without randomize_tasks has 8 goals",
+    ),
 ]
-CASES = [(config, *case) for config in sorted(p.stem for p in (ROOT / "configs").glob("*.json")) for case in SETTINGS]
-CASES += [(config, *case) for config, *_ in OWN_SETTINGS[1:7] for case in MUJOCO_SETTINGS] + OWN_SETTINGS
+CASES = [
+    (config, *case)
+    for config in sorted(p.stem for p in (ROOT / "configs").glob("*.json"))
+    for case in SETTINGS
+]
+CASES += [
+    (config, *case) for config, *_ in OWN_SETTINGS[1:7] for case in MUJOCO_SETTINGS
+] + OWN_SETTINGS
 
 
-@pytest.mark.parametrize(("config", "settings", "message"), list(dict.fromkeys((c, tuple(s), m) for c, s, m in CASES)))
+@pytest.mark.parametrize(
+    ("config", "settings", "message"), list(dict.fromkeys((c, tuple(s), m) for c, s, m in CASES))
+)
 def test_the_command_line_answers_with_one_message_and_code_2_and_writes_nothing(
     config, settings, message, tmp_path, monkeypatch
 ):
@@ -157,4 +217,7 @@ def test_a_file_that_asks_for_more_tasks_than_exist_is_named(tmp_path, monkeypat
     (tmp_path / "mine.json").write_text(json.dumps(data))
     result = CliRunner().invoke(launch_experiment.main, ["mine.json", "--cpu"])
     assert result.exit_code == 2
-    assert "mine.json: n_train_tasks = 100, n_eval_tasks = 31, env_params.n_tasks = 130: expected their sum" in result.stderr
+    assert (
+        "mine.json: n_train_tasks = 100, n_eval_tasks = 31, env_params.n_tasks = 130: expected their sum"
+        in result.stderr
+    )

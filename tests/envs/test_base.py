@@ -24,7 +24,10 @@ def test_arrays_have_as_many_rows_as_lanes_are_in_use():
     obs, reward, terminated, truncated, info = env.step(np.zeros((3, 2)))
     assert env.num_lanes == 3
     assert obs.shape == info["outcome"].shape == (3, 2)
-    shapes = {part.shape for part in (reward, terminated, truncated, info["sparse_reward"], info["diverged"])}
+    shapes = {
+        part.shape
+        for part in (reward, terminated, truncated, info["sparse_reward"], info["diverged"])
+    }
     assert shapes == {(3,)}
 
 
@@ -114,7 +117,10 @@ def test_all_task_numbers_are_listed():
         (lambda env: env.step(np.zeros(2)), r"shape \(2,\)"),
         (lambda env: env.step([[0, 0], [0, np.nan], [0, 0]]), r"lanes \[1\] are not finite"),
         (lambda env: env.step([[0, 0], [0, 0], [np.inf, 0]]), r"lanes \[2\] are not finite"),
-        (lambda env: (env.reset_task([2], lanes=[2]), env.step(np.zeros((3, 2)))), r"lanes \[2\] .* must be reset"),
+        (
+            lambda env: (env.reset_task([2], lanes=[2]), env.step(np.zeros((3, 2)))),
+            r"lanes \[2\] .* must be reset",
+        ),
         (lambda env: env.set_tasks(np.zeros((4, 2))), r"\(5, 2\) finite numbers.*\(4, 2\)"),
         (lambda env: env.set_tasks(np.full((5, 2), np.nan)), "finite"),
         (lambda env: (env.close(), env.step(np.zeros((3, 2)))), "shape"),

@@ -28,7 +28,9 @@ def started(name, **settings):
 
 
 def push(env, lanes):
-    env.set_state([env.model.qpos0] * len(lanes), np.full((len(lanes), env.model.nv), FAST), lanes=lanes)
+    env.set_state(
+        [env.model.qpos0] * len(lanes), np.full((len(lanes), env.model.nv), FAST), lanes=lanes
+    )
 
 
 def step(env):
@@ -71,7 +73,9 @@ def test_the_remark_names_number_and_tasks():
     assert divergence_remark(env) == "1 episode ended because the simulation diverged, in task 2"
     push(env, [0, 1, 2])
     step(env)
-    assert divergence_remark(env) == "3 episodes ended because the simulation diverged, in tasks 0, 2"
+    assert (
+        divergence_remark(env) == "3 episodes ended because the simulation diverged, in tasks 0, 2"
+    )
 
 
 class FailingRobot(PointRobot):
@@ -84,11 +88,25 @@ class FailingRobot(PointRobot):
 
 def test_a_run_says_in_debug_log_and_on_the_console_what_diverged(tmp_path, monkeypatch):
     monkeypatch.setattr("rlkit.envs.point_robot.PointRobot", FailingRobot)
-    settings = ["seed=1", "util_params.use_gpu=false", f"util_params.base_log_dir={tmp_path}", "algo_params.num_iterations=1"]
-    settings += ["net_size=8", "algo_params.batch_size=4", "util_params.torch_threads=1", "util_params.physics_threads=1"]
+    settings = [
+        "seed=1",
+        "util_params.use_gpu=false",
+        f"util_params.base_log_dir={tmp_path}",
+        "algo_params.num_iterations=1",
+    ]
+    settings += [
+        "net_size=8",
+        "algo_params.batch_size=4",
+        "util_params.torch_threads=1",
+        "util_params.physics_threads=1",
+    ]
     console = Console(record=True, width=200, file=io.StringIO())
-    run_dir = start_run(load_config(CONFIG, settings).cut_for_debug(), "divergence", console, nullcontext)
-    lines = [line for line in (run_dir / "debug.log").read_text().splitlines() if "diverged" in line]
+    run_dir = start_run(
+        load_config(CONFIG, settings).cut_for_debug(), "divergence", console, nullcontext
+    )
+    lines = [
+        line for line in (run_dir / "debug.log").read_text().splitlines() if "diverged" in line
+    ]
     assert len(lines) >= 1
     assert all("ended because the simulation diverged, in task 1" in line for line in lines)
     assert "Iteration #0 | iteration 0: " in lines[0]

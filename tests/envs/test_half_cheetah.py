@@ -34,7 +34,9 @@ def test_another_number_of_directions_than_two_is_refused():
 
 @pytest.mark.parametrize("physics", ["mujoco210", "native"])
 @pytest.mark.parametrize("backend", ["auto", "pool"])
-def test_a_trajectory_equals_a_plain_loop_over_mj_step_with_the_torso_one_substep_old(backend, physics):
+def test_a_trajectory_equals_a_plain_loop_over_mj_step_with_the_torso_one_substep_old(
+    backend, physics
+):
     env = HalfCheetahVel(3, physics=physics, backend=backend, dtype=np.float64)
     obs = started(env, [1])
     model, data = env.model, mujoco.MjData(env.model)
@@ -56,7 +58,9 @@ def test_a_trajectory_equals_a_plain_loop_over_mj_step_with_the_torso_one_subste
         assert obs[0, 17] != data.qpos[0]
         velocity = (data.qpos[0] - x) / 0.05
         assert info["outcome"][0, 0] == velocity
-        assert reward[0] == pytest.approx(-abs(velocity - 0.47605191646339684) - 0.05 * np.dot(action, action), abs=1e-14)
+        assert reward[0] == pytest.approx(
+            -abs(velocity - 0.47605191646339684) - 0.05 * np.dot(action, action), abs=1e-14
+        )
 
 
 def test_the_direction_reward_is_signed_velocity_minus_control_cost():
@@ -66,7 +70,9 @@ def test_the_direction_reward_is_signed_velocity_minus_control_cost():
     action = np.array([[0.5] * 6, [-0.25] * 6])
     _, reward, terminated, _, _ = env.step(action)
     velocity = (env.qpos[:, 0] - before) / 0.05
-    np.testing.assert_allclose(reward, [-velocity[0] - 0.05 * 1.5, velocity[1] - 0.05 * 0.375], atol=1e-14)
+    np.testing.assert_allclose(
+        reward, [-velocity[0] - 0.05 * 1.5, velocity[1] - 0.05 * 0.375], atol=1e-14
+    )
     assert not terminated.any()
 
 

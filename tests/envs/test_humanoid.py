@@ -58,7 +58,9 @@ def test_a_trajectory_equals_a_plain_loop_over_mj_step(physics, contact_forces):
         fresh = mujoco.MjData(model)
         fresh.qpos[:] = data.qpos
         mujoco.mj_kinematics(model, fresh)
-        stale_differs += np.abs(centre_of_mass(model, fresh) - centre_of_mass(model, data)).max() > 1e-9
+        stale_differs += (
+            np.abs(centre_of_mass(model, fresh) - centre_of_mass(model, data)).max() > 1e-9
+        )
         impacts, ends = impacts + impact, ends + terminated[0]
     assert (impacts > 0) == contact_forces
     assert 0 < ends < len(ACTIONS)
@@ -98,7 +100,9 @@ def test_the_impact_cost_has_a_ceiling():
     assert outcome[0, 3] == 10
 
 
-@pytest.mark.parametrize(("height", "ends"), [(0.99, True), (1.01, False), (1.99, False), (2.01, True)])
+@pytest.mark.parametrize(
+    ("height", "ends"), [(0.99, True), (1.01, False), (1.99, False), (2.01, True)]
+)
 def test_an_episode_ends_outside_its_heights(height, ends):
     env = HumanoidDir(2)
     outcome = np.array([[0, 0, 0, 0, height]], np.float32)

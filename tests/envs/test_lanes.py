@@ -9,7 +9,14 @@ import pytest
 from rlkit.envs import env_class
 
 LANES, STEPS = 5, 15
-NAMES = ["ant-dir", "ant-goal", "humanoid-dir", "hopper-rand-params", "walker-rand-params", "sawyer-push"]
+NAMES = [
+    "ant-dir",
+    "ant-goal",
+    "humanoid-dir",
+    "hopper-rand-params",
+    "walker-rand-params",
+    "sawyer-push",
+]
 ROUTES = [(name, {}) for name in NAMES] + [(name, {"backend": "pool"}) for name in NAMES[3:]]
 ROUTES += [(name, {"contact_forces": False}) for name in NAMES[:3]]
 
@@ -46,10 +53,14 @@ def one_at_a_time(name, contact_forces):
 @pytest.mark.parametrize(("name", "settings"), ROUTES)
 def test_lanes_equal_single_simulations_bit_for_bit(name, settings, threads):
     expected = one_at_a_time(name, settings.get("contact_forces", True))
-    together = trajectory(made(name, num_envs=LANES, physics_threads=threads, **settings), list(range(LANES)))
+    together = trajectory(
+        made(name, num_envs=LANES, physics_threads=threads, **settings), list(range(LANES))
+    )
     for ours, alone in zip(together, expected, strict=True):
         np.testing.assert_array_equal(ours, alone)
-    assert np.abs(together[0][-1, 0] - together[0][-1, 3]).max() > 1e-6  # lanes of one task, and yet not the same
+    assert (
+        np.abs(together[0][-1, 0] - together[0][-1, 3]).max() > 1e-6
+    )  # lanes of one task, and yet not the same
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -85,9 +96,14 @@ def test_a_diverged_lane_is_terminated_and_disturbs_no_other(name, tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(importlib.util.find_spec("mujoco.batch") is None, reason="this MuJoCo has no mujoco.batch")
+@pytest.mark.skipif(
+    importlib.util.find_spec("mujoco.batch") is None, reason="this MuJoCo has no mujoco.batch"
+)
 @pytest.mark.parametrize("name", NAMES[:3])
 def test_contact_forces_and_the_batch_route_exclude_each_other(name):
     with pytest.raises(ValueError, match="mujoco.batch has no place for contact forces"):
         made(name, backend="batch")
-    assert type(made(name, contact_forces=False, backend="batch").simulation).__name__ == "BatchSimulation"
+    assert (
+        type(made(name, contact_forces=False, backend="batch").simulation).__name__
+        == "BatchSimulation"
+    )

@@ -42,7 +42,10 @@ def green_places(renderer, marker, height):
     rows, columns = np.nonzero(green)
     depth = 9.0 + camera.lookat[2] - height
     metre = 100 / np.tan(np.radians(renderer._model.vis.global_.fovy / 2)) / depth
-    return np.stack([(columns - 99.5) / metre + camera.lookat[0], (99.5 - rows) / metre + camera.lookat[1]], axis=1)
+    return np.stack(
+        [(columns - 99.5) / metre + camera.lookat[0], (99.5 - rows) / metre + camera.lookat[1]],
+        axis=1,
+    )
 
 
 @pytest.mark.parametrize("name", ["ant-dir", "humanoid-dir"])
@@ -53,7 +56,9 @@ def test_the_shown_direction_is_the_one_that_the_reward_wants(name):
     outcomes[:, 0], outcomes[:, 1] = np.cos(angles), np.sin(angles)
     for task_id in range(5):
         marker = env.marker(task_id)
-        np.testing.assert_allclose([marker.x, marker.y], best(env, outcomes, task_id)[:2], atol=2e-3)
+        np.testing.assert_allclose(
+            [marker.x, marker.y], best(env, outcomes, task_id)[:2], atol=2e-3
+        )
         shown = int(env.describe_task(task_id).removeprefix("go in direction ").removesuffix("°"))
         assert np.cos(np.radians(shown)) == pytest.approx(marker.x, abs=0.01)
         assert np.sin(np.radians(shown)) == pytest.approx(marker.y, abs=0.01)
@@ -76,7 +81,9 @@ def test_the_shown_goal_is_the_place_of_the_greatest_reward(name):
     for task_id in range(3):
         marker = env.marker(task_id)
         np.testing.assert_allclose(
-            [marker.x, marker.y], best(env, outcomes.reshape(-1, env.outcome_dim), task_id)[:2], atol=0.011
+            [marker.x, marker.y],
+            best(env, outcomes.reshape(-1, env.outcome_dim), task_id)[:2],
+            atol=0.011,
         )
         assert env.describe_task(task_id) == f"go to ({marker.x:.2f}, {marker.y:.2f}) m"
 
@@ -123,7 +130,9 @@ def test_an_arrow_lies_on_the_floor_in_its_direction(direction):
         places = green_places(renderer, Direction(*direction), height=0.06)
         reach = 0.375 * renderer._camera.distance
     along, across = places @ np.array(direction), places @ np.array([-direction[1], direction[0]])
-    assert along.max() == pytest.approx(reach, abs=0.25)  # the last part of the tip is finer than a pixel
+    assert along.max() == pytest.approx(
+        reach, abs=0.25
+    )  # the last part of the tip is finer than a pixel
     assert along.min() == pytest.approx(0.4 * reach, abs=0.06)
     assert abs(across).max() < 0.15
 
@@ -134,7 +143,9 @@ def test_the_goal_is_drawn_at_its_place():
         places = green_places(renderer, Goal(1.2, -2.1), height=0.02)
     at_goal = places[np.abs(places - (1.2, -2.1)).max(axis=1) < 0.3]
     assert len(at_goal) > 50
-    np.testing.assert_allclose((at_goal.min(axis=0) + at_goal.max(axis=0)) / 2, (1.2, -2.1), atol=0.06)
+    np.testing.assert_allclose(
+        (at_goal.min(axis=0) + at_goal.max(axis=0)) / 2, (1.2, -2.1), atol=0.06
+    )
 
 
 @pytest.mark.render
@@ -144,12 +155,15 @@ def test_a_goal_is_as_wide_as_its_radius():
     with opened(env) as renderer:
         places = green_places(renderer, Goal(0.0, 1.5, radius=0.8), height=0.02)
     beyond = places[places[:, 1] > 1.5]  # the ant and the line are on the other side
-    np.testing.assert_allclose([beyond[:, 0].min(), beyond[:, 0].max(), beyond[:, 1].max()], [-0.8, 0.8, 2.3], atol=0.08)
+    np.testing.assert_allclose(
+        [beyond[:, 0].min(), beyond[:, 0].max(), beyond[:, 1].max()], [-0.8, 0.8, 2.3], atol=0.08
+    )
 
 
 @pytest.mark.render
 @pytest.mark.parametrize(
-    ("marker", "height", "radius"), [(Ball(1.2, -1.5, 0.6, 0.3), 0.6, 0.3), (Disc(1.2, -1.5, 0.4), 0.0, 0.4)]
+    ("marker", "height", "radius"),
+    [(Ball(1.2, -1.5, 0.6, 0.3), 0.6, 0.3), (Disc(1.2, -1.5, 0.4), 0.0, 0.4)],
 )
 def test_a_place_is_drawn_as_wide_as_counts_as_there(marker, height, radius):
     with opened(started("ant-goal")) as renderer:
@@ -190,7 +204,10 @@ def test_a_lane_is_drawn_with_its_own_task():
     env.set_state(*same)
     with opened(env) as renderer:
         backward, forward = renderer.frame(0).astype(int), renderer.frame(1).astype(int)
-    columns = [np.nonzero(picture[..., 1] - picture[..., 0] > 40)[1].mean() for picture in (backward, forward)]
+    columns = [
+        np.nonzero(picture[..., 1] - picture[..., 0] > 40)[1].mean()
+        for picture in (backward, forward)
+    ]
     assert columns[0] < 80
     assert columns[1] > 120
 

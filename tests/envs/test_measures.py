@@ -34,7 +34,9 @@ def test_speed_is_that_in_the_direction_of_the_task(name):
     else:
         assert env.speed(outcome, task) == pytest.approx(speed)
         assert env.speed(np.tile(outcome, (5, 1, 1)), np.tile(task, (1, 7, 1))).shape == (5, 7)
-        assert env.speed(torch.from_numpy(outcome), torch.from_numpy(task)).item() == pytest.approx(speed)
+        assert env.speed(torch.from_numpy(outcome), torch.from_numpy(task)).item() == pytest.approx(
+            speed
+        )
     env.close()
 
 

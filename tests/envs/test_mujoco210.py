@@ -40,7 +40,9 @@ ONE_STEP = {
     "ant": (1e-8, 1e-7),
     "humanoid": (3e-4, 1e-2) if NEW_PGS else (1e-6, 1e-4),
 }
-FOLLOWED = (1e-9,) * 4  # positions, velocities, observations (contact forces among them) and rewards over fifteen steps
+FOLLOWED = (
+    (1e-9,) * 4
+)  # positions, velocities, observations (contact forces among them) and rewards over fifteen steps
 # With the new RK4: what half, nine tenths and 99 of a hundred states keep, positions and velocities; 5 to 10 times the measured.
 NEW_RK4_QUANTILES = (0.5, 0.9, 0.99)
 NEW_RK4_ONE_STEP = {
@@ -57,7 +59,9 @@ def stored(body):
 
 
 def made(body, tasks):
-    env = make_env(NAMES[body], normalize=False, n_tasks=len(tasks), num_envs=len(tasks), dtype=np.float64)
+    env = make_env(
+        NAMES[body], normalize=False, n_tasks=len(tasks), num_envs=len(tasks), dtype=np.float64
+    )
     env.set_tasks(tasks)
     return env
 
@@ -79,7 +83,15 @@ def old_rk4(model, data, num_steps):
         qpos, qvel = data.qpos.copy(), data.qvel.copy()
         velocities, accelerations = [qvel], [data.qacc.copy()]
         for fraction in (0.5, 0.5, 1.0):
-            advance(model, data, qpos, qvel, fraction * velocities[-1], fraction * accelerations[-1], timestep)
+            advance(
+                model,
+                data,
+                qpos,
+                qvel,
+                fraction * velocities[-1],
+                fraction * accelerations[-1],
+                timestep,
+            )
             mujoco.mj_forwardSkip(model, data, mujoco.mjtStage.mjSTAGE_NONE, 1)
             velocities.append(data.qvel.copy())
             accelerations.append(data.qacc.copy())
@@ -104,7 +116,11 @@ def follow(body):
     differences = []
     for step, action in enumerate(data["actions"]):
         obs, reward, _, _, _ = env.step(action)
-        pairs = [(env.qpos, data["qpos"][step + 1]), (env.qvel, data["qvel"][step + 1]), (obs, data["obs"][step])]
+        pairs = [
+            (env.qpos, data["qpos"][step + 1]),
+            (env.qvel, data["qvel"][step + 1]),
+            (obs, data["obs"][step]),
+        ]
         pairs.append((reward[:, None], data["reward"][step][:, None]))
         differences.append([np.abs(ours - theirs).max(axis=1) for ours, theirs in pairs])
     return np.moveaxis(np.array(differences), 1, 0)
@@ -122,7 +138,12 @@ def step_from_visited_states(body, advance_by):
             getattr(ours, name)[:] = data[f"before_{name}"][row]
         ours.ctrl[:] = data["before_action"][row]
         advance_by(model, ours, env.frame_skip)
-        differences.append([np.abs(getattr(ours, name) - data[f"after_{name}"][row]).max() for name in ("qpos", "qvel")])
+        differences.append(
+            [
+                np.abs(getattr(ours, name) - data[f"after_{name}"][row]).max()
+                for name in ("qpos", "qvel")
+            ]
+        )
     return np.array(differences)
 
 
@@ -131,9 +152,13 @@ def test_masses_and_inertias_are_those_that_mujoco_210_computes(body):
     data = stored(body)
     model = made(body, data["tasks"]).model
     for name in ("body_mass", "body_ipos", "body_subtreemass", "body_invweight0", "dof_invweight0"):
-        np.testing.assert_allclose(getattr(model, name), data[f"model_{name}"], rtol=1e-12, atol=1e-14, err_msg=name)
+        np.testing.assert_allclose(
+            getattr(model, name), data[f"model_{name}"], rtol=1e-12, atol=1e-14, err_msg=name
+        )
     theirs = tensors(data["model_body_inertia"], data["model_body_iquat"])
-    np.testing.assert_allclose(tensors(model.body_inertia, model.body_iquat), theirs, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(
+        tensors(model.body_inertia, model.body_iquat), theirs, rtol=1e-12, atol=1e-15
+    )
 
 
 @pytest.mark.parametrize("body", ["half_cheetah", "hopper", "walker"])
@@ -143,7 +168,8 @@ def test_fifteen_steps_follow_mujoco_210(body):
 
 @pytest.mark.skipif(NEW_RK4, reason="RK4 of free joints differs since MuJoCo 4.0")
 @pytest.mark.parametrize(
-    ("body", "tolerances"), [("ant", FOLLOWED), ("humanoid", (1e-5, 1e-3, 0.1, 1e-3) if NEW_PGS else FOLLOWED)]
+    ("body", "tolerances"),
+    [("ant", FOLLOWED), ("humanoid", (1e-5, 1e-3, 0.1, 1e-3) if NEW_PGS else FOLLOWED)],
 )
 def test_fifteen_steps_of_free_bodies_follow_mujoco_210(body, tolerances):
     found = follow(body).max(axis=(1, 2))
@@ -157,7 +183,9 @@ def test_fifteen_steps_of_free_bodies_stay_near_mujoco_210(body):
     assert (positions[[0, 4, 14]] < NEW_RK4_TRAJECTORY[body]).all(), positions
 
 
-@pytest.mark.parametrize(("body", "tolerance"), [("ant", 1e-9), ("humanoid", 1e-5 if NEW_PGS else 1e-9)])
+@pytest.mark.parametrize(
+    ("body", "tolerance"), [("ant", 1e-9), ("humanoid", 1e-5 if NEW_PGS else 1e-9)]
+)
 def test_with_the_old_rk4_free_bodies_follow_mujoco_210_for_fifteen_steps(body, tolerance):
     data = stored(body)
     env = made(body, data["tasks"])
@@ -168,16 +196,22 @@ def test_with_the_old_rk4_free_bodies_follow_mujoco_210_for_fifteen_steps(body, 
         for step, action in enumerate(data["actions"][:, lane]):
             ours.ctrl[:] = action
             old_rk4(env.model, ours, env.frame_skip)
-            np.testing.assert_allclose(ours.qpos, data["qpos"][step + 1, lane], rtol=0, atol=tolerance)
+            np.testing.assert_allclose(
+                ours.qpos, data["qpos"][step + 1, lane], rtol=0, atol=tolerance
+            )
             if body == "ant":
                 mujoco.mj_rnePostConstraint(env.model, ours)
                 forces = np.clip(ours.cfrc_ext, -1, 1).ravel()
-                np.testing.assert_allclose(forces, data["obs"][step, lane, -84:], rtol=0, atol=tolerance)
+                np.testing.assert_allclose(
+                    forces, data["obs"][step, lane, -84:], rtol=0, atol=tolerance
+                )
 
 
 @pytest.mark.parametrize("body", NAMES)
 def test_one_step_from_a_thousand_visited_states_follows_mujoco_210(body):
-    differences = step_from_visited_states(body, old_rk4 if body in FREE and NEW_RK4 else mujoco.mj_step)
+    differences = step_from_visited_states(
+        body, old_rk4 if body in FREE and NEW_RK4 else mujoco.mj_step
+    )
     assert len(differences) == 1000
     assert (differences.max(axis=0) < ONE_STEP[body]).all(), differences.max(axis=0)
 

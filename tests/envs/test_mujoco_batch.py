@@ -34,8 +34,13 @@ def trajectory(env, lanes, given):
 
 
 def one_at_a_time():
-    parts = [trajectory(HalfCheetahVel(3, backend="pool", dtype=np.float64), [lane], actions()) for lane in range(LANES)]
-    return np.concatenate([part[0] for part in parts], axis=1), np.concatenate([part[1] for part in parts], axis=1)
+    parts = [
+        trajectory(HalfCheetahVel(3, backend="pool", dtype=np.float64), [lane], actions())
+        for lane in range(LANES)
+    ]
+    return np.concatenate([part[0] for part in parts], axis=1), np.concatenate(
+        [part[1] for part in parts], axis=1
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,9 @@ def alone():
 @pytest.mark.parametrize("num_lanes", [1, 3, LANES])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_lanes_equal_single_simulations_bit_for_bit(alone, backend, num_lanes, threads):
-    env = HalfCheetahVel(3, num_envs=LANES, physics_threads=threads, backend=backend, dtype=np.float64)
+    env = HalfCheetahVel(
+        3, num_envs=LANES, physics_threads=threads, backend=backend, dtype=np.float64
+    )
     obs, outcomes = trajectory(env, list(range(num_lanes)), actions())
     np.testing.assert_array_equal(obs, alone[0][:, :num_lanes])
     np.testing.assert_array_equal(outcomes, alone[1][:, :num_lanes])
@@ -69,9 +76,13 @@ def test_a_lane_reset_amid_a_rollout_starts_like_a_fresh_one(backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_diverged_lane_is_terminated_and_reported_and_disturbs_no_other(backend, tmp_path, monkeypatch, capfd):
+def test_a_diverged_lane_is_terminated_and_reported_and_disturbs_no_other(
+    backend, tmp_path, monkeypatch, capfd
+):
     monkeypatch.chdir(tmp_path)
-    calm, env = (HalfCheetahVel(3, num_envs=3, backend=backend, physics_threads=2) for _ in range(2))
+    calm, env = (
+        HalfCheetahVel(3, num_envs=3, backend=backend, physics_threads=2) for _ in range(2)
+    )
     for each in (calm, env):
         each.reset_task([0, 1, 2])
         each.reset([np.random.default_rng(lane) for lane in range(3)])
@@ -120,7 +131,10 @@ def test_lanes_with_bodies_of_their_own_equal_models_edited_one_by_one(recompute
     model = load_model(gymnasium_asset("hopper.xml"), physics="mujoco210")
     rng = np.random.default_rng(4)
     fields = ("body_mass", "body_inertia", "dof_damping", "geom_friction")
-    values = {name: getattr(model, name) * 1.3 ** rng.uniform(-3, 3, (3, *getattr(model, name).shape)) for name in fields}
+    values = {
+        name: getattr(model, name) * 1.3 ** rng.uniform(-3, 3, (3, *getattr(model, name).shape))
+        for name in fields
+    }
     start = model.qpos0 + rng.uniform(-0.005, 0.005, (3, model.nq)), np.zeros((3, model.nv))
     ctrl = rng.uniform(-1, 1, (20, 3, model.nu))
     ends = []
@@ -156,7 +170,9 @@ def test_contact_forces_are_there_when_asked_for_and_equal_on_any_number_of_thre
     start = np.tile(model.qpos0, (4, 1)), np.random.default_rng(0).normal(size=(4, model.nv))
     forces = []
     for threads in (1, 3):
-        simulation = make_simulation(model, 4, 5, threads=threads, fields=("cfrc_ext", "cinert"), contact_forces=True)
+        simulation = make_simulation(
+            model, 4, 5, threads=threads, fields=("cfrc_ext", "cinert"), contact_forces=True
+        )
         simulation.reset(np.arange(4), *start)
         for _ in range(15):
             simulation.step(np.full((4, model.nu), 0.3))
@@ -169,7 +185,11 @@ def test_contact_forces_are_there_when_asked_for_and_equal_on_any_number_of_thre
 
 def test_a_backend_that_cannot_do_what_is_asked_is_refused():
     model = load_model(gymnasium_asset("ant.xml"), physics="native")
-    with pytest.raises(ValueError, match="no place for contact forces" if HAS_BATCH else "not part of MuJoCo"):
+    with pytest.raises(
+        ValueError, match="no place for contact forces" if HAS_BATCH else "not part of MuJoCo"
+    ):
         make_simulation(model, 1, 5, contact_forces=True, backend="batch")
-    with pytest.raises(ValueError, match="backend is 'fast', expected one of mujoco, batch, pool, mujoco-py, auto"):
+    with pytest.raises(
+        ValueError, match="backend is 'fast', expected one of mujoco, batch, pool, mujoco-py, auto"
+    ):
         make_simulation(model, 1, 5, backend="fast")

@@ -26,7 +26,11 @@ def capsule_as_cylinder(geom):
     else:
         radius, half_length = numbers(geom.attrib["size"])
         angle = numbers(geom.attrib["axisangle"])[3]  # all turn about y, by radians
-        axis, centre, length = np.array([math.sin(angle), 0, math.cos(angle)]), numbers(geom.attrib["pos"]), 2 * half_length
+        axis, centre, length = (
+            np.array([math.sin(angle), 0, math.cos(angle)]),
+            numbers(geom.attrib["pos"]),
+            2 * half_length,
+        )
     mass = 1000 * math.pi * radius**2 * (length + radius)
     across, along = mass * (3 * radius**2 + (length + radius) ** 2) / 12, mass * radius**2 / 2
     return mass, centre, across * np.eye(3) + (along - across) * np.outer(axis, axis)
@@ -42,7 +46,9 @@ def derived_bodies():
         tensor = np.zeros((3, 3))
         for part_mass, part_centre, part_tensor in parts:
             offset = part_centre - centre
-            tensor += part_tensor + part_mass * (offset @ offset * np.eye(3) - np.outer(offset, offset))
+            tensor += part_tensor + part_mass * (
+                offset @ offset * np.eye(3) - np.outer(offset, offset)
+            )
         bodies[body.attrib["name"]] = mass, centre, tensor
     return bodies
 
@@ -68,11 +74,15 @@ def test_old_inertias_of_the_cheetah_follow_from_the_cylinder_formula():
 
 def test_old_masses_of_the_hopper_are_the_published_ones():
     model = load_model(gymnasium_asset("hopper.xml"), physics="mujoco210")
-    np.testing.assert_allclose(model.body_mass[1:], [3.53429174, 3.92699082, 2.71433605, 5.0893801], rtol=1e-8)
+    np.testing.assert_allclose(
+        model.body_mass[1:], [3.53429174, 3.92699082, 2.71433605, 5.0893801], rtol=1e-8
+    )
 
 
 def test_old_total_mass_of_the_humanoid_is_the_published_one():
-    assert load_model(gymnasium_asset("humanoid.xml"), physics="mujoco210").body_mass.sum() == pytest.approx(39.646, abs=5e-4)
+    assert load_model(
+        gymnasium_asset("humanoid.xml"), physics="mujoco210"
+    ).body_mass.sum() == pytest.approx(39.646, abs=5e-4)
 
 
 @pytest.mark.parametrize("physics", ["mujoco210", "native"])
@@ -90,18 +100,42 @@ def test_native_physics_is_what_mujoco_makes_of_the_file_itself():
     finally:
         mujoco.set_mju_user_warning(None)
     model = load_model(gymnasium_asset(CHEETAH), physics="native", total_mass=14)
-    for name in ("body_mass", "body_inertia", "body_ipos", "body_iquat", "body_subtreemass", "dof_invweight0", "actuator_acc0"):
-        np.testing.assert_allclose(getattr(model, name), getattr(expected, name), rtol=1e-12, atol=1e-15, err_msg=name)
+    for name in (
+        "body_mass",
+        "body_inertia",
+        "body_ipos",
+        "body_iquat",
+        "body_subtreemass",
+        "dof_invweight0",
+        "actuator_acc0",
+    ):
+        np.testing.assert_allclose(
+            getattr(model, name), getattr(expected, name), rtol=1e-12, atol=1e-15, err_msg=name
+        )
 
 
 def test_shapes_and_joints_are_the_same_in_both_physics_modes():
-    old, native = (load_model(gymnasium_asset(CHEETAH), physics=physics) for physics in ("mujoco210", "native"))
-    for name in ("geom_type", "geom_size", "geom_pos", "geom_quat", "jnt_range", "dof_damping", "dof_armature", "actuator_gear"):
+    old, native = (
+        load_model(gymnasium_asset(CHEETAH), physics=physics) for physics in ("mujoco210", "native")
+    )
+    for name in (
+        "geom_type",
+        "geom_size",
+        "geom_pos",
+        "geom_quat",
+        "jnt_range",
+        "dof_damping",
+        "dof_armature",
+        "actuator_gear",
+    ):
         np.testing.assert_array_equal(getattr(old, name), getattr(native, name), err_msg=name)
     assert not np.array_equal(old.body_mass, native.body_mass)
 
 
-@pytest.mark.skipif(tuple(map(int, mujoco.__version__.split(".")[:2])) < (3, 5), reason="margins are summed since MuJoCo 3.5")
+@pytest.mark.skipif(
+    tuple(map(int, mujoco.__version__.split(".")[:2])) < (3, 5),
+    reason="margins are summed since MuJoCo 3.5",
+)
 def test_old_margins_are_halved_because_they_are_summed_now():
     assert set(load_model(gymnasium_asset("ant.xml"), physics="mujoco210").geom_margin) == {0.005}
     assert set(load_model(gymnasium_asset("ant.xml"), physics="native").geom_margin) == {0.01}
@@ -115,7 +149,9 @@ def test_loading_prints_nothing_and_leaves_no_log(tmp_path, monkeypatch, capfd):
 
 
 def test_an_unknown_physics_mode_is_refused():
-    with pytest.raises(ValueError, match="physics is 'mujoco150', expected one of mujoco210, native"):
+    with pytest.raises(
+        ValueError, match="physics is 'mujoco150', expected one of mujoco210, native"
+    ):
         load_model(gymnasium_asset(CHEETAH), physics="mujoco150")
 
 
@@ -125,4 +161,10 @@ def test_a_model_file_that_gymnasium_does_not_ship_is_named():
 
 
 def test_the_model_file_is_found_in_gymnasium():
-    assert Path(gymnasium_asset(CHEETAH)).parts[-5:] == ("gymnasium", "envs", "mujoco", "assets", CHEETAH)
+    assert Path(gymnasium_asset(CHEETAH)).parts[-5:] == (
+        "gymnasium",
+        "envs",
+        "mujoco",
+        "assets",
+        CHEETAH,
+    )

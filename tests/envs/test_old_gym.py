@@ -65,7 +65,10 @@ def test_the_classs_own_generator_is_seeded_from_the_lanes():
             return [seed]
 
         def reset(self):
-            self.place, self.clock = self.generator.normal() if hasattr(self, "generator") else 0.0, 0
+            self.place, self.clock = (
+                self.generator.normal() if hasattr(self, "generator") else 0.0,
+                0,
+            )
             return self.observe()
 
     first, again = (made(Seeded, num_lanes=3)[1] for _ in range(2))
@@ -80,7 +83,9 @@ def test_stored_rewards_are_reproduced_by_compute_reward_in_single_precision():
     for _ in range(20):
         _, reward, terminated, _, info = env.step(np.full((4, 1), 0.1))
         again = env.compute_reward(info["outcome"], env.tasks[env.task_ids])
-        for stored, recomputed in zip((reward, info["sparse_reward"], terminated), again, strict=True):
+        for stored, recomputed in zip(
+            (reward, info["sparse_reward"], terminated), again, strict=True
+        ):
             np.testing.assert_array_equal(stored, recomputed)
         assert reward.dtype == np.float32
 
@@ -93,7 +98,9 @@ def test_a_lane_that_has_ended_stands_still():
     obs, *_ = env.step(np.array([[0.1], [0.0]]))
     assert terminated.tolist() == [True, False]
     assert obs[0, 0] > 1.5
-    assert [instance.steps - before for instance, before in zip(env._instances, steps, strict=True)] == [0, 1]
+    assert [
+        instance.steps - before for instance, before in zip(env._instances, steps, strict=True)
+    ] == [0, 1]
 
 
 def test_a_time_limit_of_old_gym_is_no_termination():

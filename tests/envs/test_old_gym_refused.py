@@ -64,16 +64,28 @@ class Broken(Toy):
 @pytest.mark.parametrize(
     ("old_class", "message"),
     [
-        (NoReset, r"toys:Toy lacks method reset_task, method get_all_task_idx; expected a task distribution of old gym"),
+        (
+            NoReset,
+            r"toys:Toy lacks method reset_task, method get_all_task_idx; expected a task distribution of old gym",
+        ),
         (NoCount, r"toys:Toy lacks constructor argument n_tasks"),
         (NewGym, r"toys:Toy: step returned 5 values, expected 4: observation, reward, done, info"),
         (NewReset, r"toys:Toy: reset gave an observation \(array.*expected an array of 3 numbers"),
-        (Discrete, r"toys:Toy: action_space is <object.*expected something with shape, low and high"),
-        (Unbounded, r"toys:Toy: the bounds of action_space are \[-inf\] and \[inf\], expected finite numbers"),
+        (
+            Discrete,
+            r"toys:Toy: action_space is <object.*expected something with shape, low and high",
+        ),
+        (
+            Unbounded,
+            r"toys:Toy: the bounds of action_space are \[-inf\] and \[inf\], expected finite numbers",
+        ),
         (TwoOnly, r"toys:Toy: n_tasks is 4, but the class has 2 tasks"),
         (Short, r"toys:Toy: reset gave an observation .*expected an array of 3 numbers"),
         (NotFinite, r"toys:Toy: step returned the reward nan \(sparse .*expected finite numbers"),
-        (Broken, r"toys:Toy: .*failed \(RuntimeError: the arm is stuck, test_old_gym_refused.py line \d+\)"),
+        (
+            Broken,
+            r"toys:Toy: .*failed \(RuntimeError: the arm is stuck, test_old_gym_refused.py line \d+\)",
+        ),
         (print, r"toys:Toy is <built-in function print>, expected a class"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -89,6 +101,7 @@ def test_a_constructor_that_fails_is_named_with_what_it_was_given():
             return self.noise - 1
 
     with pytest.raises(
-        ValueError, match=r"toys:Toy: cannot be constructed with n_tasks=4, noise='loud' \(TypeError: .*line \d+\)"
+        ValueError,
+        match=r"toys:Toy: cannot be constructed with n_tasks=4, noise='loud' \(TypeError: .*line \d+\)",
     ):
         made(Loud, noise="loud")

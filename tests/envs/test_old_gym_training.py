@@ -29,7 +29,13 @@ def config_of(**changes):
             "embedding_mini_batch_size": 8,
             "num_train_steps_per_itr": 2,
         },
-        "util_params": {"use_gpu": False, "torch_threads": 1, "physics_threads": 1, "matmul": "default", "slice_rows": 0},
+        "util_params": {
+            "use_gpu": False,
+            "torch_threads": 1,
+            "physics_threads": 1,
+            "matmul": "default",
+            "slice_rows": 0,
+        },
         "seed": 1,
         **changes,
     }
@@ -59,7 +65,12 @@ def test_such_a_class_is_trained_resumed_and_evaluated(monkeypatch, tmp_path):
     assert weights() == uninterrupted
     variant = json.loads((run_dir / "variant.json").read_text())
     assert variant["env_name"] == "toy_tasks.lines:Toy"
-    assert variant["env_params"] == {"n_tasks": 6, "randomize_tasks": True, "noise": 0.1, "task_seed": 1337}
+    assert variant["env_params"] == {
+        "n_tasks": 6,
+        "randomize_tasks": True,
+        "noise": 0.1,
+        "task_seed": 1337,
+    }
     with np.load(run_dir / "tasks.npz", allow_pickle=False) as arrays:
         assert arrays["tasks"].ravel().tolist() == [0, 1, 2, 3, 4, 5]
     assert "return by trajectory" in invoke(sim_policy, run_dir)
@@ -68,15 +79,23 @@ def test_such_a_class_is_trained_resumed_and_evaluated(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"env_name": "toy_tasks.circles:Toy"}, r"toy_tasks.circles cannot be imported .*set PYTHONPATH to the folder"),
-        ({"env_name": "toy_tasks.lines:Toi"}, r"module toy_tasks.lines has no class 'Toi' \(did you mean 'Toy'\?\)"),
+        (
+            {"env_name": "toy_tasks.circles:Toy"},
+            r"toy_tasks.circles cannot be imported .*set PYTHONPATH to the folder",
+        ),
+        (
+            {"env_name": "toy_tasks.lines:Toi"},
+            r"module toy_tasks.lines has no class 'Toi' \(did you mean 'Toy'\?\)",
+        ),
         ({"env_name": "toy_tasks.lines:Space"}, r"toy_tasks.lines:Space lacks method reset_task"),
         ({"env_params": {"n_tasks": 6, "nois": 0.1}}, r"env_params.nois.*noise"),
         ({"env_params": {"n_tasks": 6, "num_envs": 3}}, r"env_params.num_envs"),
         ({"env_params": {"n_tasks": 6, "noise": "loud"}}, r"step failed \(.*line \d+\)"),
     ],
 )
-def test_a_wrong_configuration_is_answered_with_one_message(monkeypatch, tmp_path, changes, message):
+def test_a_wrong_configuration_is_answered_with_one_message(
+    monkeypatch, tmp_path, changes, message
+):
     write_toy(monkeypatch, tmp_path)
     with pytest.raises(UserError, match=message):
         parse_config(config_of(**changes), "toy.json")

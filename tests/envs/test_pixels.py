@@ -13,7 +13,9 @@ SIZE, FRAMES = 16, 3
 def pixel_env(name="point-robot", num_envs=3, size=SIZE, **options):
     """Wrapped, or the test is skipped where nothing can be drawn."""
     try:
-        return PixelObservation(make_env(name, n_tasks=4, num_envs=num_envs, **options), size, FRAMES)
+        return PixelObservation(
+            make_env(name, n_tasks=4, num_envs=num_envs, **options), size, FRAMES
+        )
     except ValueError as error:
         pytest.skip(str(error))
 
@@ -31,7 +33,9 @@ def robot_at(picture):
     pixel = 4 / len(picture)
     weight = np.clip(picture[..., 0].astype(float) - picture[..., 1], 0, None)
     row, column = (np.arange(len(picture)) * weight.sum(axis=axis) for axis in (1, 0))
-    return pixel * (column.sum() / weight.sum() + 0.5) - 2, 2 - pixel * (row.sum() / weight.sum() + 0.5)
+    return pixel * (column.sum() / weight.sum() + 0.5) - 2, 2 - pixel * (
+        row.sum() / weight.sum() + 0.5
+    )
 
 
 def test_observations_are_the_last_pictures_of_each_lane_and_the_first_is_repeated():
@@ -62,7 +66,9 @@ def test_a_lane_that_begins_anew_disturbs_no_other():
     assert np.array_equal(after[1, :-1], begun[0, 1:])
 
 
-@pytest.mark.parametrize("name", ["point-robot", pytest.param("cheetah-vel", marks=pytest.mark.render)])
+@pytest.mark.parametrize(
+    "name", ["point-robot", pytest.param("cheetah-vel", marks=pytest.mark.render)]
+)
 def test_lanes_see_what_a_single_one_sees(name):
     many, single = pixel_env(name), pixel_env(name, num_envs=1)
     many.reset_task([3, 0, 2])
@@ -78,7 +84,9 @@ def test_lanes_see_what_a_single_one_sees(name):
     single.close()
 
 
-@pytest.mark.parametrize("name", ["point-robot", pytest.param("cheetah-vel", marks=pytest.mark.render)])
+@pytest.mark.parametrize(
+    "name", ["point-robot", pytest.param("cheetah-vel", marks=pytest.mark.render)]
+)
 def test_what_the_task_asks_for_is_not_in_the_picture(name):
     env = pixel_env(name)
     env.reset_task([0, 1, 2])
@@ -102,7 +110,10 @@ def test_a_point_robot_out_of_view_is_drawn_on_the_rim():
     env.reset(generators(1))
     for _ in range(50):
         env.step([[-1.0, 0.0]])
-    redness = env.draw(np.array([0]), 32)[0, :, :, 0].astype(int) - env.draw(np.array([0]), 32)[0, :, :, 1]
+    redness = (
+        env.draw(np.array([0]), 32)[0, :, :, 0].astype(int)
+        - env.draw(np.array([0]), 32)[0, :, :, 1]
+    )
     assert redness[:, 0].max() > 100
     assert redness[:, 3:].max() <= 0
 
@@ -113,7 +124,9 @@ def test_pictures_of_mujoco_lanes_follow_their_own_bodies():
     env.reset_task([0, 0, 0])
     pictures = as_stacks(env.reset(generators(3)))[:, -1].reshape(3, 64, 64, 3)
     for picture in pictures:
-        assert (picture[..., 0].astype(int) - picture[..., 2] > 40).sum() > 30  # the cheetah's colours; floor and sky are grey
+        assert (
+            picture[..., 0].astype(int) - picture[..., 2] > 40
+        ).sum() > 30  # the cheetah's colours; floor and sky are grey
     assert not np.array_equal(pictures[0], pictures[1])
     env.close()
 
@@ -129,5 +142,8 @@ def test_the_wrapper_says_what_it_shows():
 def test_an_environment_that_cannot_be_drawn_is_refused():
     env = CountingEnv()
     env.name = "counting"
-    with pytest.raises(ValueError, match=r"counting cannot be drawn: expected a MuJoCo model, or a method draw\(lanes, size\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"counting cannot be drawn: expected a MuJoCo model, or a method draw\(lanes, size\)",
+    ):
         check_drawable(env)

@@ -91,7 +91,9 @@ def test_the_step_of_the_sparse_robot_returns_the_dense_reward():
 
 
 def test_a_controller_that_knows_the_goal_earns_what_the_reference_pays():
-    env = SparsePointRobot(100, num_envs=20, dtype=np.float64)  # at exactly the radius float32 would round inwards
+    env = SparsePointRobot(
+        100, num_envs=20, dtype=np.float64
+    )  # at exactly the radius float32 would round inwards
     obs = started(env, np.arange(80, 100))
     returns = np.zeros(20)
     for _ in range(20):
@@ -114,7 +116,10 @@ def test_numpy_and_torch_rewards_agree_to_the_last_digit_of_the_root(cls, dtype)
     env = cls(40, dtype=dtype)
     outcome = np.random.default_rng(1).uniform(-2, 2, (300, 1, 2)).astype(dtype)
     on_numpy = env.compute_reward(outcome, env.tasks)
-    on_torch = [part.numpy() for part in env.compute_reward(torch.from_numpy(outcome), torch.from_numpy(env.tasks))]
+    on_torch = [
+        part.numpy()
+        for part in env.compute_reward(torch.from_numpy(outcome), torch.from_numpy(env.tasks))
+    ]
     for ours, theirs in zip(on_numpy, on_torch, strict=True):
         assert ours.shape == theirs.shape == (300, 40)
         assert ours.dtype == theirs.dtype

@@ -14,15 +14,24 @@ NUM_ENVS = 4
 
 @functools.cache
 def environment(name, physics_threads=1):
-    return make_env(name, n_tasks=env_class(name).fixed_n_tasks or 6, num_envs=NUM_ENVS, physics_threads=physics_threads)
+    return make_env(
+        name,
+        n_tasks=env_class(name).fixed_n_tasks or 6,
+        num_envs=NUM_ENVS,
+        physics_threads=physics_threads,
+    )
 
 
 def script():
     """Draw what happens: the task of each lane, and phases of equal actions, some of them with resets in between."""
     numbers = st.integers(min_value=0, max_value=2**31)
     lanes = st.lists(st.integers(0, NUM_ENVS - 1), unique=True, max_size=NUM_ENVS)
-    phase = st.tuples(numbers, st.sampled_from([0.0, 0.3, 1.0]), st.integers(1, 4), lanes, st.booleans())
-    return st.tuples(st.lists(numbers, min_size=1, max_size=NUM_ENVS), st.lists(phase, min_size=1, max_size=3))
+    phase = st.tuples(
+        numbers, st.sampled_from([0.0, 0.3, 1.0]), st.integers(1, 4), lanes, st.booleans()
+    )
+    return st.tuples(
+        st.lists(numbers, min_size=1, max_size=NUM_ENVS), st.lists(phase, min_size=1, max_size=3)
+    )
 
 
 def check_step(env, result):
@@ -40,7 +49,9 @@ def check_step(env, result):
 
 
 @pytest.mark.parametrize("name", sorted(ENVS))
-@settings(max_examples=10, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=10, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(script=script())
 def test_numbers_are_finite_and_rewards_are_those_of_the_stored_outcomes(name, script):
     env = environment(name)
@@ -51,9 +62,13 @@ def test_numbers_are_finite_and_rewards_are_those_of_the_stored_outcomes(name, s
     for seed, size, num_steps, lanes, new_tasks in phases:
         rng = np.random.default_rng(seed)
         held = rng.uniform(-1, 1, (env.num_lanes, env.act_dim))
-        for _ in range(num_steps):  # a push in one direction, and noise around it: further from rest than noise alone
+        for _ in range(
+            num_steps
+        ):  # a push in one direction, and noise around it: further from rest than noise alone
             noise = rng.uniform(-1, 1, held.shape)
-            check_step(env, env.step(size * (0.7 * held + 0.3 * noise) if size < 1 else np.sign(held)))
+            check_step(
+                env, env.step(size * (0.7 * held + 0.3 * noise) if size < 1 else np.sign(held))
+            )
         chosen = [lane for lane in lanes if lane < env.num_lanes]
         if chosen and new_tasks:
             env.reset_task(rng.integers(env.n_tasks, size=len(chosen)), lanes=chosen)
@@ -65,7 +80,9 @@ def test_numbers_are_finite_and_rewards_are_those_of_the_stored_outcomes(name, s
 @pytest.mark.parametrize("name", sorted(ENVS))
 @settings(max_examples=12, derandomize=True, deadline=None)
 @given(seed=st.integers(0, 2**31), scale=st.sampled_from([0.1, 1.0, 10.0]))
-def test_any_outcome_under_any_task_has_a_finite_reward_that_does_not_depend_on_the_batch(name, seed, scale):
+def test_any_outcome_under_any_task_has_a_finite_reward_that_does_not_depend_on_the_batch(
+    name, seed, scale
+):
     env = environment(name)
     rng = np.random.default_rng(seed)
     outcome = (scale * rng.normal(size=(5, 1, env.outcome_dim))).astype(np.float32)

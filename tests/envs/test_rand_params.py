@@ -13,14 +13,40 @@ from rlkit.envs.walker_rand_params_wrapper import WalkerRandParamsWrappedEnv
 BOTH = [HopperRandParamsWrappedEnv, WalkerRandParamsWrappedEnv]
 FIELDS = ("body_mass", "body_inertia", "dof_damping", "geom_friction")
 INERTIAS_NOW = {  # two equal across, one along; torso, thigh, leg, foot
-    HopperRandParamsWrappedEnv: [(0.069246, 0.004451), (0.093299, 0.004941), (0.072303, 0.002182), (0.103523, 0.009242)],
-    WalkerRandParamsWrappedEnv: [(0.069246, 0.004451), (0.093299, 0.004941), (0.072303, 0.002182), (0.023998, 0.005374)],
+    HopperRandParamsWrappedEnv: [
+        (0.069246, 0.004451),
+        (0.093299, 0.004941),
+        (0.072303, 0.002182),
+        (0.103523, 0.009242),
+    ],
+    WalkerRandParamsWrappedEnv: [
+        (0.069246, 0.004451),
+        (0.093299, 0.004941),
+        (0.072303, 0.002182),
+        (0.023998, 0.005374),
+    ],
 }
 MASSES = {
     ("native", HopperRandParamsWrappedEnv): [3.6652, 4.0579, 2.7814, 5.3156],
-    ("native", WalkerRandParamsWrappedEnv): [3.6652, 4.0579, 2.7814, 3.1667, 4.0579, 2.7814, 3.1667],
+    ("native", WalkerRandParamsWrappedEnv): [
+        3.6652,
+        4.0579,
+        2.7814,
+        3.1667,
+        4.0579,
+        2.7814,
+        3.1667,
+    ],
     ("mujoco210", HopperRandParamsWrappedEnv): [3.53429, 3.92699, 2.71434, 5.08938],
-    ("mujoco210", WalkerRandParamsWrappedEnv): [3.53429, 3.92699, 2.71434, 2.94053, 3.92699, 2.71434, 2.94053],
+    ("mujoco210", WalkerRandParamsWrappedEnv): [
+        3.53429,
+        3.92699,
+        2.71434,
+        2.94053,
+        3.92699,
+        2.71434,
+        2.94053,
+    ],
 }
 
 
@@ -46,24 +72,33 @@ def test_masses_are_the_published_ones(physics, cls):
 def test_inertias_are_those_of_capsules_now_and_of_longer_cylinders_before(cls):
     now, before = (cls(1, physics=physics).model for physics in ("native", "mujoco210"))
     for body, (across, along) in enumerate(INERTIAS_NOW[cls], start=1):
-        np.testing.assert_allclose(sorted(now.body_inertia[body]), sorted([across, across, along]), atol=1e-6)
+        np.testing.assert_allclose(
+            sorted(now.body_inertia[body]), sorted([across, across, along]), atol=1e-6
+        )
     for geom in range(1, before.ngeom):
         radius, half_length, _ = before.geom_size[geom]
         length = 2 * half_length + radius
         mass = 1000 * np.pi * radius**2 * length
         across, along = mass * (3 * radius**2 + length**2) / 12, mass * radius**2 / 2
         body = before.geom_bodyid[geom]
-        np.testing.assert_allclose(sorted(before.body_inertia[body]), sorted([across, across, along]), rtol=1e-12)
+        np.testing.assert_allclose(
+            sorted(before.body_inertia[body]), sorted([across, across, along]), rtol=1e-12
+        )
 
 
 @pytest.mark.parametrize("physics", ["native", "mujoco210"])
 def test_damping_armature_friction_and_gear_are_the_published_ones(physics):
     hopper, walker = (cls(1, physics=physics).model for cls in BOTH)
-    for model, joints, damping, armature, gear in ((hopper, 3, 1, 1, 200), (walker, 6, 0.1, 0.01, 100)):
+    for model, joints, damping, armature, gear in (
+        (hopper, 3, 1, 1, 200),
+        (walker, 6, 0.1, 0.01, 100),
+    ):
         assert model.dof_damping.tolist() == [0] * 3 + [damping] * joints
         assert model.dof_armature.tolist() == [0] * 3 + [armature] * joints
         assert set(model.actuator_gear[:, 0]) == {gear}
-        np.testing.assert_allclose(np.rad2deg(model.jnt_range[3:6]), [[-150, 0], [-150, 0], [-45, 45]])
+        np.testing.assert_allclose(
+            np.rad2deg(model.jnt_range[3:6]), [[-150, 0], [-150, 0], [-45, 45]]
+        )
     assert hopper.geom_friction[:, 0].tolist() == [1.0, 0.9, 0.9, 0.9, 2.0]
     assert set(map(tuple, hopper.geom_friction[:, 1:])) == {(0.005, 0.0001)}
     assert walker.geom_friction[:, 0].tolist() == [0.7] + [0.9] * 6 + [1.9]
@@ -78,13 +113,19 @@ def test_factors_are_drawn_task_by_task_in_the_published_order(cls):
         expected = []
         for field in FIELDS:
             base = 1.3 if field == "dof_damping" else 1.5
-            expected.append(np.array(base) ** rng.uniform(-3, 3, size=getattr(env.model, field).size))
+            expected.append(
+                np.array(base) ** rng.uniform(-3, 3, size=getattr(env.model, field).size)
+            )
         np.testing.assert_array_equal(task, np.concatenate(expected))
 
 
 @pytest.mark.parametrize("physics", ["mujoco210", "native"])
-@pytest.mark.parametrize(("cls", "lowest", "highest", "widest"), [(BOTH[0], 0.7, np.inf, 0.2), (BOTH[1], 0.8, 2.0, 1.0)])
-def test_a_trajectory_equals_a_plain_loop_over_mj_step_with_the_tasks_model(cls, lowest, highest, widest, physics):
+@pytest.mark.parametrize(
+    ("cls", "lowest", "highest", "widest"), [(BOTH[0], 0.7, np.inf, 0.2), (BOTH[1], 0.8, 2.0, 1.0)]
+)
+def test_a_trajectory_equals_a_plain_loop_over_mj_step_with_the_tasks_model(
+    cls, lowest, highest, widest, physics
+):
     env = cls(3, physics=physics, dtype=np.float64)
     obs = started(env, [2])
     model = load_model(gymnasium_asset(cls.model_file), physics=physics, timestep=0.004)
@@ -94,7 +135,9 @@ def test_a_trajectory_equals_a_plain_loop_over_mj_step_with_the_tasks_model(cls,
     data, draws = mujoco.MjData(model), np.random.default_rng((0, 0))
     data.qpos[:] = model.qpos0 + draws.uniform(-0.005, 0.005, model.nq)
     data.qvel[:] = draws.uniform(-0.005, 0.005, model.nv)
-    np.testing.assert_array_equal(obs[0], np.concatenate([data.qpos[1:], np.clip(data.qvel, -10, 10)]))
+    np.testing.assert_array_equal(
+        obs[0], np.concatenate([data.qpos[1:], np.clip(data.qvel, -10, 10)])
+    )
     ends = 0
     for action in np.random.default_rng(1).uniform(-1, 1, (60, model.nu)):
         x = data.qpos[0]
@@ -102,8 +145,12 @@ def test_a_trajectory_equals_a_plain_loop_over_mj_step_with_the_tasks_model(cls,
         for _ in range(4):
             mujoco.mj_step(model, data)
         obs, reward, terminated, _, _ = env.step(action[None])
-        np.testing.assert_array_equal(obs[0], np.concatenate([data.qpos[1:], np.clip(data.qvel, -10, 10)]))
-        assert reward[0] == pytest.approx((data.qpos[0] - x) / 0.016 + 1 - 1e-3 * np.sum(action**2), abs=1e-12)
+        np.testing.assert_array_equal(
+            obs[0], np.concatenate([data.qpos[1:], np.clip(data.qvel, -10, 10)])
+        )
+        assert reward[0] == pytest.approx(
+            (data.qpos[0] - x) / 0.016 + 1 - 1e-3 * np.sum(action**2), abs=1e-12
+        )
         height, angle = data.qpos[1:3]
         assert terminated[0] == (not (lowest < height < highest and -widest < angle < widest))
         ends += terminated[0]
@@ -177,7 +224,14 @@ def test_what_ends_a_hoppers_episode(change, healthy):
 
 @pytest.mark.parametrize(
     ("change", "healthy"),
-    [({}, True), ({2: 0.79}, False), ({2: 2.01}, False), ({3: 1.01}, False), ({3: -1.01}, False), ({4: 500}, True)],
+    [
+        ({}, True),
+        ({2: 0.79}, False),
+        ({2: 2.01}, False),
+        ({3: 1.01}, False),
+        ({3: -1.01}, False),
+        ({4: 500}, True),
+    ],
 )
 def test_what_ends_a_walkers_episode(change, healthy):
     outcome = np.array([0, 0, 1.25, 0, 1.0])
@@ -195,5 +249,7 @@ def test_numpy_and_torch_give_the_same_rewards_and_the_alive_bonus_counts(cls):
     for ours, theirs in zip(on_numpy, on_torch, strict=True):
         assert ours.shape == tuple(theirs.shape) == (300, 4)
         np.testing.assert_array_equal(ours, theirs.numpy())
-    np.testing.assert_allclose(on_numpy[0][:, 0], outcome[:, 0, 0] + 0.5 - 1e-3 * outcome[:, 0, 1], rtol=1e-6)
+    np.testing.assert_allclose(
+        on_numpy[0][:, 0], outcome[:, 0, 0] + 0.5 - 1e-3 * outcome[:, 0, 1], rtol=1e-6
+    )
     assert 0 < on_numpy[2].mean() < 1

@@ -22,7 +22,12 @@ def stored():
 
 def test_every_task_is_measured_with_zero_and_random_actions_in_both_physics_modes():
     modes = {name: {mode or "none" for mode in physics_modes(name)} for name in ENVS}
-    wanted = {(name, actions, mode) for name in ENVS for actions in ("zero", "random") for mode in modes[name]}
+    wanted = {
+        (name, actions, mode)
+        for name in ENVS
+        for actions in ("zero", "random")
+        for mode in modes[name]
+    }
     assert len(stored()) >= 1
     for found in stored():
         assert {(name, actions, mode) for name, _, actions, mode in found} >= wanted
@@ -30,7 +35,9 @@ def test_every_task_is_measured_with_zero_and_random_actions_in_both_physics_mod
 
 
 @pytest.mark.parametrize(
-    ("case", "physics"), RETESTED, ids=[f"{case.env_name}-{case.on}-{case.actions}-{physics}" for case, physics in RETESTED]
+    ("case", "physics"),
+    RETESTED,
+    ids=[f"{case.env_name}-{case.on}-{case.actions}-{physics}" for case, physics in RETESTED],
 )
 def test_returns_agree_with_the_stored_ones(case, physics):
     found = measure(case, physics, EPISODES, SEED)
@@ -57,7 +64,9 @@ ANOTHER = {
 
 
 @pytest.mark.parametrize("physics", ["mujoco210", "native"])
-@pytest.mark.parametrize(("label", "figures"), ANOTHER.items(), ids=[f"{name}-{actions}" for name, _, actions in ANOTHER])
+@pytest.mark.parametrize(
+    ("label", "figures"), ANOTHER.items(), ids=[f"{name}-{actions}" for name, _, actions in ANOTHER]
+)
 def test_stored_returns_agree_with_those_of_another_program(label, figures, physics):
     mean, spread = figures
     for rows in stored():

@@ -92,14 +92,18 @@ def test_rewards_of_all_tasks_come_from_one_broadcast(name):
     outcome = np.random.default_rng(2).normal(size=(7, 1, env.outcome_dim)).astype(np.float32)
     every = env.compute_reward(outcome, env.tasks)
     for task in env.get_all_task_idx():
-        for one, all_tasks in zip(env.compute_reward(outcome[:, 0], env.tasks[task]), every, strict=True):
+        for one, all_tasks in zip(
+            env.compute_reward(outcome[:, 0], env.tasks[task]), every, strict=True
+        ):
             np.testing.assert_array_equal(one, all_tasks[:, task])
 
 
 @pytest.mark.parametrize("name", sorted(ENVS))
 def test_every_constructor_keyword_has_a_type_and_a_line_in_the_docstring(name):
     documented = "".join(
-        vars(ancestor)["__init__"].__doc__ or "" for ancestor in env_class(name).__mro__ if "__init__" in vars(ancestor)
+        vars(ancestor)["__init__"].__doc__ or ""
+        for ancestor in env_class(name).__mro__
+        if "__init__" in vars(ancestor)
     )
     for key, parameter in constructor_keywords(env_class(name)).items():
         assert parameter.annotation is not Any
@@ -107,12 +111,16 @@ def test_every_constructor_keyword_has_a_type_and_a_line_in_the_docstring(name):
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest():
-    with pytest.raises(ValueError, match="unknown environment 'cheeta-vel' \\(did you mean 'cheetah-vel'\\?\\)"):
+    with pytest.raises(
+        ValueError, match="unknown environment 'cheeta-vel' \\(did you mean 'cheetah-vel'\\?\\)"
+    ):
         make_env("cheeta-vel", n_tasks=2)
 
 
 def test_a_misspelt_keyword_is_answered_with_the_nearest():
-    with pytest.raises(ValueError, match="point-robot has no parameter 'n_task' \\(did you mean 'n_tasks'\\?\\)"):
+    with pytest.raises(
+        ValueError, match="point-robot has no parameter 'n_task' \\(did you mean 'n_tasks'\\?\\)"
+    ):
         make_env("point-robot", n_task=2)
 
 

@@ -11,13 +11,20 @@ from rlkit.envs.reward_matrix import reward_matrix
 
 PAIRS, STEPS = 10, 50  # two lanes each, together 1000 steps
 # Tasks whose rewards are made of distances, and what one unit of a root's last place is in them beside its share of the reward.
-OF_DISTANCES = {"point-robot": 0, "sparse-point-robot": 0, "sawyer-push": 5e-4, "sawyer-reach": 5e-4}
+OF_DISTANCES = {
+    "point-robot": 0,
+    "sparse-point-robot": 0,
+    "sawyer-push": 5e-4,
+    "sawyer-reach": 5e-4,
+}
 NAMES = sorted(name for name in ENVS if env_class(name).relabelable)
 
 
 @functools.cache
 def environment(name, dtype):
-    return make_env(name, n_tasks=env_class(name).fixed_n_tasks or 6, num_envs=2 * PAIRS, dtype=dtype)
+    return make_env(
+        name, n_tasks=env_class(name).fixed_n_tasks or 6, num_envs=2 * PAIRS, dtype=dtype
+    )
 
 
 @functools.cache
@@ -34,10 +41,15 @@ def walked(name, dtype):
     rng = np.random.default_rng(4)
     steps = []
     for push in np.repeat(rng.uniform(-0.5, 0.5, (STEPS // 5, PAIRS, env.act_dim)), 5, axis=0):
-        _, reward, terminated, _, info = env.step(np.tile(push + rng.uniform(-0.5, 0.5, push.shape), (2, 1)))
+        _, reward, terminated, _, info = env.step(
+            np.tile(push + rng.uniform(-0.5, 0.5, push.shape), (2, 1))
+        )
         steps.append((info["outcome"], reward, info["sparse_reward"], terminated))
         assert not info["diverged"].any()
-    outcomes, *rewards = (np.array(part).reshape(STEPS, 2, PAIRS, *part[0].shape[1:]) for part in zip(*steps, strict=True))
+    outcomes, *rewards = (
+        np.array(part).reshape(STEPS, 2, PAIRS, *part[0].shape[1:])
+        for part in zip(*steps, strict=True)
+    )
     return task_ids, outcomes, rewards
 
 
@@ -61,8 +73,12 @@ def test_a_relabeled_step_has_the_reward_of_the_same_step_made_for_the_other_tas
     env = environment(name, dtype)
     task_ids, outcomes, rewards = walked(name, dtype)
     np.testing.assert_array_equal(outcomes[:, 0], outcomes[:, 1])
-    assert_same(env.compute_reward(outcomes[:, 0], env.tasks[task_ids[1]]), [part[:, 1] for part in rewards])
-    if name != "sawyer-push":  # chance does not touch the puck, and tasks differ in nothing else; see hfr/test_sawyer.py
+    assert_same(
+        env.compute_reward(outcomes[:, 0], env.tasks[task_ids[1]]), [part[:, 1] for part in rewards]
+    )
+    if (
+        name != "sawyer-push"
+    ):  # chance does not touch the puck, and tasks differ in nothing else; see hfr/test_sawyer.py
         assert not np.array_equal(rewards[0][:, 0], rewards[0][:, 1])
 
 
@@ -76,8 +92,12 @@ def test_one_call_gives_the_rewards_of_every_step_under_every_task(name):
     of_all_lanes = reward_matrix(env, outcomes, env.tasks)
     assert [part.shape for part in of_all_lanes] == [(env.n_tasks, STEPS, 2, PAIRS)] * 3
     for number in env.get_all_task_idx():
-        assert_same([part[number] for part in matrix], env.compute_reward(of_one_lane, env.tasks[number]))
-        assert_same([part[number, :, 1, 3] for part in of_all_lanes], [part[number] for part in matrix])
+        assert_same(
+            [part[number] for part in matrix], env.compute_reward(of_one_lane, env.tasks[number])
+        )
+        assert_same(
+            [part[number, :, 1, 3] for part in of_all_lanes], [part[number] for part in matrix]
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,7 +12,14 @@ from rlkit.envs import make_env
 from rlkit.envs.opengl import open_gl_context
 from rlkit.envs.rendering import Renderer
 
-BODIES = ["cheetah-vel", "ant-dir", "ant-goal", "humanoid-dir", "hopper-rand-params", "walker-rand-params"]
+BODIES = [
+    "cheetah-vel",
+    "ant-dir",
+    "ant-goal",
+    "humanoid-dir",
+    "hopper-rand-params",
+    "walker-rand-params",
+]
 
 
 def started(name="cheetah-vel", n_tasks=2):
@@ -44,7 +51,13 @@ def in_picture(renderer, points):
     """Where points [n, 3] appear, in half widths of the picture from its centre, [n, 2]; outside ±1 they are not seen."""
     camera = renderer._camera
     azimuth, elevation = np.radians([camera.azimuth, camera.elevation])
-    forward = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    forward = np.array(
+        [
+            np.cos(elevation) * np.cos(azimuth),
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+        ]
+    )
     right = np.array([np.sin(azimuth), -np.cos(azimuth), 0.0])
     seen_from = camera.lookat - camera.distance * forward
     assert seen_from[2] > 0, "the camera is under the floor"
@@ -94,7 +107,9 @@ def test_squares_of_one_metre_pass_below_the_body_and_have_no_end(renderer):
     here, one, two, far, further = pictures
     floor = np.s_[70:]
     for same in (two, far):
-        np.testing.assert_allclose(same[floor], here[floor], atol=3)  # a dark and a bright square further on
+        np.testing.assert_allclose(
+            same[floor], here[floor], atol=3
+        )  # a dark and a bright square further on
     for other in (one, further):
         assert np.abs(other[floor] - here[floor]).mean() > 5
 
@@ -147,9 +162,13 @@ def test_without_an_opengl_library_there_is_one_clear_message(monkeypatch):
         open_gl_context(8, 8)
 
 
-@pytest.mark.skipif("DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ, reason="there is a display")
+@pytest.mark.skipif(
+    "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ, reason="there is a display"
+)
 def test_a_missing_display_is_noticed_before_anything_is_drawn(monkeypatch):
-    monkeypatch.setenv("MUJOCO_GL", "glfw")  # opens a context all the same, which fails when it is used
+    monkeypatch.setenv(
+        "MUJOCO_GL", "glfw"
+    )  # opens a context all the same, which fails when it is used
     with pytest.raises(ValueError, match="Tried glfw: .*OpenGL"):
         open_gl_context(8, 8)
 
@@ -161,7 +180,10 @@ def test_a_library_chosen_by_the_user_that_does_not_work_is_named():
         capture_output=True,
         text=True,
     )
-    assert "ValueError: mujoco cannot be imported with MUJOCO_GL=nonsense" in done.stderr.splitlines()[-1]
+    assert (
+        "ValueError: mujoco cannot be imported with MUJOCO_GL=nonsense"
+        in done.stderr.splitlines()[-1]
+    )
 
 
 def test_an_environment_without_a_simulation_cannot_be_rendered():

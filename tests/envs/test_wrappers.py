@@ -11,7 +11,12 @@ from rlkit.envs import make_env
 from rlkit.envs.point_robot import PointRobot
 from rlkit.envs.wrappers import NormalizedBoxEnv, SingleEnv
 
-REGISTERED = ["rlkit/CheetahDir-v0", "rlkit/CheetahVel-v0", "rlkit/PointRobot-v0", "rlkit/SparsePointRobot-v0"]
+REGISTERED = [
+    "rlkit/CheetahDir-v0",
+    "rlkit/CheetahVel-v0",
+    "rlkit/PointRobot-v0",
+    "rlkit/SparsePointRobot-v0",
+]
 
 
 def started(env, seed=0):
@@ -21,10 +26,19 @@ def started(env, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("action", "moved"), [([1, -1], [0.1, -0.1]), ([0, 0.5], [0, 0.05]), ([2, -7], [0.1, -0.1]), ([-0.3, 0.1], [-0.03, 0.01])]
+    ("action", "moved"),
+    [
+        ([1, -1], [0.1, -0.1]),
+        ([0, 0.5], [0, 0.05]),
+        ([2, -7], [0.1, -0.1]),
+        ([-0.3, 0.1], [-0.03, 0.01]),
+    ],
 )
 def test_actions_are_mapped_linearly_to_the_box_and_clipped(action, moved):
-    plain, scaled = PointRobot(1, dtype=np.float64), NormalizedBoxEnv(PointRobot(1, dtype=np.float64))
+    plain, scaled = (
+        PointRobot(1, dtype=np.float64),
+        NormalizedBoxEnv(PointRobot(1, dtype=np.float64)),
+    )
     before = started(plain).step(np.zeros((1, 2)))[0]
     np.testing.assert_allclose(started(scaled).step([action])[0] - before, [moved], atol=1e-15)
 
@@ -65,7 +79,9 @@ def test_made_environments_are_truncated_at_the_customary_horizon(name):
     env.reset(seed=0)
     steps, truncated = 0, False
     while not truncated:
-        _, _, _, truncated, _ = env.step(env.action_space.sample())  # a lane may be stepped on after its episode has ended
+        _, _, _, truncated, _ = env.step(
+            env.action_space.sample()
+        )  # a lane may be stepped on after its episode has ended
         steps += 1
     assert steps == env.unwrapped.meta_env.max_episode_steps
     env.close()
@@ -91,7 +107,8 @@ def test_a_seeded_reset_draws_what_the_batched_environment_draws_from_that_gener
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"tsk": 1}, r"options are \['tsk'\]"), ({"task": 9}, "expected numbers from 0 to 4")]
+    ("options", "message"),
+    [({"tsk": 1}, r"options are \['tsk'\]"), ({"task": 9}, "expected numbers from 0 to 4")],
 )
 def test_bad_reset_options_are_refused(options, message):
     env = SingleEnv(make_env("point-robot", n_tasks=5))

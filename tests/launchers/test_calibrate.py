@@ -11,7 +11,10 @@ from rlkit.torch.networks import SLICE_ROWS
 
 def clock(onednn: float, sliced: float):
     """Seconds of a route of which oneDNN takes `onednn` and slices `sliced` times as long as the plain one."""
-    return lambda route: (onednn if route.onednn else 1.0) * (sliced if route.num_slices > route.num_threads else 1.0)
+    return lambda route: (
+        (onednn if route.onednn else 1.0)
+        * (sliced if route.num_slices > route.num_threads else 1.0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,7 +34,10 @@ def test_only_a_clear_gain_leaves_the_default(onednn, sliced, chosen, num_thread
 
 def test_one_disturbed_turn_changes_nothing():
     turns = iter([3.0, 1.0, 1.0])  # of a plain route that another job slows down once
-    assert choose_route("auto", 0, 1, lambda route: 0.9 if route.onednn else next(turns)) == ("default", 0)
+    assert choose_route("auto", 0, 1, lambda route: 0.9 if route.onednn else next(turns)) == (
+        "default",
+        0,
+    )
 
 
 def test_what_was_asked_for_is_not_measured():
@@ -65,7 +71,8 @@ def test_the_measurement_of_acting_gives_seconds():
 
 def test_without_a_gpu_acting_on_one_is_refused():
     with pytest.raises(
-        UserError, match=r'^util_params.rollout_device = "gpu": expected "auto" or "cpu", because .* trains on the'
+        UserError,
+        match=r'^util_params.rollout_device = "gpu": expected "auto" or "cpu", because .* trains on the',
     ):
         choose_rollout_device("gpu", "cpu", "default", [10], never)
 

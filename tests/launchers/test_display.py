@@ -16,7 +16,8 @@ ROW = {
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.2, "0 s"), (59, "59 s"), (59.7, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")]
+    ("seconds", "text"),
+    [(0.2, "0 s"), (59, "59 s"), (59.7, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")],
 )
 def test_durations_are_written_in_words(seconds, text):
     assert duration(seconds) == text
@@ -66,7 +67,13 @@ def test_a_terminal_gets_a_live_table_and_the_log_its_lines():
     display.phase(0, "training")
     display.iteration_done(0, ROW, 30.0)
     display.stop()
-    for text in ("output/run", "12,000", "-21.50", "1 of 2 iterations, left 30 s", "iteration 0: training"):
+    for text in (
+        "output/run",
+        "12,000",
+        "-21.50",
+        "1 of 2 iterations, left 30 s",
+        "iteration 0: training",
+    ):
         assert text in screen.getvalue()
     assert len(logged) == 2
 

@@ -27,12 +27,17 @@ def test_environment_steps_are_those_of_the_published_configurations(name, initi
 def test_evaluation_steps_are_counted_apart():
     assert env_steps(load_config(CONFIGS / "cheetah-vel.json")).evaluation == 30 * (2 * 600 + 600)
     # two runs of one trajectory each after an exploration of 400 steps, on train and on test tasks
-    assert env_steps(load_config(CONFIGS / "paper" / "cheetah-vel.json")).evaluation == 30 * (2 * (400 + 2 * 200) + 400)
+    assert env_steps(load_config(CONFIGS / "paper" / "cheetah-vel.json")).evaluation == 30 * (
+        2 * (400 + 2 * 200) + 400
+    )
 
 
 def test_the_requirements_name_steps_memory_and_disk():
     text = requirements(load_config(CONFIGS / "cheetah-vel.json"))
-    assert "environment steps: 2,700,000 (200,000 at first, 5,000 per iteration), beside 54,000 per evaluation" in text
+    assert (
+        "environment steps: 2,700,000 (200,000 at first, 5,000 per iteration), beside 54,000 per evaluation"
+        in text
+    )
     assert "gradient steps: 1,000,000 (2,000 per iteration)" in text
     assert "(196 bytes a row)" in text
     assert "disk: about" in text

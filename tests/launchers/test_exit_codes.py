@@ -16,9 +16,21 @@ from rlkit.launchers.exit_codes import exit_codes
         (NonFiniteError("iteration 3: QF Loss is nan"), 3, "iteration 3: QF Loss is nan"),
         (ResourceError("disk full"), 4, "disk full"),
         (MemoryError("8 GB"), 4, "memory exhausted: 8 GB"),
-        (OSError(errno.ENOSPC, "No space left on device"), 4, "disk exhausted: [Errno 28] No space left on device"),
-        (RuntimeError("CUDA out of memory. Tried to allocate"), 4, "memory exhausted: CUDA out of memory. Tried to allocate"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: x\ntrace"), 4, "memory exhausted: DefaultCPUAllocator"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            4,
+            "disk exhausted: [Errno 28] No space left on device",
+        ),
+        (
+            RuntimeError("CUDA out of memory. Tried to allocate"),
+            4,
+            "memory exhausted: CUDA out of memory. Tried to allocate",
+        ),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: x\ntrace"),
+            4,
+            "memory exhausted: DefaultCPUAllocator",
+        ),
         (StopRequested(signal.SIGINT), 130, "stopped by SIGINT"),
         (StopRequested(signal.SIGTERM), 143, "stopped by SIGTERM"),
     ],
@@ -32,7 +44,9 @@ def test_an_expected_end_has_its_code_and_message(error, code, message, capsys):
     assert printed.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shape mismatch"), OSError(errno.EACCES, "denied"), KeyError("x")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shape mismatch"), OSError(errno.EACCES, "denied"), KeyError("x")]
+)
 def test_an_unexpected_error_keeps_its_traceback(error):
     with pytest.raises(type(error)), exit_codes():
         raise error
@@ -42,4 +56,8 @@ def test_a_stopped_run_has_last_words_and_bad_input_has_none(capsys):
     for error in (StopRequested(signal.SIGINT), UserError("bad")):
         with pytest.raises(SystemExit), exit_codes(lambda message: f"after {message}"):
             raise error
-    assert capsys.readouterr().err.splitlines() == ["stopped by SIGINT", "after stopped by SIGINT", "bad"]
+    assert capsys.readouterr().err.splitlines() == [
+        "stopped by SIGINT",
+        "after stopped by SIGINT",
+        "bad",
+    ]

@@ -39,7 +39,11 @@ SMALL = {
 HINDSIGHT = {"utility_batch_size": 5, "num_partition_samples": 3}
 METHODS = ("random", "return", "hipi", "hfr-q", "hfr-bellman")
 VARIANTS = [{"relabel_method": method} for method in METHODS]
-VARIANTS += [{"use_learned_reward": True}, {"relabel_prob": 0.0}, {"partition_when": "before_collection"}]
+VARIANTS += [
+    {"use_learned_reward": True},
+    {"relabel_prob": 0.0},
+    {"partition_when": "before_collection"},
+]
 
 
 def build(*, seed=0, without=(), top=None, **algo_params):
@@ -53,14 +57,22 @@ def iterate(experiment, iterations):
     rows = []
     for i in iterations:
         collected = experiment.algorithm.collect_data(i)
-        row = {**experiment.algorithm.do_training(i), **experiment.algorithm.evaluate(i), **collected}
+        row = {
+            **experiment.algorithm.do_training(i),
+            **experiment.algorithm.evaluate(i),
+            **collected,
+        }
         row |= experiment.algorithm.diagnostics()
-        rows.append({name: value for name, value in row.items() if "ime" not in name or name == "Timesteps"})
+        rows.append(
+            {name: value for name, value in row.items() if "ime" not in name or name == "Timesteps"}
+        )
     return rows
 
 
 def weights(experiment) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for net in experiment.networks.values() for p in net.parameters()])
+    return torch.cat(
+        [p.detach().flatten() for net in experiment.networks.values() for p in net.parameters()]
+    )
 
 
 def test_the_method_none_is_pearl_bit_for_bit():
@@ -104,7 +116,9 @@ def test_a_resumed_experiment_equals_the_uninterrupted_one_bit_for_bit(tmp_path,
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_transition_is_stored_once_in_the_rl_buffer_and_once_in_the_encoders_if_its_block_feeds_it(method):
+def test_every_transition_is_stored_once_in_the_rl_buffer_and_once_in_the_encoders_if_its_block_feeds_it(
+    method,
+):
     algorithm = build(**HINDSIGHT, relabel_method=method).algorithm
     blocks = {"to encoder": 0, "all": 0}
     store = algorithm.relabeler.store
@@ -117,8 +131,16 @@ def test_every_transition_is_stored_once_in_the_rl_buffer_and_once_in_the_encode
     algorithm.relabeler.store = counting_store
     for i in range(2):
         algorithm.collect_data(i)
-        added = {name: int(buffer.state_dict()["totals"].sum()) for name, buffer in algorithm.buffers.items()}
-        assert algorithm.replay_buffer.num_rows == added["replay"] == blocks["all"] == algorithm.num_env_steps
+        added = {
+            name: int(buffer.state_dict()["totals"].sum())
+            for name, buffer in algorithm.buffers.items()
+        }
+        assert (
+            algorithm.replay_buffer.num_rows
+            == added["replay"]
+            == blocks["all"]
+            == algorithm.num_env_steps
+        )
         assert added["encoder"] == blocks["to encoder"]
 
 
@@ -130,7 +152,9 @@ def test_with_probability_0_the_rl_rows_are_pearls_so_no_stream_of_pearls_is_tou
     for task in range(4):
         rows = [experiment.algorithm.replay_buffer.rows_of(task) for experiment in (none, control)]
         assert torch.equal(*rows)
-    first, second = (experiment.algorithm.trainer.generator.get_state() for experiment in (none, control))
+    first, second = (
+        experiment.algorithm.trainer.generator.get_state() for experiment in (none, control)
+    )
     assert torch.equal(first, second)
 
 
@@ -145,10 +169,14 @@ def test_a_step_that_trains_a_learned_reward_fetches_nothing_from_the_device():
     algorithm = build(**HINDSIGHT, use_learned_reward=True).algorithm
     algorithm.collect_data(0)
     trainer = algorithm.trainer
-    trainer.train_step(algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics=True)  # Adam makes its state
+    trainer.train_step(
+        algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics=True
+    )  # Adam makes its state
     with FailsOnWaiting():
         for with_statistics in (True, False):
-            statistics = trainer.train_step(algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics)
+            statistics = trainer.train_step(
+                algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics
+            )
             assert ("RF Loss" in statistics) and ("Reward Mean" in statistics) == with_statistics
 
 

@@ -7,7 +7,13 @@ import pytest
 from rlkit.core.errors import UserError
 from rlkit.launchers.load_config import parse_config
 
-SMALL = {"env_name": "four-corners", "algorithm": "hfr", "n_train_tasks": 4, "n_eval_tasks": 4, "env_params": {"n_tasks": 4}}
+SMALL = {
+    "env_name": "four-corners",
+    "algorithm": "hfr",
+    "n_train_tasks": 4,
+    "n_eval_tasks": 4,
+    "env_params": {"n_tasks": 4},
+}
 
 
 def load(top=None, **algo_params):
@@ -17,11 +23,18 @@ def load(top=None, **algo_params):
 
 def test_the_algorithm_selects_the_defaults():
     algo = load().algo_params
-    assert (algo.relabel_method, algo.probability, algo.use_softmax, algo.num_partition_samples) == ("hfr-q", 0.5, True, 20)
+    assert (
+        algo.relabel_method,
+        algo.probability,
+        algo.use_softmax,
+        algo.num_partition_samples,
+    ) == ("hfr-q", 0.5, True, 20)
     assert algo.meta_batch == 16  # PEARL's are there too
 
 
-@pytest.mark.parametrize(("method", "share"), [("none", 0.0), ("random", 1.0), ("return", 0.5), ("hipi", 0.5)])
+@pytest.mark.parametrize(
+    ("method", "share"), [("none", 0.0), ("random", 1.0), ("return", 0.5), ("hipi", 0.5)]
+)
 def test_the_share_of_relabeling_is_the_methods_own_unless_it_is_set(method, share):
     assert load(relabel_method=method).algo_params.probability == share
     assert load(relabel_method=method, relabel_prob=0.25).algo_params.probability == 0.25
@@ -35,20 +48,34 @@ def test_a_learned_reward_relabels_from_iteration_1():
 def test_a_key_of_hfr_without_the_algorithm_says_what_to_add(algorithm):
     with pytest.raises(UserError) as error:
         load({"algorithm": algorithm}, utility_batch_size=64)
-    message = 'test: algo_params.utility_batch_size = 64: this is an HFR config: add "algorithm": "hfr"'
+    message = (
+        'test: algo_params.utility_batch_size = 64: this is an HFR config: add "algorithm": "hfr"'
+    )
     assert str(error.value) == message
 
 
 BAD = [
     ({"relabel_method": "her"}, "algo_params.relabel_method.*expected one of"),
-    ({"use_softmax": False, "relabel_method": "none"}, "use_softmax.*expected a method that has logits"),
-    ({"use_softmax": 0, "relabel_method": "random"}, "use_softmax.*expected a method that has logits"),
+    (
+        {"use_softmax": False, "relabel_method": "none"},
+        "use_softmax.*expected a method that has logits",
+    ),
+    (
+        {"use_softmax": 0, "relabel_method": "random"},
+        "use_softmax.*expected a method that has logits",
+    ),
     ({"use_learned_reward": True, "relabel_method": "hipi"}, "use_learned_reward.*hfr-q"),
     ({"use_learned_reward": True, "sparse_rewards": True}, "use_learned_reward.*sparse_rewards"),
     ({"encoder": "gru"}, "encoder.*expected .*mlp"),
     ({"recurrent": True}, "recurrent.*expected .*mlp"),
-    ({"relabel_method": "hipi", "rl_batch_sampling": "trajectories"}, "rl_batch_sampling.*expected .*transitions"),
-    ({"relabel_method": "hipi", "context_trajectories": 3}, "context_trajectories.*expected .*null"),
+    (
+        {"relabel_method": "hipi", "rl_batch_sampling": "trajectories"},
+        "rl_batch_sampling.*expected .*transitions",
+    ),
+    (
+        {"relabel_method": "hipi", "context_trajectories": 3},
+        "context_trajectories.*expected .*null",
+    ),
     ({"relabel_method": "hipi", "cut_at_terminal": True}, "cut_at_terminal.*expected"),
     ({"relabel_method": "random", "utility_entropy": True}, "utility_entropy.*hfr-q"),
     ({"replay_buffer_size": 100}, "replay_buffer_size.*room for a whole trajectory"),
@@ -86,6 +113,8 @@ def test_a_name_that_hfr_gave_another_task_stops_unless_the_task_set_is_named(na
 @pytest.mark.parametrize("name", ["walker-rand-params", "hopper-rand-params"])
 def test_tasks_that_differ_in_their_dynamics_are_refused(name):
     top = {"env_name": name, "env_params": {"n_tasks": 8}}
-    with pytest.raises(UserError, match=f'env_name = "{name}".*tasks that differ in their rewards alone'):
+    with pytest.raises(
+        UserError, match=f'env_name = "{name}".*tasks that differ in their rewards alone'
+    ):
         load(top)
     assert load(top, relabel_method="none").env_name == name

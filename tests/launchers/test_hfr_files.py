@@ -46,12 +46,27 @@ def test_the_authors_files_ask_for_the_steps_of_their_experiments(name):
     config = loaded(FOLDER / f"{name}.json")
     algo, steps = config.algo_params, env_steps(config)
     evaluation = 2 * config.n_eval_tasks * algo.num_evals * algo.num_steps_per_eval
-    found = steps.initial, steps.iteration, algo.num_iterations, algo.num_train_steps_per_itr, evaluation, algo.utility_batch_size
+    found = (
+        steps.initial,
+        steps.iteration,
+        algo.num_iterations,
+        algo.num_train_steps_per_itr,
+        evaluation,
+        algo.utility_batch_size,
+    )
     assert found == SHIPPED[name]
-    assert (algo.relabel_method, algo.probability, algo.num_partition_samples, algo.use_softmax) == ("hfr-q", 0.5, 20, True)
+    assert (
+        algo.relabel_method,
+        algo.probability,
+        algo.num_partition_samples,
+        algo.use_softmax,
+    ) == ("hfr-q", 0.5, 20, True)
 
 
-@pytest.mark.parametrize(("name", "seed"), [("ant-goal", 1), ("ant-vel", 3), ("cheetah-vel", 3), ("cheetah-vel-sparse", 1)])
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [("ant-goal", 1), ("ant-vel", 3), ("cheetah-vel", 3), ("cheetah-vel-sparse", 1)],
+)
 def test_the_task_set_is_hfrs(name, seed):
     assert load_config(FOLDER / f"{name}.json").env_params["task_seed"] == seed
 
@@ -60,7 +75,13 @@ def test_the_task_set_is_hfrs(name, seed):
 def test_the_quick_files_have_the_sizes_that_are_compared(name):
     config = load_config(FOLDER / "quick" / f"{name}.json")
     algo = config.algo_params
-    sizes = config.net_size, algo.meta_batch, algo.batch_size, algo.embedding_batch_size, algo.utility_batch_size
+    sizes = (
+        config.net_size,
+        algo.meta_batch,
+        algo.batch_size,
+        algo.embedding_batch_size,
+        algo.utility_batch_size,
+    )
     assert sizes == (128, 8, 128, 256, 64)
 
 
@@ -85,8 +106,17 @@ def test_an_ablation_differs_from_four_corners_in_what_it_is_named_for():
         }
 
 
-TINY = ["net_size=8", "algo_params.batch_size=4", "algo_params.utility_batch_size=2", "algo_params.num_partition_samples=1"]
-TINY += ["algo_params.embedding_batch_size=4", "algo_params.embedding_mini_batch_size=4", "algo_params.num_steps_per_eval=1"]
+TINY = [
+    "net_size=8",
+    "algo_params.batch_size=4",
+    "algo_params.utility_batch_size=2",
+    "algo_params.num_partition_samples=1",
+]
+TINY += [
+    "algo_params.embedding_batch_size=4",
+    "algo_params.embedding_mini_batch_size=4",
+    "algo_params.num_steps_per_eval=1",
+]
 TINY += [
     "util_params.torch_threads=1",
     "util_params.physics_threads=1",
@@ -96,12 +126,19 @@ TINY += [
 TINY += ["n_eval_tasks=1", "seed=1"]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FOLDER).with_suffix("")))
+@pytest.mark.parametrize(
+    "path", FILES, ids=lambda path: str(path.relative_to(FOLDER).with_suffix(""))
+)
 def test_every_file_runs_from_end_to_end(path, tmp_path):
     config = loaded(path)
     horizon, four = config.algo_params.max_path_length, config.env_name == "four-corners"
     few = [] if four else ["n_train_tasks=3"]
-    settings = [*TINY, *few, f"algo_params.num_steps_per_eval={horizon}", f"util_params.base_log_dir={tmp_path}"]
+    settings = [
+        *TINY,
+        *few,
+        f"algo_params.num_steps_per_eval={horizon}",
+        f"util_params.base_log_dir={tmp_path}",
+    ]
     settings = [text for text in settings if not (four and text.startswith("n_eval_tasks"))]
     cut = load_config(path, settings).cut_for_debug()
     run_dir = start_run(cut, "debug", Console(quiet=True), nullcontext)

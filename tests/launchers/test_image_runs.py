@@ -23,7 +23,9 @@ def image_config(algo_params=None, **changes):
 
 
 @pytest.mark.parametrize(
-    "algo_params", [{}, {"encoder": "gru", "num_steps_posterior": 20, "replay_buffer_size": 50}], ids=["mlp", "gru, full rings"]
+    "algo_params",
+    [{}, {"encoder": "gru", "num_steps_posterior": 20, "replay_buffer_size": 50}],
+    ids=["mlp", "gru, full rings"],
 )
 def test_a_resumed_run_on_pictures_equals_the_uninterrupted_one_bit_for_bit(tmp_path, algo_params):
     config = image_config(algo_params)
@@ -40,23 +42,39 @@ def test_a_resumed_run_on_pictures_equals_the_uninterrupted_one_bit_for_bit(tmp_
     (row,) = iterate(second, [iteration + 1])
     np.testing.assert_equal(row, expected[2])
     assert torch.equal(weights(second), weights(whole))
-    assert {path.name.split("-")[0] for path in (tmp_path / "checkpoint").glob("*.npy")} == set(first.algorithm.buffers)
+    assert {path.name.split("-")[0] for path in (tmp_path / "checkpoint").glob("*.npy")} == set(
+        first.algorithm.buffers
+    )
 
 
 def test_what_is_collected_does_not_depend_on_the_lanes_beside_it():
-    wide, narrow = (build_pearl(image_config(util_params={"num_envs": lanes}), "cpu", 0).algorithm for lanes in (12, 1))
-    tasks, generators = [0, 1, 2, 3], [[np.random.default_rng(i) for i in range(4)] for _ in range(2)]
-    first, second = (a.sampler.obtain_samples(tasks, g) for a, g in zip((wide, narrow), generators, strict=True))
+    wide, narrow = (
+        build_pearl(image_config(util_params={"num_envs": lanes}), "cpu", 0).algorithm
+        for lanes in (12, 1)
+    )
+    tasks, generators = (
+        [0, 1, 2, 3],
+        [[np.random.default_rng(i) for i in range(4)] for _ in range(2)],
+    )
+    first, second = (
+        a.sampler.obtain_samples(tasks, g) for a, g in zip((wide, narrow), generators, strict=True)
+    )
     assert first.obs.dtype == np.uint8
     assert first.obs.shape == (4, 11, 16 * 16 * 3)
-    np.testing.assert_allclose(first.actions, second.actions, atol=1e-5)  # a convolution rounds by its number of rows
+    np.testing.assert_allclose(
+        first.actions, second.actions, atol=1e-5
+    )  # a convolution rounds by its number of rows
     assert np.abs(first.obs.astype(int) - second.obs).max() <= 1
 
 
 def test_every_encoder_and_option_of_the_context_runs_on_pictures():
     for algo_params in (
         {"encoder": "attention", "rl_batch_sampling": "trajectories"},
-        {"use_next_obs_in_context": True, "eval_protocol": "oyster2019", "context_source": "rl_batch"},
+        {
+            "use_next_obs_in_context": True,
+            "eval_protocol": "oyster2019",
+            "context_source": "rl_batch",
+        },
         {"sparse_rewards": True, "use_information_bottleneck": False, "gradient_clip": 1.0},
     ):
         (row,) = iterate(build_pearl(image_config(algo_params), "cpu", 0), range(1))
@@ -77,7 +95,9 @@ def test_frames_never_outgrow_what_was_projected_and_are_those_of_the_rows():
         algorithm.collect_data(iteration)
     rows = projected_rows(config).replay
     assert algorithm.replay_buffer.num_rows == rows
-    assert algorithm.replay_buffer.frames.num_rows == projected_frames(config, rows) == rows * 11 // 10
+    assert (
+        algorithm.replay_buffer.frames.num_rows == projected_frames(config, rows) == rows * 11 // 10
+    )
 
 
 def test_requirements_count_the_pictures(tmp_path):
@@ -89,7 +109,15 @@ def test_requirements_count_the_pictures(tmp_path):
 
 def test_the_state_decides_nothing_where_pictures_are_seen():
     networks = build_pearl(image_config(), "cpu", 0).networks
-    assert set(networks) == {"qf1", "qf2", "vf", "target_vf", "policy", "context_encoder", "obs_encoder"}
+    assert set(networks) == {
+        "qf1",
+        "qf2",
+        "vf",
+        "target_vf",
+        "policy",
+        "context_encoder",
+        "obs_encoder",
+    }
     assert networks["policy"].input_size == 256 + 5
     assert networks["context_encoder"].input_size == 256 + 2 + 1
     assert "obs_encoder" not in build_pearl(image_config(obs_mode="state"), "cpu", 0).networks
@@ -101,7 +129,10 @@ def test_the_state_decides_nothing_where_pictures_are_seen():
         ({"obs_mode": "pixels"}, 'obs_mode = "pixels": expected one of "state", "image"'),
         ({"image_size": 8}, "image_size = 8: expected .*16"),
         ({"image_frames": 0}, "image_frames = 0"),
-        ({"env_name": f"{__name__}:Blind"}, 'obs_mode = "image": .*Blind cannot be drawn: expected a MuJoCo model, or a method'),
+        (
+            {"env_name": f"{__name__}:Blind"},
+            'obs_mode = "image": .*Blind cannot be drawn: expected a MuJoCo model, or a method',
+        ),
         ({"algorithm": "hfr"}, r'obs_mode = "image", algorithm = "hfr": expected "state"'),
     ],
 )

@@ -24,7 +24,9 @@ NOW = datetime(2031, 2, 3, 4, 5, 6)
 
 
 def config_in(folder, *, debug: bool = False, env_name: str = "point-robot") -> ExperimentConfig:
-    return ExperimentConfig(env_name=env_name, util_params=UtilConfig(base_log_dir=str(folder), debug=debug))
+    return ExperimentConfig(
+        env_name=env_name, util_params=UtilConfig(base_log_dir=str(folder), debug=debug)
+    )
 
 
 def test_a_run_folder_is_named_after_environment_and_time(tmp_path):
@@ -59,13 +61,19 @@ def test_a_debug_folder_that_is_no_run_is_left_alone(tmp_path):
 
 def test_a_base_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"util_params.base_log_dir: .*file.*cannot be created.*expected a writable folder"):
+    with pytest.raises(
+        UserError,
+        match=r"util_params.base_log_dir: .*file.*cannot be created.*expected a writable folder",
+    ):
         create_run_folder(config_in(tmp_path / "file"), NOW)
 
 
 def test_two_processes_cannot_run_in_one_folder(tmp_path):
     with lock_run_folder(tmp_path):
-        with pytest.raises(UserError, match="another process is running"), lock_run_folder(tmp_path):
+        with (
+            pytest.raises(UserError, match="another process is running"),
+            lock_run_folder(tmp_path),
+        ):
             pass
     with lock_run_folder(tmp_path):
         assert list(tmp_path.iterdir()) == []
@@ -78,12 +86,22 @@ def test_every_algorithm_of_the_table_can_be_built(name):
 
 
 def test_what_is_left_open_is_chosen_at_the_start_and_what_is_given_stays():
-    config = parse_config({"env_name": "point-robot", "n_train_tasks": 1, "n_eval_tasks": 1}, "here")
+    config = parse_config(
+        {"env_name": "point-robot", "n_train_tasks": 1, "n_eval_tasks": 1}, "here"
+    )
     chosen = resolve(config)
     util = chosen.util_params
     assert None not in (chosen.seed, util.num_envs, util.torch_threads, util.physics_threads)
     assert resolve(chosen) == chosen
-    threads = replace(util, num_envs=3, torch_threads=5, physics_threads=7, matmul="onednn", slice_rows=9, rollout_device="cpu")
+    threads = replace(
+        util,
+        num_envs=3,
+        torch_threads=5,
+        physics_threads=7,
+        matmul="onednn",
+        slice_rows=9,
+        rollout_device="cpu",
+    )
     given = replace(config, seed=0, util_params=threads)
     assert resolve(given) == given
 
@@ -95,22 +113,39 @@ def test_seeds_that_are_drawn_differ():
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("configs/point-robot.json", "point-robot"), ("configs/quick/a.json", "quick-a"), ("elsewhere/mine.json", "mine")],
+    [
+        ("configs/point-robot.json", "point-robot"),
+        ("configs/quick/a.json", "quick-a"),
+        ("elsewhere/mine.json", "mine"),
+    ],
 )
 def test_an_experiment_is_named_after_its_file(path, name):
     assert experiment_name(Path(path)) == name
 
 
 def test_a_variant_json_is_a_configuration_that_repeats_its_run(tmp_path):
-    config = resolve(parse_config({"env_name": "point-robot", "n_train_tasks": 1, "n_eval_tasks": 1}, "here"))
+    config = resolve(
+        parse_config({"env_name": "point-robot", "n_train_tasks": 1, "n_eval_tasks": 1}, "here")
+    )
     path = tmp_path / "variant.json"
     path.write_text(json.dumps(variant_record(config, config, "first-try", "cpu")))
     assert (load_config(path), experiment_name(path)) == (config, "first-try")
 
 
 def test_a_variant_json_tells_what_was_left_open(tmp_path):
-    requested = parse_config({"env_name": "point-robot", "n_train_tasks": 1, "n_eval_tasks": 1, "seed": 3}, "here")
+    requested = parse_config(
+        {"env_name": "point-robot", "n_train_tasks": 1, "n_eval_tasks": 1, "seed": 3}, "here"
+    )
     record = variant_record(resolve(requested), requested, "first-try", "cpu")
-    machine_keys = ("matmul", "num_envs", "physics_threads", "rollout_device", "slice_rows", "torch_threads")
+    machine_keys = (
+        "matmul",
+        "num_envs",
+        "physics_threads",
+        "rollout_device",
+        "slice_rows",
+        "torch_threads",
+    )
     measured = ("matmul", "rollout_device")
-    assert record["requested"] == {f"util_params.{key}": "auto" if key in measured else None for key in machine_keys}
+    assert record["requested"] == {
+        f"util_params.{key}": "auto" if key in measured else None for key in machine_keys
+    }

@@ -8,7 +8,9 @@ from rlkit.launchers.pearl import build_pearl
 
 @pytest.mark.slow
 def test_return_rises_on_the_point_robot_within_nine_short_iterations():
-    config = load_config("configs/quick/point-robot.json", ["algo_params.num_train_steps_per_itr=300"])
+    config = load_config(
+        "configs/quick/point-robot.json", ["algo_params.num_train_steps_per_itr=300"]
+    )
     algorithm = build_pearl(config, "cpu", seed=1).algorithm
     returns = []
     for iteration in range(9):

@@ -7,11 +7,25 @@ from rlkit.core.seeding import stream
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import ENCODERS, build_pearl
 
-TASKS = ["n_train_tasks=10", "n_eval_tasks=2", "env_params.n_tasks=12", "util_params.matmul=default"]
+TASKS = [
+    "n_train_tasks=10",
+    "n_eval_tasks=2",
+    "env_params.n_tasks=12",
+    "util_params.matmul=default",
+]
 SETTINGS = [
     *TASKS,
-    *("net_size=64", "algo_params.num_steps_per_eval=40", "algo_params.meta_batch=10", "algo_params.num_tasks_sample=10"),
-    *("algo_params.num_train_steps_per_itr=300", "algo_params.policy_lr=0.001", "algo_params.context_lr=0.001"),
+    *(
+        "net_size=64",
+        "algo_params.num_steps_per_eval=40",
+        "algo_params.meta_batch=10",
+        "algo_params.num_tasks_sample=10",
+    ),
+    *(
+        "algo_params.num_train_steps_per_itr=300",
+        "algo_params.policy_lr=0.001",
+        "algo_params.context_lr=0.001",
+    ),
     *("algo_params.qf_lr=0.001", "algo_params.vf_lr=0.001"),
 ]
 
@@ -20,13 +34,23 @@ def returns_with_contexts_of(algorithm, tasks):
     """Mean return over the train tasks, four trajectories each, acting by the newest episodes of the given tasks."""
     cfg, agent, buffer = algorithm.config, algorithm.agent, algorithm.encoder_buffer
     if cfg.takes_episodes:
-        drawn = [buffer.newest_episodes(task, cfg.context_episodes * cfg.max_path_length) for task in tasks]
+        drawn = [
+            buffer.newest_episodes(task, cfg.context_episodes * cfg.max_path_length)
+            for task in tasks
+        ]
     else:
-        drawn = [buffer.draw(task, cfg.embedding_batch_size, stream(0, "context", task)) for task in tasks]
+        drawn = [
+            buffer.draw(task, cfg.embedding_batch_size, stream(0, "context", task))
+            for task in tasks
+        ]
     contexts = [agent.context_of(batch)[0] for batch in drawn] * 4
     ids = list(algorithm.train_tasks) * 4
     generators = [stream(0, "check", i) for i in range(len(ids))]
-    return algorithm.sampler.obtain_samples(ids, generators, contexts, deterministic=True).returns().mean()
+    return (
+        algorithm.sampler.obtain_samples(ids, generators, contexts, deterministic=True)
+        .returns()
+        .mean()
+    )
 
 
 def gains(config, num_iterations):
@@ -37,7 +61,9 @@ def gains(config, num_iterations):
         algorithm.collect_data(iteration)
         algorithm.do_training(iteration)
         own = returns_with_contexts_of(algorithm, tasks)
-        others = np.mean([returns_with_contexts_of(algorithm, np.roll(tasks, shift)) for shift in (1, 4, 7)])
+        others = np.mean(
+            [returns_with_contexts_of(algorithm, np.roll(tasks, shift)) for shift in (1, 4, 7)]
+        )
         found.append(own - others)
         print(f"iteration {iteration}, own {own:.2f}, others {others:.2f}")
     return found
@@ -46,12 +72,23 @@ def gains(config, num_iterations):
 @pytest.mark.slow
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_the_right_context_serves_better_than_that_of_other_tasks(encoder):
-    config = load_config("configs/quick/point-robot.json", [*SETTINGS, f"algo_params.encoder={encoder}"])
-    assert np.mean(gains(config, 8)[-3:]) > 4  # 7 to 11 with each of two seeds; a policy that ignores its context gains nothing
+    config = load_config(
+        "configs/quick/point-robot.json", [*SETTINGS, f"algo_params.encoder={encoder}"]
+    )
+    assert (
+        np.mean(gains(config, 8)[-3:]) > 4
+    )  # 7 to 11 with each of two seeds; a policy that ignores its context gains nothing
 
 
 @pytest.mark.slow
 def test_the_right_context_serves_better_in_pictures_too():
-    smaller = [*TASKS, "image_size=16", "algo_params.num_tasks_sample=10", "algo_params.reward_scale=30"]
+    smaller = [
+        *TASKS,
+        "image_size=16",
+        "algo_params.num_tasks_sample=10",
+        "algo_params.reward_scale=30",
+    ]
     config = load_config("configs/quick/point-robot-img.json", smaller)
-    assert np.mean(gains(config, 10)[-3:]) > 2.5  # 4.6 with this seed; with the file's reward_scale of 10, 6 with seed 0
+    assert (
+        np.mean(gains(config, 10)[-3:]) > 2.5
+    )  # 4.6 with this seed; with the file's reward_scale of 10, 6 with seed 0

@@ -41,7 +41,9 @@ def test_the_quota_of_the_control_group_cuts_the_cpus(tmp_path, eight_cpus, file
 
 
 @pytest.mark.parametrize(("wish", "threads"), [("3", 3), ("20", 8), ("", 8), ("many", 8), ("0", 1)])
-def test_threads_are_the_cpus_granted_or_as_few_as_omp_num_threads_wishes(monkeypatch, wish, threads):
+def test_threads_are_the_cpus_granted_or_as_few_as_omp_num_threads_wishes(
+    monkeypatch, wish, threads
+):
     monkeypatch.setattr(machine_module, "granted_cpus", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", wish)
     assert default_threads() == threads
@@ -63,24 +65,33 @@ def test_a_gpu_is_chosen_by_its_number_and_a_missing_one_is_refused(monkeypatch)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert choose_device(True, 1, pytest.fail) == "cuda:1"
-    with pytest.raises(machine_module.UserError, match=r"util_params.gpu_id = 2: expected one of the 2 GPUs .*0 to 1"):
+    with pytest.raises(
+        machine_module.UserError,
+        match=r"util_params.gpu_id = 2: expected one of the 2 GPUs .*0 to 1",
+    ):
         choose_device(True, 2, pytest.fail)
 
 
 def test_the_record_is_plain_and_names_what_results_depend_on():
     record = {"versions": versions(), "machine": machine("cpu")}
     assert json.loads(json.dumps(record)) == record
-    assert {"python", "rlkit", "commit", "torch", "numpy", "mujoco", "gymnasium"} == set(record["versions"])
+    assert {"python", "rlkit", "commit", "torch", "numpy", "mujoco", "gymnasium"} == set(
+        record["versions"]
+    )
     assert record["machine"]["device"] == "cpu"
     assert record["machine"]["cpu"]
 
 
 def test_tf32_without_its_units_is_refused():
-    with pytest.raises(machine_module.UserError, match=r'util_params.precision = "tf32": expected a GPU .* got cpu'):
+    with pytest.raises(
+        machine_module.UserError, match=r'util_params.precision = "tf32": expected a GPU .* got cpu'
+    ):
         machine_module.check_precision("tf32", "cpu", print)
 
 
-@pytest.mark.parametrize("flags, warnings", [({"avx2"}, 1), ({"avx2", "avx512_bf16"}, 0), ({"amx_bf16"}, 0)])
+@pytest.mark.parametrize(
+    "flags, warnings", [({"avx2"}, 1), ({"avx2", "avx512_bf16"}, 0), ({"amx_bf16"}, 0)]
+)
 def test_bf16_on_a_cpu_without_its_units_is_warned_of(monkeypatch, flags, warnings):
     monkeypatch.setattr(machine_module, "_cpu_flags", lambda: flags)
     said: list[str] = []

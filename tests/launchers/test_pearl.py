@@ -44,12 +44,16 @@ def iterate(experiment, iterations):
     rows = []
     for i in iterations:
         collected = experiment.algorithm.collect_data(i)
-        rows.append({**experiment.algorithm.do_training(i), **experiment.algorithm.evaluate(i), **collected})
+        rows.append(
+            {**experiment.algorithm.do_training(i), **experiment.algorithm.evaluate(i), **collected}
+        )
     return rows
 
 
 def weights(experiment) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for net in experiment.networks.values() for p in net.parameters()])
+    return torch.cat(
+        [p.detach().flatten() for net in experiment.networks.values() for p in net.parameters()]
+    )
 
 
 def test_one_seed_gives_one_run_and_another_seed_another():
@@ -74,7 +78,11 @@ def test_global_random_state_neither_matters_nor_changes():
 EPISODES = [
     {"encoder": "gru"},
     {"recurrent": True, "embedding_mini_batch_size": 4, "rl_batch_sampling": "trajectories"},
-    {"encoder": "attention", "num_steps_posterior": 20, "replay_buffer_size": 50},  # rings that wrap round
+    {
+        "encoder": "attention",
+        "num_steps_posterior": 20,
+        "replay_buffer_size": 50,
+    },  # rings that wrap round
 ]
 
 
@@ -97,7 +105,9 @@ def test_encoder_rows_of_a_task_are_those_of_its_last_visit():
     algorithm = build_pearl(make_config(num_tasks_sample=9), "cpu", 0).algorithm
     algorithm.collect_data(0)
     assert algorithm.replay_buffer.num_rows == 4 * 20 + 9 * 60
-    assert [algorithm.encoder_buffer.size(i) for i in range(4)] == [20] * 4  # each was visited; its initial pool is gone
+    assert [algorithm.encoder_buffer.size(i) for i in range(4)] == [
+        20
+    ] * 4  # each was visited; its initial pool is gone
     for task in range(4):
         replay = {row.numpy().tobytes() for row in algorithm.replay_buffer.rows_of(task)}
         assert {row.numpy().tobytes() for row in algorithm.encoder_buffer.rows_of(task)} <= replay
@@ -114,7 +124,12 @@ def test_buffers_never_outgrow_what_was_projected():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"sparse_rewards": 1}, {"use_next_obs_in_context": True}, {"use_information_bottleneck": False}]
+    "changes",
+    [
+        {"sparse_rewards": 1},
+        {"use_next_obs_in_context": True},
+        {"use_information_bottleneck": False},
+    ],
 )
 def test_options_change_the_encoder_input_or_the_belief_and_run(changes):
     experiment = build_pearl(make_config(**changes), "cpu", 0)
@@ -127,9 +142,13 @@ def test_options_change_the_encoder_input_or_the_belief_and_run(changes):
 
 
 @pytest.mark.parametrize("changes", EPISODES, ids=str)
-def test_contexts_of_episodes_are_the_newest_ones_while_collecting_and_whole_ones_in_training(changes):
+def test_contexts_of_episodes_are_the_newest_ones_while_collecting_and_whole_ones_in_training(
+    changes,
+):
     experiment = build_pearl(make_config(**changes), "cpu", 0)
-    assert experiment.networks["context_encoder"].input_size == 6  # with the flag of an episode's first step
+    assert (
+        experiment.networks["context_encoder"].input_size == 6
+    )  # with the flag of an episode's first step
     agent, acting, training = experiment.agent, [], []
     infer, posterior = agent.infer_posterior, agent.posterior
 
@@ -143,7 +162,9 @@ def test_contexts_of_episodes_are_the_newest_ones_while_collecting_and_whole_one
 
     agent.infer_posterior, agent.posterior = infer_posterior, posterior_of
     experiment.algorithm.collect_data(0)
-    assert acting and all(context.shape == (20, 6) for context in acting)  # 2 episodes, the most that a meta-test sees
+    assert acting and all(
+        context.shape == (20, 6) for context in acting
+    )  # 2 episodes, the most that a meta-test sees
     training.clear()
     experiment.algorithm.do_training(0)
     assert [context.shape for context, _ in training] == [(3, 20, 6)] * 3
@@ -155,17 +176,28 @@ def test_contexts_of_episodes_are_the_newest_ones_while_collecting_and_whole_one
     assert np.isfinite(row["QF Loss"]) and np.isfinite(row["KL Divergence"])
 
 
-@pytest.mark.parametrize("changes", [{}, {"use_information_bottleneck": False}, EPISODES[0]], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"use_information_bottleneck": False}, EPISODES[0]], ids=str
+)
 def test_an_agent_that_acts_with_copied_weights_leaves_the_same_numbers(changes):
-    shared, copied = (build_pearl(make_config(**changes), "cpu", 0, copy_weights=copies) for copies in (False, True))
-    assert copied.agent.policy is not copied.networks["policy"] and shared.agent.policy is shared.networks["policy"]
+    shared, copied = (
+        build_pearl(make_config(**changes), "cpu", 0, copy_weights=copies)
+        for copies in (False, True)
+    )
+    assert (
+        copied.agent.policy is not copied.networks["policy"]
+        and shared.agent.policy is shared.networks["policy"]
+    )
     np.testing.assert_equal(iterate(copied, range(2)), iterate(shared, range(2)))
     assert torch.equal(weights(copied), weights(shared))
 
 
 def test_copied_weights_follow_when_a_phase_of_acting_begins_and_not_while_training():
     experiment = build_pearl(make_config(), "cpu", 0, copy_weights=True)
-    acting, trained = experiment.agent.policy.last_fc.weight, experiment.networks["policy"].last_fc.weight
+    acting, trained = (
+        experiment.agent.policy.last_fc.weight,
+        experiment.networks["policy"].last_fc.weight,
+    )
     experiment.algorithm.collect_data(0)
     before = acting.clone()
     experiment.algorithm.do_training(0)
@@ -192,30 +224,48 @@ def test_weights_are_the_same_however_often_is_evaluated():
 def test_an_evaluation_leaves_nothing_for_the_next_iteration():
     algorithm = build_pearl(make_config(), "cpu", 0).algorithm
     algorithm.collect_data(0), algorithm.do_training(0), algorithm.evaluate(0)
-    assert "AverageReturn_prior_test_tasks" in algorithm.diagnostics() and algorithm.online_returns()
+    assert (
+        "AverageReturn_prior_test_tasks" in algorithm.diagnostics() and algorithm.online_returns()
+    )
     algorithm.collect_data(1), algorithm.do_training(1)
-    assert "AverageReturn_prior_test_tasks" not in algorithm.diagnostics() and not algorithm.online_returns()
+    assert (
+        "AverageReturn_prior_test_tasks" not in algorithm.diagnostics()
+        and not algorithm.online_returns()
+    )
 
 
 def test_stochastic_exploration_changes_exploration_trajectories_and_what_is_learned_from_them_only():
-    first, second = (build_pearl(make_config(eval_exploration=kind), "cpu", 0) for kind in ("deterministic", "stochastic"))
+    first, second = (
+        build_pearl(make_config(eval_exploration=kind), "cpu", 0)
+        for kind in ("deterministic", "stochastic")
+    )
     rows = [iterate(experiment, range(1))[0] for experiment in (first, second)]
     assert torch.equal(weights(first), weights(second))
     kept, changed = "AverageTrainReturn_all_train_tasks", "AverageReturn_all_test_tasks"
     assert rows[0][kept] == rows[1][kept] and rows[0][changed] != rows[1][changed]
-    noisy = [paths.actions for paths in second.algorithm.evaluation.adaptations["test"].trajectories]
-    assert len({action.tobytes() for action in noisy[0][0]}) == 10  # the policy of a fresh run hardly moves by itself
-    again = build_pearl(make_config(eval_exploration="stochastic", eval_deterministic=False), "cpu", 0)
+    noisy = [
+        paths.actions for paths in second.algorithm.evaluation.adaptations["test"].trajectories
+    ]
+    assert (
+        len({action.tobytes() for action in noisy[0][0]}) == 10
+    )  # the policy of a fresh run hardly moves by itself
+    again = build_pearl(
+        make_config(eval_exploration="stochastic", eval_deterministic=False), "cpu", 0
+    )
     (row,) = iterate(again, range(1))
     assert row[changed] != rows[1][changed]  # its last trajectory has noise too
 
 
 def test_the_first_release_protocol_runs_within_an_experiment():
-    config = make_config(eval_protocol="oyster2019", num_evals=3, posterior_from_start=True, update_post_train=0)
+    config = make_config(
+        eval_protocol="oyster2019", num_evals=3, posterior_from_start=True, update_post_train=0
+    )
     experiment = build_pearl(config, "cpu", 0)
     rows = iterate(experiment, range(2))
     adaptation = experiment.algorithm.evaluation.adaptations["test"]
-    assert adaptation.num_trajectories().tolist() == [[5, 5, 5]] * 2  # 30 steps explored, then two trajectories of 10
+    assert (
+        adaptation.num_trajectories().tolist() == [[5, 5, 5]] * 2
+    )  # 30 steps explored, then two trajectories of 10
     assert adaptation.final().sum() == 2 * 3 * 2
     assert experiment.agent.z_means.shape[0] == 1 and np.isfinite(rows[1]["Z variance eval"])
     assert experiment.algorithm.diagnostics()["AverageLength_test_tasks"] == 10
@@ -231,15 +281,29 @@ def test_init_reaches_every_network(init):
 
 def test_networks_have_the_sizes_of_the_specification():
     config = parse_config(
-        {"env_name": "point-robot", "n_train_tasks": 80, "n_eval_tasks": 20, "env_params": {"n_tasks": 100}}, "test"
+        {
+            "env_name": "point-robot",
+            "n_train_tasks": 80,
+            "n_eval_tasks": 20,
+            "env_params": {"n_tasks": 100},
+        },
+        "test",
     )
     env = build_pearl(make_config(), "cpu", 0).env
     networks = build_networks(config, env, torch.Generator().manual_seed(0)).named()
-    shapes = {name: [p.shape[0] for n, p in net.named_parameters() if n.endswith("bias")] for name, net in networks.items()}
+    shapes = {
+        name: [p.shape[0] for n, p in net.named_parameters() if n.endswith("bias")]
+        for name, net in networks.items()
+    }
     assert shapes["context_encoder"] == [200, 200, 200, 10]
     assert shapes["qf1"] == shapes["vf"] == [300, 300, 300, 1]
     assert shapes["policy"] == [300, 300, 300, 2, 2]
-    assert [networks[n].input_size for n in ("qf1", "vf", "policy", "context_encoder")] == [9, 7, 7, 5]
+    assert [networks[n].input_size for n in ("qf1", "vf", "policy", "context_encoder")] == [
+        9,
+        7,
+        7,
+        5,
+    ]
     assert not torch.equal(networks["qf1"].fc0.weight, networks["qf2"].fc0.weight)
     assert torch.equal(networks["vf"].fc0.weight, networks["target_vf"].fc0.weight)
 

@@ -9,12 +9,20 @@ from rlkit.launchers.launcher_util import resolve, variant_record
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.resume import resumed_config
 
-DATA = {"env_name": "point-robot", "n_train_tasks": 8, "n_eval_tasks": 2, "env_params": {"n_tasks": 10}, "util_params": {}}
+DATA = {
+    "env_name": "point-robot",
+    "n_train_tasks": 8,
+    "n_eval_tasks": 2,
+    "env_params": {"n_tasks": 10},
+    "util_params": {},
+}
 
 
 def run_of(tmp_path, data: dict = DATA):
     config = resolve(parse_config(data, "here"))
-    (tmp_path / "variant.json").write_text(json.dumps(variant_record(config, config, "name", "cpu")))
+    (tmp_path / "variant.json").write_text(
+        json.dumps(variant_record(config, config, "name", "cpu"))
+    )
     (tmp_path / "config.json").write_text(json.dumps(data))
     return config
 
@@ -44,7 +52,13 @@ def test_the_length_and_the_use_of_the_machine_may_change(tmp_path):
 
 @pytest.mark.parametrize(
     "setting",
-    ["algo_params.batch_size=8", "seed=123456789012", "env_name=sparse-point-robot", "util_params.debug=true", "n_eval_tasks=1"],
+    [
+        "algo_params.batch_size=8",
+        "seed=123456789012",
+        "env_name=sparse-point-robot",
+        "util_params.debug=true",
+        "n_eval_tasks=1",
+    ],
 )
 def test_nothing_else_may_change(tmp_path, setting):
     run_of(tmp_path)
@@ -65,9 +79,13 @@ def test_another_configuration_is_refused_with_the_keys_in_which_it_differs(tmp_
 
 def test_a_debug_run_agrees_with_the_json_it_was_cut_from(tmp_path):
     config = run_of(tmp_path).cut_for_debug()
-    (tmp_path / "variant.json").write_text(json.dumps(variant_record(config, config, "name", "cpu")))
+    (tmp_path / "variant.json").write_text(
+        json.dumps(variant_record(config, config, "name", "cpu"))
+    )
     settings = ["algo_params.num_iterations=4"]
-    assert resumed_config(tmp_path, tmp_path / "config.json", settings).algo_params.num_iterations == 4
+    assert (
+        resumed_config(tmp_path, tmp_path / "config.json", settings).algo_params.num_iterations == 4
+    )
 
 
 def test_a_folder_without_variant_json_is_no_run(tmp_path):

@@ -74,7 +74,10 @@ def test_a_task_leaves_all_else_as_it_was_unless_constants_are_recomputed():
     faithful.set_task(task)
     recomputing.set_task(task)
     assert changed(before, arrays(faithful.model)) == FIELDS
-    assert changed(before, arrays(recomputing.model)) > FIELDS | {"body_subtreemass", "dof_invweight0"}
+    assert changed(before, arrays(recomputing.model)) > FIELDS | {
+        "body_subtreemass",
+        "dof_invweight0",
+    }
 
 
 def test_the_model_handed_over_is_left_alone():

@@ -35,7 +35,14 @@ def test_rollout_stops_when_every_trajectory_has_ended():
 
 
 def test_single_lanes_can_go_without_noise():
-    paths = rollout(CountingEnv(), RecordingPolicy(), [0, 0, 0], streams(3), 5, deterministic=[False, True, False])
+    paths = rollout(
+        CountingEnv(),
+        RecordingPolicy(),
+        [0, 0, 0],
+        streams(3),
+        5,
+        deterministic=[False, True, False],
+    )
     noisy = rollout(CountingEnv(), RecordingPolicy(), [0, 0, 0], streams(3), 5)
     assert not paths.actions[1].any()
     np.testing.assert_array_equal(paths.actions[[0, 2]], noisy.actions[[0, 2]])
@@ -44,9 +51,13 @@ def test_single_lanes_can_go_without_noise():
 def test_equal_generators_of_z_give_one_z_to_all_trajectories():
     policy = RecordingPolicy()
     sampler = InPlacePathSampler(CountingEnv(2), policy, 5)
-    paths = sampler.obtain_samples([0, 0, 0], streams(3), z_generators=[stream(0, "z") for _ in range(3)])
+    paths = sampler.obtain_samples(
+        [0, 0, 0], streams(3), z_generators=[stream(0, "z") for _ in range(3)]
+    )
     assert len(set(sum(policy.z, []))) == 1
-    assert len({path.tobytes() for path in paths.actions}) == 3  # the noise of the actions stays each trajectory's own
+    assert (
+        len({path.tobytes() for path in paths.actions}) == 3
+    )  # the noise of the actions stays each trajectory's own
 
 
 def test_a_trajectory_does_not_depend_on_the_lanes_beside_it():
@@ -72,5 +83,7 @@ def test_sampler_cuts_into_slices_of_the_lanes_and_keeps_the_order():
 def test_sampler_gives_each_lane_its_own_context_and_leaves_the_others_at_the_prior():
     policy = RecordingPolicy()
     contexts = ["a", None, "c", None, "e"]
-    InPlacePathSampler(CountingEnv(num_envs=3), policy, 2).obtain_samples([0] * 5, streams(5), contexts)
+    InPlacePathSampler(CountingEnv(num_envs=3), policy, 2).obtain_samples(
+        [0] * 5, streams(5), contexts
+    )
     assert policy.inferred == [(["a", "c"], [0, 2]), (["e"], [1])]

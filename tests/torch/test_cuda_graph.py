@@ -13,7 +13,11 @@ def test_a_warm_up_changes_no_number():
     algorithm = small_experiment().algorithm
     algorithm.collect_data(0)
     trainer, buffers = algorithm.trainer, (algorithm.replay_buffer, algorithm.encoder_buffer)
-    tensors = [trainer.sums, trainer.maxima, *(p for network in trainer.networks.values() for p in network.parameters())]
+    tensors = [
+        trainer.sums,
+        trainer.maxima,
+        *(p for network in trainer.networks.values() for p in network.parameters()),
+    ]
     optimizers = (trainer.q_optimizer, trainer.policy_optimizer)
     others = small_experiment().algorithm
     others.collect_data(0)
@@ -21,16 +25,24 @@ def test_a_warm_up_changes_no_number():
         with rolled_back(tensors, optimizers, trainer.generator):
             trainer.train_step(*buffers, with_statistics=True)
         ours = trainer.train(*buffers, num_steps=3)
-        assert ours == others.trainer.train(others.replay_buffer, others.encoder_buffer, num_steps=3)
-    for network, other in zip(trainer.networks.values(), others.trainer.networks.values(), strict=True):
-        assert all(torch.equal(p, q) for p, q in zip(network.parameters(), other.parameters(), strict=True))
+        assert ours == others.trainer.train(
+            others.replay_buffer, others.encoder_buffer, num_steps=3
+        )
+    for network, other in zip(
+        trainer.networks.values(), others.trainer.networks.values(), strict=True
+    ):
+        assert all(
+            torch.equal(p, q) for p, q in zip(network.parameters(), other.parameters(), strict=True)
+        )
 
 
 @needs_gpu
 def test_what_has_moved_is_captured_anew():
     x = [torch.ones(3, device="cuda")]
     generator = torch.Generator("cuda").manual_seed(0)
-    captured = Captured(lambda: 2 * x[0], lambda: x[0].data_ptr(), lambda: rolled_back([], [], generator), generator)
+    captured = Captured(
+        lambda: 2 * x[0], lambda: x[0].data_ptr(), lambda: rolled_back([], [], generator), generator
+    )
     assert captured().sum().item() == 6
     x[0] = torch.full((3,), 2.0, device="cuda")
     assert captured().sum().item() == 12
@@ -76,5 +88,7 @@ def test_a_state_of_the_gpu_goes_on_on_a_cpu():
     assert algorithm.trainer.q_networks.stacked and not on_cpu.trainer.q_networks.stacked
     for name, network in on_cpu.trainer.networks.items():
         network.load_state_dict(algorithm.trainer.networks[name].state_dict())
-        for p, q in zip(network.parameters(), algorithm.trainer.networks[name].parameters(), strict=True):
+        for p, q in zip(
+            network.parameters(), algorithm.trainer.networks[name].parameters(), strict=True
+        ):
             assert torch.equal(p, q.cpu())

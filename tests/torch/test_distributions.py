@@ -4,7 +4,11 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from rlkit.torch.distributions import kl_to_standard_normal, product_of_gaussians, tanh_normal_log_prob
+from rlkit.torch.distributions import (
+    kl_to_standard_normal,
+    product_of_gaussians,
+    tanh_normal_log_prob,
+)
 
 MEANS = torch.tensor([[[0.0, 1.0], [2.0, -1.0]]], dtype=torch.float64)
 VARIANCES = torch.tensor([[[1.0, 0.5], [0.5, 2.0]]], dtype=torch.float64)
@@ -40,7 +44,9 @@ def test_tiny_variances_are_clamped_in_both_sums():
 
 
 def test_log_prob_of_one_dimension_by_hand():
-    mean, log_std, pre_tanh = (torch.tensor([value], dtype=torch.float64) for value in (0.5, -1.0, 0.3))
+    mean, log_std, pre_tanh = (
+        torch.tensor([value], dtype=torch.float64) for value in (0.5, -1.0, 0.3)
+    )
     log_prob = tanh_normal_log_prob(pre_tanh, torch.tanh(pre_tanh), mean, log_std)
     assert log_prob.item() == pytest.approx(0.0219608, abs=5e-8)
 
@@ -51,8 +57,13 @@ def test_log_prob_equals_change_of_variables_but_for_the_epsilon():
     log_std = 0.3 * log_std
     pre_tanh = mean + log_std.exp() * noise
     action = torch.tanh(pre_tanh)
-    density = Independent(Normal(mean, log_std.exp()), 1).log_prob(pre_tanh) - torch.log1p(-(action**2)).sum(-1)
+    density = Independent(Normal(mean, log_std.exp()), 1).log_prob(pre_tanh) - torch.log1p(
+        -(action**2)
+    ).sum(-1)
     inside = (action.abs() < 0.99).all(-1)
     torch.testing.assert_close(
-        tanh_normal_log_prob(pre_tanh, action, mean, log_std)[inside, 0], density[inside], atol=4e-4, rtol=0
+        tanh_normal_log_prob(pre_tanh, action, mean, log_std)[inside, 0],
+        density[inside],
+        atol=4e-4,
+        rtol=0,
     )

@@ -15,7 +15,10 @@ def make_encoder(dtype=torch.float64, kind="mlp", **options):
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():  # far from the nearly constant initial function
         for p in encoder.parameters():
-            p.add_((0.3 if kind == "mlp" else 0.1) * torch.randn(p.shape, generator=generator, dtype=dtype))
+            p.add_(
+                (0.3 if kind == "mlp" else 0.1)
+                * torch.randn(p.shape, generator=generator, dtype=dtype)
+            )
     return encoder
 
 
@@ -34,7 +37,10 @@ def belief(encoder, *pieces, masks=None):
 @pytest.mark.parametrize("bottleneck", [True, False])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 def test_trajectory_by_trajectory_equals_all_at_once(kind, bottleneck, dtype, tolerance):
-    encoder, context = make_encoder(dtype, kind=kind, use_information_bottleneck=bottleneck), rows(60, dtype)
+    encoder, context = (
+        make_encoder(dtype, kind=kind, use_information_bottleneck=bottleneck),
+        rows(60, dtype),
+    )
     whole = belief(encoder, context)
     pieces = belief(encoder, *context.split(20, dim=1))
     for ours, theirs in zip(pieces, whole, strict=True):
@@ -44,13 +50,22 @@ def test_trajectory_by_trajectory_equals_all_at_once(kind, bottleneck, dtype, to
 @pytest.mark.parametrize("kind", ENCODERS)
 @pytest.mark.parametrize("bottleneck", [True, False])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
-def test_padding_changes_nothing_and_tasks_together_equal_single_ones(kind, bottleneck, dtype, tolerance):
-    encoder, context = make_encoder(dtype, kind=kind, use_information_bottleneck=bottleneck), rows(20, dtype)
-    lengths = torch.tensor([[20, 1, 7, 13], [4, 9, 0, 20]])  # of two pieces; one of them brings a task nothing
+def test_padding_changes_nothing_and_tasks_together_equal_single_ones(
+    kind, bottleneck, dtype, tolerance
+):
+    encoder, context = (
+        make_encoder(dtype, kind=kind, use_information_bottleneck=bottleneck),
+        rows(20, dtype),
+    )
+    lengths = torch.tensor(
+        [[20, 1, 7, 13], [4, 9, 0, 20]]
+    )  # of two pieces; one of them brings a task nothing
     masks = [torch.arange(20).expand(4, 20) < length[:, None] for length in lengths]
     mean, variance = belief(encoder, context, context, masks=masks)
     for task, (first, second) in enumerate(lengths.T.tolist()):
-        unpadded = torch.cat([context[task : task + 1, :first], context[task : task + 1, :second]], dim=1)
+        unpadded = torch.cat(
+            [context[task : task + 1, :first], context[task : task + 1, :second]], dim=1
+        )
         alone = encoder.posterior(encoder.update(encoder.initial_state(1), unpadded))
         torch.testing.assert_close(mean[task], alone[0][0], rtol=tolerance, atol=tolerance)
         torch.testing.assert_close(variance[task], alone[1][0], rtol=tolerance, atol=tolerance)
@@ -78,7 +93,9 @@ def test_deterministic_belief_is_the_mean_of_the_outputs_with_variance_zero():
     assert not variance.any()
 
 
-@pytest.mark.parametrize(("num_rows", "per_dimension"), [(64, 1.768), (100, 1.989), (256, 2.457), (1024, 3.149)])
+@pytest.mark.parametrize(
+    ("num_rows", "per_dimension"), [(64, 1.768), (100, 1.989), (256, 2.457), (1024, 3.149)]
+)
 def test_fresh_encoder_has_the_expected_kl(num_rows, per_dimension):
     encoder = MlpEncoder(394, 5, generator=torch.Generator().manual_seed(3))
     context = torch.randn(16, num_rows, 394, generator=torch.Generator().manual_seed(4))

@@ -21,8 +21,12 @@ def test_mlp_function_passes_gradcheck_in_float64(num_slices):
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(5, 4, dtype=torch.float64, generator=generator, requires_grad=True)
     shapes = [(7, 4), (7,), (6, 7), (6,), (3, 6), (3,)]
-    parameters = [torch.randn(s, dtype=torch.float64, generator=generator, requires_grad=True) for s in shapes]
-    assert torch.autograd.gradcheck(lambda x, *p: MlpFunction.apply(x, Route(num_slices), *p), (x, *parameters))
+    parameters = [
+        torch.randn(s, dtype=torch.float64, generator=generator, requires_grad=True) for s in shapes
+    ]
+    assert torch.autograd.gradcheck(
+        lambda x, *p: MlpFunction.apply(x, Route(num_slices), *p), (x, *parameters)
+    )
 
 
 @pytest.mark.parametrize(("init", "axis"), [("fanout", 0), ("fanin", 1)])
@@ -99,7 +103,9 @@ def test_hidden_weights_are_scaled_by_the_output_width_and_biases_are_a_tenth():
     bound = 300**-0.5
     for layer in (mlp.fc0, mlp.fc1):
         assert layer.weight.abs().max() <= bound
-        assert layer.weight.abs().max() > 0.99 * bound  # thousands of draws reach the edge; fan-in of 31 would give 0.18
+        assert (
+            layer.weight.abs().max() > 0.99 * bound
+        )  # thousands of draws reach the edge; fan-in of 31 would give 0.18
         assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.03)
         assert torch.all(layer.bias == 0.1)
 
@@ -115,12 +121,16 @@ def test_initial_weights_come_from_the_generator_only():
     first = make_mlp()
     torch.manual_seed(6)
     second = make_mlp()
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)
+    )
 
 
 def test_parameter_names_are_those_of_the_reference_weight_files():
     assert list(make_mlp((4, 4, 4)).state_dict()) == [
-        f"{layer}.{kind}" for layer in ("fc0", "fc1", "fc2", "last_fc") for kind in ("weight", "bias")
+        f"{layer}.{kind}"
+        for layer in ("fc0", "fc1", "fc2", "last_fc")
+        for kind in ("weight", "bias")
     ]
 
 
@@ -130,7 +140,9 @@ def test_bf16_rounds_the_factors_and_keeps_weights_outputs_and_gradients_in_floa
     for mlp in (plain, rounded):
         y = mlp(x)
         y.square().mean().backward()
-        assert y.dtype == torch.float32 and all(p.grad.dtype == torch.float32 for p in mlp.parameters())
+        assert y.dtype == torch.float32 and all(
+            p.grad.dtype == torch.float32 for p in mlp.parameters()
+        )
     assert not torch.equal(rounded(x), plain(x))
     torch.testing.assert_close(rounded(x), plain(x), rtol=2e-2, atol=2e-4)
     for ours, exact in zip(rounded.parameters(), plain.parameters(), strict=True):

@@ -12,7 +12,10 @@ from rlkit.torch.pytorch_util import adam
 
 def trained(optimizer_of, state=None, num_steps=5):
     network = FlattenMlp([8], 4, 1, generator=torch.Generator().manual_seed(0))
-    optimizer, x = optimizer_of(network), torch.randn(6, 4, generator=torch.Generator().manual_seed(1))
+    optimizer, x = (
+        optimizer_of(network),
+        torch.randn(6, 4, generator=torch.Generator().manual_seed(1)),
+    )
     if state is not None:
         optimizer.load_state_dict(copy.deepcopy(state))
     for _ in range(num_steps):
@@ -32,10 +35,14 @@ def our_adam(network):
 
 def test_adam_is_torchs_bit_for_bit_and_takes_and_gives_its_state():
     (network, optimizer), (other, others) = trained(our_adam), trained(torchs_adam)
-    assert all(torch.equal(p, q) for p, q in zip(network.parameters(), other.parameters(), strict=True))
+    assert all(
+        torch.equal(p, q) for p, q in zip(network.parameters(), other.parameters(), strict=True)
+    )
     assert str(optimizer.state_dict()) == str(others.state_dict())
     network, other = (trained(kind, others.state_dict())[0] for kind in (our_adam, torchs_adam))
-    assert all(torch.equal(p, q) for p, q in zip(network.parameters(), other.parameters(), strict=True))
+    assert all(
+        torch.equal(p, q) for p, q in zip(network.parameters(), other.parameters(), strict=True)
+    )
 
 
 def test_building_networks_and_stepping_them_imports_no_compiler():

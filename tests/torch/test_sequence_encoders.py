@@ -43,7 +43,9 @@ def gradient_of_rows(agent):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("last", [1, 4, 11])
-def test_gradient_flows_through_the_last_rows_of_each_task_only_and_the_belief_is_that_of_all(kind, last):
+def test_gradient_flows_through_the_last_rows_of_each_task_only_and_the_belief_is_that_of_all(
+    kind, last
+):
     size, belief = gradient_of_rows(make_agent(kind, last))
     whole_size, whole = gradient_of_rows(make_agent(kind, 0))
     for ours, theirs in zip(belief, whole, strict=True):
@@ -56,7 +58,9 @@ def test_gradient_flows_through_the_last_rows_of_each_task_only_and_the_belief_i
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("last", [12, 100])
 def test_as_many_gradient_rows_as_there_are_is_all_of_them(kind, last):
-    for ours, theirs in zip(gradient_of_rows(make_agent(kind, last)), gradient_of_rows(make_agent(kind, 0)), strict=True):
+    for ours, theirs in zip(
+        gradient_of_rows(make_agent(kind, last)), gradient_of_rows(make_agent(kind, 0)), strict=True
+    ):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
@@ -94,14 +98,18 @@ def test_variance_has_its_floor_and_is_zero_without_the_bottleneck(kind):
     assert torch.equal(variance, torch.full_like(variance, 1e-7))
     assert encoder.share_at_floor(rows, mask) == 1
     deterministic = make_encoder(kind, use_information_bottleneck=False)
-    z, variance = deterministic.posterior(deterministic.update(deterministic.initial_state(4), rows, mask))
+    z, variance = deterministic.posterior(
+        deterministic.update(deterministic.initial_state(4), rows, mask)
+    )
     assert z.shape == (4, 3) and not variance.any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_come_from_the_given_generator_alone(kind):
     before = torch.get_rng_state()
-    first, second = (ENCODERS[kind](6, 3, generator=torch.Generator().manual_seed(5)) for _ in range(2))
+    first, second = (
+        ENCODERS[kind](6, 3, generator=torch.Generator().manual_seed(5)) for _ in range(2)
+    )
     assert torch.equal(torch.get_rng_state(), before)
     assert all(map(torch.equal, first.parameters(), second.parameters()))
 
@@ -131,7 +139,9 @@ def test_scores_of_any_size_leave_attention_finite():
 def task_rows():
     """Eight tasks of twenty rows that share something of their task."""
     generator = torch.Generator().manual_seed(1)
-    return 0.5 * torch.randn(8, 20, 6, generator=generator) + 0.5 * torch.randn(8, 1, 6, generator=generator)
+    return 0.5 * torch.randn(8, 20, 6, generator=generator) + 0.5 * torch.randn(
+        8, 1, 6, generator=generator
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

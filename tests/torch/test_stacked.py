@@ -14,13 +14,22 @@ IN, ROWS = 5, 40
 
 
 def networks(dtype=torch.float64, arithmetic=None) -> list[Mlp]:
-    options = {"generator": torch.Generator().manual_seed(0), **({"arithmetic": arithmetic} if arithmetic else {})}
-    return [FlattenMlp([8, 8], IN, 1, **options).to(dtype), TanhGaussianPolicy([8, 8], IN - 2, 2, 3, **options).to(dtype)]
+    options = {
+        "generator": torch.Generator().manual_seed(0),
+        **({"arithmetic": arithmetic} if arithmetic else {}),
+    }
+    return [
+        FlattenMlp([8, 8], IN, 1, **options).to(dtype),
+        TanhGaussianPolicy([8, 8], IN - 2, 2, 3, **options).to(dtype),
+    ]
 
 
 def inputs(dtype=torch.float64) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
-    return [torch.randn(2, ROWS, dim, generator=generator, dtype=dtype, requires_grad=True) for dim in (IN - 2, 2)]
+    return [
+        torch.randn(2, ROWS, dim, generator=generator, dtype=dtype, requires_grad=True)
+        for dim in (IN - 2, 2)
+    ]
 
 
 def run(together: Together, frozen: bool = False) -> list[torch.Tensor]:
@@ -31,18 +40,29 @@ def run(together: Together, frozen: bool = False) -> list[torch.Tensor]:
         p.grad = None
     outputs = together(obs, z, frozen=frozen)
     (outputs[0].square() * outputs[1].exp()).sum().backward()
-    return [*outputs, obs.grad, z.grad, *(torch.zeros_like(p) if p.grad is None else p.grad for p in parameters)]
+    return [
+        *outputs,
+        obs.grad,
+        z.grad,
+        *(torch.zeros_like(p) if p.grad is None else p.grad for p in parameters),
+    ]
 
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_outputs_and_gradients_are_those_of_the_networks_one_by_one(frozen):
-    plain, stacked = run(Together(networks(), stacked=False), frozen), run(Together(networks(), stacked=True), frozen)
+    plain, stacked = (
+        run(Together(networks(), stacked=False), frozen),
+        run(Together(networks(), stacked=True), frozen),
+    )
     for ours, theirs in zip(stacked, plain, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
 def test_bf16_rounds_what_the_networks_one_by_one_round():
-    results = [run(Together(networks(torch.float32, Arithmetic(precision="bf16")), stacked=s)) for s in (False, True)]
+    results = [
+        run(Together(networks(torch.float32, Arithmetic(precision="bf16")), stacked=s))
+        for s in (False, True)
+    ]
     for theirs, ours in zip(*results, strict=True):
         assert ours.dtype == torch.float32
         assert (ours - theirs).norm() <= 0.02 * theirs.norm() + 1e-6
@@ -67,14 +87,19 @@ def test_loaded_and_updated_weights_are_those_that_the_product_uses():
                 p.add_(0.1)
     for network, other in zip(together.networks, others, strict=True):
         network.load_state_dict(other.state_dict())
-    for ours, theirs in zip(together(*inputs()), Together(others, stacked=False)(*inputs()), strict=True):
+    for ours, theirs in zip(
+        together(*inputs()), Together(others, stacked=False)(*inputs()), strict=True
+    ):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
     soft_update_(networks()[0], together.networks[0], 0.5)
     (ours, _), theirs = together(*inputs()), together.networks[0](*inputs())
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("moved", [lambda t: copy.deepcopy(t), lambda t: Together([n.float() for n in t.networks], stacked=True)])
+@pytest.mark.parametrize(
+    "moved",
+    [lambda t: copy.deepcopy(t), lambda t: Together([n.float() for n in t.networks], stacked=True)],
+)
 def test_networks_that_were_copied_or_converted_are_stacked_anew(moved):
     together = moved(Together(networks(), stacked=True))
     optimizer = adam([(network, 1e-2) for network in together.networks])
@@ -102,11 +127,15 @@ def test_a_copy_of_one_network_takes_memory_for_itself_alone():
         assert p.untyped_storage().nbytes() == p.nbytes
 
 
-@pytest.mark.parametrize("options", [{"fused": True}, {"fused": True, "capturable": True}, {"foreach": True}])
+@pytest.mark.parametrize(
+    "options", [{"fused": True}, {"fused": True, "capturable": True}, {"foreach": True}]
+)
 def test_every_kind_of_adam_steps_the_views_as_it_steps_the_networks(options):
     groups = [Together(networks(), stacked=stacked) for stacked in (False, True)]
     for together in groups:
-        optimizer = torch.optim.Adam([p for network in together.networks for p in network.parameters()], **options)
+        optimizer = torch.optim.Adam(
+            [p for network in together.networks for p in network.parameters()], **options
+        )
         for _ in range(5):
             run(together)
             optimizer.step()

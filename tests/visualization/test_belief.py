@@ -39,15 +39,28 @@ def test_a_row_per_task_and_a_column_per_count_above_three_curves(tmp_path, monk
     paths = Paths.empty(1, 4, 2, 2, 2)
     paths.lengths[:] = 4
     goals = np.array([[0.0, 1.0]])
-    plot_belief(tmp_path / "b.png", goals, 0.2, [7], [paths] * 3, two_beliefs(), shown=[0], num_exploration=1)
+    plot_belief(
+        tmp_path / "b.png",
+        goals,
+        0.2,
+        [7],
+        [paths] * 3,
+        two_beliefs(),
+        shown=[0],
+        num_exploration=1,
+    )
     above, below = figures[0].subfigs
     assert [axes.get_title() for axes in above.axes] == ["prior", "3 trajectories"]
-    assert [len(axes.lines) for axes in above.axes] == [2, 5], "half circle and ends; and the three trajectories seen"
+    assert [len(axes.lines) for axes in above.axes] == [2, 5], (
+        "half circle and ends; and the three trajectories seen"
+    )
     assert above.axes[0].get_ylabel() == "task 7"
     assert len(below.axes) == 3
 
 
 def test_the_ridge_of_a_narrow_belief_is_higher():
-    wide, narrow = (angle_density(ends[0], np.linspace(0, np.pi, 181)).max() for ends in two_beliefs().ends)
+    wide, narrow = (
+        angle_density(ends[0], np.linspace(0, np.pi, 181)).max() for ends in two_beliefs().ends
+    )
     assert narrow == pytest.approx(1.0)
     assert wide == pytest.approx(0.25)

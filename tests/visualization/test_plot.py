@@ -19,7 +19,11 @@ X = "Number of env steps total"
 def make_run(folder, returns, seed=0, env_name="point-robot", **settings):
     """A run folder whose test returns are given; settings are algo_params."""
     folder.mkdir(parents=True)
-    variant = {"env_name": env_name, "seed": seed, "algo_params": {"kl_lambda": 0.1, "num_iterations": 9, **settings}}
+    variant = {
+        "env_name": env_name,
+        "seed": seed,
+        "algo_params": {"kl_lambda": 0.1, "num_iterations": 9, **settings},
+    }
     (folder / "variant.json").write_text(json.dumps({**variant, "util_params": {"gpu_id": seed}}))
     lines = [f"{Y},{X},Epoch", *(f"{value},{100 * (i + 1)},{i}" for i, value in enumerate(returns))]
     (folder / "progress.csv").write_text("\n".join(lines) + "\n")
@@ -38,7 +42,10 @@ def test_groups_are_named_by_the_settings_in_which_they_differ(tmp_path):
     make_run(tmp_path / "a", [1])
     make_run(tmp_path / "b", [1], kl_lambda=1.0)
     make_run(tmp_path / "c", [1], env_name="cheetah-vel")
-    assert list(group_runs(find_runs([tmp_path / "a", tmp_path / "b"]))) == ["kl_lambda 0.1", "kl_lambda 1.0"]
+    assert list(group_runs(find_runs([tmp_path / "a", tmp_path / "b"]))) == [
+        "kl_lambda 0.1",
+        "kl_lambda 1.0",
+    ]
     assert list(group_runs(find_runs([tmp_path]))) == [
         "point-robot, kl_lambda 0.1",
         "point-robot, kl_lambda 1.0",
@@ -99,7 +106,10 @@ def test_the_results_table_judges_the_last_five_iterations(tmp_path):
     assert [row[f"{Y}, mean"] for row in rows] == [pytest.approx(115 / 6), pytest.approx(125 / 6)]
     assert [row["env steps"] for row in rows] == [600, 600]
     write_results(groups, tmp_path / "table.md", Y)
-    assert "| point-robot | all 2 | | | 20.00 | **4.00** ± 1.41 |" in (tmp_path / "table.md").read_text()
+    assert (
+        "| point-robot | all 2 | | | 20.00 | **4.00** ± 1.41 |"
+        in (tmp_path / "table.md").read_text()
+    )
     write_results(groups, tmp_path / "table.csv", Y)
     assert (tmp_path / "table.csv").read_text().count("\n") == 3
     with pytest.raises(UserError, match=r"\.md or a \.csv"):
@@ -109,7 +119,18 @@ def test_the_results_table_judges_the_last_five_iterations(tmp_path):
 def test_the_command_writes_a_picture_and_says_what_is_on_it(tmp_path):
     make_run(tmp_path / "runs" / "a", [0, 2, 4], 4)
     make_run(tmp_path / "runs" / "b", [2, 6], 5)
-    options = ["-o", str(tmp_path / "c.png"), "--y", Y, "--y", "Epoch", "--smooth", "2", "--label", "ours"]
+    options = [
+        "-o",
+        str(tmp_path / "c.png"),
+        "--y",
+        Y,
+        "--y",
+        "Epoch",
+        "--smooth",
+        "2",
+        "--label",
+        "ours",
+    ]
     result = CliRunner().invoke(main, [str(tmp_path / "runs"), *options])
     assert result.exit_code == 0, result.output
     assert "ours: 2 iterations, seeds 4, 5, cut to the shortest of 3, 2" in result.output
@@ -121,7 +142,10 @@ def test_the_command_writes_a_picture_and_says_what_is_on_it(tmp_path):
     [
         (["nowhere"], "no such folder"),
         (["."], "no progress.csv"),
-        (["runs", "--y", "AverageReturn_all_tests_tasks"], "nearest: 'AverageReturn_all_test_tasks'"),
+        (
+            ["runs", "--y", "AverageReturn_all_tests_tasks"],
+            "nearest: 'AverageReturn_all_test_tasks'",
+        ),
         (["runs", "--label", "a", "--label", "b"], "2 labels for 1 curves"),
         (["runs", "-o", "c.unknown"], "cannot be written"),
         (["empty"], "no run has finished an iteration"),
@@ -142,7 +166,15 @@ def test_bad_input_gets_one_message_and_exit_code_2(tmp_path, monkeypatch, argum
 
 def test_a_run_of_an_earlier_version_is_a_seed_of_one_that_names_more_settings(tmp_path):
     make_run(tmp_path / "earlier", [1], seed=0, embedding_mini_batch_size=64)
-    make_run(tmp_path / "today", [1], seed=1, encoder="mlp", min_sigma=0.0, eval_every=1, embedding_mini_batch_size=0)
+    make_run(
+        tmp_path / "today",
+        [1],
+        seed=1,
+        encoder="mlp",
+        min_sigma=0.0,
+        eval_every=1,
+        embedding_mini_batch_size=0,
+    )
     make_run(tmp_path / "other", [1], seed=1, min_sigma=0.1)
     groups = group_runs(find_runs([tmp_path]))
     assert {label: [run.path.name for run in runs] for label, runs in groups.items()} == {
@@ -154,7 +186,10 @@ def test_a_run_of_an_earlier_version_is_a_seed_of_one_that_names_more_settings(t
 def test_the_rows_that_an_lstm_learns_from_make_a_difference(tmp_path):
     for rows in (0, 64):
         make_run(tmp_path / str(rows), [1], recurrent=True, embedding_mini_batch_size=rows)
-    assert sorted(group_runs(find_runs([tmp_path]))) == ["embedding_mini_batch_size 0", "embedding_mini_batch_size 64"]
+    assert sorted(group_runs(find_runs([tmp_path]))) == [
+        "embedding_mini_batch_size 0",
+        "embedding_mini_batch_size 64",
+    ]
 
 
 def test_the_names_of_the_curves_stand_below_the_panels(tmp_path, monkeypatch):
@@ -166,5 +201,7 @@ def test_the_names_of_the_curves_stand_below_the_panels(tmp_path, monkeypatch):
     figure = drawn[0]
     figure.draw_without_rendering()
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [f"kl_lambda {k} (n=1)" for k in range(5)]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        f"kl_lambda {k} (n=1)" for k in range(5)
+    ]
     assert legend.get_window_extent().y1 <= min(axes.get_tightbbox().y0 for axes in figure.axes)

@@ -34,7 +34,9 @@ def test_at_most_ten_tasks_are_shown_first_and_last_among_them(tmp_path, monkeyp
     figures = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **kwargs: figures.append(figure))
     goals = np.zeros((23, 2))
-    plot_trajectories(tmp_path / "t.png", goals, range(100, 123), [straight_paths(23, 4, (1, 0))], goal_radius=0.2)
+    plot_trajectories(
+        tmp_path / "t.png", goals, range(100, 123), [straight_paths(23, 4, (1, 0))], goal_radius=0.2
+    )
     titles = [axes.get_title() for axes in figures[0].axes if axes.get_visible()]
     assert len(titles) == 10
     assert titles[0].startswith("task 100,")
@@ -43,14 +45,22 @@ def test_at_most_ten_tasks_are_shown_first_and_last_among_them(tmp_path, monkeyp
 
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
     with pytest.raises(UserError, match="nowhere"):
-        plot_trajectories(tmp_path / "nowhere" / "t.png", np.zeros((1, 2)), [0], [straight_paths(1, 4, (1, 0))])
+        plot_trajectories(
+            tmp_path / "nowhere" / "t.png", np.zeros((1, 2)), [0], [straight_paths(1, 4, (1, 0))]
+        )
 
 
 def test_of_many_trajectories_the_legend_names_ten_the_last_among_them(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **kwargs: figures.append(figure))
     limits = ((-1.0, 1.0), (-0.5, 0.5))
-    plot_trajectories(tmp_path / "t.png", np.zeros((1, 2)), [0], [straight_paths(1, 4, (1, 0))] * 20, limits=limits)
+    plot_trajectories(
+        tmp_path / "t.png",
+        np.zeros((1, 2)),
+        [0],
+        [straight_paths(1, 4, (1, 0))] * 20,
+        limits=limits,
+    )
     names = [text.get_text() for text in figures[0].legends[0].get_texts()]
     assert len(names) == 10
     assert (names[0], names[-1]) == ("1", "20")

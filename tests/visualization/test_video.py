@@ -95,7 +95,11 @@ def test_a_film_shows_every_step_of_the_chosen_tasks(tmp_path, opengl):
     for filmed, unfilmed in zip(adaptation.trajectories, same.trajectories, strict=True):
         np.testing.assert_array_equal(filmed.obs, unfilmed.obs)
     film = tmp_path / "video.mp4"
-    captions = {"captions": lambda index, n: [f"task {index}", f"trajectory {n}"], "width": 64, "height": 48}
+    captions = {
+        "captions": lambda index, n: [f"task {index}", f"trajectory {n}"],
+        "width": 64,
+        "height": 48,
+    }
     env.film(film, [1, 2, 3], [0, 2], adaptation.trajectories, **captions)
     env.close()
     with imageio.get_reader(film) as reader:
@@ -111,16 +115,28 @@ def test_a_film_shows_every_step_of_the_chosen_tasks(tmp_path, opengl):
 def test_each_frame_has_the_marker_and_the_returns_of_its_moment(tmp_path, drawn):
     env = FilmedEnv(cheetah())
     adaptation = evaluate(env, [1, 2, 3])
-    env.film(tmp_path / "v.mp4", [1, 2, 3], [2], adaptation.trajectories, lambda index, n: [f"{index}, {n}"])
+    env.film(
+        tmp_path / "v.mp4",
+        [1, 2, 3],
+        [2],
+        adaptation.trajectories,
+        lambda index, n: [f"{index}, {n}"],
+    )
     assert len(drawn) == 2 * (1 + 3)
     first = adaptation.trajectories[0]
     for step, (qpos, marker, lines) in enumerate(drawn[:4]):
         start = drawn[0][0][0]
         velocity = float(env.tasks[3, 0])
         assert marker == Pace(velocity, pytest.approx(start + velocity * 0.05 * step))
-        assert qpos[1] == pytest.approx(first.obs[2, step, 0], rel=1e-6)  # the observation begins with the height
+        assert qpos[1] == pytest.approx(
+            first.obs[2, step, 0], rel=1e-6
+        )  # the observation begins with the height
         total = first.rewards[2, :step].sum()
-        assert lines == ["2, 0", f"step {step}, {0.05 * step:.1f} s, return {total:.1f}", "returns before: none"]
+        assert lines == [
+            "2, 0",
+            f"step {step}, {0.05 * step:.1f} s, return {total:.1f}",
+            "returns before: none",
+        ]
     assert drawn[4][2][-1] == f"returns before: {first.rewards[2].sum():.1f}"
     assert drawn[4][1].runner == pytest.approx(drawn[4][0][0]), "each trajectory has its own start"
 
@@ -129,8 +145,12 @@ def test_trajectories_that_end_early_stop_there_and_say_so(tmp_path, drawn):
     env = FilmedEnv(make_env("hopper-rand-params", n_tasks=4, num_envs=4))
     adaptation = evaluate(env, [0, 1, 2, 3], num_steps=31, max_path_length=60, action=1.0)
     lengths = [int(paths.lengths[1]) for paths in adaptation.trajectories if paths.lengths[1] > 0]
-    assert all(0 < length < 60 for length in lengths), "a hopper that pushes with all its might falls"
-    env.film(tmp_path / "v.mp4", [0, 1, 2, 3], [1], adaptation.trajectories, lambda index, n: [str(n)])
+    assert all(0 < length < 60 for length in lengths), (
+        "a hopper that pushes with all its might falls"
+    )
+    env.film(
+        tmp_path / "v.mp4", [0, 1, 2, 3], [1], adaptation.trajectories, lambda index, n: [str(n)]
+    )
     assert len(drawn) == sum(lengths) + len(lengths)
     over = [number for number, (_, _, lines) in enumerate(drawn) if "episode over" in lines[1]]
     assert over == (np.cumsum(np.array(lengths) + 1) - 1).tolist()
@@ -178,7 +198,10 @@ def test_an_interrupted_film_leaves_no_file(tmp_path):
 
 
 def test_a_film_that_cannot_be_written_is_a_clear_error(tmp_path):
-    with pytest.raises(UserError, match="cannot be written"), video_writer(tmp_path / "nowhere" / "video.mp4", 20) as writer:
+    with (
+        pytest.raises(UserError, match="cannot be written"),
+        video_writer(tmp_path / "nowhere" / "video.mp4", 20) as writer,
+    ):
         writer.append_data(np.zeros((48, 64, 3), np.uint8))
 
 

@@ -26,7 +26,13 @@ class AntGoalRing(LowGearAnt, AntGoal):
     outcome_dim = 5
 
     def __init__(
-        self, n_tasks: int, *, sparse: bool = True, randomize_tasks: bool = True, task_seed: int = 1, **settings: Any
+        self,
+        n_tasks: int,
+        *,
+        sparse: bool = True,
+        randomize_tasks: bool = True,
+        task_seed: int = 1,
+        **settings: Any,
     ) -> None:
         """Place the goals and make the lanes.
 

@@ -36,7 +36,11 @@ class AntVel(VelocityTasks, LowGearAnt):
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = 1 - |v - g|, plus what any step earns; no sparse form; ends outside 0.2 ≤ z ≤ 1."""
         error = self.velocity_error(outcome, task)
-        return self.with_costs(1 - error, outcome), 0 * error, self.fallen(outcome[..., 3] + 0 * task[..., 0])
+        return (
+            self.with_costs(1 - error, outcome),
+            0 * error,
+            self.fallen(outcome[..., 3] + 0 * task[..., 0]),
+        )
 
     def _progress(self, position_before: np.ndarray) -> np.ndarray:
         return (self._position() - position_before)[:, :1] / self.dt

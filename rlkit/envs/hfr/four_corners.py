@@ -7,7 +7,10 @@ import numpy as np
 from rlkit.envs.point_robot import PointRobot, distance
 
 CORNERS = ((-1, -1), (1, 1), (1, -1), (-1, 1))
-PENALTY_SQUARE = (0.1, 0.5)  # of both coordinates, counted towards the corner; its border is outside
+PENALTY_SQUARE = (
+    0.1,
+    0.5,
+)  # of both coordinates, counted towards the corner; its border is outside
 
 
 class FourCorners(PointRobot):
@@ -26,7 +29,9 @@ class FourCorners(PointRobot):
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Return the corners, [4, 2]; nothing is drawn."""
         if num_tasks != self.fixed_n_tasks:
-            raise ValueError(f"{num_tasks} tasks asked for, but {self.name} has exactly {self.fixed_n_tasks}")
+            raise ValueError(
+                f"{num_tasks} tasks asked for, but {self.name} has exactly {self.fixed_n_tasks}"
+            )
         return np.array(CORNERS, np.float64)
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:

@@ -53,7 +53,12 @@ class HalfCheetahHighDim(HalfCheetah):
         # Added in an order of our own, which no library and no size of a batch changes, so that every digit is the same.
         weighed = weighed[..., :9] + weighed[..., 9:]
         weighed = weighed[..., :3] + weighed[..., 3:6] + weighed[..., 6:]
-        reward = weighed[..., 0] + weighed[..., 1] + weighed[..., 2] - CONTROL_COST * outcome[..., NUM_COORDINATES]
+        reward = (
+            weighed[..., 0]
+            + weighed[..., 1]
+            + weighed[..., 2]
+            - CONTROL_COST * outcome[..., NUM_COORDINATES]
+        )
         return reward, 0 * abs(reward), reward < reward
 
     def normalize(self, state: np.ndarray) -> np.ndarray:

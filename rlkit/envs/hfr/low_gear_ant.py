@@ -33,7 +33,9 @@ class LowGearAnt(Ant):
 
     def with_costs(self, reward: Any, outcome: Any) -> Any:
         """Add what each step earns and costs whatever the task: -0.005 ‖u‖² - 0.0005 ‖contact‖² + 0.05."""
-        return reward - CONTROL_COST * outcome[..., -3] - CONTACT_COST * outcome[..., -2] + ALIVE_BONUS
+        return (
+            reward - CONTROL_COST * outcome[..., -3] - CONTACT_COST * outcome[..., -2] + ALIVE_BONUS
+        )
 
     @abc.abstractmethod
     def _progress(self, position_before: np.ndarray) -> np.ndarray:
@@ -41,4 +43,6 @@ class LowGearAnt(Ant):
 
     def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
         height = self.simulation.qpos[: self.num_lanes, 2:3]
-        return np.concatenate([self._progress(position_before), self._costs(action), height], axis=1)
+        return np.concatenate(
+            [self._progress(position_before), self._costs(action), height], axis=1
+        )

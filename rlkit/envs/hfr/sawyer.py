@@ -71,7 +71,10 @@ class Sawyer(MujocoMetaEnv):
         self._start = self._choose_start()
         super().__init__(n_tasks, physics=physics, backend=backend, task_seed=task_seed, **settings)
         self._hand_body, self._puck_body = self.model.body("hand").id, self.model.body("obj").id
-        self._fingers = [self.model.site("rightEndEffector").id, self.model.site("leftEndEffector").id]
+        self._fingers = [
+            self.model.site("rightEndEffector").id,
+            self.model.site("leftEndEffector").id,
+        ]
         self._starts = np.zeros((self.num_envs, self.start_dim))
 
     @classmethod
@@ -102,7 +105,9 @@ class Sawyer(MujocoMetaEnv):
         np.clip(target + REACH * np.clip(action[:, :3], -1, 1), *WORKSPACE, out=target)
         return self.simulation.step(action[:, 3:] * (1, -1))
 
-    def set_state(self, qpos: ArrayLike, qvel: ArrayLike, lanes: ArrayLike | None = None) -> np.ndarray:
+    def set_state(
+        self, qpos: ArrayLike, qvel: ArrayLike, lanes: ArrayLike | None = None
+    ) -> np.ndarray:
         """Start an episode from given states, with the point that pulls the hand where the hand is; see `MujocoMetaEnv`."""
         obs = super().set_state(qpos, qvel, lanes)
         chosen = self.check_lanes(lanes)
@@ -123,7 +128,9 @@ class Sawyer(MujocoMetaEnv):
 
     def _finger(self, lanes: np.ndarray | slice) -> np.ndarray:
         """The middle between the finger tips, [n, 3]."""
-        right, left = (self.simulation.fields["site_xpos"][lanes, finger] for finger in self._fingers)
+        right, left = (
+            self.simulation.fields["site_xpos"][lanes, finger] for finger in self._fingers
+        )
         return (right + left) / 2
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
@@ -143,7 +150,9 @@ class Sawyer(MujocoMetaEnv):
 def approach(distance: Any, start: Any) -> Any:
     """max(0, 1000 (start - distance) + 1000 (exp(-distance²/0.01) + exp(-distance²/0.001))), distances in m, [...]."""
     square = distance**2
-    reward = 1000 * (start - distance) + 1000 * (math.e ** (-square / 0.01) + math.e ** (-square / 0.001))
+    reward = 1000 * (start - distance) + 1000 * (
+        math.e ** (-square / 0.01) + math.e ** (-square / 0.001)
+    )
     return reward * (reward > 0)
 
 

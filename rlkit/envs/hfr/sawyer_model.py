@@ -35,7 +35,11 @@ def scene_file(file_name: str, env_name: str) -> Path:
         if path.is_file():
             return path
     found = f"has no {file_name}" if folders else "is not installed"
-    command = "pip install --no-deps --upgrade metaworld" if folders else "pip install --no-deps metaworld"
+    command = (
+        "pip install --no-deps --upgrade metaworld"
+        if folders
+        else "pip install --no-deps metaworld"
+    )
     raise ValueError(f"{env_name} needs the scene files of metaworld, which {found}: {command}")
 
 

@@ -57,4 +57,6 @@ class SawyerPush(Sawyer):
 
     def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
         in_use = slice(self.num_lanes)
-        return np.concatenate([self._finger(in_use), self._puck(in_use), self._starts[in_use]], axis=1)
+        return np.concatenate(
+            [self._finger(in_use), self._puck(in_use), self._starts[in_use]], axis=1
+        )

@@ -19,22 +19,36 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 class HFRSettings:
     """What is relabeled, and how its task is chosen; the defaults are those of HFR's code."""
 
-    relabel_method: Method = "hfr-q"  # how the task of a trajectory is chosen; none: PEARL's own data path
-    relabel_prob: Probability | None = None  # of relabeling a call's trajectories; null: the method's own, random 1, others 0.5
+    relabel_method: Method = (
+        "hfr-q"  # how the task of a trajectory is chosen; none: PEARL's own data path
+    )
+    relabel_prob: Probability | None = (
+        None  # of relabeling a call's trajectories; null: the method's own, random 1, others 0.5
+    )
     relabel_start_iteration: Count = 0  # before it every trajectory keeps its label
     relabel_temperature: Positive = 1.0  # beta: logits (U - log Z) / beta
     use_softmax: bool = True  # draw the task from the softmax of the logits; false: their argmax
     use_partition: bool = True  # subtract log Z; false: logits U / beta
     num_partition_samples: PositiveCount = 20  # K, contexts per task that log Z is estimated from
-    partition_contexts: Literal["rows", "paths"] = "rows"  # such a context: horizon rows drawn singly, or one stored trajectory
-    partition_when: Literal["after_collection", "before_collection"] = "after_collection"  # once an iteration
-    utility_batch_size: PositiveCount = 64  # start states (bellman: transitions) that a utility is the mean over
+    partition_contexts: Literal["rows", "paths"] = (
+        "rows"  # such a context: horizon rows drawn singly, or one stored trajectory
+    )
+    partition_when: Literal["after_collection", "before_collection"] = (
+        "after_collection"  # once an iteration
+    )
+    utility_batch_size: PositiveCount = (
+        64  # start states (bellman: transitions) that a utility is the mean over
+    )
     utility_z_samples: PositiveCount = 1  # z drawn per utility
     utility_entropy: bool = False  # hfr-q: add the policy's entropy, -log pi(a | s, z)
-    use_learned_reward: bool = False  # hfr-q: rewards of other tasks from a network trained on stored rows
+    use_learned_reward: bool = (
+        False  # hfr-q: rewards of other tasks from a network trained on stored rows
+    )
     rf_lr: Positive = 1e-3  # its Adam step size
     cut_at_terminal: bool = False  # end a relabeled trajectory where its new task terminates first
-    relabel_chunk_rows: PositiveCount = 2048  # rows that a network sees at a time; changes rounding only
+    relabel_chunk_rows: PositiveCount = (
+        2048  # rows that a network sees at a time; changes rounding only
+    )
     log_success_rate: bool = False  # write the columns of success rates
 
     @property
@@ -52,11 +66,21 @@ class HFRSettings:
     def relabeling_relations(self) -> Iterator[Relation]:
         """Yield what does not hold between these fields."""
         if not self.use_softmax and self.relabel_method in ("none", "random"):
-            yield Relation(("use_softmax", "relabel_method"), "a method that has logits: return, hipi, hfr-q or hfr-bellman")
+            yield Relation(
+                ("use_softmax", "relabel_method"),
+                "a method that has logits: return, hipi, hfr-q or hfr-bellman",
+            )
         if self.use_learned_reward and self.relabel_method != "hfr-q":
-            yield Relation(("use_learned_reward", "relabel_method"), '"hfr-q", the one method that a learned reward goes with')
+            yield Relation(
+                ("use_learned_reward", "relabel_method"),
+                '"hfr-q", the one method that a learned reward goes with',
+            )
         if self.cut_at_terminal and self.relabel_method == "hipi":
-            expected = "a method that gives a trajectory one task: random, return, hfr-q or hfr-bellman"
+            expected = (
+                "a method that gives a trajectory one task: random, return, hfr-q or hfr-bellman"
+            )
             yield Relation(("cut_at_terminal", "relabel_method"), expected)
         if self.utility_entropy and self.relabel_method != "hfr-q":
-            yield Relation(("utility_entropy", "relabel_method"), '"hfr-q", the one utility that draws actions')
+            yield Relation(
+                ("utility_entropy", "relabel_method"), '"hfr-q", the one utility that draws actions'
+            )

@@ -27,13 +27,22 @@ class Foresight:
         config: PEARL's settings and HFR's.
     """
 
-    def __init__(self, agent: Any, networks: Any, replay_buffer: MultiTaskReplayBuffer, config: Any) -> None:
-        self.agent, self.networks, self.replay_buffer, self.config = agent, networks, replay_buffer, config
+    def __init__(
+        self, agent: Any, networks: Any, replay_buffer: MultiTaskReplayBuffer, config: Any
+    ) -> None:
+        self.agent, self.networks, self.replay_buffer, self.config = (
+            agent,
+            networks,
+            replay_buffer,
+            config,
+        )
         like = next(networks.policy.parameters())
         self.dtype, self.device, self.num_tasks = like.dtype, like.device, replay_buffer.num_tasks
 
     @torch.no_grad()
-    def utilities(self, contexts: Contexts, num_rows: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def utilities(
+        self, contexts: Contexts, num_rows: int, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Utility of one context per task.
 
         Args:
@@ -48,7 +57,11 @@ class Foresight:
         z_noise = self._normal(generator, num_tasks, samples, self.agent.latent_dim)
         rows = torch.from_numpy(generator.integers(LARGE, size=(num_tasks, states))).to(self.device)
         bellman = cfg.relabel_method == "hfr-bellman"
-        action_noise = None if bellman else self._normal(generator, num_tasks, samples, states, self.replay_buffer.act_dim)
+        action_noise = (
+            None
+            if bellman
+            else self._normal(generator, num_tasks, samples, states, self.replay_buffer.act_dim)
+        )
         width = max(1, cfg.relabel_chunk_rows // max(num_rows, samples * states))
         values, log_pis = [], []
         for start in range(0, num_tasks, width):
@@ -59,22 +72,41 @@ class Foresight:
             if action_noise is None:
                 nets, batch = self.networks, self.replay_buffer.chosen_rows(ids, rows[part])
                 scale = {"reward_scale": cfg.reward_scale, "discount": cfg.discount}
-                value = bellman_utility(nets.qf1, nets.qf2, nets.target_vf, z, self._cast(batch), **scale)
+                value = bellman_utility(
+                    nets.qf1, nets.qf2, nets.target_vf, z, self._cast(batch), **scale
+                )
                 log_pi = torch.zeros_like(value)
             else:
-                nets, starts = self.networks, self.replay_buffer.chosen_episodes(ids, rows[part], 1).rows.obs.to(self.dtype)
+                nets, starts = (
+                    self.networks,
+                    self.replay_buffer.chosen_episodes(ids, rows[part], 1).rows.obs.to(self.dtype),
+                )
                 noise = action_noise[part]
-                value, log_pi = q_utility(nets.policy, nets.qf1, nets.qf2, z, starts, noise, with_entropy=cfg.utility_entropy)
+                value, log_pi = q_utility(
+                    nets.policy,
+                    nets.qf1,
+                    nets.qf2,
+                    z,
+                    starts,
+                    noise,
+                    with_entropy=cfg.utility_entropy,
+                )
             values.append(value)
             log_pis.append(log_pi)
         found = torch.stack([torch.cat(values), torch.cat(log_pis)]).double().cpu().numpy()
         return found[0], found[1]
 
-    def of_trajectory(self, path: Paths, labels: Labels, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def of_trajectory(
+        self, path: Paths, labels: Labels, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """U_psi(tau) of every task: the whole trajectory, in its order, with the rewards of that task as context."""
         steps, sparse = int(path.lengths[0]), self.config.sparse_rewards
         rows = self.agent.context_of_paths(path)[0, :steps]
-        rewards = torch.as_tensor(labels.sparse_rewards if sparse else labels.rewards, dtype=rows.dtype, device=rows.device)
+        rewards = torch.as_tensor(
+            labels.sparse_rewards if sparse else labels.rewards,
+            dtype=rows.dtype,
+            device=rows.device,
+        )
         column = self.replay_buffer.obs_dim + self.replay_buffer.act_dim
 
         def contexts(part: slice) -> tuple[Tensor, None]:
@@ -84,7 +116,9 @@ class Foresight:
 
         return self.utilities(contexts, steps, generator)
 
-    def log_partition(self, sampler_buffer: MultiTaskReplayBuffer, generator: np.random.Generator) -> np.ndarray:
+    def log_partition(
+        self, sampler_buffer: MultiTaskReplayBuffer, generator: np.random.Generator
+    ) -> np.ndarray:
         """log Z_psi = beta log((1/K) sum_k exp(U_psi(c_k) / beta)) over K contexts of psi's own rows, [num_tasks] float64.
 
         Such a context is a horizon's rows drawn singly, or one stored trajectory (`partition_contexts`).

@@ -30,13 +30,17 @@ def labels_of(path: Paths, tasks: np.ndarray, env: MetaEnv) -> Labels:
         not explain (the physics failed) holds under every task.
     """
     steps = int(path.lengths[0])
-    labels = Labels(*(np.asarray(part) for part in reward_matrix(env, path.outcomes[0, :steps], tasks)))
+    labels = Labels(
+        *(np.asarray(part) for part in reward_matrix(env, path.outcomes[0, :steps], tasks))
+    )
     own = int(path.task_ids[0])
     failed = path.terminated[0, :steps] & ~labels.terminated[own]
     return labels._replace(terminated=labels.terminated | failed)
 
 
-def relabeled(path: Paths, labels: Labels, task_ids: int | np.ndarray, *, cut_at_terminal: bool = False) -> Paths:
+def relabeled(
+    path: Paths, labels: Labels, task_ids: int | np.ndarray, *, cut_at_terminal: bool = False
+) -> Paths:
     """Rewrite a trajectory's rewards and terminals; observations and actions are never touched.
 
     Args:

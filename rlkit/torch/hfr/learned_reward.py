@@ -54,7 +54,9 @@ class LearnedReward:
     def predict(self, path: Paths) -> np.ndarray:
         """Rewards of a trajectory's steps under every task, [num_tasks, T]."""
         steps, tasks = int(path.lengths[0]), self.tasks
-        obs, actions = (torch.from_numpy(array[0, :steps]).to(tasks) for array in (path.obs, path.actions))
+        obs, actions = (
+            torch.from_numpy(array[0, :steps]).to(tasks) for array in (path.obs, path.actions)
+        )
         shape = len(tasks), steps
         goals = tasks.unsqueeze(1).expand(*shape, -1)
         predicted = self.network(obs.expand(*shape, -1), actions.expand(*shape, -1), goals)
@@ -71,7 +73,9 @@ class LearnedReward:
         error = float(((predicted[own] - labels.rewards[own]) ** 2).mean())
         made = np.ones_like(labels.rewards)
         made[own], predicted[own] = 0.0, labels.rewards[own]
-        return labels._replace(rewards=predicted.astype(labels.rewards.dtype), sparse_rewards=made), error
+        return labels._replace(
+            rewards=predicted.astype(labels.rewards.dtype), sparse_rewards=made
+        ), error
 
     def state_dict(self) -> dict[str, Any]:
         """Weights and optimizer."""

@@ -81,8 +81,14 @@ class ReturnOfTask(UniformTask):
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
         """Judge one trajectory by its return under every task."""
         beta = self.config.relabel_temperature
-        values = (labels.sparse_rewards if self.config.sparse_rewards else labels.rewards).sum(axis=1, dtype=np.float64)
-        partition = log_mean_exp(self.returns.T, beta) if self.config.use_partition else np.zeros(self.num_tasks)
+        values = (labels.sparse_rewards if self.config.sparse_rewards else labels.rewards).sum(
+            axis=1, dtype=np.float64
+        )
+        partition = (
+            log_mean_exp(self.returns.T, beta)
+            if self.config.use_partition
+            else np.zeros(self.num_tasks)
+        )
         return Scores((values - partition) / beta, values, np.zeros(self.num_tasks), partition)
 
     def state_dict(self) -> dict[str, Any]:
@@ -103,29 +109,46 @@ class ForesightOfTask(UniformTask):
         seed: names the random streams.
     """
 
-    def __init__(self, foresight: Foresight, sampler_buffer: MultiTaskReplayBuffer, seed: int) -> None:
+    def __init__(
+        self, foresight: Foresight, sampler_buffer: MultiTaskReplayBuffer, seed: int
+    ) -> None:
         super().__init__(foresight.num_tasks)
-        self.foresight, self.sampler_buffer, self.config, self.seed = foresight, sampler_buffer, foresight.config, seed
+        self.foresight, self.sampler_buffer, self.config, self.seed = (
+            foresight,
+            sampler_buffer,
+            foresight.config,
+            seed,
+        )
         self.log_z = np.zeros(self.num_tasks)
 
     def prepare(self, iteration: int) -> None:
         """Estimate log Z before it is used, if that is wanted."""
-        if self.config.partition_when == "before_collection" and iteration >= self.config.first_iteration:
+        if (
+            self.config.partition_when == "before_collection"
+            and iteration >= self.config.first_iteration
+        ):
             self._estimate(iteration)
 
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
         """Judge one trajectory by how good a context it would be for every task."""
         values, log_pis = self.foresight.of_trajectory(path, labels, generator)
-        return Scores((values - self.log_z) / self.config.relabel_temperature, values, log_pis, self.log_z)
+        return Scores(
+            (values - self.log_z) / self.config.relabel_temperature, values, log_pis, self.log_z
+        )
 
     def conclude(self, iteration: int) -> None:
         """Estimate log Z for the next iteration's collection, as HFR does."""
-        if self.config.partition_when == "after_collection" and iteration + 1 >= self.config.first_iteration:
+        if (
+            self.config.partition_when == "after_collection"
+            and iteration + 1 >= self.config.first_iteration
+        ):
             self._estimate(iteration)
 
     def _estimate(self, iteration: int) -> None:
         if self.config.use_partition:
-            self.log_z = self.foresight.log_partition(self.sampler_buffer, stream(self.seed, "partition", iteration))
+            self.log_z = self.foresight.log_partition(
+                self.sampler_buffer, stream(self.seed, "partition", iteration)
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """log Z."""
@@ -147,18 +170,28 @@ class TransitionsByCritic(UniformTask):
 
     def __init__(self, foresight: Foresight, encoder_buffer: MultiTaskReplayBuffer) -> None:
         super().__init__(foresight.num_tasks)
-        self.foresight, self.encoder_buffer, self.config = foresight, encoder_buffer, foresight.config
+        self.foresight, self.encoder_buffer, self.config = (
+            foresight,
+            encoder_buffer,
+            foresight.config,
+        )
 
     @torch.no_grad()
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
         """Judge every transition by the critics of every task."""
         look, cfg, steps = self.foresight, self.config, int(path.lengths[0])
         num_rows = cfg.embedding_batch_size
-        draws = torch.from_numpy(generator.integers(LARGE, size=(self.num_tasks, num_rows))).to(look.device)
-        noise = torch.from_numpy(generator.standard_normal((self.num_tasks, 1, look.agent.latent_dim)))
+        draws = torch.from_numpy(generator.integers(LARGE, size=(self.num_tasks, num_rows))).to(
+            look.device
+        )
+        noise = torch.from_numpy(
+            generator.standard_normal((self.num_tasks, 1, look.agent.latent_dim))
+        )
         noise = noise.to(look.device, look.dtype)
         rows = look.agent.context_of_paths(path)[0, :steps].to(look.dtype)
-        obs, actions = rows.split([look.replay_buffer.obs_dim, rows.shape[1] - look.replay_buffer.obs_dim], dim=1)
+        obs, actions = rows.split(
+            [look.replay_buffer.obs_dim, rows.shape[1] - look.replay_buffer.obs_dim], dim=1
+        )
         actions = actions[:, : look.replay_buffer.act_dim]
         width, values = max(1, cfg.relabel_chunk_rows // max(steps, num_rows)), []
         for start in range(0, self.num_tasks, width):

@@ -39,7 +39,11 @@ class CountedOriginals(OriginalLabels):
     """
 
     def __init__(
-        self, env: MetaEnv, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, max_visits: int
+        self,
+        env: MetaEnv,
+        replay_buffer: MultiTaskReplayBuffer,
+        encoder_buffer: MultiTaskReplayBuffer,
+        max_visits: int,
     ) -> None:
         super().__init__(replay_buffer, encoder_buffer, max_visits)
         self.env, self.own_successes = env, 0.0
@@ -87,16 +91,31 @@ class HindsightLabels:
         learned_reward: LearnedReward | None = None,
         together: Callable[[], AbstractContextManager] = nullcontext,
     ) -> None:
-        self.env, self.tasks, self.method, self.config, self.seed, self.together = env, tasks, method, config, seed, together
+        self.env, self.tasks, self.method, self.config, self.seed, self.together = (
+            env,
+            tasks,
+            method,
+            config,
+            seed,
+            together,
+        )
         self.replay_buffer, self.encoder_buffer = replay_buffer, encoder_buffer
         self.visits = VisitRows(sampler_buffer, config.num_tasks_sample)
         self.buffers = {"sampler": sampler_buffer}
         self.learned_reward = learned_reward
-        self.networks: dict[str, Any] = {} if learned_reward is None else {"rf": learned_reward.network}
+        self.networks: dict[str, Any] = (
+            {} if learned_reward is None else {"rf": learned_reward.network}
+        )
         self.optimizers = [] if learned_reward is None else [learned_reward.optimizer]
-        self.to_be_cleared = np.ones(len(tasks), bool)  # E of these is emptied before anything is added
-        self.fed_in = np.zeros(len(tasks), np.int64)  # iteration in which each task's E got its rows
-        self.statistics = RelabelingStatistics(len(tasks), env.success, tasks, learned_reward=learned_reward is not None)
+        self.to_be_cleared = np.ones(
+            len(tasks), bool
+        )  # E of these is emptied before anything is added
+        self.fed_in = np.zeros(
+            len(tasks), np.int64
+        )  # iteration in which each task's E got its rows
+        self.statistics = RelabelingStatistics(
+            len(tasks), env.success, tasks, learned_reward=learned_reward is not None
+        )
         self._pending: list[tuple[Paths, Sequence[int], bool]] = []
         self._iteration = self._block = 0
         self._seconds = 0.0
@@ -147,7 +166,12 @@ class HindsightLabels:
                     path, task_ids = paths.select([index]), paths.task_ids[index]
                     if relabel:
                         task_ids = self._choose(path, all_labels[index], generator)
-                        path = relabeled(path, all_labels[index], task_ids, cut_at_terminal=self.config.cut_at_terminal)
+                        path = relabeled(
+                            path,
+                            all_labels[index],
+                            task_ids,
+                            cut_at_terminal=self.config.cut_at_terminal,
+                        )
                     self.statistics.count(path, task_ids, kept=not relabel)
                     if np.ndim(task_ids):
                         scattered.append((path, task_ids))
@@ -158,12 +182,20 @@ class HindsightLabels:
 
     def _all_labels(self, paths: Paths) -> list[Labels]:
         """Label every trajectory of a block with every task."""
-        all_labels = [labels_of(paths.select([i]), self.tasks, self.env) for i in range(paths.num_paths)]
+        all_labels = [
+            labels_of(paths.select([i]), self.tasks, self.env) for i in range(paths.num_paths)
+        ]
         if self.learned_reward is not None:
-            learned = [self.learned_reward.relabel(paths.select([i]), labels) for i, labels in enumerate(all_labels)]
+            learned = [
+                self.learned_reward.relabel(paths.select([i]), labels)
+                for i, labels in enumerate(all_labels)
+            ]
             all_labels = [labels for labels, _ in learned]
             self.statistics.reward_errors += [error for _, error in learned]
-        rewards = [labels.sparse_rewards if self.config.sparse_rewards else labels.rewards for labels in all_labels]
+        rewards = [
+            labels.sparse_rewards if self.config.sparse_rewards else labels.rewards
+            for labels in all_labels
+        ]
         self.method.watch(np.stack([r.sum(axis=1, dtype=np.float64) for r in rewards]))
         return all_labels
 
@@ -179,7 +211,10 @@ class HindsightLabels:
 
     def _add_paths(self, stored: list[tuple[Paths, int]], to_encoder: bool) -> None:
         if stored:
-            paths, task_ids = Paths.concatenate([path for path, _ in stored]), np.array([task for _, task in stored])
+            paths, task_ids = (
+                Paths.concatenate([path for path, _ in stored]),
+                np.array([task for _, task in stored]),
+            )
             self.replay_buffer.add_paths(task_ids, paths)
             if to_encoder:
                 self._feed(task_ids)
@@ -189,7 +224,9 @@ class HindsightLabels:
         """Add transitions, each to its task; they make up no episode, so that none of them is taken for a start state."""
         if not scattered:
             return
-        rows = torch.from_numpy(np.concatenate([np.concatenate(list(p.rows().values()), axis=1) for p, _ in scattered]))
+        rows = torch.from_numpy(
+            np.concatenate([np.concatenate(list(p.rows().values()), axis=1) for p, _ in scattered])
+        )
         task_ids = np.concatenate([tasks for _, tasks in scattered])
         for task_id in np.unique(task_ids):
             of_task = rows[torch.from_numpy(task_ids == task_id)]
@@ -206,7 +243,9 @@ class HindsightLabels:
                 self.to_be_cleared[task_id] = False
             self.fed_in[task_id] = self._iteration
 
-    def collection_context(self, visit: int, generator: np.random.Generator, num_rows: int) -> Batch:
+    def collection_context(
+        self, visit: int, generator: np.random.Generator, num_rows: int
+    ) -> Batch:
         """Draw original rows of the visit, from all its blocks."""
         return self.visits.context(visit, generator, num_rows)
 
@@ -220,11 +259,16 @@ class HindsightLabels:
         self.to_be_cleared[:] = True
         if self.config.probability > 0:
             self._timed(lambda: self.method.conclude(iteration))
-        return {**self.statistics.columns(iteration - self.fed_in), "Relabeling Time (s)": self._seconds}
+        return {
+            **self.statistics.columns(iteration - self.fed_in),
+            "Relabeling Time (s)": self._seconds,
+        }
 
     # Training
 
-    def train_step(self, batch: Batch, task_ids: Tensor, with_statistics: bool) -> dict[str, Tensor]:
+    def train_step(
+        self, batch: Batch, task_ids: Tensor, with_statistics: bool
+    ) -> dict[str, Tensor]:
         """Let the learned reward, if there is one, learn from a gradient step's RL rows; nothing is fetched."""
         statistics = statistics_of("Reward", batch.rewards) if with_statistics else {}
         if self.learned_reward is not None:
@@ -250,7 +294,10 @@ class HindsightLabels:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
-        self.to_be_cleared, self.fed_in = state["to_be_cleared"].numpy().copy(), state["fed_in"].numpy().copy()
+        self.to_be_cleared, self.fed_in = (
+            state["to_be_cleared"].numpy().copy(),
+            state["fed_in"].numpy().copy(),
+        )
         self.method.load_state_dict(state["method"])
         if self.learned_reward is not None:
             self.learned_reward.load_state_dict(state["learned_reward"])

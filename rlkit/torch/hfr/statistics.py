@@ -11,7 +11,12 @@ from rlkit.torch.hfr.assignment import entropy
 from rlkit.torch.hfr.methods import Scores
 
 Success = Callable[[Any, Any], Any]
-ADAPTATION = {"Q Vals": "utilities", "log pi": "log_pis", "partition": "partitions", "logits": "logits"}
+ADAPTATION = {
+    "Q Vals": "utilities",
+    "log pi": "log_pis",
+    "partition": "partitions",
+    "logits": "logits",
+}
 
 
 class RelabelingStatistics:
@@ -24,8 +29,15 @@ class RelabelingStatistics:
         learned_reward: whether rewards are learned.
     """
 
-    def __init__(self, num_tasks: int, success: Success, tasks: np.ndarray, *, learned_reward: bool) -> None:
-        self.num_tasks, self.success, self.tasks, self.learned_reward = num_tasks, success, tasks, learned_reward
+    def __init__(
+        self, num_tasks: int, success: Success, tasks: np.ndarray, *, learned_reward: bool
+    ) -> None:
+        self.num_tasks, self.success, self.tasks, self.learned_reward = (
+            num_tasks,
+            success,
+            tasks,
+            learned_reward,
+        )
         self.begin()
 
     def begin(self) -> None:
@@ -33,7 +45,9 @@ class RelabelingStatistics:
         self.num_paths = self.num_kept = 0
         self.moved, self.back = 0.0, 0.0  # trajectories, or parts of them
         self.rows = np.zeros(self.num_tasks, np.int64)
-        self.judged: list[tuple[float, float, float]] = []  # entropy, exp of it, largest probability
+        self.judged: list[
+            tuple[float, float, float]
+        ] = []  # entropy, exp of it, largest probability
         self.first: Scores | None = None
         self.reward_errors: list[float] = []  # of a learned reward on rows that it has not seen
         self.own_successes = self.own_successes_moved = self.new_successes = 0.0
@@ -61,7 +75,9 @@ class RelabelingStatistics:
     def judge(self, scores: Scores, distribution: np.ndarray) -> None:
         """Take note of a distribution [num_tasks, ...] that a task was drawn from, and of the first one's scores."""
         entropies = entropy(distribution)
-        self.judged.append((entropies.mean(), np.exp(entropies).mean(), distribution.max(axis=0).mean()))
+        self.judged.append(
+            (entropies.mean(), np.exp(entropies).mean(), distribution.max(axis=0).mean())
+        )
         if self.first is None:
             self.first = scores
 
@@ -75,11 +91,19 @@ class RelabelingStatistics:
         means = relabeled.mean(axis=0)
         columns = {}
         for name, part in ADAPTATION.items():
-            values = np.zeros(1) if self.first is None or self.first.logits.ndim > 1 else getattr(self.first, part)
+            values = (
+                np.zeros(1)
+                if self.first is None or self.first.logits.ndim > 1
+                else getattr(self.first, part)
+            )
             for statistic in ("mean", "std", "max", "min"):
-                columns[f"Adaptation {name} {statistic.capitalize()}"] = float(getattr(values, statistic)())
+                columns[f"Adaptation {name} {statistic.capitalize()}"] = float(
+                    getattr(values, statistic)()
+                )
         if self.learned_reward:
-            columns["RF Held-out Error"] = float(np.mean(self.reward_errors)) if self.reward_errors else math.nan
+            columns["RF Held-out Error"] = (
+                float(np.mean(self.reward_errors)) if self.reward_errors else math.nan
+            )
         unknown = math.nan
         return {
             **columns,

@@ -13,7 +13,9 @@ from rlkit.data_management.replay_buffer import Batch
 Posterior = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 
-def sample_z(posterior: Posterior, context: Tensor, noise: Tensor, mask: Tensor | None = None) -> Tensor:
+def sample_z(
+    posterior: Posterior, context: Tensor, noise: Tensor, mask: Tensor | None = None
+) -> Tensor:
     """Draw latents from q(z | c), [n, num_samples, latent_dim]; without a posterior (variance 0) they are its mean.
 
     Args:
@@ -27,7 +29,14 @@ def sample_z(posterior: Posterior, context: Tensor, noise: Tensor, mask: Tensor 
 
 
 def q_utility(
-    policy: nn.Module, qf1: nn.Module, qf2: nn.Module, z: Tensor, starts: Tensor, noise: Tensor, *, with_entropy: bool = False
+    policy: nn.Module,
+    qf1: nn.Module,
+    qf2: nn.Module,
+    z: Tensor,
+    starts: Tensor,
+    noise: Tensor,
+    *,
+    with_entropy: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """U = mean over start states of min(Q1, Q2)(s, a, z), a ~ pi(.| s, z); in units of the scaled reward.
 
@@ -51,7 +60,14 @@ def q_utility(
 
 
 def bellman_utility(
-    qf1: nn.Module, qf2: nn.Module, target_vf: nn.Module, z: Tensor, batch: Batch, *, reward_scale: float, discount: float
+    qf1: nn.Module,
+    qf2: nn.Module,
+    target_vf: nn.Module,
+    z: Tensor,
+    batch: Batch,
+    *,
+    reward_scale: float,
+    discount: float,
 ) -> Tensor:
     """U = -mean of (Q1 - y)^2 + (Q2 - y)^2, y = reward_scale r + (1 - terminated) discount target_V(s', z): [n].
 
@@ -64,14 +80,20 @@ def bellman_utility(
     """
     shape = (len(z), z.shape[1], batch.obs.shape[1])
     latents = z.unsqueeze(2).expand(*shape, -1)
-    obs, actions, next_obs = (part.unsqueeze(1).expand(*shape, -1) for part in (batch.obs, batch.actions, batch.next_obs))
+    obs, actions, next_obs = (
+        part.unsqueeze(1).expand(*shape, -1) for part in (batch.obs, batch.actions, batch.next_obs)
+    )
     target = reward_scale * batch.rewards.unsqueeze(1)
-    target = target + (1.0 - batch.terminated.unsqueeze(1)) * discount * target_vf(next_obs, latents)
+    target = target + (1.0 - batch.terminated.unsqueeze(1)) * discount * target_vf(
+        next_obs, latents
+    )
     errors = (qf1(obs, actions, latents) - target) ** 2 + (qf2(obs, actions, latents) - target) ** 2
     return -errors.flatten(1).mean(dim=1)
 
 
-def transition_utility(qf1: nn.Module, qf2: nn.Module, z: Tensor, obs: Tensor, actions: Tensor) -> Tensor:
+def transition_utility(
+    qf1: nn.Module, qf2: nn.Module, z: Tensor, obs: Tensor, actions: Tensor
+) -> Tensor:
     """g = min(Q1, Q2)(o_t, a_t, z_psi) of every transition under every task's latent.
 
     Args:
@@ -83,5 +105,9 @@ def transition_utility(qf1: nn.Module, qf2: nn.Module, z: Tensor, obs: Tensor, a
     Source: HFR, docs/hfr.md, hipi.
     """
     shape = (len(z), len(obs))
-    states, acts, latents = obs.expand(*shape, -1), actions.expand(*shape, -1), z.unsqueeze(1).expand(*shape, -1)
+    states, acts, latents = (
+        obs.expand(*shape, -1),
+        actions.expand(*shape, -1),
+        z.unsqueeze(1).expand(*shape, -1),
+    )
     return torch.minimum(qf1(states, acts, latents), qf2(states, acts, latents)).squeeze(-1)

@@ -53,7 +53,11 @@ class PEARLAgent:
         self.latent_dim, self.context_encoder, self.policy = latent_dim, context_encoder, policy
         self.use_information_bottleneck = use_information_bottleneck
         self.use_next_obs_in_context = use_next_obs_in_context
-        self.sparse_rewards, self.num_exp_traj_eval, self.min_sigma = sparse_rewards, num_exp_traj_eval, min_sigma
+        self.sparse_rewards, self.num_exp_traj_eval, self.min_sigma = (
+            sparse_rewards,
+            num_exp_traj_eval,
+            min_sigma,
+        )
         self.gradient_rows, self.obs_encoder = gradient_rows, obs_encoder
         self.clear_z(1)
 
@@ -69,7 +73,9 @@ class PEARLAgent:
             return self._tensor(paths.obs)
         stacks = stacked(paths.horizon + 1, self.obs_encoder.num_frames)
         with torch.no_grad(), tensor_cores(False):
-            return torch.stack([self.obs_encoder(self._pictures(frames[stacks])) for frames in paths.obs])
+            return torch.stack(
+                [self.obs_encoder(self._pictures(frames[stacks])) for frames in paths.obs]
+            )
 
     # Context rows
 
@@ -93,7 +99,9 @@ class PEARLAgent:
             if isinstance(batch, Batch):
                 return self.context_of(Batch(*(column.to(device) for column in batch)))[0]
             rows = Batch(*(column.to(device) for column in batch.rows))
-            return self.context_of(EpisodeBatch(rows, batch.begins.to(device), batch.mask.to(device)))[0]
+            return self.context_of(
+                EpisodeBatch(rows, batch.begins.to(device), batch.mask.to(device))
+            )[0]
 
     def context_of_paths(self, paths: Paths) -> Tensor:
         """The same for whole trajectories: [num_paths, horizon, context_dim]; rows past a path's length are padding."""
@@ -139,13 +147,19 @@ class PEARLAgent:
         return means, variances.clamp(min=self.min_sigma**2) if self.min_sigma > 0 else variances
 
     @torch.no_grad()
-    def infer_posterior(self, context: Tensor | Sequence[Tensor], lanes: Sequence[int] | None = None) -> None:
+    def infer_posterior(
+        self, context: Tensor | Sequence[Tensor], lanes: Sequence[int] | None = None
+    ) -> None:
         """Replace the beliefs of some lanes (all, when None) by q(z | c), one context [n, context_dim] for each.
 
         Contexts need not be equally long. No state is kept: every inference begins from nothing.
         """
         lengths = torch.tensor([len(rows) for rows in context], device=self.z_means.device)
-        rows = context if isinstance(context, Tensor) else pad_sequence(list(context), batch_first=True)
+        rows = (
+            context
+            if isinstance(context, Tensor)
+            else pad_sequence(list(context), batch_first=True)
+        )
         rows = rows.to(self.z_means.device)
         columns = torch.arange(rows.shape[1], device=rows.device)
         ragged = not all(len(rows) == len(context[0]) for rows in context)
@@ -170,12 +184,16 @@ class PEARLAgent:
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
         """Draw the z of each lane's next trajectory from that trajectory's own generator."""
-        self.sample_z(self._tensor(np.stack([g.standard_normal(self.latent_dim) for g in generators])))
+        self.sample_z(
+            self._tensor(np.stack([g.standard_normal(self.latent_dim) for g in generators]))
+        )
 
     @torch.inference_mode()
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
         """Actions in [-1, 1], [num_envs, act_dim]; noise None means the deterministic action."""
-        action = self.policy.act(self._seen(obs), self.z, None if noise is None else self._tensor(noise))
+        action = self.policy.act(
+            self._seen(obs), self.z, None if noise is None else self._tensor(noise)
+        )
         return action.cpu().numpy()
 
     @torch.no_grad()

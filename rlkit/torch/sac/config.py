@@ -24,55 +24,99 @@ class PEARLConfig:
     meta_batch: PositiveCount = 16  # tasks per gradient step
     num_iterations: PositiveCount = 500  # outer iterations
     num_initial_steps: PositiveCount = 2000  # prior transitions per train task before training
-    num_tasks_sample: PositiveCount = 5  # train tasks visited per iteration (drawn with replacement)
+    num_tasks_sample: PositiveCount = (
+        5  # train tasks visited per iteration (drawn with replacement)
+    )
     num_steps_prior: Count = 400  # transitions per visit with z from the prior, to both buffers
-    num_steps_posterior: Count = 0  # transitions per visit with z from the posterior, to both buffers
-    num_extra_rl_steps_posterior: Count = 400  # transitions per visit with z from the posterior, to the RL buffer only
+    num_steps_posterior: Count = (
+        0  # transitions per visit with z from the posterior, to both buffers
+    )
+    num_extra_rl_steps_posterior: Count = (
+        400  # transitions per visit with z from the posterior, to the RL buffer only
+    )
     num_train_steps_per_itr: PositiveCount = 2000  # meta-gradient steps per iteration
     max_path_length: PositiveCount = 200  # horizon, environment steps
-    update_post_train: Count = 1  # trajectories between two posterior updates while collecting; 0: none within a block
-    posterior_from_start: bool = False  # a posterior block's first z is from the posterior too, where there are encoder rows
+    update_post_train: Count = (
+        1  # trajectories between two posterior updates while collecting; 0: none within a block
+    )
+    posterior_from_start: bool = (
+        False  # a posterior block's first z is from the posterior too, where there are encoder rows
+    )
     replay_buffer_size: PositiveCount = 1_000_000  # rows per task in each of the two buffers
 
     # Evaluation
     num_evals: PositiveCount = 2  # independent meta-test runs per task
     num_steps_per_eval: PositiveCount = 600  # transitions of one meta-test run
-    num_exp_traj_eval: PositiveCount = 1  # trajectories with z from the prior before the posterior is used
-    eval_deterministic: bool = True  # the mean action at meta-test; false: noise in all trajectories
-    eval_exploration: Literal["deterministic", "stochastic"] = "deterministic"  # of its first num_exp_traj_eval trajectories
-    eval_protocol: Literal["online", "oyster2019"] = "online"  # adaptation after every trajectory, or the first release's test
+    num_exp_traj_eval: PositiveCount = (
+        1  # trajectories with z from the prior before the posterior is used
+    )
+    eval_deterministic: bool = (
+        True  # the mean action at meta-test; false: noise in all trajectories
+    )
+    eval_exploration: Literal["deterministic", "stochastic"] = (
+        "deterministic"  # of its first num_exp_traj_eval trajectories
+    )
+    eval_protocol: Literal["online", "oyster2019"] = (
+        "online"  # adaptation after every trajectory, or the first release's test
+    )
     eval_every: PositiveCount = 1  # evaluate the iterations that it divides, and the last
     dump_eval_paths: bool = False  # store evaluation trajectories as NPZ
 
     # One gradient step
     batch_size: PositiveCount = 256  # RL rows per task
-    embedding_batch_size: PositiveCount = 64  # context rows per task; encoders of episodes do not read it
-    embedding_mini_batch_size: Count = 0  # last context rows to backpropagate through; 0: all, as the mlp encoder always does
-    rl_batch_sampling: Literal["transitions", "trajectories"] = "transitions"  # RL rows singly, or whole episodes up to so many
-    context_source: Literal["recent", "whole", "rl_batch"] = "recent"  # training context: encoder, RL rows, RL batch
-    context_trajectories: PositiveCount | None = None  # its rows are of 1 ... so many trajectories, a random number; null: of all
+    embedding_batch_size: PositiveCount = (
+        64  # context rows per task; encoders of episodes do not read it
+    )
+    embedding_mini_batch_size: Count = (
+        0  # last context rows to backpropagate through; 0: all, as the mlp encoder always does
+    )
+    rl_batch_sampling: Literal["transitions", "trajectories"] = (
+        "transitions"  # RL rows singly, or whole episodes up to so many
+    )
+    context_source: Literal["recent", "whole", "rl_batch"] = (
+        "recent"  # training context: encoder, RL rows, RL batch
+    )
+    context_trajectories: PositiveCount | None = (
+        None  # its rows are of 1 ... so many trajectories, a random number; null: of all
+    )
     discount: Fraction = 0.99  # gamma
     soft_target_tau: Fraction = 0.005  # share of V that moves into target V at every step
     policy_lr: NonNegative = 3e-4  # Adam step sizes
     qf_lr: NonNegative = 3e-4
     vf_lr: NonNegative = 3e-4
     context_lr: NonNegative = 3e-4
-    reward_scale: Positive = 5.0  # multiplies the reward in the Bellman target only; the inverse of SAC's temperature
+    reward_scale: Positive = (
+        5.0  # multiplies the reward in the Bellman target only; the inverse of SAC's temperature
+    )
     policy_mean_reg_weight: NonNegative = 1e-3  # weight of mean(m^2), m the pre-tanh mean
     policy_std_reg_weight: NonNegative = 1e-3  # weight of mean(log_std^2)
-    policy_pre_activation_weight: NonNegative = 0.0  # weight of mean(sum_i u_i^2), u the pre-tanh action
-    init: Literal["fanout", "fanin"] = "fanout"  # hidden weights U(+-1/sqrt(k)), k a layer's output or input width
+    policy_pre_activation_weight: NonNegative = (
+        0.0  # weight of mean(sum_i u_i^2), u the pre-tanh action
+    )
+    init: Literal["fanout", "fanin"] = (
+        "fanout"  # hidden weights U(+-1/sqrt(k)), k a layer's output or input width
+    )
     gradient_clip: Positive | None = None  # largest norm of a network's gradient; null: none
     target_clip: Positive | None = None  # largest size of a Bellman target; null: none
 
     # The latent task variable
-    kl_lambda: NonNegative = 0.1  # weight of KL(q(z|c) || N(0, I)), summed over tasks and dimensions
-    kl_reduction: Literal["sum", "mean_task"] = "sum"  # in the loss: over tasks too, or divided by their number
+    kl_lambda: NonNegative = (
+        0.1  # weight of KL(q(z|c) || N(0, I)), summed over tasks and dimensions
+    )
+    kl_reduction: Literal["sum", "mean_task"] = (
+        "sum"  # in the loss: over tasks too, or divided by their number
+    )
     min_sigma: NonNegative = 0.0  # smallest standard deviation of a posterior
-    use_information_bottleneck: bool = True  # probabilistic z; false: z is the mean of the encoder's outputs, no KL
+    use_information_bottleneck: bool = (
+        True  # probabilistic z; false: z is the mean of the encoder's outputs, no KL
+    )
     use_next_obs_in_context: bool = False  # context rows end with the next observation
-    sparse_rewards: bool = False  # encoder and reported returns use sparse rewards; Q, V and the policy stay dense
-    encoder: Literal["mlp", "gru", "lstm", "attention"] = "mlp"  # all but mlp take whole episodes as context
+    sparse_rewards: bool = (
+        False  # encoder and reported returns use sparse rewards; Q, V and the policy stay dense
+    )
+    encoder: Literal["mlp", "gru", "lstm", "attention"] = (
+        "mlp"  # all but mlp take whole episodes as context
+    )
     recurrent: bool = False  # oyster's word for the lstm encoder
 
     @property
@@ -94,34 +138,72 @@ class PEARLConfig:
         """Yield what does not hold between the fields."""
         yield from self._encoder_relations()
         if self.context_source == "rl_batch" and self.embedding_batch_size > self.batch_size:
-            yield Relation(("context_source", "embedding_batch_size", "batch_size"), "the context to fit into the RL batch")
+            yield Relation(
+                ("context_source", "embedding_batch_size", "batch_size"),
+                "the context to fit into the RL batch",
+            )
         if self.update_post_train == 0 and not self.posterior_from_start:
-            yield Relation(("update_post_train", "posterior_from_start"), "an update, or the posterior from the start")
+            yield Relation(
+                ("update_post_train", "posterior_from_start"),
+                "an update, or the posterior from the start",
+            )
         if self.min_sigma > 0 and not self.use_information_bottleneck:
-            yield Relation(("min_sigma", "use_information_bottleneck"), "0 without the bottleneck: z has no variance")
+            yield Relation(
+                ("min_sigma", "use_information_bottleneck"),
+                "0 without the bottleneck: z has no variance",
+            )
         if self.num_steps_prior + self.num_steps_posterior == 0:
             keys = ("num_steps_prior", "num_steps_posterior", "num_extra_rl_steps_posterior")
-            yield Relation(keys, "one of the first two above 0: they fill the encoder buffer, which every visit empties first")
+            yield Relation(
+                keys,
+                "one of the first two above 0: they fill the encoder buffer, which every visit empties first",
+            )
         if self.num_steps_per_eval < self.max_path_length:
-            yield Relation(("num_steps_per_eval", "max_path_length"), "the first to hold at least one trajectory of the second")
+            yield Relation(
+                ("num_steps_per_eval", "max_path_length"),
+                "the first to hold at least one trajectory of the second",
+            )
 
     def _encoder_relations(self) -> Iterator[Relation]:
         if self.recurrent and self.encoder not in ("mlp", "lstm"):
             yield Relation(("recurrent", "encoder"), "one kind of encoder: recurrent means lstm")
-        if not self.takes_episodes and self.embedding_mini_batch_size not in (0, self.embedding_batch_size):
+        if not self.takes_episodes and self.embedding_mini_batch_size not in (
+            0,
+            self.embedding_batch_size,
+        ):
             expected = "0 or equal numbers: only an encoder of whole episodes backpropagates through a part"
             yield Relation(("embedding_mini_batch_size", "embedding_batch_size"), expected)
         if self.takes_episodes and self.context_source != "recent":
-            yield Relation(("context_source", "encoder", "recurrent"), '"recent": it takes episodes of the encoder buffer')
-        if self.context_trajectories is not None and (self.takes_episodes or self.context_source != "recent"):
+            yield Relation(
+                ("context_source", "encoder", "recurrent"),
+                '"recent": it takes episodes of the encoder buffer',
+            )
+        if self.context_trajectories is not None and (
+            self.takes_episodes or self.context_source != "recent"
+        ):
             expected = 'null, or the "mlp" encoder and the "recent" source: other contexts have their own trajectories'
-            yield Relation(("context_trajectories", "encoder", "recurrent", "context_source"), expected)
+            yield Relation(
+                ("context_trajectories", "encoder", "recurrent", "context_source"), expected
+            )
         if self.takes_episodes and self.eval_protocol != "online":
-            yield Relation(("eval_protocol", "encoder", "recurrent"), '"online": the other draws single rows')
-        whole = self.takes_episodes or self.rl_batch_sampling == "trajectories" or self.context_trajectories is not None
+            yield Relation(
+                ("eval_protocol", "encoder", "recurrent"), '"online": the other draws single rows'
+            )
+        whole = (
+            self.takes_episodes
+            or self.rl_batch_sampling == "trajectories"
+            or self.context_trajectories is not None
+        )
         if whole and self.replay_buffer_size < self.max_path_length:
             expected = "room for a whole trajectory"
-            keys = ("replay_buffer_size", "max_path_length", "encoder", "recurrent", "rl_batch_sampling", "context_trajectories")
+            keys = (
+                "replay_buffer_size",
+                "max_path_length",
+                "encoder",
+                "recurrent",
+                "rl_batch_sampling",
+                "context_trajectories",
+            )
             yield Relation(keys, expected)
 
     def cut_for_debug(self) -> Self:
@@ -136,9 +218,13 @@ class PEARLConfig:
             num_initial_steps=min(self.num_initial_steps, trajectory),
             num_tasks_sample=min(self.num_tasks_sample, 2),
             num_steps_prior=min(self.num_steps_prior, trajectory),
-            num_steps_posterior=min(self.num_steps_posterior, 2 * trajectory),  # the second one uses the posterior
+            num_steps_posterior=min(
+                self.num_steps_posterior, 2 * trajectory
+            ),  # the second one uses the posterior
             num_extra_rl_steps_posterior=min(self.num_extra_rl_steps_posterior, 2 * trajectory),
             num_train_steps_per_itr=min(self.num_train_steps_per_itr, 5),
             num_evals=1,
-            num_steps_per_eval=min(self.num_steps_per_eval, (self.num_exp_traj_eval + 1) * trajectory),
+            num_steps_per_eval=min(
+                self.num_steps_per_eval, (self.num_exp_traj_eval + 1) * trajectory
+            ),
         )

@@ -30,8 +30,15 @@ def posterior_diagnostics(
         By column name: the KL of each dimension (summed over tasks), the smallest variance, and the share of Gaussians
         and dimensions whose variance is at the floor of 1e-7 or below.
     """
-    names = [f"KL dim {i}" for i in range(z_means.shape[1])] + ["Z variance min", "Z variance at floor"]
+    names = [f"KL dim {i}" for i in range(z_means.shape[1])] + [
+        "Z variance min",
+        "Z variance at floor",
+    ]
     if not has_posterior:
         return dict.fromkeys(names, z_means.new_full((), torch.nan))
-    columns = [*kl_by_dimension(z_means, z_vars), z_vars.min(), encoder.share_at_floor(context, mask)]
+    columns = [
+        *kl_by_dimension(z_means, z_vars),
+        z_vars.min(),
+        encoder.share_at_floor(context, mask),
+    ]
     return dict(zip(names, columns, strict=True))

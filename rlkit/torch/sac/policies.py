@@ -43,7 +43,13 @@ class TanhGaussianPolicy(Mlp):
     ) -> None:
         input_size = obs_dim + latent_dim
         super().__init__(
-            hidden_sizes, input_size, action_dim, init_w=INIT_W, generator=generator, arithmetic=arithmetic, init=init
+            hidden_sizes,
+            input_size,
+            action_dim,
+            init_w=INIT_W,
+            generator=generator,
+            arithmetic=arithmetic,
+            init=init,
         )
         self.last_fc_log_std = self._head(self.last_fc.in_features, action_dim, INIT_W, generator)
 
@@ -69,7 +75,9 @@ class TanhGaussianPolicy(Mlp):
         mean, log_std = self._distribution_of(heads)
         pre_tanh = mean + log_std.exp() * noise
         action = torch.tanh(pre_tanh)
-        return PolicySample(action, mean, log_std, tanh_normal_log_prob(pre_tanh, action, mean, log_std), pre_tanh)
+        return PolicySample(
+            action, mean, log_std, tanh_normal_log_prob(pre_tanh, action, mean, log_std), pre_tanh
+        )
 
     @torch.no_grad()
     def act(self, obs: Tensor, z: Tensor, noise: Tensor | None) -> Tensor:

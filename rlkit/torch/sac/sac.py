@@ -15,7 +15,14 @@ from rlkit.data_management.relabeler import Relabeler
 from rlkit.data_management.replay_buffer import Batch, EpisodeBatch, MultiTaskReplayBuffer
 from rlkit.torch.cuda_graph import Captured, rolled_back
 from rlkit.torch.distributions import kl_to_standard_normal
-from rlkit.torch.pytorch_util import Gradients, adam, sharing_threads, soft_update_, statistics_of, tensor_cores
+from rlkit.torch.pytorch_util import (
+    Gradients,
+    adam,
+    sharing_threads,
+    soft_update_,
+    statistics_of,
+    tensor_cores,
+)
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
 from rlkit.torch.sac.diagnostics import posterior_diagnostics
@@ -60,28 +67,56 @@ class PEARLSoftActorCritic:
         companion: Relabeler | None = None,
     ) -> None:
         self.agent, self.companion = agent, companion
-        self.qf1, self.qf2, self.vf, self.target_vf, self.policy, self.context_encoder, self.obs_encoder = networks
-        self.config, self.generator, self.num_threads, self.cuda_graph = config, generator, num_threads, cuda_graph
+        (
+            self.qf1,
+            self.qf2,
+            self.vf,
+            self.target_vf,
+            self.policy,
+            self.context_encoder,
+            self.obs_encoder,
+        ) = networks
+        self.config, self.generator, self.num_threads, self.cuda_graph = (
+            config,
+            generator,
+            num_threads,
+            cuda_graph,
+        )
         self.target_vf.requires_grad_(False)
         stacked = generator.device.type == "cuda" if stacked is None else stacked
         self.q_networks = Together([self.qf1, self.qf2], stacked=stacked)
         self.policy_and_v = Together([self.policy, self.vf], stacked=stacked)
         # Two optimizers, because min Q in the second half must see the Q networks that the first half has stepped.
-        first_half = {"qf1": config.qf_lr, "qf2": config.qf_lr, "context_encoder": config.context_lr}
+        first_half = {
+            "qf1": config.qf_lr,
+            "qf2": config.qf_lr,
+            "context_encoder": config.context_lr,
+        }
         first_half |= {} if self.obs_encoder is None else {"obs_encoder": config.context_lr}
         self.q_optimizer = adam([(getattr(self, name), lr) for name, lr in first_half.items()])
         self.policy_optimizer = adam([(self.vf, config.vf_lr), (self.policy, config.policy_lr)])
-        self.q_gradients = Gradients([getattr(self, name) for name in first_half], config.gradient_clip)
+        self.q_gradients = Gradients(
+            [getattr(self, name) for name in first_half], config.gradient_clip
+        )
         self.policy_gradients = Gradients([self.vf, self.policy], config.gradient_clip)
         self.num_train_steps = 0
-        self.gradient_norms = tuple(f"Gradient norm {name}" for name in (*first_half, "vf", "policy"))
+        self.gradient_norms = tuple(
+            f"Gradient norm {name}" for name in (*first_half, "vf", "policy")
+        )
         self.every_step = LOSSES + self.gradient_norms
-        self.sums = torch.zeros(len(self.every_step), device=generator.device, dtype=next(self.vf.parameters()).dtype)
+        self.sums = torch.zeros(
+            len(self.every_step), device=generator.device, dtype=next(self.vf.parameters()).dtype
+        )
         self.maxima = torch.zeros_like(self.sums)
         self._captured: tuple[Step, Step] | None = None
 
     def take_step(
-        self, batch: Batch, context: Tensor, noise: Noise, with_statistics: bool, mask: Tensor | None = None
+        self,
+        batch: Batch,
+        context: Tensor,
+        noise: Noise,
+        with_statistics: bool,
+        mask: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Apply one meta-gradient step.
 
@@ -96,7 +131,9 @@ class PEARLSoftActorCritic:
         """
         cfg, (num_tasks, batch_size) = self.config, batch.obs.shape[:2]
         if context.shape[0] != num_tasks or noise.z.shape[0] != num_tasks:
-            raise ValueError(f"batch has {num_tasks} tasks, context {context.shape[0]}, noise {noise.z.shape[0]}")
+            raise ValueError(
+                f"batch has {num_tasks} tasks, context {context.shape[0]}, noise {noise.z.shape[0]}"
+            )
         obs, actions = self.agent.features(batch.obs), batch.actions
 
         # Posterior and z of each task, repeated over the task's rows
@@ -107,14 +144,20 @@ class PEARLSoftActorCritic:
         diagnostics = {}
         if with_statistics:
             encoder = self.context_encoder
-            diagnostics = posterior_diagnostics(encoder, context, z_means, z_vars, mask, has_posterior=has_posterior)
+            diagnostics = posterior_diagnostics(
+                encoder, context, z_means, z_vars, mask, has_posterior=has_posterior
+            )
 
         # Q networks and encoder (algorithm 1, lines 18-20): the encoder learns from the Q loss through z, and from the KL;
         # what sees pictures learns from both through the context, and from the Q loss through o as well
         target = self._bellman_target(batch, z.detach())
         q1, q2 = self.q_networks(obs, actions, z)
         qf_loss = functional.mse_loss(q1, target) + functional.mse_loss(q2, target)
-        kl = kl_to_standard_normal(z_means, z_vars) if has_posterior else z_means.new_full((), torch.nan)
+        kl = (
+            kl_to_standard_normal(z_means, z_vars)
+            if has_posterior
+            else z_means.new_full((), torch.nan)
+        )
         kl_loss = cfg.kl_lambda * (kl / num_tasks if cfg.kl_reduction == "mean_task" else kl)
         self.q_optimizer.zero_grad()
         (qf_loss + kl_loss if has_posterior else qf_loss).backward()
@@ -156,31 +199,51 @@ class PEARLSoftActorCritic:
     def _bellman_target(self, batch: Batch, z: Tensor) -> Tensor:
         """y = reward_scale r + (1 - terminated) gamma target_V(o', z), [num_tasks, batch_size, 1]. Truncation bootstraps."""
         cfg, target_v = self.config, self.target_vf(self.agent.features(batch.next_obs), z)
-        target = cfg.reward_scale * batch.rewards + (1.0 - batch.terminated) * cfg.discount * target_v
-        return target if cfg.target_clip is None else target.clamp(-cfg.target_clip, cfg.target_clip)
+        target = (
+            cfg.reward_scale * batch.rewards + (1.0 - batch.terminated) * cfg.discount * target_v
+        )
+        return (
+            target if cfg.target_clip is None else target.clamp(-cfg.target_clip, cfg.target_clip)
+        )
 
     def _policy_regularisation(self, sample: PolicySample) -> Tensor:
         """Weights that stand in oyster's code only: mean(m^2), mean(log_std^2) and mean(sum_i u_i^2)."""
         cfg = self.config
-        loss = cfg.policy_mean_reg_weight * (sample.mean**2).mean() + cfg.policy_std_reg_weight * (sample.log_std**2).mean()
+        loss = (
+            cfg.policy_mean_reg_weight * (sample.mean**2).mean()
+            + cfg.policy_std_reg_weight * (sample.log_std**2).mean()
+        )
         if cfg.policy_pre_activation_weight > 0:
             loss = loss + cfg.policy_pre_activation_weight * (sample.pre_tanh**2).sum(dim=-1).mean()
         return loss
 
     def train_step(
-        self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, with_statistics: bool
+        self,
+        replay_buffer: MultiTaskReplayBuffer,
+        encoder_buffer: MultiTaskReplayBuffer,
+        with_statistics: bool,
     ) -> dict[str, Tensor]:
         """Draw tasks (with replacement), rows, context and noise from the generator, and take one step.
 
         Losses and norms are added to `sums` and compared with `maxima`. Nothing is fetched, so that a GPU can replay this.
         """
         cfg, generator, device = self.config, self.generator, self.generator.device
-        task_ids = torch.randint(replay_buffer.num_tasks, (cfg.meta_batch,), generator=generator, device=device)
+        task_ids = torch.randint(
+            replay_buffer.num_tasks, (cfg.meta_batch,), generator=generator, device=device
+        )
         context_rows, batch = self._draw(task_ids, replay_buffer, encoder_buffer)
         context = self.agent.context_of(context_rows)
         noise = Noise(
-            z=torch.randn(cfg.meta_batch, self.agent.latent_dim, generator=generator, device=device, dtype=context.dtype),
-            action=torch.randn(batch.actions.shape, generator=generator, device=device, dtype=context.dtype),
+            z=torch.randn(
+                cfg.meta_batch,
+                self.agent.latent_dim,
+                generator=generator,
+                device=device,
+                dtype=context.dtype,
+            ),
+            action=torch.randn(
+                batch.actions.shape, generator=generator, device=device, dtype=context.dtype
+            ),
         )
         mask = context_rows.mask if isinstance(context_rows, EpisodeBatch) else None
         statistics = self.take_step(batch, context, noise, with_statistics, mask)
@@ -192,14 +255,19 @@ class PEARLSoftActorCritic:
         return statistics
 
     def _draw(
-        self, task_ids: Tensor, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer
+        self,
+        task_ids: Tensor,
+        replay_buffer: MultiTaskReplayBuffer,
+        encoder_buffer: MultiTaskReplayBuffer,
     ) -> tuple[Batch | EpisodeBatch, Batch]:
         """Draw context rows from where `context_source` says (or whole episodes), and RL rows, for the same tasks."""
         cfg, generator = self.config, self.generator
         whole = cfg.rl_batch_sampling == "trajectories"
         rl_rows = replay_buffer.random_trajectories if whole else replay_buffer.random_batch
         if cfg.takes_episodes:
-            episodes = encoder_buffer.random_episodes(task_ids, cfg.context_episodes, cfg.max_path_length, generator)
+            episodes = encoder_buffer.random_episodes(
+                task_ids, cfg.context_episodes, cfg.max_path_length, generator
+            )
             return episodes, rl_rows(task_ids, cfg.batch_size, generator)
         size, most = cfg.embedding_batch_size, cfg.context_trajectories
         if cfg.context_source == "rl_batch":
@@ -213,7 +281,10 @@ class PEARLSoftActorCritic:
         return context_rows, rl_rows(task_ids, cfg.batch_size, generator)
 
     def train(
-        self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer, num_steps: int
+        self,
+        replay_buffer: MultiTaskReplayBuffer,
+        encoder_buffer: MultiTaskReplayBuffer,
+        num_steps: int,
     ) -> dict[str, float]:
         """Take `num_steps` steps.
 
@@ -227,15 +298,30 @@ class PEARLSoftActorCritic:
             first_step, later_step = self._steps(replay_buffer, encoder_buffer)
             self.sums.zero_()
             self.maxima.zero_()
-            first = {name: value.clone() for name, value in first_step().items() if name not in self.gradient_norms}
+            first = {
+                name: value.clone()
+                for name, value in first_step().items()
+                if name not in self.gradient_norms
+            }
             for _ in range(num_steps - 1):
                 later_step()
         self.num_train_steps += num_steps
-        columns = {**first, **{f"{name} (mean)": mean for name, mean in zip(self.every_step, self.sums / num_steps, strict=True)}}
-        columns |= {f"{name} (max)": self.maxima[self.every_step.index(name)] for name in self.gradient_norms}
+        columns = {
+            **first,
+            **{
+                f"{name} (mean)": mean
+                for name, mean in zip(self.every_step, self.sums / num_steps, strict=True)
+            },
+        }
+        columns |= {
+            f"{name} (max)": self.maxima[self.every_step.index(name)]
+            for name in self.gradient_norms
+        }
         return dict(zip(columns, torch.stack(list(columns.values())).tolist(), strict=True))
 
-    def _steps(self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer) -> tuple[Step, Step]:
+    def _steps(
+        self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer
+    ) -> tuple[Step, Step]:
         """`train_step` with statistics and without; on a GPU captured once each, and replayed from then on."""
 
         def step(with_statistics: bool) -> Step:
@@ -244,19 +330,34 @@ class PEARLSoftActorCritic:
         if self.generator.device.type != "cuda" or not self.cuda_graph:
             return step(True), step(False)
         if self._captured is None:
-            networks, optimizers = [*self.networks.values()], [self.q_optimizer, self.policy_optimizer]
+            networks, optimizers = (
+                [*self.networks.values()],
+                [self.q_optimizer, self.policy_optimizer],
+            )
             if self.companion is not None:
-                networks, optimizers = networks + [*self.companion.networks.values()], optimizers + self.companion.optimizers
-            tensors = [self.sums, self.maxima, *(p for network in networks for p in network.parameters())]
+                networks, optimizers = (
+                    networks + [*self.companion.networks.values()],
+                    optimizers + self.companion.optimizers,
+                )
+            tensors = [
+                self.sums,
+                self.maxima,
+                *(p for network in networks for p in network.parameters()),
+            ]
 
             def addresses() -> tuple[int, ...]:
-                shape = int(encoder_buffer.episodes.shortest < self.config.max_path_length)  # see `Episodes.random_stretch`
+                shape = int(
+                    encoder_buffer.episodes.shortest < self.config.max_path_length
+                )  # see `Episodes.random_stretch`
                 return (*replay_buffer.addresses, *encoder_buffer.addresses, shape)
 
             def undo() -> AbstractContextManager[None]:
                 return rolled_back(tensors, optimizers, self.generator)
 
-            first, later = (Captured(step(with_statistics), addresses, undo, self.generator) for with_statistics in (True, False))
+            first, later = (
+                Captured(step(with_statistics), addresses, undo, self.generator)
+                for with_statistics in (True, False)
+            )
             self._captured = first, later
         return self._captured
 

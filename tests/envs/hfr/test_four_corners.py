@@ -19,12 +19,16 @@ def started(task_ids=(0, 1, 2, 3), **settings):
 def best_return(env, task, horizon=20, cell=0.05, reach=30):
     """Highest return from the centre on a lattice, by going back from the last step."""
     axis = (cell * np.arange(-reach, reach + 1)).astype(np.float32)
-    reward, _, ended = env.compute_reward(np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1), task)
+    reward, _, ended = env.compute_reward(
+        np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1), task
+    )
     value = np.zeros_like(reward)
     for _ in range(horizon):
         after = np.pad(reward + np.where(ended, 0, value), 2, constant_values=-np.inf)
         size = len(axis)
-        value = np.max([after[i : i + size, j : j + size] for i in range(5) for j in range(5)], axis=0)
+        value = np.max(
+            [after[i : i + size, j : j + size] for i in range(5) for j in range(5)], axis=0
+        )
     return value[reach, reach]
 
 
@@ -111,10 +115,14 @@ def test_no_way_earns_more_than_minus_ten():
 def test_numpy_and_torch_give_the_same_rewards(dtype):
     env = started(dtype=dtype)
     rng = np.random.default_rng(1)
-    outcome = np.concatenate([rng.uniform(-1.3, 1.3, (600, 1, 2)), rng.integers(-26, 27, (600, 1, 2)) / 20]).astype(dtype)
+    outcome = np.concatenate(
+        [rng.uniform(-1.3, 1.3, (600, 1, 2)), rng.integers(-26, 27, (600, 1, 2)) / 20]
+    ).astype(dtype)
     on_numpy = env.compute_reward(outcome, env.tasks)
     on_torch = env.compute_reward(torch.from_numpy(outcome), torch.from_numpy(env.tasks))
-    certain = np.abs(np.linalg.norm(outcome - env.tasks, axis=-1) - 0.2) > 1e-6  # PyTorch's float32 root may differ in a unit
+    certain = (
+        np.abs(np.linalg.norm(outcome - env.tasks, axis=-1) - 0.2) > 1e-6
+    )  # PyTorch's float32 root may differ in a unit
     for ours, theirs in zip(on_numpy, on_torch, strict=True):
         assert ours.dtype == theirs.numpy().dtype
         np.testing.assert_array_equal(ours[certain], theirs.numpy()[certain])

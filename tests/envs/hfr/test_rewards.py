@@ -7,7 +7,9 @@ import torch
 from rlkit.envs import make_env
 
 NAMES = ["ant-goal-ring", "ant-vel", "ant-vel-sparse", "cheetah-highdim", "cheetah-vel-sparse"]
-COSTS = -0.005 * 4 - 0.0005 * 20 + 0.05  # of an ant with ‖u‖² = 4 and ‖contact‖² = 20, with the bonus of a step
+COSTS = (
+    -0.005 * 4 - 0.0005 * 20 + 0.05
+)  # of an ant with ‖u‖² = 4 and ‖contact‖² = 20, with the bonus of a step
 
 
 def made(name, n_tasks=6, **settings):
@@ -22,7 +24,9 @@ def test_the_ring_tells_the_distance_near_the_goal_only():
     assert far[0] == pytest.approx(1.2970654880902135, abs=1e-15)
     assert near[0] == pytest.approx(3.72, abs=1e-15)
     assert (far[1], near[1]) == (far[0], near[0])
-    assert env.success(np.array([[0.5, 0.2], goal + [0.1, -0.2], goal + [0.79, 0], goal + [0, 0.81]]), goal).tolist() == [
+    assert env.success(
+        np.array([[0.5, 0.2], goal + [0.1, -0.2], goal + [0.79, 0], goal + [0, 0.81]]), goal
+    ).tolist() == [
         False,
         True,
         True,
@@ -34,7 +38,9 @@ def test_the_dense_ring_tells_it_everywhere_and_keeps_the_other_as_sparse_reward
     ring, dense = made("ant-goal-ring"), made("ant-goal-ring", sparse=False)
     outcome = np.array([0.5, 0.2, 4, 20, 0.7])
     reward, sparse, _ = dense.compute_reward(outcome, dense.tasks[0])
-    assert reward == pytest.approx(4 - np.abs(outcome[:2] - dense.tasks[0]).sum() + COSTS, abs=1e-15)
+    assert reward == pytest.approx(
+        4 - np.abs(outcome[:2] - dense.tasks[0]).sum() + COSTS, abs=1e-15
+    )
     assert sparse == ring.compute_reward(outcome, ring.tasks[0])[0]
     assert sparse < reward
 
@@ -48,7 +54,10 @@ def test_the_ants_velocity_reward(velocity, error):
     assert reward == sparse == pytest.approx(-error + (error < 0.5) + COSTS, abs=1e-15)
 
 
-@pytest.mark.parametrize(("velocity", "reward"), [(1.0, 2.0), (1.25, 1.75), (0.75, 1.75), (1.31, 0.0), (0.69, 0.0), (-1.0, 0.0)])
+@pytest.mark.parametrize(
+    ("velocity", "reward"),
+    [(1.0, 2.0), (1.25, 1.75), (0.75, 1.75), (1.31, 0.0), (0.69, 0.0), (-1.0, 0.0)],
+)
 def test_the_sparse_cheetah_is_rewarded_within_its_radius(velocity, reward):
     found = made("cheetah-vel-sparse").compute_reward(np.array([velocity, 3.0]), np.array([1.0]))
     assert found[0] == found[1] == pytest.approx(reward - 0.15)
@@ -93,7 +102,9 @@ def test_a_step_of_the_ants_has_the_velocity_costs_and_height_of_its_body(name):
         forces = np.clip(env.simulation.fields["cfrc_ext"], -1, 1).reshape(2, 84)
         np.testing.assert_array_equal(obs[:, 29:], forces)
         costs = np.stack([(action**2).sum(axis=1), (forces**2).sum(axis=1), env.qpos[:, 2]], axis=1)
-        np.testing.assert_allclose(info["outcome"], np.concatenate([progress, costs], axis=1), rtol=1e-14)
+        np.testing.assert_allclose(
+            info["outcome"], np.concatenate([progress, costs], axis=1), rtol=1e-14
+        )
         touched += forces.any()
     assert touched > 3
 
@@ -104,7 +115,9 @@ def test_the_ants_have_weak_motors_unless_told_otherwise(name):
     assert set(made(name, use_low_gear_ratio=False).model.actuator_gear[:, 0]) == {150}
 
 
-@pytest.mark.parametrize(("height", "ends"), [(0.19, True), (0.21, False), (0.99, False), (1.01, True), (np.nan, True)])
+@pytest.mark.parametrize(
+    ("height", "ends"), [(0.19, True), (0.21, False), (0.99, False), (1.01, True), (np.nan, True)]
+)
 @pytest.mark.parametrize("name", ["ant-goal-ring", "ant-vel", "ant-vel-sparse"])
 def test_an_episode_of_the_ants_ends_outside_its_heights_whatever_the_task(name, height, ends):
     env = made(name)
@@ -114,7 +127,13 @@ def test_an_episode_of_the_ants_ends_outside_its_heights_whatever_the_task(name,
 
 
 @pytest.mark.parametrize(
-    ("name", "bound"), [("ant-goal-ring", 4.05), ("ant-vel", 1.05), ("ant-vel-sparse", 1.05), ("cheetah-vel-sparse", 2.0)]
+    ("name", "bound"),
+    [
+        ("ant-goal-ring", 4.05),
+        ("ant-vel", 1.05),
+        ("ant-vel-sparse", 1.05),
+        ("cheetah-vel-sparse", 2.0),
+    ],
 )
 def test_the_greatest_reward_of_a_step_is_that_of_doing_what_is_asked_without_costs(name, bound):
     env = made(name)

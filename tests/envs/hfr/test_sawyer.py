@@ -33,7 +33,8 @@ def run_all_tasks(name, policy_class, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("name", "sparse", "y"), [("sawyer-reach", True, 0.0), ("sawyer-reach", False, 0.1), ("sawyer-push", True, 0.1)]
+    ("name", "sparse", "y"),
+    [("sawyer-reach", True, 0.0), ("sawyer-reach", False, 0.1), ("sawyer-push", True, 0.1)],
 )
 def test_goals_are_the_published_draws(name, sparse, y):
     env = make_env(name, n_tasks=60, sparse=sparse)
@@ -120,11 +121,17 @@ def test_an_episode_begins_where_the_state_is_set(name):
     obs = env.set_state([qpos], [qvel], lanes=[1])
     np.testing.assert_array_equal(env.simulation.mocap_pos[1, 0].astype(np.float32), obs[0, :3])
     outcome = env.step(np.zeros((2, 4)))[4]["outcome"]
-    assert np.abs(outcome[1, -env.start_dim :] - outcome[0, -env.start_dim :]).max() > (0.05 if name == "sawyer-reach" else 0)
+    assert np.abs(outcome[1, -env.start_dim :] - outcome[0, -env.start_dim :]).max() > (
+        0.05 if name == "sawyer-reach" else 0
+    )
 
 
 def bonus(distance, start):
-    return max(0.0, 1000 * (start - distance) + 1000 * (np.exp(-(distance**2) / 0.01) + np.exp(-(distance**2) / 0.001)))
+    return max(
+        0.0,
+        1000 * (start - distance)
+        + 1000 * (np.exp(-(distance**2) / 0.01) + np.exp(-(distance**2) / 0.001)),
+    )
 
 
 def by_hand(name, sparse, outcome, task):
@@ -137,7 +144,9 @@ def by_hand(name, sparse, outcome, task):
         puck = outcome[3:6]
         touch, away = np.linalg.norm(finger - puck), np.linalg.norm(puck[:2] - task[:2])
         reached = away <= 0.07
-        dense = -touch + (bonus(away, np.linalg.norm(outcome[6:] - task[:2])) if touch < 0.05 else 0)
+        dense = -touch + (
+            bonus(away, np.linalg.norm(outcome[6:] - task[:2])) if touch < 0.05 else 0
+        )
     rewarded = float(reached) - 1
     return (rewarded if sparse else dense), rewarded, bool(reached and sparse), bool(reached)
 
@@ -148,7 +157,9 @@ def test_rewards_are_those_of_the_formulas_under_every_task(name, sparse):
     env = make_env(name, n_tasks=8, sparse=sparse, dtype=np.float64)
     rng = np.random.default_rng(0)
     outcome = rng.uniform((-0.15, 0.6, 0.0), (0.15, 1.0, 0.3), (200, 3))
-    outcome = np.concatenate([outcome, outcome + rng.normal(size=(200, 3)) * 0.04, np.full((200, 2), 0.1)], axis=1)
+    outcome = np.concatenate(
+        [outcome, outcome + rng.normal(size=(200, 3)) * 0.04, np.full((200, 2), 0.1)], axis=1
+    )
     outcome = outcome[:, : env.outcome_dim]
     outcome[:8, 3 * (name == "sawyer-push") :][:, :3] = env.tasks + 0.01  # at the goals
     reward, rewarded, ended = env.compute_reward(outcome[:, None], env.tasks)
@@ -167,7 +178,9 @@ def test_a_reward_under_another_task_is_what_that_task_would_have_given(name, sp
     env = started(name, tuple(range(6)), sparse=sparse, dtype=np.float64)
     script = (ReachGoal if name == "sawyer-reach" else DragPuck)(env)
     script.start_trajectories([None] * 6)
-    twin = started(name, tuple((lane + 1) % 6 for lane in range(6)), sparse=sparse, dtype=np.float64)
+    twin = started(
+        name, tuple((lane + 1) % 6 for lane in range(6)), sparse=sparse, dtype=np.float64
+    )
     obs = env.reset([None] * 6)
     for _ in range(90):
         action = script.get_actions(obs, None)
@@ -175,7 +188,9 @@ def test_a_reward_under_another_task_is_what_that_task_would_have_given(name, sp
         other = twin.step(action)
         np.testing.assert_array_equal(obs, other[0])
         found = env.compute_reward(info["outcome"], env.tasks[twin.task_ids])
-        for ours, theirs in zip(found, (other[1], other[4]["sparse_reward"], other[2]), strict=True):
+        for ours, theirs in zip(
+            found, (other[1], other[4]["sparse_reward"], other[2]), strict=True
+        ):
             np.testing.assert_array_equal(ours, theirs)
 
 

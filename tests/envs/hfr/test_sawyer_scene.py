@@ -17,13 +17,19 @@ from rlkit.envs.hfr.sawyer_starts import ABOVE_PUCK, AT_PUCK
 
 SCENES = ["sawyer_reach_v3.xml", "sawyer_push_v3.xml"]
 VERSION = tuple(int(part) for part in mujoco.__version__.split(".")[:2])
-absent = "needs the scene files of metaworld, which is not installed: pip install --no-deps metaworld"
+absent = (
+    "needs the scene files of metaworld, which is not installed: pip install --no-deps metaworld"
+)
 
 
 @pytest.fixture
 def no_metaworld(monkeypatch):
     real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "metaworld" else real(name, *rest))
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "metaworld" else real(name, *rest),
+    )
 
 
 @pytest.mark.metaworld
@@ -34,10 +40,14 @@ def test_bodies_have_the_sizes_and_masses_of_2020(file_name):
     np.testing.assert_array_equal(model.body("hand").mass, 0.08635)
     np.testing.assert_array_equal(model.body("hand").ipos, [-0.05, 0, 0])
     for pad in ("leftpad", "rightpad"):
-        np.testing.assert_allclose(model.body(pad).inertia, [1.2636e-6, 1.215e-5, 1.09836e-5], rtol=1e-12)
+        np.testing.assert_allclose(
+            model.body(pad).inertia, [1.2636e-6, 1.215e-5, 1.09836e-5], rtol=1e-12
+        )
         np.testing.assert_array_equal(model.body(pad).mass, 0.0162)
         np.testing.assert_array_equal(model.body(pad).iquat, [1, 0, 0, 0])
-    armatures = [model.dof_armature[model.joint(f"right_j{number}").dofadr[0]] for number in range(7)]
+    armatures = [
+        model.dof_armature[model.joint(f"right_j{number}").dofadr[0]] for number in range(7)
+    ]
     assert armatures == [0.1] * 7
     assert model.opt.timestep == 0.0025
 
@@ -45,7 +55,10 @@ def test_bodies_have_the_sizes_and_masses_of_2020(file_name):
 @pytest.mark.metaworld
 def test_constants_follow_the_changes_and_the_weld_keeps_no_distance():
     model = load_scene(scene_file(SCENES[0], "test"), (0.0, 0.6, 0.2))
-    before = {name: getattr(model, name).copy() for name in ("eq_data", "dof_invweight0", "body_invweight0", "body_subtreemass")}
+    before = {
+        name: getattr(model, name).copy()
+        for name in ("eq_data", "dof_invweight0", "body_invweight0", "body_subtreemass")
+    }
     mujoco.mj_setConst(model, mujoco.MjData(model))
     for name, values in before.items():
         np.testing.assert_array_equal(getattr(model, name), values)
@@ -77,7 +90,9 @@ def test_metaworld_is_not_imported():
 @pytest.mark.metaworld
 @pytest.mark.parametrize("settings", [{"physics": "mujoco210"}, {"backend": "mujoco-py"}])
 def test_there_is_no_older_physics_of_this_arm(settings):
-    with pytest.raises(ValueError, match=f"^{next(iter(settings))} is '{next(iter(settings.values()))}'"):
+    with pytest.raises(
+        ValueError, match=f"^{next(iter(settings))} is '{next(iter(settings.values()))}'"
+    ):
         make_env("sawyer-reach", n_tasks=2, **settings)
 
 
@@ -92,11 +107,16 @@ def test_without_the_scenes_of_version_3_the_command_upgrades(tmp_path, monkeypa
     (tmp_path / "metaworld").mkdir()
     (tmp_path / "metaworld" / "__init__.py").write_text("")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    with pytest.raises(ValueError, match="which has no sawyer_reach_v3.xml: pip install --no-deps --upgrade metaworld"):
+    with pytest.raises(
+        ValueError,
+        match="which has no sawyer_reach_v3.xml: pip install --no-deps --upgrade metaworld",
+    ):
         make_env("sawyer-reach", n_tasks=2)
 
 
-def test_without_metaworld_the_command_line_answers_with_one_message_and_code_2(no_metaworld, tmp_path, monkeypatch):
+def test_without_metaworld_the_command_line_answers_with_one_message_and_code_2(
+    no_metaworld, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     sizes = {"n_train_tasks": 4, "n_eval_tasks": 2, "env_params": {"n_tasks": 6, "sparse": True}}
     (tmp_path / "mine.json").write_text(json.dumps({"env_name": "sawyer-reach", **sizes}))

@@ -9,9 +9,24 @@ import torch
 from rlkit.launchers.hfr_config import HFRConfig
 from rlkit.torch.hfr.foresight import LARGE, Foresight
 from rlkit.torch.hfr.labels import labels_of
-from tests.torch.hfr.toy import ENV, HORIZON, LATENT, TASKS, compute_reward, make_agent, make_buffer, make_path
+from tests.torch.hfr.toy import (
+    ENV,
+    HORIZON,
+    LATENT,
+    TASKS,
+    compute_reward,
+    make_agent,
+    make_buffer,
+    make_path,
+)
 
-CONFIG = HFRConfig(utility_batch_size=5, num_partition_samples=4, max_path_length=HORIZON, reward_scale=3.0, discount=0.9)
+CONFIG = HFRConfig(
+    utility_batch_size=5,
+    num_partition_samples=4,
+    max_path_length=HORIZON,
+    reward_scale=3.0,
+    discount=0.9,
+)
 NUM_TASKS = len(TASKS)
 VARIANTS = [
     {},
@@ -42,7 +57,10 @@ def posterior_by_hand(encoder, rows, config):
     outputs = [mlp(encoder, row) for row in rows]
     if not config.use_information_bottleneck:
         return sum(outputs) / len(outputs), torch.zeros(LATENT, dtype=torch.float64)
-    factors = [(out[:LATENT], torch.nn.functional.softplus(out[LATENT:]).clamp(min=1e-7)) for out in outputs]
+    factors = [
+        (out[:LATENT], torch.nn.functional.softplus(out[LATENT:]).clamp(min=1e-7))
+        for out in outputs
+    ]
     variance = 1.0 / sum(1.0 / v for _, v in factors)
     mean = variance * sum(m / v for m, v in factors)
     return mean, variance.clamp(min=config.min_sigma**2)
@@ -61,8 +79,12 @@ def utility_by_hand(look, task, rows, generator_draws):
             if cfg.relabel_method == "hfr-bellman":
                 row = stored[draws[task, b] % len(stored)]
                 obs, action, reward, _, next_obs, terminated = row.split([1, 1, 1, 1, 1, 1])
-                target = cfg.reward_scale * reward + cfg.discount * (1 - terminated) * mlp(nets.target_vf, next_obs, z)
-                values.append(-sum((mlp(q, obs, action, z) - target) ** 2 for q in (nets.qf1, nets.qf2)))
+                target = cfg.reward_scale * reward + cfg.discount * (1 - terminated) * mlp(
+                    nets.target_vf, next_obs, z
+                )
+                values.append(
+                    -sum((mlp(q, obs, action, z) - target) ** 2 for q in (nets.qf1, nets.qf2))
+                )
                 continue
             obs = stored[starts[draws[task, b] % 3], :1]
             mu, log_std = mlp(nets.policy, obs, z).split(1)
@@ -85,7 +107,11 @@ def draws_of(look, generator):
     draws = generator.integers(LARGE, size=(NUM_TASKS, cfg.utility_batch_size))
     if cfg.relabel_method == "hfr-bellman":
         return z_noise, draws, None
-    return z_noise, draws, torch.from_numpy(generator.standard_normal((*shape, cfg.utility_batch_size, 1)))
+    return (
+        z_noise,
+        draws,
+        torch.from_numpy(generator.standard_normal((*shape, cfg.utility_batch_size, 1))),
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 4, HORIZON])
@@ -98,14 +124,18 @@ def test_utilities_of_a_trajectory_equal_those_computed_one_by_one(changes, step
     for task in range(NUM_TASKS):
         reward, sparse, _ = compute_reward(path.outcomes[0, :steps], TASKS[task])
         column = sparse if look.config.sparse_rewards else reward
-        rows = np.concatenate([path.obs[0, :steps], path.actions[0, :steps], column[:, None]], axis=1)
+        rows = np.concatenate(
+            [path.obs[0, :steps], path.actions[0, :steps], column[:, None]], axis=1
+        )
         expected.append(utility_by_hand(look, task, torch.from_numpy(rows), draws))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
     assert np.ptp(found) > 1e-3
 
 
 @pytest.mark.parametrize("contexts", ["rows", "paths"])
-@pytest.mark.parametrize("changes", [{}, {"relabel_temperature": 2.5}, {"relabel_method": "hfr-bellman"}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"relabel_temperature": 2.5}, {"relabel_method": "hfr-bellman"}], ids=str
+)
 def test_log_partitions_equal_those_computed_one_by_one(changes, contexts):
     look, sampler = make_foresight(partition_contexts=contexts, **changes), make_buffer(seed=50)
     found = look.log_partition(sampler, np.random.default_rng(6))
@@ -145,6 +175,12 @@ def test_the_belief_of_the_agent_is_not_touched_and_no_graph_is_built():
     look.of_trajectory(path, labels_of(path, TASKS, ENV), np.random.default_rng(0))
     assert all(
         now is then
-        for now, then in zip((look.agent.z_means, look.agent.z_vars, look.agent.z, look.agent.state), before, strict=True)
+        for now, then in zip(
+            (look.agent.z_means, look.agent.z_vars, look.agent.z, look.agent.state),
+            before,
+            strict=True,
+        )
     )
-    assert all(p.grad is None for network in vars(look.networks).values() for p in network.parameters())
+    assert all(
+        p.grad is None for network in vars(look.networks).values() for p in network.parameters()
+    )

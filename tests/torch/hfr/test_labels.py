@@ -53,7 +53,9 @@ def test_every_step_can_get_a_task_of_its_own():
     path = make_path(0)
     labels = labels_of(path, TASKS, ENV)
     each = np.array([2, 0, 1, 1, 0, 2])
-    np.testing.assert_array_equal(relabeled(path, labels, each).rewards[0], labels.rewards[each, np.arange(HORIZON)])
+    np.testing.assert_array_equal(
+        relabeled(path, labels, each).rewards[0], labels.rewards[each, np.arange(HORIZON)]
+    )
 
 
 def test_an_episode_that_physics_ended_has_ended_under_every_task():

@@ -39,7 +39,10 @@ def test_the_loss_is_the_mean_over_rows_whose_reward_is_the_environments():
     goals = torch.from_numpy(TASKS)[task_ids].unsqueeze(1).expand(2, 40, 1)
     errors = (learned.network(batch.obs, batch.actions, goals) - batch.rewards) ** 2
     expected = errors[marks == 0].mean().item()
-    assert abs(learned.train_step(batch._replace(sparse_rewards=marks), task_ids).item() - expected) < 1e-12
+    assert (
+        abs(learned.train_step(batch._replace(sparse_rewards=marks), task_ids).item() - expected)
+        < 1e-12
+    )
 
 
 def test_rows_of_its_own_making_teach_it_nothing():
@@ -57,21 +60,32 @@ def test_it_gives_the_rewards_of_other_tasks_and_leaves_own_rewards_and_ends():
     np.testing.assert_array_equal(labels.terminated, true.terminated)
     np.testing.assert_array_equal(labels.sparse_rewards, [[1] * 4, [0] * 4, [1] * 4])
     for task in range(3):
-        row = torch.from_numpy(np.stack([path.obs[0, :4, 0], path.actions[0, :4, 0], np.full(4, TASKS[task, 0])], axis=1))
+        row = torch.from_numpy(
+            np.stack(
+                [path.obs[0, :4, 0], path.actions[0, :4, 0], np.full(4, TASKS[task, 0])], axis=1
+            )
+        )
         predicted = learned.network(row)[:, 0].detach().numpy()
         if task == 1:
-            np.testing.assert_allclose(error, ((predicted - path.rewards[0, :4]) ** 2).mean(), rtol=1e-12)
+            np.testing.assert_allclose(
+                error, ((predicted - path.rewards[0, :4]) ** 2).mean(), rtol=1e-12
+            )
         else:
             np.testing.assert_allclose(labels.rewards[task], predicted, rtol=1e-12)
 
 
 def test_stored_rows_tell_whose_reward_they_carry():
-    relabeler = make_relabeler(ChosenTask(TO_TASK_2), learned_reward=make_learned(), use_learned_reward=True)
+    relabeler = make_relabeler(
+        ChosenTask(TO_TASK_2), learned_reward=make_learned(), use_learned_reward=True
+    )
     relabeler.store(make_path(2), to_encoder=True)  # the pool
     collect(relabeler, 0, [make_path(0)])  # iteration 0 does not relabel
     collect(relabeler, 1, [make_path(0), make_path(2)])
     assert relabeler.replay_buffer.rows_of(0)[:, 3].tolist() == [0] * HORIZON
-    assert relabeler.replay_buffer.rows_of(2)[:, 3].tolist() == [0] * HORIZON + [1] * HORIZON + [0] * HORIZON
+    assert (
+        relabeler.replay_buffer.rows_of(2)[:, 3].tolist()
+        == [0] * HORIZON + [1] * HORIZON + [0] * HORIZON
+    )
 
 
 def test_its_state_is_weights_and_optimizer():
@@ -79,5 +93,8 @@ def test_its_state_is_weights_and_optimizer():
     for _ in range(3):
         first.train_step(batch, task_ids)
     second.load_state_dict(copy.deepcopy(first.state_dict()))
-    losses = [[learned.train_step(batch, task_ids).item() for _ in range(3)] for learned in (first, second)]
+    losses = [
+        [learned.train_step(batch, task_ids).item() for _ in range(3)]
+        for learned in (first, second)
+    ]
     assert losses[0] == losses[1]

@@ -11,12 +11,31 @@ from rlkit.launchers.hfr_config import HFRConfig
 from rlkit.torch.hfr.assignment import probabilities
 from rlkit.torch.hfr.foresight import LARGE, Foresight
 from rlkit.torch.hfr.labels import labels_of
-from rlkit.torch.hfr.methods import REMEMBERED_RETURNS, ForesightOfTask, ReturnOfTask, TransitionsByCritic, UniformTask
+from rlkit.torch.hfr.methods import (
+    REMEMBERED_RETURNS,
+    ForesightOfTask,
+    ReturnOfTask,
+    TransitionsByCritic,
+    UniformTask,
+)
 from tests.torch.hfr.test_foresight import mlp, posterior_by_hand
-from tests.torch.hfr.toy import ENV, HORIZON, LATENT, TASKS, compute_reward, make_agent, make_buffer, make_path
+from tests.torch.hfr.toy import (
+    ENV,
+    HORIZON,
+    LATENT,
+    TASKS,
+    compute_reward,
+    make_agent,
+    make_buffer,
+    make_path,
+)
 
 CONFIG = HFRConfig(
-    utility_batch_size=4, num_partition_samples=3, max_path_length=HORIZON, embedding_batch_size=5, relabel_temperature=2.0
+    utility_batch_size=4,
+    num_partition_samples=3,
+    max_path_length=HORIZON,
+    embedding_batch_size=5,
+    relabel_temperature=2.0,
 )
 
 
@@ -77,10 +96,14 @@ class MeanReward:
     latent_dim, sparse_rewards = 1, False
 
     def context_of_paths(self, path):
-        return torch.from_numpy(np.concatenate([path.obs[:, :-1], path.actions, path.rewards[..., None]], axis=-1))
+        return torch.from_numpy(
+            np.concatenate([path.obs[:, :-1], path.actions, path.rewards[..., None]], axis=-1)
+        )
 
     def posterior(self, context, mask):
-        return context[..., 2].mean(dim=1, keepdim=True), torch.zeros(len(context), 1, dtype=context.dtype)
+        return context[..., 2].mean(dim=1, keepdim=True), torch.zeros(
+            len(context), 1, dtype=context.dtype
+        )
 
 
 class OfLatent(torch.nn.Module):
@@ -107,7 +130,10 @@ def test_a_planted_critic_chooses_the_analytically_best_task(wanted):
         path = make_path(seed % 3, seed=200 + seed)
         scores = method.score(path, labeled(path), np.random.default_rng(seed))
         means = np.array([compute_reward(path.outcomes[0], task)[0].mean() for task in TASKS])
-        assert probabilities(scores.logits, use_softmax=False).argmax() == (-((means - wanted) ** 2)).argmax()
+        assert (
+            probabilities(scores.logits, use_softmax=False).argmax()
+            == (-((means - wanted) ** 2)).argmax()
+        )
 
 
 def test_return_is_normalised_over_the_last_500_trajectories():
@@ -129,17 +155,30 @@ def test_return_is_normalised_over_the_last_500_trajectories():
 @pytest.mark.parametrize("steps", [1, 4, HORIZON])
 @pytest.mark.parametrize("chunk", [1, 2048])
 def test_hipi_judges_every_transition_as_computed_one_by_one(steps, chunk):
-    look, path, encoder_buffer = make_foresight(relabel_chunk_rows=chunk), make_path(1, steps=steps), make_buffer(seed=70)
-    found = TransitionsByCritic(look, encoder_buffer).score(path, labeled(path), np.random.default_rng(4))
+    look, path, encoder_buffer = (
+        make_foresight(relabel_chunk_rows=chunk),
+        make_path(1, steps=steps),
+        make_buffer(seed=70),
+    )
+    found = TransitionsByCritic(look, encoder_buffer).score(
+        path, labeled(path), np.random.default_rng(4)
+    )
     generator, nets = np.random.default_rng(4), look.networks
-    draws, noise = generator.integers(LARGE, size=(3, 5)), torch.from_numpy(generator.standard_normal((3, 1, LATENT)))
+    draws, noise = (
+        generator.integers(LARGE, size=(3, 5)),
+        torch.from_numpy(generator.standard_normal((3, 1, LATENT))),
+    )
     expected = np.zeros((3, steps))
     for task in range(3):
         stored = encoder_buffer.rows_of(task)[:, :3]
-        mean, variance = posterior_by_hand(nets.context_encoder, stored[draws[task] % len(stored)], look.config)
+        mean, variance = posterior_by_hand(
+            nets.context_encoder, stored[draws[task] % len(stored)], look.config
+        )
         z = mean + variance.sqrt() * noise[task, 0]
         for t in range(steps):
             obs, action = torch.from_numpy(path.obs[0, t]), torch.from_numpy(path.actions[0, t])
             expected[task, t] = min(mlp(q, obs, action, z).item() for q in (nets.qf1, nets.qf2))
     partition = 2.0 * np.log(np.exp(expected / 2.0).mean(axis=1))
-    np.testing.assert_allclose(found.logits, (expected - partition[:, None]) / 2.0, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(
+        found.logits, (expected - partition[:, None]) / 2.0, rtol=0, atol=1e-10
+    )

@@ -5,7 +5,15 @@ import pytest
 
 from rlkit.data_management.paths import Paths
 from rlkit.torch.hfr.methods import UniformTask
-from tests.torch.hfr.toy import HORIZON, TASKS, ChosenTask, compute_reward, fill_pool, make_path, make_relabeler
+from tests.torch.hfr.toy import (
+    HORIZON,
+    TASKS,
+    ChosenTask,
+    compute_reward,
+    fill_pool,
+    make_path,
+    make_relabeler,
+)
 
 TO_TASK_2 = (0.0, 0.0, 1e9)
 
@@ -13,7 +21,9 @@ TO_TASK_2 = (0.0, 0.0, 1e9)
 def collect(relabeler, iteration, paths, *, visits=None, to_encoder=True, group_size=1):
     """One iteration of a single block: every path is a visit of its own unless told otherwise."""
     visits = list(range(len(paths))) if visits is None else visits
-    relabeler.begin_visits([int(paths[visits.index(v)].task_ids[0]) for v in sorted(set(visits))], iteration)
+    relabeler.begin_visits(
+        [int(paths[visits.index(v)].task_ids[0]) for v in sorted(set(visits))], iteration
+    )
     relabeler.store(Paths.concatenate(paths), to_encoder=to_encoder, visits=visits)
     relabeler.end_block(group_size)
     return relabeler.end_collection(iteration)
@@ -39,7 +49,11 @@ def test_a_relabeled_trajectory_goes_to_its_new_task_and_its_original_to_the_sam
     rewards, _, _ = compute_reward(path.outcomes[0], TASKS[2])
     np.testing.assert_array_equal(relabeler.replay_buffer.rows_of(2)[:, 2], rewards)
     np.testing.assert_array_equal(relabeler.buffers["sampler"].rows_of(0)[:, 2], path.rewards[0])
-    assert (columns["Relabeling moved"], columns["Relabeling kept"], columns["Tasks without new rows"]) == (1, 0, 2)
+    assert (
+        columns["Relabeling moved"],
+        columns["Relabeling kept"],
+        columns["Tasks without new rows"],
+    ) == (1, 0, 2)
 
 
 def test_a_block_that_does_not_feed_the_encoder_reaches_the_other_two():
@@ -48,19 +62,31 @@ def test_a_block_that_does_not_feed_the_encoder_reaches_the_other_two():
     collect(relabeler, 0, [make_path(0)], to_encoder=False)
     assert sizes(relabeler.replay_buffer) == [HORIZON, HORIZON, 2 * HORIZON]
     assert sizes(relabeler.encoder_buffer) == [HORIZON] * 3
-    assert sizes(relabeler.buffers["sampler"]) == [HORIZON] * 3  # the visit's rows in place of the pool's
+    assert (
+        sizes(relabeler.buffers["sampler"]) == [HORIZON] * 3
+    )  # the visit's rows in place of the pool's
 
 
 def test_encoder_rows_are_emptied_by_the_first_assignment_of_an_iteration_only():
     relabeler = make_relabeler(ChosenTask(TO_TASK_2))
     fill_pool(relabeler)
     collect(relabeler, 0, [make_path(0, steps=2)])
-    assert sizes(relabeler.encoder_buffer) == [HORIZON, HORIZON, HORIZON + 2]  # iteration 0 appends to the pool
+    assert sizes(relabeler.encoder_buffer) == [
+        HORIZON,
+        HORIZON,
+        HORIZON + 2,
+    ]  # iteration 0 appends to the pool
     collect(relabeler, 1, [make_path(0, steps=3), make_path(1, steps=4)])
-    assert sizes(relabeler.encoder_buffer) == [HORIZON, HORIZON, 7]  # two assignments of one iteration stay together
+    assert sizes(relabeler.encoder_buffer) == [
+        HORIZON,
+        HORIZON,
+        7,
+    ]  # two assignments of one iteration stay together
     columns = collect(relabeler, 2, [make_path(0, steps=1)])
     assert sizes(relabeler.encoder_buffer) == [HORIZON, HORIZON, 1]
-    assert columns["Encoder rows age Max"] == 2 and columns["Encoder rows age Mean"] == pytest.approx(4 / 3)
+    assert columns["Encoder rows age Max"] == 2 and columns[
+        "Encoder rows age Mean"
+    ] == pytest.approx(4 / 3)
 
 
 def test_visits_of_one_task_do_not_see_each_other_and_the_last_one_stays():
@@ -74,16 +100,23 @@ def test_visits_of_one_task_do_not_see_each_other_and_the_last_one_stays():
         assert set(drawn) == set(path.rewards[0].tolist())
     relabeler.end_block(1)
     relabeler.end_collection(0)
-    np.testing.assert_array_equal(relabeler.buffers["sampler"].rows_of(1)[:, 2], paths[1].rewards[0])
+    np.testing.assert_array_equal(
+        relabeler.buffers["sampler"].rows_of(1)[:, 2], paths[1].rewards[0]
+    )
 
 
 def test_collection_contexts_hold_the_rows_of_every_block_of_the_visit():
-    relabeler, paths = make_relabeler(ChosenTask(TO_TASK_2)), [make_path(1, seed=1), make_path(1, seed=2)]
+    relabeler, paths = (
+        make_relabeler(ChosenTask(TO_TASK_2)),
+        [make_path(1, seed=1), make_path(1, seed=2)],
+    )
     relabeler.begin_visits([1], 0)
     for path, to_encoder in zip(paths, (True, False), strict=True):
         relabeler.store(path, to_encoder=to_encoder, visits=[0])
         relabeler.end_block(1)
-    drawn = relabeler.collection_context(0, np.random.default_rng(0), 500).rewards.flatten().tolist()
+    drawn = (
+        relabeler.collection_context(0, np.random.default_rng(0), 500).rewards.flatten().tolist()
+    )
     assert set(drawn) == {*paths[0].rewards[0].tolist(), *paths[1].rewards[0].tolist()}
 
 
@@ -125,10 +158,17 @@ def test_what_a_visit_is_assigned_does_not_depend_on_the_visits_beside_it():
     def rewards_of_first(*others):
         relabeler = make_relabeler(UniformTask(3))
         collect(
-            relabeler, 3, [make_path(0, steps=1, seed=n) for n in range(5)] + list(others), visits=[0] * 5 + [1] * len(others)
+            relabeler,
+            3,
+            [make_path(0, steps=1, seed=n) for n in range(5)] + list(others),
+            visits=[0] * 5 + [1] * len(others),
         )
         starts = {make_path(0, seed=n).obs[0, 0, 0] for n in range(5)}
-        rows = [(task, row) for task in range(3) for row in relabeler.replay_buffer.rows_of(task).tolist()]
+        rows = [
+            (task, row)
+            for task in range(3)
+            for row in relabeler.replay_buffer.rows_of(task).tolist()
+        ]
         return sorted((task, row[2]) for task, row in rows if row[0] in starts)
 
     assert rewards_of_first() == rewards_of_first(make_path(1, seed=77), make_path(2, seed=78))
@@ -160,10 +200,14 @@ def test_transitions_with_tasks_of_their_own_are_no_episodes():
     fill_pool(relabeler)
     columns = collect(relabeler, 1, [path])
     assert sizes(relabeler.replay_buffer) == [HORIZON + 2] * 3
-    assert sizes(relabeler.encoder_buffer) == [HORIZON + 2] * 3  # iteration 0 had no collection: the pool is not cleared yet
+    assert (
+        sizes(relabeler.encoder_buffer) == [HORIZON + 2] * 3
+    )  # iteration 0 had no collection: the pool is not cleared yet
     for task in range(3):
         steps = np.flatnonzero(np.array(tasks) == task)
-        np.testing.assert_array_equal(relabeler.replay_buffer.rows_of(task)[HORIZON:, 0], path.obs[0, steps, 0])
+        np.testing.assert_array_equal(
+            relabeler.replay_buffer.rows_of(task)[HORIZON:, 0], path.obs[0, steps, 0]
+        )
         rewards, _, _ = compute_reward(path.outcomes[0, steps], TASKS[task])
         np.testing.assert_array_equal(relabeler.replay_buffer.rows_of(task)[HORIZON:, 2], rewards)
         assert relabeler.replay_buffer.episodes.lengths(task).tolist() == [HORIZON]
@@ -174,7 +218,11 @@ def test_successes_are_counted_with_those_that_were_moved_away():
     reached = make_path(0)
     reached.outcomes[0, -1] = TASKS[0]
     columns = collect(make_relabeler(ChosenTask(TO_TASK_2)), 0, [reached, make_path(0)])
-    assert (columns["Own-task successes"], columns["Own-task successes moved"], columns["New-task successes"]) == (1, 1, 0)
+    assert (
+        columns["Own-task successes"],
+        columns["Own-task successes moved"],
+        columns["New-task successes"],
+    ) == (1, 1, 0)
     reached.outcomes[0, -1] = TASKS[2]
     columns = collect(make_relabeler(ChosenTask(TO_TASK_2)), 0, [reached])
     assert (columns["Own-task successes"], columns["New-task successes"]) == (0, 1)

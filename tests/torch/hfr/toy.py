@@ -52,7 +52,10 @@ def make_buffer(seed=0) -> MultiTaskReplayBuffer:
     buffer = MultiTaskReplayBuffer(len(TASKS), 1, 1, dtype=torch.float64)
     for task_id in range(len(TASKS)):
         for n in range(3):
-            buffer.add_paths([task_id], make_path(task_id, steps=(1, 4, HORIZON)[n], seed=seed + 10 * task_id + n))
+            buffer.add_paths(
+                [task_id],
+                make_path(task_id, steps=(1, 4, HORIZON)[n], seed=seed + 10 * task_id + n),
+            )
     return buffer
 
 
@@ -61,12 +64,20 @@ def make_agent(config=None, seed=0):
     config = config or HFRConfig()
     generator = torch.Generator().manual_seed(seed)
     encoder = MlpEncoder(
-        3, LATENT, use_information_bottleneck=config.use_information_bottleneck, hidden_sizes=(8,), generator=generator
+        3,
+        LATENT,
+        use_information_bottleneck=config.use_information_bottleneck,
+        hidden_sizes=(8,),
+        generator=generator,
     )
     policy = TanhGaussianPolicy((8,), 1, LATENT, 1, generator=generator)
-    critics = {name: FlattenMlp((8,), 2 + LATENT, 1, generator=generator) for name in ("qf1", "qf2")}
+    critics = {
+        name: FlattenMlp((8,), 2 + LATENT, 1, generator=generator) for name in ("qf1", "qf2")
+    }
     target_vf = FlattenMlp((8,), 1 + LATENT, 1, generator=generator)
-    networks = SimpleNamespace(policy=policy, context_encoder=encoder, target_vf=target_vf, **critics)
+    networks = SimpleNamespace(
+        policy=policy, context_encoder=encoder, target_vf=target_vf, **critics
+    )
     for network in vars(networks).values():
         network.double()
         for parameter in network.parameters():
@@ -99,7 +110,9 @@ class ChosenTask(UniformTask):
 
 def make_relabeler(method, *, num_tasks=3, learned_reward=None, **changes) -> HindsightLabels:
     """A relabeler over empty buffers of float64."""
-    config = replace(HFRConfig(num_tasks_sample=4, max_path_length=HORIZON, relabel_prob=1.0), **changes)
+    config = replace(
+        HFRConfig(num_tasks_sample=4, max_path_length=HORIZON, relabel_prob=1.0), **changes
+    )
     buffers = [MultiTaskReplayBuffer(num_tasks, 1, 1, dtype=torch.float64) for _ in range(3)]
     names = ("replay_buffer", "encoder_buffer", "sampler_buffer")
     return HindsightLabels(

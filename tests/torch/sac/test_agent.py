@@ -18,7 +18,9 @@ def make_agent(**options) -> PEARLAgent:
     generator = torch.Generator().manual_seed(0)
     context_dim = OBS + ACT + 1 + (OBS if options.get("use_next_obs_in_context") else 0)
     bottleneck = options.get("use_information_bottleneck", True)
-    encoder = MlpEncoder(context_dim, LATENT, use_information_bottleneck=bottleneck, generator=generator)
+    encoder = MlpEncoder(
+        context_dim, LATENT, use_information_bottleneck=bottleneck, generator=generator
+    )
     policy = TanhGaussianPolicy([8], OBS, LATENT, ACT, generator=generator)
     return PEARLAgent(LATENT, encoder, policy, **options)
 
@@ -42,21 +44,31 @@ def streams(n):
 @pytest.mark.parametrize("sparse", [True, False])
 @pytest.mark.parametrize("next_obs", [True, False])
 def test_context_rows_of_paths_and_of_replay_batches_are_the_same(sparse, next_obs):
-    agent, paths = make_agent(sparse_rewards=sparse, use_next_obs_in_context=next_obs), make_paths(1)
+    agent, paths = (
+        make_agent(sparse_rewards=sparse, use_next_obs_in_context=next_obs),
+        make_paths(1),
+    )
     buffer = MultiTaskReplayBuffer(1, OBS, ACT)
     buffer.add_paths([0], paths)
     batch = buffer.gather([0], torch.arange(HORIZON)[None])
     torch.testing.assert_close(agent.context_of(batch), agent.context_of_paths(paths))
     row = agent.context_of(batch)[0, 2].numpy()
     reward = paths.sparse_rewards[0, 2] if sparse else paths.rewards[0, 2]
-    expected = [*paths.obs[0, 2], *paths.actions[0, 2], reward, *(paths.obs[0, 3] if next_obs else [])]
+    expected = [
+        *paths.obs[0, 2],
+        *paths.actions[0, 2],
+        reward,
+        *(paths.obs[0, 3] if next_obs else []),
+    ]
     np.testing.assert_array_equal(row, np.array(expected, np.float32))
 
 
 def test_cleared_belief_is_the_standard_normal_and_its_kl_is_zero():
     agent = make_agent()
     agent.clear_z(3)
-    assert torch.equal(agent.z_means, torch.zeros(3, LATENT)) and torch.equal(agent.z_vars, torch.ones(3, LATENT))
+    assert torch.equal(agent.z_means, torch.zeros(3, LATENT)) and torch.equal(
+        agent.z_vars, torch.ones(3, LATENT)
+    )
     assert agent.compute_kl_div().item() == 0
 
 

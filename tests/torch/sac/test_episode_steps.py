@@ -51,7 +51,8 @@ def make_buffer(lengths=(6, 6, 6, 6)):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    ("gradient_rows", "bottleneck", "lengths"), [(0, True, (6, 6, 6)), (4, True, (6, 2, 5)), (0, False, (6, 6))]
+    ("gradient_rows", "bottleneck", "lengths"),
+    [(0, True, (6, 6, 6)), (4, True, (6, 2, 5)), (0, False, (6, 6))],
 )
 def test_twenty_steps_equal_the_plain_twin_in_float64(kind, gradient_rows, bottleneck, lengths):
     config = replace(
@@ -63,7 +64,11 @@ def test_twenty_steps_equal_the_plain_twin_in_float64(kind, gradient_rows, bottl
         max_path_length=HORIZON,
         num_steps_per_eval=3 * HORIZON,
     )
-    trainer, buffer, generator = make_trainer(config), make_buffer(lengths), torch.Generator().manual_seed(1)
+    trainer, buffer, generator = (
+        make_trainer(config),
+        make_buffer(lengths),
+        torch.Generator().manual_seed(1),
+    )
     plain = PlainPEARL(trainer.networks, config, LATENT)
     for _ in range(20):
         batch, noise = test_sac.draw(generator, test_sac.ROWS), test_sac.draw_noise(generator)
@@ -71,14 +76,22 @@ def test_twenty_steps_equal_the_plain_twin_in_float64(kind, gradient_rows, bottl
         context = trainer.agent.context_of(episodes)
         ours = trainer.take_step(batch, context, noise, with_statistics=True, mask=episodes.mask)
         of_tasks = [rows[mask] for rows, mask in zip(context, episodes.mask, strict=True)]
-        theirs = plain.take_step([getattr(batch, name) for name in FIELDS], of_tasks, noise.z, noise.action)
+        theirs = plain.take_step(
+            [getattr(batch, name) for name in FIELDS], of_tasks, noise.z, noise.action
+        )
         for name, loss in theirs.items():
-            assert ours[name].item() == pytest.approx(loss.item(), rel=1e-9, abs=1e-9, nan_ok=not bottleneck), name
+            assert ours[name].item() == pytest.approx(
+                loss.item(), rel=1e-9, abs=1e-9, nan_ok=not bottleneck
+            ), name
     for key, value in trainer.context_encoder.state_dict().items():
-        torch.testing.assert_close(value, plain.context_encoder.fast_weights()[key], rtol=1e-8, atol=1e-8)
+        torch.testing.assert_close(
+            value, plain.context_encoder.fast_weights()[key], rtol=1e-8, atol=1e-8
+        )
     for name in ("qf1", "policy", "vf"):
         for key, value in trainer.networks[name].state_dict().items():
-            torch.testing.assert_close(value, getattr(plain, name).state_dict()[key], rtol=1e-8, atol=1e-8)
+            torch.testing.assert_close(
+                value, getattr(plain, name).state_dict()[key], rtol=1e-8, atol=1e-8
+            )
 
 
 @pytest.mark.parametrize("kind", KINDS)

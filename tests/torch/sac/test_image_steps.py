@@ -29,24 +29,46 @@ def collected(**algo_params):
 def draw(algorithm):
     """An RL batch, a context batch and noise for three tasks."""
     generator, ids = torch.Generator().manual_seed(1), [0, 1, 2]
-    batch, context = (b.random_batch(ids, n, generator) for b, n in ((algorithm.replay_buffer, 8), (algorithm.encoder_buffer, 6)))
-    return batch, context, Noise(torch.randn(3, 5, generator=generator), torch.randn(3, 8, 2, generator=generator))
+    batch, context = (
+        b.random_batch(ids, n, generator)
+        for b, n in ((algorithm.replay_buffer, 8), (algorithm.encoder_buffer, 6))
+    )
+    return (
+        batch,
+        context,
+        Noise(torch.randn(3, 5, generator=generator), torch.randn(3, 8, 2, generator=generator)),
+    )
 
 
 def routes(trainer, batch, context, noise):
     """Gradient of the convolutional net by each way on which it learns: Q through o, Q through the context, KL through it."""
-    see, cfg, parameters = trainer.obs_encoder, trainer.config, list(trainer.obs_encoder.parameters())
+    see, cfg, parameters = (
+        trainer.obs_encoder,
+        trainer.config,
+        list(trainer.obs_encoder.parameters()),
+    )
     obs = see(batch.obs)
-    means, variances = trainer.agent.posterior(torch.cat([see(context.obs), context.actions, context.rewards], dim=-1))
+    means, variances = trainer.agent.posterior(
+        torch.cat([see(context.obs), context.actions, context.rewards], dim=-1)
+    )
     z = (means + variances.sqrt() * noise.z).unsqueeze(1).expand(-1, 8, -1)
     with torch.no_grad():
         following = trainer.target_vf(see(batch.next_obs), z)
-        target = cfg.reward_scale * batch.rewards + (1 - batch.terminated) * cfg.discount * following
+        target = (
+            cfg.reward_scale * batch.rewards + (1 - batch.terminated) * cfg.discount * following
+        )
 
     def q_loss(obs, z):
-        return sum(functional.mse_loss(q(obs, batch.actions, z), target) for q in (trainer.qf1, trainer.qf2))
+        return sum(
+            functional.mse_loss(q(obs, batch.actions, z), target)
+            for q in (trainer.qf1, trainer.qf2)
+        )
 
-    losses = q_loss(obs, z.detach()), q_loss(obs.detach(), z), cfg.kl_lambda * kl_to_standard_normal(means, variances)
+    losses = (
+        q_loss(obs, z.detach()),
+        q_loss(obs.detach(), z),
+        cfg.kl_lambda * kl_to_standard_normal(means, variances),
+    )
     return [torch.autograd.grad(loss, parameters, retain_graph=True) for loss in losses]
 
 
@@ -87,17 +109,23 @@ def test_context_rows_of_trajectories_are_those_of_the_replay_rows():
     buffer.clear(0)
     buffer.add_paths([0], paths)
     stored = buffer.gather([0], torch.arange(10)[None])
-    torch.testing.assert_close(agent.context_of(stored).detach(), agent.context_of_paths(paths), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        agent.context_of(stored).detach(), agent.context_of_paths(paths), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_a_step_on_pictures_fetches_nothing_from_the_device():
     for encoder in ("mlp", "gru"):
         algorithm = collected(encoder=encoder)
         trainer = algorithm.trainer
-        trainer.train_step(algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics=True)  # Adam makes its state
+        trainer.train_step(
+            algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics=True
+        )  # Adam makes its state
         with FailsOnWaiting():
             for with_statistics in (True, False):
-                trainer.train_step(algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics)
+                trainer.train_step(
+                    algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics
+                )
 
 
 def test_the_nets_gradient_norm_is_a_column_of_runs_on_pictures():
@@ -105,4 +133,7 @@ def test_the_nets_gradient_norm_is_a_column_of_runs_on_pictures():
     columns = algorithm.trainer.train(algorithm.replay_buffer, algorithm.encoder_buffer, 2)
     assert columns["Gradient norm obs_encoder (mean)"] > 0
     assert columns["Gradient norm obs_encoder (max)"] >= columns["Gradient norm obs_encoder (mean)"]
-    assert list(columns).index("Gradient norm obs_encoder (mean)") == list(columns).index("Gradient norm vf (mean)") - 1
+    assert (
+        list(columns).index("Gradient norm obs_encoder (mean)")
+        == list(columns).index("Gradient norm vf (mean)") - 1
+    )

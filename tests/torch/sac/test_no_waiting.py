@@ -20,8 +20,19 @@ class FailsOnWaiting(TorchDispatchMode):
 
 
 def small_experiment(device: str = "cpu", **algo_params) -> Experiment:
-    counts = {"num_initial_steps": 40, "num_tasks_sample": 2, "num_steps_prior": 40, "num_extra_rl_steps_posterior": 40}
-    sizes = {"meta_batch": 3, "batch_size": 8, "embedding_batch_size": 8, "embedding_mini_batch_size": 8, "max_path_length": 20}
+    counts = {
+        "num_initial_steps": 40,
+        "num_tasks_sample": 2,
+        "num_steps_prior": 40,
+        "num_extra_rl_steps_posterior": 40,
+    }
+    sizes = {
+        "meta_batch": 3,
+        "batch_size": 8,
+        "embedding_batch_size": 8,
+        "embedding_mini_batch_size": 8,
+        "max_path_length": 20,
+    }
     return build_pearl(
         parse_config(
             {
@@ -45,11 +56,17 @@ def small_experiment(device: str = "cpu", **algo_params) -> Experiment:
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_a_step_fetches_nothing_from_the_device(encoder, sampling):
     gradient_rows = 8 if encoder == "mlp" else 15
-    options = {"encoder": encoder, "rl_batch_sampling": sampling, "embedding_mini_batch_size": gradient_rows}
+    options = {
+        "encoder": encoder,
+        "rl_batch_sampling": sampling,
+        "embedding_mini_batch_size": gradient_rows,
+    }
     algorithm = small_experiment(**options).algorithm
     algorithm.collect_data(0)
     trainer = algorithm.trainer
-    trainer.train_step(algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics=True)  # Adam makes its state
+    trainer.train_step(
+        algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics=True
+    )  # Adam makes its state
     with FailsOnWaiting():
         for with_statistics in (True, False):
             trainer.train_step(algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics)
@@ -73,7 +90,13 @@ def test_no_persistent_tensor_moves_over_an_iteration():
         buffers = [t for b in algorithm.buffers.values() for t in (b.store, b.page_table, b.sizes)]
         weights = [p for network in trainer.networks.values() for p in network.parameters()]
         optimizers = (trainer.q_optimizer, trainer.policy_optimizer)
-        moments = [t for o in optimizers for state in o.state.values() for t in state.values() if isinstance(t, torch.Tensor)]
+        moments = [
+            t
+            for o in optimizers
+            for state in o.state.values()
+            for t in state.values()
+            if isinstance(t, torch.Tensor)
+        ]
         return [t.data_ptr() for t in [*buffers, *weights, *moments]]
 
     algorithm.collect_data(0)

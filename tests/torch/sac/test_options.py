@@ -8,7 +8,18 @@ import torch
 
 from rlkit.torch.distributions import MIN_VARIANCE
 from tests.torch.sac.test_no_waiting import FailsOnWaiting, small_experiment
-from tests.torch.sac.test_sac import ACT, CONFIG, LATENT, OBS, ROWS, TASKS, draw, make_trainer, one_step, weights_of
+from tests.torch.sac.test_sac import (
+    ACT,
+    CONFIG,
+    LATENT,
+    OBS,
+    ROWS,
+    TASKS,
+    draw,
+    make_trainer,
+    one_step,
+    weights_of,
+)
 
 NETWORKS = ("qf1", "qf2", "context_encoder", "vf", "policy")
 
@@ -21,9 +32,14 @@ def gradient_norm(network) -> float:
 
 
 def test_the_mean_over_tasks_weighs_the_kl_as_a_smaller_lambda_and_still_shows_the_sum():
-    mean, smaller = make_trainer(replace(CONFIG, kl_reduction="mean_task")), make_trainer(replace(CONFIG, kl_lambda=0.1 / TASKS))
+    mean, smaller = (
+        make_trainer(replace(CONFIG, kl_reduction="mean_task")),
+        make_trainer(replace(CONFIG, kl_lambda=0.1 / TASKS)),
+    )
     ours, expected = one_step(mean), one_step(smaller)
-    torch.testing.assert_close(weights_of(mean.context_encoder), weights_of(smaller.context_encoder), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        weights_of(mean.context_encoder), weights_of(smaller.context_encoder), rtol=0, atol=1e-12
+    )
     assert ours["KL Divergence"].item() == expected["KL Divergence"].item()
     assert ours["KL Loss"].item() == pytest.approx(0.1 * ours["KL Divergence"].item() / TASKS)
 
@@ -41,17 +57,25 @@ def test_the_share_of_variances_at_the_floor_counts_rows_and_dimensions():
         trainer.context_encoder.last_fc.bias[LATENT] = -100.0
     statistics = one_step(trainer)
     assert statistics["Z variance at floor"].item() == pytest.approx(1 / LATENT)
-    assert statistics["Z variance min"].item() == pytest.approx(MIN_VARIANCE / CONFIG.embedding_batch_size)
+    assert statistics["Z variance min"].item() == pytest.approx(
+        MIN_VARIANCE / CONFIG.embedding_batch_size
+    )
     assert one_step(make_trainer())["Z variance at floor"].item() == 0
 
 
 def test_masked_rows_do_not_count_for_the_share_at_the_floor():
     encoder = make_trainer().context_encoder
-    rows = torch.randn(2, 4, OBS + ACT + 1, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    rows = torch.randn(
+        2, 4, OBS + ACT + 1, dtype=torch.float64, generator=torch.Generator().manual_seed(2)
+    )
     with torch.no_grad():
         encoder.last_fc.weight[LATENT:] = 0
-        encoder.last_fc.weight[LATENT:, 0] = 1e4  # at the floor or not as the sign of a hidden unit's sum says
-        encoder.last_fc.bias[LATENT:] = -1e4 * encoder.last_hidden(rows.flatten(0, 1))[:, 0].median()
+        encoder.last_fc.weight[LATENT:, 0] = (
+            1e4  # at the floor or not as the sign of a hidden unit's sum says
+        )
+        encoder.last_fc.bias[LATENT:] = (
+            -1e4 * encoder.last_hidden(rows.flatten(0, 1))[:, 0].median()
+        )
     whole = encoder.share_at_floor(rows[:1, :2])
     mask = torch.tensor([[True, True, False, False]])
     torch.testing.assert_close(encoder.share_at_floor(rows[:1], mask), whole)
@@ -66,7 +90,9 @@ def test_gradient_norms_are_those_that_the_optimizers_saw():
     statistics = one_step(trainer)
     for name, network in zip(trainer.gradient_norms, NETWORKS, strict=True):
         assert name == f"Gradient norm {network}"
-        assert statistics[name].item() == pytest.approx(gradient_norm(getattr(trainer, network)), rel=1e-12)
+        assert statistics[name].item() == pytest.approx(
+            gradient_norm(getattr(trainer, network)), rel=1e-12
+        )
 
 
 def test_clipping_scales_each_large_gradient_down_and_shows_its_norm_from_before():
@@ -82,7 +108,10 @@ def test_clipping_scales_each_large_gradient_down_and_shows_its_norm_from_before
 
 
 def test_a_clip_that_nothing_reaches_changes_nothing():
-    free, clipped = make_trainer(), make_trainer(replace(CONFIG, gradient_clip=1e9, target_clip=1e9))
+    free, clipped = (
+        make_trainer(),
+        make_trainer(replace(CONFIG, gradient_clip=1e9, target_clip=1e9)),
+    )
     one_step(free), one_step(clipped)
     for name in NETWORKS:
         assert torch.equal(weights_of(getattr(free, name)), weights_of(getattr(clipped, name)))
@@ -90,7 +119,10 @@ def test_a_clip_that_nothing_reaches_changes_nothing():
 
 def test_target_clipping_bounds_the_size_of_the_bellman_target():
     free, clipped = make_trainer(), make_trainer(replace(CONFIG, target_clip=2.0))
-    batch, z = draw(torch.Generator().manual_seed(1), ROWS), torch.zeros(TASKS, ROWS, LATENT, dtype=torch.float64)
+    batch, z = (
+        draw(torch.Generator().manual_seed(1), ROWS),
+        torch.zeros(TASKS, ROWS, LATENT, dtype=torch.float64),
+    )
     target = free._bellman_target(batch, z)
     assert target.abs().max() > 2
     assert torch.equal(clipped._bellman_target(batch, z), target.clamp(-2, 2))
@@ -135,7 +167,11 @@ def contexts_of_a_step(**algo_params):
 def rows_of(buffer):
     """The context rows [o, a, r] of all tasks of a buffer."""
     width = buffer.obs_dim + buffer.act_dim + 1
-    return {row[:width].numpy().tobytes() for task in range(buffer.num_tasks) for row in buffer.rows_of(task)}
+    return {
+        row[:width].numpy().tobytes()
+        for task in range(buffer.num_tasks)
+        for row in buffer.rows_of(task)
+    }
 
 
 def test_recent_context_is_of_the_encoder_buffer_and_whole_context_of_all_rl_rows():
@@ -158,7 +194,9 @@ def test_context_of_the_rl_batch_is_its_first_rows(sparse):
 
 
 def test_a_context_of_few_trajectories_has_rows_of_that_many_recent_ones():
-    few, every = (contexts_of_a_step(num_steps_prior=80, context_trajectories=most) for most in (2, None))
+    few, every = (
+        contexts_of_a_step(num_steps_prior=80, context_trajectories=most) for most in (2, None)
+    )
     behind = []
     for algorithm, steps in (few, every):
         buffer = algorithm.encoder_buffer
@@ -166,10 +204,15 @@ def test_a_context_of_few_trajectories_has_rows_of_that_many_recent_ones():
         for task in range(buffer.num_tasks):
             rows, lengths = buffer.copy_of(task)
             for i, row in enumerate(rows):
-                places[row[: buffer.obs_dim + buffer.act_dim + 1].numpy().tobytes()] = task, i // lengths[0]
+                places[row[: buffer.obs_dim + buffer.act_dim + 1].numpy().tobytes()] = (
+                    task,
+                    i // lengths[0],
+                )
         contexts = [context for _, step, *_ in steps for context in step]
         assert {len(context) for context in contexts} == {8}
-        behind.append([len({places[row.numpy().tobytes()] for row in context}) for context in contexts])
+        behind.append(
+            [len({places[row.numpy().tobytes()] for row in context}) for context in contexts]
+        )
     assert set(behind[0]) == {1, 2}
     assert 0.35 < np.mean(np.array(behind[0]) == 1) < 0.65
     assert max(behind[1]) > 2

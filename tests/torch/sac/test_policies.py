@@ -18,8 +18,13 @@ def inputs(n=6):
 def test_sample_is_reparameterised_and_its_log_prob_belongs_to_it():
     policy, (obs, z, noise) = make_policy(), inputs()
     sample = policy.sample(obs, z, noise)
-    torch.testing.assert_close(sample.action, torch.tanh(sample.mean + sample.log_std.exp() * noise))
-    torch.testing.assert_close(sample.log_prob, tanh_normal_log_prob(sample.pre_tanh, sample.action, sample.mean, sample.log_std))
+    torch.testing.assert_close(
+        sample.action, torch.tanh(sample.mean + sample.log_std.exp() * noise)
+    )
+    torch.testing.assert_close(
+        sample.log_prob,
+        tanh_normal_log_prob(sample.pre_tanh, sample.action, sample.mean, sample.log_std),
+    )
     assert sample.log_prob.shape == (6, 1)
 
 

@@ -21,11 +21,15 @@ OBS, ACT, LATENT, TASKS, ROWS, CONTEXT_ROWS = 4, 2, 3, 5, 60, 60
 CONFIG = PEARLConfig(meta_batch=TASKS, batch_size=ROWS, embedding_batch_size=CONTEXT_ROWS)
 
 
-def make_trainer(config=CONFIG, dtype=torch.float64, matmul="default", stacked=None) -> PEARLSoftActorCritic:
+def make_trainer(
+    config=CONFIG, dtype=torch.float64, matmul="default", stacked=None
+) -> PEARLSoftActorCritic:
     generator = torch.Generator().manual_seed(0)
     context_dim = OBS + ACT + 1 + (OBS if config.use_next_obs_in_context else 0)
     options = {"generator": generator, "arithmetic": Arithmetic(matmul)}
-    encoder = MlpEncoder(context_dim, LATENT, use_information_bottleneck=config.use_information_bottleneck, **options)
+    encoder = MlpEncoder(
+        context_dim, LATENT, use_information_bottleneck=config.use_information_bottleneck, **options
+    )
     policy = TanhGaussianPolicy([16, 16], OBS, LATENT, ACT, **options)
     sizes = {"qf1": OBS + ACT, "qf2": OBS + ACT, "vf": OBS}
     nets = {name: FlattenMlp([16, 16], size + LATENT, 1, **options) for name, size in sizes.items()}
@@ -57,44 +61,77 @@ def draw_noise(generator: torch.Generator, dtype=torch.float64) -> Noise:
     return Noise(z, torch.randn(TASKS, ROWS, ACT, generator=generator, dtype=dtype))
 
 
-def twin_step(plain: PlainPEARL, batch: Batch, context: torch.Tensor, noise: Noise) -> dict[str, torch.Tensor]:
-    return plain.take_step([getattr(batch, name) for name in FIELDS], context, noise.z, noise.action)
+def twin_step(
+    plain: PlainPEARL, batch: Batch, context: torch.Tensor, noise: Noise
+) -> dict[str, torch.Tensor]:
+    return plain.take_step(
+        [getattr(batch, name) for name in FIELDS], context, noise.z, noise.action
+    )
 
 
 @pytest.mark.parametrize("bottleneck", [True, False])
 @pytest.mark.parametrize("sparse", [True, False])
 @pytest.mark.parametrize("next_obs", [True, False])
 def test_twenty_steps_equal_the_plain_twin_in_float64(bottleneck, sparse, next_obs):
-    config = replace(CONFIG, use_information_bottleneck=bottleneck, sparse_rewards=sparse, use_next_obs_in_context=next_obs)
+    config = replace(
+        CONFIG,
+        use_information_bottleneck=bottleneck,
+        sparse_rewards=sparse,
+        use_next_obs_in_context=next_obs,
+    )
     trainer, generator = make_trainer(config), torch.Generator().manual_seed(1)
     plain = PlainPEARL(trainer.networks, config, LATENT)
     for _ in range(20):
-        batch, context, noise = draw(generator, ROWS), draw(generator, CONTEXT_ROWS), draw_noise(generator)
-        parts = [context.obs, context.actions, context.sparse_rewards if sparse else context.rewards]
+        batch, context, noise = (
+            draw(generator, ROWS),
+            draw(generator, CONTEXT_ROWS),
+            draw_noise(generator),
+        )
+        parts = [
+            context.obs,
+            context.actions,
+            context.sparse_rewards if sparse else context.rewards,
+        ]
         context_rows = torch.cat([*parts, context.next_obs] if next_obs else parts, dim=-1)
-        ours = trainer.take_step(batch, trainer.agent.context_of(context), noise, with_statistics=True)
+        ours = trainer.take_step(
+            batch, trainer.agent.context_of(context), noise, with_statistics=True
+        )
         for name, loss in twin_step(plain, batch, context_rows, noise).items():
-            assert ours[name].item() == pytest.approx(loss.item(), rel=1e-10, abs=1e-10, nan_ok=not bottleneck), name
+            assert ours[name].item() == pytest.approx(
+                loss.item(), rel=1e-10, abs=1e-10, nan_ok=not bottleneck
+            ), name
     for name, network in trainer.networks.items():
         for key, value in network.state_dict().items():
-            torch.testing.assert_close(value, getattr(plain, name).state_dict()[key], rtol=1e-10, atol=1e-10)
+            torch.testing.assert_close(
+                value, getattr(plain, name).state_dict()[key], rtol=1e-10, atol=1e-10
+            )
 
 
 @pytest.mark.parametrize("bottleneck", [True, False])
 @pytest.mark.parametrize("matmul", MATMUL_ROUTES)
 @pytest.mark.parametrize("num_threads", [1, 2])
-def test_twenty_float32_steps_agree_with_the_plain_twin_on_every_route(bottleneck, matmul, num_threads):
+def test_twenty_float32_steps_agree_with_the_plain_twin_on_every_route(
+    bottleneck, matmul, num_threads
+):
     config = replace(CONFIG, use_information_bottleneck=bottleneck)
-    trainer, generator = make_trainer(config, torch.float32, matmul), torch.Generator().manual_seed(1)
+    trainer, generator = (
+        make_trainer(config, torch.float32, matmul),
+        torch.Generator().manual_seed(1),
+    )
     plain = PlainPEARL(trainer.networks, config, LATENT)
     start = {name: weights_of(network) for name, network in trainer.networks.items()}
     with sharing_threads(trainer.networks.values(), num_threads):
         for _ in range(20):
-            batch, context = draw(generator, ROWS, torch.float32), draw(generator, CONTEXT_ROWS, torch.float32)
+            batch, context = (
+                draw(generator, ROWS, torch.float32),
+                draw(generator, CONTEXT_ROWS, torch.float32),
+            )
             noise, context = draw_noise(generator, torch.float32), trainer.agent.context_of(context)
             ours = trainer.take_step(batch, context, noise, with_statistics=False)
             for name, loss in twin_step(plain, batch, context, noise).items():
-                assert ours[name].item() == pytest.approx(loss.item(), rel=1e-5, abs=1e-5, nan_ok=not bottleneck), name
+                assert ours[name].item() == pytest.approx(
+                    loss.item(), rel=1e-5, abs=1e-5, nan_ok=not bottleneck
+                ), name
     for name, network in trainer.networks.items():
         # Adam makes steps of rounding where a gradient is nearly zero, so that single weights have no bound.
         moved = (weights_of(network) - start[name]).square().mean().sqrt()
@@ -104,8 +141,14 @@ def test_twenty_float32_steps_agree_with_the_plain_twin_on_every_route(bottlenec
 
 def one_step(trainer, **changes):
     generator = torch.Generator().manual_seed(1)
-    batch, context, noise = draw(generator, ROWS), draw(generator, CONTEXT_ROWS), draw_noise(generator)
-    return trainer.take_step(batch._replace(**changes), trainer.agent.context_of(context), noise, with_statistics=True)
+    batch, context, noise = (
+        draw(generator, ROWS),
+        draw(generator, CONTEXT_ROWS),
+        draw_noise(generator),
+    )
+    return trainer.take_step(
+        batch._replace(**changes), trainer.agent.context_of(context), noise, with_statistics=True
+    )
 
 
 def weights_of(network) -> torch.Tensor:
@@ -114,7 +157,10 @@ def weights_of(network) -> torch.Tensor:
 
 def test_policy_and_value_losses_never_reach_the_encoder():
     trainer = make_trainer(replace(CONFIG, qf_lr=0.0, kl_lambda=0.0))
-    for q in (trainer.qf1, trainer.qf2):  # Q that does not look at z gives the encoder nothing to learn
+    for q in (
+        trainer.qf1,
+        trainer.qf2,
+    ):  # Q that does not look at z gives the encoder nothing to learn
         with torch.no_grad():
             q.fc0.weight[:, -LATENT:] = 0
     before = weights_of(trainer.context_encoder)
@@ -133,7 +179,9 @@ def test_target_value_moves_by_tau_towards_the_stepped_value():
     trainer = make_trainer(replace(CONFIG, soft_target_tau=0.25, vf_lr=0.1))
     before = weights_of(trainer.target_vf)
     one_step(trainer)
-    torch.testing.assert_close(weights_of(trainer.target_vf), 0.75 * before + 0.25 * weights_of(trainer.vf))
+    torch.testing.assert_close(
+        weights_of(trainer.target_vf), 0.75 * before + 0.25 * weights_of(trainer.vf)
+    )
 
 
 def test_terminated_rows_do_not_bootstrap_and_others_do():
@@ -150,7 +198,10 @@ def test_terminated_rows_do_not_bootstrap_and_others_do():
 
 def test_q_loss_uses_dense_rewards_also_when_the_context_is_sparse():
     dense = one_step(make_trainer(replace(CONFIG, sparse_rewards=True)))
-    other = one_step(make_trainer(replace(CONFIG, sparse_rewards=True)), sparse_rewards=torch.zeros(TASKS, ROWS, 1))
+    other = one_step(
+        make_trainer(replace(CONFIG, sparse_rewards=True)),
+        sparse_rewards=torch.zeros(TASKS, ROWS, 1),
+    )
     assert torch.equal(dense["QF Loss"], other["QF Loss"])
 
 
@@ -166,7 +217,9 @@ def test_statistics_stand_in_the_reference_order():
         "VF Loss",
         "Policy Loss",
     ]
-    assert names[7:27] == [f"{block} {kind}" for block in blocks for kind in ("Mean", "Std", "Max", "Min")]
+    assert names[7:27] == [
+        f"{block} {kind}" for block in blocks for kind in ("Mean", "Std", "Max", "Min")
+    ]
 
 
 def test_deterministic_latent_logs_nan_where_there_is_no_posterior():
@@ -181,7 +234,9 @@ def test_batches_of_different_tasks_are_refused():
     trainer, generator = make_trainer(), torch.Generator().manual_seed(1)
     context = trainer.agent.context_of(draw(generator, CONTEXT_ROWS))[:2]
     with pytest.raises(ValueError, match="batch has 5 tasks, context 2"):
-        trainer.take_step(draw(generator, ROWS), context, draw_noise(generator), with_statistics=False)
+        trainer.take_step(
+            draw(generator, ROWS), context, draw_noise(generator), with_statistics=False
+        )
 
 
 def test_state_dict_carries_everything_that_the_next_step_depends_on():

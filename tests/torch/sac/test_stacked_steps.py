@@ -12,7 +12,10 @@ def take_steps(trainer, num_steps, seed=1) -> list[dict]:
     generator = torch.Generator().manual_seed(seed)
     return [
         trainer.take_step(
-            draw(generator, ROWS), trainer.agent.context_of(draw(generator, CONTEXT_ROWS)), draw_noise(generator), True
+            draw(generator, ROWS),
+            trainer.agent.context_of(draw(generator, CONTEXT_ROWS)),
+            draw_noise(generator),
+            True,
         )
         for _ in range(num_steps)
     ]
@@ -22,8 +25,16 @@ def tensors_of(state, name="") -> dict[str, torch.Tensor]:
     """Every tensor of a nested state by its path."""
     if isinstance(state, torch.Tensor):
         return {name: state}
-    items = state.items() if isinstance(state, dict) else enumerate(state) if isinstance(state, list | tuple) else ()
-    return {key: value for k, part in items for key, value in tensors_of(part, f"{name}.{k}").items()}
+    items = (
+        state.items()
+        if isinstance(state, dict)
+        else enumerate(state)
+        if isinstance(state, list | tuple)
+        else ()
+    )
+    return {
+        key: value for k, part in items for key, value in tensors_of(part, f"{name}.{k}").items()
+    }
 
 
 def assert_equal_states(ours, theirs):
@@ -63,7 +74,9 @@ def test_a_loaded_state_leaves_the_parameters_in_their_stacks():
     before = [p.data_ptr() for network in trainer.networks.values() for p in network.parameters()]
     trainer.load_state_dict(copy.deepcopy(make_trainer(stacked=False).state_dict()))
     take_steps(trainer, 1)
-    assert [p.data_ptr() for network in trainer.networks.values() for p in network.parameters()] == before
+    assert [
+        p.data_ptr() for network in trainer.networks.values() for p in network.parameters()
+    ] == before
 
 
 def test_on_a_cpu_networks_are_not_stacked_unless_asked():
