@@ -21,7 +21,10 @@ from torch import Tensor
 
 from rlkit.core.errors import UserError
 from rlkit.core.files import NewFile, hash_file, replace_file, report_exhaustion, sync_folder
+from rlkit.core.weights import plain
 from rlkit.data_management.ring_store import RingStore
+
+SavedRows = RingStore
 
 MANIFEST, PREVIOUS = "manifest.json", "manifest.previous.json"
 _NUMBERED = re.compile(r"[\w-]+-(\d+)\.(npy|pt)")
@@ -138,7 +141,7 @@ class Checkpoint:
                     _Segment({**_record(file), "entries": entries.tolist()}, entries.numpy())
                 )
         content = io.BytesIO()
-        torch.save({"state": _plain(state, "state"), "buffers": counters}, content)
+        torch.save({"state": plain(state, "state"), "buffers": counters}, content)
         with NewFile(self.folder / f"state-{number:06d}.pt") as file, content.getbuffer() as view:
             file.write(view)
         sync_folder(self.folder)
@@ -253,46 +256,6 @@ class Checkpoint:
         for name in self._names():
             if name.endswith(".tmp") or (_NUMBERED.fullmatch(name) and name not in named):
                 (self.folder / name).unlink(missing_ok=True)
-
-
-def save_weights(run_dir: str | Path, networks: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Write `<name>.pth` for each network, oyster's weight files, each replaced whole.
-
-    They are not waited for: a loss of power may cost them, and they stand in the checkpoint too.
-
-    Args:
-        run_dir: the run folder, or another; it is made if need be.
-        networks: state dicts by name of the network.
-    Raises:
-        ResourceError: the disk is full.
-    """
-    Path(run_dir).mkdir(parents=True, exist_ok=True)
-    for name, state in networks.items():
-        path = Path(run_dir) / f"{name}.pth"
-        content = io.BytesIO()
-        torch.save(_plain(state, name), content)
-        with report_exhaustion(f"cannot write {path}"), content.getbuffer() as view:
-            replace_file(path, view, sync=False)
-
-
-def _plain(value: Any, where: str) -> Any:
-    """Copy a state into what can be loaded without running code; tensors come to the CPU without the storage they view."""
-    if value is None or type(value) in (bool, int, float, str, bytes):
-        return value
-    if isinstance(value, Tensor):
-        return value.detach().cpu().clone(memory_format=torch.contiguous_format)
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Mapping):
-        return {
-            _plain(key, where): _plain(item, f"{where}[{key!r}]") for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        items = [_plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
-        return tuple(items) if isinstance(value, tuple) else items
-    raise TypeError(
-        f"{where} is a {type(value).__name__}; a checkpoint takes tensors, numbers, strings, None and containers"
-    )
 
 
 def _record(file: NewFile) -> dict[str, Any]:

@@ -1,10 +1,7 @@
 """PEARL's loop with the columns that HFR's log has besides: its names for PEARL's, success rates, the cost of relabeling."""
 
-import math
-import time
-from typing import Any
-
-from rlkit.core.eval_util import Adaptation, success_shares
+from rlkit.core.eval_util import success_shares
+from rlkit.core.loop import Loop
 from rlkit.core.meta_rl_algorithm import MetaRLAlgorithm
 
 SUCCESS = {"train": ("Train Final Success", "Train Total Success", "Train Any Success"),
@@ -14,42 +11,24 @@ SUCCESS = {"train": ("Train Final Success", "Train Total Success", "Train Any Su
 class HFRColumns(MetaRLAlgorithm):
     """Learns as `MetaRLAlgorithm` does; tells more: the columns of docs/hfr.md."""
 
-    _training_seconds = math.nan
+    def collect_data(self, iteration: int, loop: Loop) -> dict[str, float]:
+        """As PEARL's, with the environment steps under HFR's name."""
+        collected = super().collect_data(iteration, loop)
+        counts = (
+            "Number of train steps total",
+            "Number of env steps total",
+            "Number of rollouts total",
+        )
+        steps = {name: collected.pop(name) for name in counts}
+        return {**steps, "Timesteps": self.num_env_steps, **collected}
 
-    def do_training(self, iteration: int) -> dict[str, float]:
-        """As PEARL's, timed."""
-        started = time.perf_counter()
-        statistics = super().do_training(iteration)
-        self._training_seconds = time.perf_counter() - started
-        return statistics
-
-    def evaluate(self, iteration: int) -> dict[str, float]:
-        """As PEARL's."""
-        self._evaluated = super().evaluate(iteration)
-        return self._evaluated
-
-    def diagnostics(self) -> dict[str, float]:
-        """PEARL's columns, then HFR's. Without an evaluation the evaluated ones are absent, as PEARL's are."""
-        columns = super().diagnostics()
-        adaptations: dict[str, Adaptation] = self.evaluation.adaptations
-        evaluated: dict[str, Any] = {}
-        if adaptations:
-            evaluated["Average Return"] = self._evaluated["AverageReturn_all_test_tasks"]
-        if adaptations and self.config.log_success_rate:
+    def evaluate(self, iteration: int, loop: Loop) -> dict[str, float]:
+        """As PEARL's, then HFR's columns."""
+        evaluated = super().evaluate(iteration, loop)
+        evaluated["Average Return"] = evaluated["AverageReturn_all_test_tasks"]
+        if self.config.log_success_rate:
             for split, names in SUCCESS.items():
-                shares = success_shares(self.env, adaptations[split], self.config.num_exp_traj_eval)
+                adaptation = self.evaluation.adaptations[split]
+                shares = success_shares(self.env, adaptation, self.config.num_exp_traj_eval)
                 evaluated |= dict(zip(names, shares, strict=True))
-        of_relabeling = {name: columns.pop(name) for name in self._relabeling}
-        of_batch = {
-            name: columns.pop(name) for name in list(columns) if name.startswith(("RF ", "Reward "))
-        }
-        if "Relabeling Time (s)" in of_relabeling:
-            share = of_relabeling["Relabeling Time (s)"] / self._training_seconds
-            of_relabeling["Relabeling share of training time"] = share
-        return {
-            **columns,
-            **of_batch,
-            **evaluated,
-            "Timesteps": self.num_env_steps,
-            **of_relabeling,
-        }
+        return evaluated

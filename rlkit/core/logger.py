@@ -1,4 +1,4 @@
-"""What a run writes for people and plots: progress.csv, online_returns.csv, debug.log, variant.json."""
+"""What a run writes for people and plots: progress.csv, further tables, debug.log, variant.json."""
 
 import json
 import numbers
@@ -11,6 +11,7 @@ from rlkit.core.csv_table import CsvTable
 from rlkit.core.files import replace_file, report_exhaustion
 
 Sink = Callable[[Mapping[str, float], int], None]
+Table = Sequence[Mapping[str, float | str]]
 
 
 class Logger:
@@ -40,7 +41,7 @@ class Logger:
         self.iteration: int | None = None
         self._echo, self._sinks = echo, list(sinks)
         self._progress = CsvTable(self.run_dir / "progress.csv")
-        self._online_returns = CsvTable(self.run_dir / "online_returns.csv")
+        self._tables: dict[str, CsvTable] = {}
 
     def write_variant(self, variant: Mapping[str, Any]) -> None:
         """Write variant.json, indented, keys sorted.
@@ -88,44 +89,47 @@ class Logger:
         for sink in self._sinks:
             sink(row, int(row["Epoch"]))
 
-    def record_online_returns(
-        self,
-        iteration: int,
-        split: str,
-        means: Sequence[float],
-        stds: Sequence[float],
-        counts: Sequence[int],
-    ) -> None:
-        """Append to online_returns.csv one row per trajectory of the adaptation: iteration, split, trajectory, mean, std, n.
+    def record_table(self, name: str, rows: Table) -> None:
+        """Append rows to `<name>.csv`; each has a column `iteration`.
 
         Args:
-            iteration: index of the iteration.
-            split: "train" or "test".
-            means: return of the first, second, ... trajectory, over tasks and runs.
-            stds: their spread.
-            counts: how many returns each is computed from.
+            name: of the file, without suffix.
+            rows: column name to number or text.
+        Raises:
+            ValueError: a value is neither a number nor text.
+            ResourceError: the disk is full.
+        """
+        table = self._tables.setdefault(name, CsvTable(self.run_dir / f"{name}.csv"))
+        cells = [
+            {
+                key: value if isinstance(value, str) else _cell(key, value)
+                for key, value in row.items()
+            }
+            for row in rows
+        ]
+        with report_exhaustion(f"cannot write {table.path}"):
+            table.append(cells)
+
+    @property
+    def table_names(self) -> list[str]:
+        """Names of the tables of this run, for its checkpoints."""
+        return sorted(self._tables)
+
+    def truncate_to(self, iteration: int, tables: Sequence[str] = ()) -> None:
+        """Drop the rows of later iterations, and lines that were not written to their end.
+
+        Args:
+            iteration: the last one to be kept.
+            tables: names of the tables that the run has besides progress.csv.
         Raises:
             ResourceError: the disk is full.
         """
-        rows = []
-        for number, values in enumerate(zip(means, stds, counts, strict=True), start=1):
-            named = dict(zip(("mean", "std", "n"), values, strict=True))
-            cells = {name: _cell(name, value) for name, value in named.items()}
-            rows.append(
-                {"iteration": str(iteration), "split": split, "trajectory": str(number), **cells}
-            )
-        with report_exhaustion(f"cannot write {self._online_returns.path}"):
-            self._online_returns.append(rows)
-
-    def truncate_to(self, iteration: int) -> None:
-        """Drop what came after an iteration: the rows of later ones, and lines that were not written to their end.
-
-        Raises:
-            ResourceError: the disk is full.
-        """
+        for name in tables:
+            self._tables.setdefault(name, CsvTable(self.run_dir / f"{name}.csv"))
         with report_exhaustion(f"cannot rewrite the tables of {self.run_dir}"):
             self._progress.truncate("Epoch", iteration)
-            self._online_returns.truncate("iteration", iteration)
+            for table in self._tables.values():
+                table.truncate("iteration", iteration)
 
 
 def _cell(name: str, value: float) -> str:

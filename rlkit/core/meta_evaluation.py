@@ -50,10 +50,6 @@ class MetaEvaluation:
         self.config, self.seed, self.save_eval_paths = config, seed, save_eval_paths
         self.adaptations: dict[str, Adaptation] = {}
 
-    def forget(self) -> None:
-        """Forget the last evaluation: an iteration that is not evaluated has nothing to tell."""
-        self.adaptations = {}
-
     def evaluate(self, iteration: int) -> dict[str, float]:
         """The three returns (docs/pearl.md, columns 30-32): on as many train tasks as there are eval tasks, and on these."""
         cfg = self.config
@@ -83,6 +79,7 @@ class MetaEvaluation:
             "AverageTrainReturn_all_train_tasks": float(with_buffer.mean()),
             "AverageReturn_all_train_tasks": float(final["train"].mean()),
             "AverageReturn_all_test_tasks": float(final["test"].mean()),
+            **self._of_test_tasks(),
         }
 
     def _independent_trajectories(
@@ -207,21 +204,19 @@ class MetaEvaluation:
                 )
                 self.save_eval_paths(f"task{task_id}-epoch{iteration}-run{run}", paths)
 
-    def online_returns(self) -> list[tuple]:
-        """(split, means, stds, counts) over tasks, each a list over trajectories."""
-        rows = []
+    def online_returns(self, iteration: int) -> list[dict[str, float | str]]:
+        """Return of the first, second, ... trajectory over tasks, for either split."""
+        rows: list[dict[str, float | str]] = []
         for split, adaptation in self.adaptations.items():
-            returns = adaptation.online_returns(self.config.sparse_rewards)
-            counts = [returns.shape[1]] * len(returns)
-            rows.append(
-                (split, returns.mean(axis=1).tolist(), returns.std(axis=1).tolist(), counts)
-            )
+            by_trajectory = adaptation.online_returns(self.config.sparse_rewards)
+            for number, returns in enumerate(by_trajectory, start=1):
+                place = {"iteration": iteration, "split": split, "trajectory": number}
+                spread = {"mean": returns.mean(), "std": returns.std(), "n": len(returns)}
+                rows.append({**place, **spread})
         return rows
 
-    def diagnostics(self) -> dict[str, float]:
-        """Of the test tasks: spread of the return, the first trajectory's return, and what the final trajectories looked like."""
-        if not self.adaptations:
-            return {}
+    def _of_test_tasks(self) -> dict[str, float]:
+        """Spread of the return, the first trajectory's return, and measures of the final trajectories."""
         test, sparse = self.adaptations["test"], self.config.sparse_rewards
         final = test.final_paths()
         return {

@@ -5,19 +5,36 @@ Everything runs as wide as the schedule allows: trajectories that do not depend 
 
 import math
 from collections.abc import Callable
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from rlkit.core.logger import Table
+from rlkit.core.loop import Loop
 from rlkit.core.meta_evaluation import MetaEvaluation
-from rlkit.core.rl_algorithm import require_finite
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.relabeler import Relabeler
 from rlkit.samplers.in_place import InPlacePathSampler
 
-OYSTER_COLUMNS = 27  # of a row of progress.csv; they are the trainer's first statistics
+# progress.csv begins with oyster's 41 columns, then those of the meta-test that it does not have.
+COLUMNS = (
+    "Z mean train", "Z variance train", "KL Divergence", "KL Loss",
+    "QF Loss", "VF Loss", "Policy Loss",
+    *(
+        f"{name} {statistic}"
+        for name in ("Q Predictions", "V Predictions", "Log Pis", "Policy mu", "Policy log std")
+        for statistic in ("Mean", "Std", "Max", "Min")
+    ),
+    "Z mean eval", "Z variance eval",
+    "AverageTrainReturn_all_train_tasks", "AverageReturn_all_train_tasks",
+    "AverageReturn_all_test_tasks",
+    "Number of train steps total", "Number of env steps total", "Number of rollouts total",
+    "Train Time (s)", "(Previous) Eval Time (s)", "Sample Time (s)", "Epoch Time (s)",
+    "Total Train Time (s)", "Epoch",
+    "AverageReturn_std_test_tasks", "AverageReturn_prior_test_tasks",
+    "AverageLength_test_tasks", "AverageSpeed_test_tasks", "SuccessRate_test_tasks",
+)  # fmt: skip
 
 
 class MetaRLAlgorithm:
@@ -34,6 +51,8 @@ class MetaRLAlgorithm:
         save_eval_paths: called with (file name, paths) when `dump_eval_paths` is set.
         before_rollouts: called when a collection or an evaluation begins; brings what acts up to date.
     """
+
+    columns = COLUMNS
 
     def __init__(
         self,
@@ -86,16 +105,15 @@ class MetaRLAlgorithm:
 
     # Collection
 
-    def collect_data(self, iteration: int) -> dict[str, float]:
+    def collect_data(self, iteration: int, loop: Loop) -> dict[str, float]:
         """Fill the buffers: the initial pool first, then the visits of this iteration. Source: algorithm 1, lines 1 to 10."""
         cfg = self.config
-        self.evaluation.forget()
         self._before_rollouts()
         if iteration == 0:
             self._collect_initial_pool()
         self._collect_visits(iteration)
-        self._relabeling = self.relabeler.end_collection(iteration)
         return {
+            **self.relabeler.end_collection(iteration),
             "Number of train steps total": (iteration + 1) * cfg.num_train_steps_per_itr,
             "Number of env steps total": self.num_env_steps,
             "Number of rollouts total": self.num_rollouts,
@@ -224,31 +242,22 @@ class MetaRLAlgorithm:
 
     # Training
 
-    def do_training(self, iteration: int) -> dict[str, float]:
-        """`num_train_steps_per_itr` meta-gradient steps; returns oyster's 27 first columns, keeps the others."""
-        statistics = self.trainer.train(
+    def do_training(self, iteration: int, loop: Loop) -> dict[str, float]:
+        """`num_train_steps_per_itr` meta-gradient steps."""
+        return self.trainer.train(
             self.replay_buffer, self.encoder_buffer, self.config.num_train_steps_per_itr
         )
-        require_finite(iteration, statistics)  # here, where the means tell of every step
-        items = iter(statistics.items())
-        first = dict(islice(items, OYSTER_COLUMNS))
-        self._trained = dict(items)
-        return first
 
     # Evaluation
 
-    def evaluate(self, iteration: int) -> dict[str, float]:
+    def evaluate(self, iteration: int, loop: Loop) -> dict[str, float]:
         """Measure returns on train and test tasks. Source: algorithm 2."""
         self._before_rollouts()
         return self.evaluation.evaluate(iteration)
 
-    def online_returns(self) -> list[tuple]:
-        """(split, means, stds, counts) over tasks, each a list over trajectories; empty if this iteration was not evaluated."""
-        return self.evaluation.online_returns()
-
-    def diagnostics(self) -> dict[str, float]:
-        """Columns after oyster's: of the evaluation, of the posterior and the gradients, and what the relabeler tells."""
-        return {**self.evaluation.diagnostics(), **self._trained, **self._relabeling}
+    def tables(self, iteration: int) -> dict[str, Table]:
+        """Return of the first, second, ... trajectory of the meta-test."""
+        return {"online_returns": self.evaluation.online_returns(iteration)}
 
     # State
 

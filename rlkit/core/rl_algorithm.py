@@ -1,194 +1,298 @@
-"""The outer loop that every algorithm shares: collect, train, evaluate, log, save; resume from any checkpoint."""
+"""The outer loop of every algorithm: collect, train, evaluate, log, save; resumable from any checkpoint."""
 
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rlkit.core.checkpoint import Checkpoint, save_weights
+from rlkit.core.checkpoint import Checkpoint, SavedRows
 from rlkit.core.errors import NonFiniteError
-from rlkit.core.logger import Logger
+from rlkit.core.logger import Logger, Table
+from rlkit.core.loop import Loop, Save
 from rlkit.core.timer import Timer
+from rlkit.core.weights import Networks, first_non_finite, save_weights
+
+Statistics = dict[str, float]
 
 
 class RLAlgorithm(Protocol):
-    """Three verbs and a state. The dictionaries are ordered statistics; the loop joins them into a row of progress.csv."""
+    """Three verbs and a state. The loop joins the statistics of the verbs into one row of progress.csv.
 
-    buffers: dict[str, Any]
-    networks: dict[str, Any]
+    Attributes:
+        columns: progress.csv begins with these columns, in this order; a cell that no verb fills is `nan`. Other
+            statistics follow in the order in which the verbs return them: training, evaluation, collection, times.
+        networks: by the names of their weight files.
+        buffers: replay data that a checkpoint stores incrementally, by name.
+    """
 
-    def collect_data(self, iteration: int) -> dict[str, float]:
-        """Gather experience."""
+    columns: Sequence[str]
 
-    def do_training(self, iteration: int) -> dict[str, float]:
-        """Update the networks; the statistics are oyster's first columns."""
+    @property
+    def networks(self) -> Networks:
+        """Networks by the names of their weight files."""
 
-    def evaluate(self, iteration: int) -> dict[str, float]:
-        """Measure returns."""
+    @property
+    def buffers(self) -> Mapping[str, SavedRows]:
+        """Replay data by name."""
 
-    def online_returns(self) -> list[tuple]:
-        """Of this iteration's evaluation: (split, means, stds, counts), each a list over trajectories; empty if none."""
+    def collect_data(self, iteration: int, loop: Loop) -> Statistics:
+        """Gather experience. Every algorithm reports `Number of env steps total`."""
 
-    def diagnostics(self) -> dict[str, float]:
-        """Statistics that come after the time columns; without those of the evaluation if there was none."""
+    def do_training(self, iteration: int, loop: Loop) -> Statistics:
+        """Update the networks. A statistic with "Loss" in its name that is not finite stops the run."""
 
-    def state_dict(self) -> dict:
-        """All that the next iteration depends on, beside the buffers' rows."""
+    def evaluate(self, iteration: int, loop: Loop) -> Statistics:
+        """Measure returns; called in the iterations that `eval_every` divides, and in the last."""
 
-    def load_state_dict(self, state: dict) -> None:
-        """Take over a state."""
+    def tables(self, iteration: int) -> Mapping[str, Table]:
+        """Rows of further CSV files, by file name without suffix; asked for after each evaluation."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the rest of the run depends on, except the rows of the buffers."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore a state."""
 
 
 class Display(Protocol):
-    """Shows how a run goes."""
+    """Shows the progress of a run."""
 
     def start(self, num_iterations: int, start_iteration: int) -> None:
-        """The run begins."""
+        """Called when the run begins."""
 
     def phase(self, iteration: int, name: str) -> None:
-        """A phase begins."""
+        """Called when a phase of an iteration begins."""
 
-    def iteration_done(self, iteration: int, row: dict[str, float], seconds: float) -> None:
-        """A row was written."""
+    def progress(self, done: int, total: int, note: str) -> None:
+        """Called as often as the algorithm ticks."""
+
+    def iteration_done(self, iteration: int, row: Statistics, seconds: float) -> None:
+        """Called when a row has been written."""
 
     def stop(self) -> None:
-        """The run ends."""
+        """Called when the run ends."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a run is, and when it evaluates and saves.
+
+    Attributes:
+        num_iterations: total of the run, counted from 0.
+        eval_every: evaluate the iterations that it divides, and the last; others have `nan` in these columns.
+        checkpoint_every: iterations between checkpoints; the last iteration always gets one.
+        checkpoint_minutes: minutes after which `Loop.tick` with save="due" writes a checkpoint.
+        save_every: keep the weights of the iterations that it divides in `snapshots/<iteration>`; None: keep none.
+    """
+
+    num_iterations: int
+    eval_every: int = 1
+    checkpoint_every: int = 1
+    checkpoint_minutes: float = 10.0
+    save_every: int | None = None
+
+    def evaluates(self, iteration: int) -> bool:
+        """Whether an iteration is evaluated."""
+        return iteration % self.eval_every == 0 or iteration + 1 == self.num_iterations
+
+    def saves(self, iteration: int) -> bool:
+        """Whether an iteration ends with a checkpoint."""
+        return (iteration + 1) % self.checkpoint_every == 0 or iteration + 1 == self.num_iterations
 
 
 def train(
     algorithm: RLAlgorithm,
     logger: Logger,
     checkpoint: Checkpoint,
-    num_iterations: int,
+    schedule: Schedule,
     *,
     display: Display,
     start_iteration: int = 0,
-    clock: dict[str, float] | None = None,
-    checkpoint_every: int = 1,
-    eval_every: int = 1,
-    save_every: int | None = None,
-    protect: Callable[[], AbstractContextManager] = nullcontext,
+    resumed: Mapping[str, Any] | None = None,
+    protect: Callable[[], AbstractContextManager[None]] = nullcontext,
     remark: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run iterations `start_iteration` to `num_iterations - 1`.
+    """Run iterations `start_iteration` to `schedule.num_iterations - 1`.
 
     Args:
-        algorithm: learns.
-        logger: gets a row an iteration.
-        checkpoint: gets the run's state; before the first iteration with index -1.
-        num_iterations: total of the run, counted from 0.
-        display: is told what happens.
+        algorithm: learns; a resumed one has its state already.
+        logger: gets one row per iteration.
+        checkpoint: gets the run's state, before the first iteration with index -1.
+        schedule: length of the run, evaluations and checkpoints.
+        display: shows the progress.
         start_iteration: 0, or one more than the iteration of the checkpoint that was loaded.
-        clock: {"eval", "total"} seconds of the checkpoint that was loaded.
-        checkpoint_every: iterations between checkpoints; the last iteration always gets one.
-        eval_every: the iterations that it divides are evaluated, and the last; others have `nan` in its columns.
-        save_every: the weights after each iteration that it divides are kept in `snapshots/<iteration>`; None: of none.
+        resumed: the state of the checkpoint that was loaded.
         protect: context manager around every write, inside which signals wait.
-        remark: called after the collection and after the evaluation of each iteration; tells the user what is unusual.
+        remark: called after the collection and after the evaluation of each iteration; reports what is unusual.
     Raises:
-        NonFiniteError: a loss or a weight is not finite after training; nothing of that iteration is saved.
+        NonFiniteError: a loss or a weight is not finite; no checkpoint holds it.
     """
-    timer, clock = Timer(), {"eval": 0.0, "total": 0.0, "save": 0.0, **(clock or {})}
-
-    def weights() -> dict[str, Any]:
-        return {name: network.state_dict() for name, network in algorithm.networks.items()}
-
-    def save(iteration: int) -> None:
-        with timer.phase("save"), protect():
-            checkpoint.save(
-                iteration,
-                {"algorithm": algorithm.state_dict(), "clock": dict(clock)},
-                algorithm.buffers,
-            )
-            save_weights(logger.run_dir, weights())
-        clock["save"] = timer.seconds["save"]
-
-    display.start(num_iterations, start_iteration)
+    loop = _OuterLoop(algorithm, logger, checkpoint, schedule, display, protect, remark)
+    if resumed is not None:
+        loop.restore(resumed)
+    display.start(schedule.num_iterations, start_iteration)
     try:
-        if start_iteration == 0:
-            save(-1)
-        for iteration in range(start_iteration, num_iterations):
-            timer.reset()
-            logger.iteration = iteration
-            display.phase(iteration, "collecting")
-            with timer.phase("sample"):
-                collected = algorithm.collect_data(iteration)
-            remark()
-            display.phase(iteration, "training")
-            with timer.phase("train"):
-                trained = algorithm.do_training(iteration)
-            require_finite(iteration, trained)
-            require_finite_weights(iteration, algorithm.networks)
-            evaluated: dict[str, float] = {}
-            with timer.phase("eval"):
-                if iteration % eval_every == 0 or iteration + 1 == num_iterations:
-                    display.phase(iteration, "evaluating")
-                    evaluated = algorithm.evaluate(iteration)
-            remark()
-            times = _time_columns(timer, clock, iteration)
-            row = {**trained, **evaluated, **collected, **times, **algorithm.diagnostics()}
-            row["(Previous) Save Time (s)"] = clock["save"]
-            with protect():
-                logger.record_row(row)
-                for split, means, stds, counts in algorithm.online_returns():
-                    logger.record_online_returns(iteration, split, means, stds, counts)
-            if save_every is not None and iteration % save_every == 0:
-                with timer.phase("save"), protect():
-                    save_weights(logger.run_dir / "snapshots" / str(iteration), weights())
-            if (iteration + 1) % checkpoint_every == 0 or iteration + 1 == num_iterations:
-                display.phase(iteration, "saving")
-                save(iteration)
-            display.iteration_done(iteration, row, sum(timer.seconds.values()))
+        if resumed is None:
+            loop.save(-1)
+        for iteration in range(start_iteration, schedule.num_iterations):
+            loop.run_iteration(iteration)
     finally:
         display.stop()
 
 
-def _time_columns(timer: Timer, clock: dict[str, float], iteration: int) -> dict[str, float]:
-    """Oyster's six last columns. It logs before this iteration's evaluation is counted: the previous one stands there."""
-    previous_eval, seconds = clock["eval"], timer.seconds
-    epoch = seconds["train"] + previous_eval + seconds["sample"]
-    clock["eval"] = seconds["eval"]
-    clock["total"] += epoch
-    return {
-        "Train Time (s)": seconds["train"],
-        "(Previous) Eval Time (s)": previous_eval,
-        "Sample Time (s)": seconds["sample"],
-        "Epoch Time (s)": epoch,
-        "Total Train Time (s)": clock["total"],
-        "Epoch": iteration,
-    }
+class _OuterLoop:
+    """Runs iterations, and is the `Loop` that the verbs see."""
+
+    def __init__(
+        self,
+        algorithm: RLAlgorithm,
+        logger: Logger,
+        checkpoint: Checkpoint,
+        schedule: Schedule,
+        display: Display,
+        protect: Callable[[], AbstractContextManager[None]],
+        remark: Callable[[], None],
+    ) -> None:
+        self._algorithm, self._logger, self._checkpoint = algorithm, logger, checkpoint
+        self._schedule, self._display = schedule, display
+        self._protect, self._remark = protect, remark
+        self._timer = Timer()
+        self._clock = {"eval": 0.0, "total": 0.0, "save": 0.0}
+        self._saved_at = time.monotonic()
+        self._iteration = -1
+        self._finished: dict[str, Statistics] = {}  # verbs of this iteration that are done
+        self._seconds_before: dict[str, float] = {}  # of this iteration, in an earlier process
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from the state of a checkpoint, perhaps inside an iteration."""
+        self._clock |= state["clock"]
+        unfinished = state.get("unfinished") or {}
+        self._finished = dict(unfinished.get("statistics", {}))
+        self._seconds_before = dict(unfinished.get("seconds", {}))
+
+    # What the verbs see
+
+    def tick(self, done: int, total: int, note: str = "", save: Save | None = None) -> None:
+        """Serve signals, show progress, write a checkpoint if one is due."""
+        with self._protect():
+            pass  # a signal that arrived meanwhile stops the run here
+        self._display.progress(done, total, note)
+        elapsed = time.monotonic() - self._saved_at
+        if save == "now" or (save == "due" and elapsed >= 60 * self._schedule.checkpoint_minutes):
+            require_finite_weights(self._iteration, self._algorithm.networks)
+            unfinished = {"statistics": self._finished, "seconds": self._timer.so_far()}
+            self.save(self._iteration - 1, unfinished)
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Time a block under its own name."""
+        return self._timer.phase(name)
+
+    # An iteration
+
+    def run_iteration(self, iteration: int) -> None:
+        """Collect, train and evaluate, write the row, save."""
+        self._iteration = self._logger.iteration = iteration
+        self._timer.reset(self._seconds_before)
+        algorithm, schedule = self._algorithm, self._schedule
+        collected = self._run("collect_data", "sample", "collecting", algorithm.collect_data)
+        self._remark()
+        trained = self._run("do_training", "train", "training", algorithm.do_training)
+        require_finite(iteration, trained)
+        require_finite_weights(iteration, algorithm.networks)
+        evaluated: Statistics = {}
+        if schedule.evaluates(iteration):
+            evaluated = self._run("evaluate", "eval", "evaluating", algorithm.evaluate)
+        self._remark()
+        row = dict.fromkeys(algorithm.columns, math.nan)
+        row |= {**trained, **evaluated, **collected, **self._time_columns()}
+        row["(Previous) Save Time (s)"] = self._clock["save"]
+        with self._protect():
+            self._logger.record_row(row)
+            if schedule.evaluates(iteration):
+                for name, rows in algorithm.tables(iteration).items():
+                    self._logger.record_table(name, rows)
+        self._finished, self._seconds_before = {}, {}
+        if schedule.save_every is not None and iteration % schedule.save_every == 0:
+            with self._timer.phase("save"), self._protect():
+                save_weights(
+                    self._logger.run_dir / "snapshots" / str(iteration), algorithm.networks
+                )
+        if schedule.saves(iteration):
+            self._display.phase(iteration, "saving")
+            self.save(iteration)
+        self._display.iteration_done(iteration, row, sum(self._timer.seconds.values()))
+
+    def save(self, iteration: int, unfinished: Mapping[str, Any] | None = None) -> None:
+        """Write a checkpoint and the weight files.
+
+        Args:
+            iteration: the last finished one.
+            unfinished: statistics and seconds of the one after it, if that has begun.
+        """
+        with self._timer.phase("save"), self._protect():
+            state = {
+                "algorithm": self._algorithm.state_dict(),
+                "clock": dict(self._clock),
+                "tables": self._logger.table_names,
+                "unfinished": None if unfinished is None else dict(unfinished),
+            }
+            self._checkpoint.save(iteration, state, self._algorithm.buffers)
+            save_weights(self._logger.run_dir, self._algorithm.networks)
+        self._clock["save"] = self._timer.seconds["save"]
+        self._saved_at = time.monotonic()
+
+    def _run(
+        self, name: str, phase: str, title: str, verb: Callable[[int, Loop], Statistics]
+    ) -> Statistics:
+        """Call a verb and time it, unless it was done before the run was stopped."""
+        if name not in self._finished:
+            self._display.phase(self._iteration, title)
+            with self._timer.phase(phase):
+                self._finished[name] = verb(self._iteration, self)
+        return self._finished[name]
+
+    def _time_columns(self) -> Statistics:
+        """The last six of oyster's columns.
+
+        Oyster writes its row before the current evaluation has been timed, so it reports the previous one.
+        """
+        previous_eval, seconds = self._clock["eval"], self._timer.seconds
+        train, sample = seconds.get("train", 0.0), seconds.get("sample", 0.0)
+        epoch = train + previous_eval + sample
+        self._clock["eval"] = seconds.get("eval", 0.0)
+        self._clock["total"] += epoch
+        return {
+            "Train Time (s)": train,
+            "(Previous) Eval Time (s)": previous_eval,
+            "Sample Time (s)": sample,
+            "Epoch Time (s)": epoch,
+            "Total Train Time (s)": self._clock["total"],
+            "Epoch": self._iteration,
+        }
 
 
-def require_finite(iteration: int, statistics: dict[str, float]) -> None:
-    """Stop the run at the first loss that is not finite (`nan` stands for a posterior that does not exist).
+def require_finite(iteration: int, trained: Statistics) -> None:
+    """Stop the run at the first loss that is not finite: a statistic of the training with "Loss" in its name.
 
     Raises:
         NonFiniteError: names iteration, statistic and value.
     """
-    for name in (
-        "QF Loss (mean)",
-        "VF Loss (mean)",
-        "Policy Loss (mean)",
-        "QF Loss",
-        "VF Loss",
-        "Policy Loss",
-    ):
-        if name in statistics and not math.isfinite(statistics[name]):
+    for name, value in trained.items():
+        if "Loss" in name and not math.isfinite(value):
             raise NonFiniteError(
-                f"iteration {iteration}: {name} is {statistics[name]}; the last good checkpoint is kept"
+                f"iteration {iteration}: {name} is {value}; the last good checkpoint is kept"
             )
 
 
-def require_finite_weights(iteration: int, networks: dict[str, Any]) -> None:
-    """Stop the run when the last step of an iteration left weights that are not finite, whatever its losses were.
+def require_finite_weights(iteration: int, networks: Networks) -> None:
+    """Stop the run when a step left weights that are not finite, whatever its losses were.
 
     Raises:
         NonFiniteError: names iteration, network and parameter.
     """
-    for network, module in networks.items():
-        for name, value in module.state_dict().items():
-            if not bool(value.isfinite().all()):
-                where = f"weights {name} of {network} are not finite after training"
-                raise NonFiniteError(
-                    f"iteration {iteration}: {where}; the last good checkpoint is kept"
-                )
+    found = first_non_finite(networks)
+    if found is not None:
+        where = f"weights {found[1]} of {found[0]} are not finite after training"
+        raise NonFiniteError(f"iteration {iteration}: {where}; the last good checkpoint is kept")

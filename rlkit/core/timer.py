@@ -6,20 +6,40 @@ from contextlib import contextmanager
 
 
 class Timer:
-    """Seconds spent in each phase since the last `reset`."""
+    """Seconds spent in each phase since the last `reset`.
+
+    Phases nest: an inner phase pauses the outer one, so that the phases of an iteration add up to its wall-clock time.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._running: list[str] = []  # the phases that are open, innermost last
+        self._since = 0.0  # when the innermost one began or was resumed
 
-    def reset(self) -> None:
-        """Forget all phases."""
-        self.seconds = {}
+    def reset(self, seconds: dict[str, float] | None = None) -> None:
+        """Forget all phases, or start from the seconds of an earlier process."""
+        self.seconds = dict(seconds or {})
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Add the block's wall-clock time to a phase."""
-        start = time.perf_counter()
+        """Add the wall-clock time of the block to a phase, and none of it to the phase around it."""
+        self._charge()
+        self._running.append(name)
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            self._charge()
+            self._running.pop()
+
+    def so_far(self) -> dict[str, float]:
+        """Seconds of every phase up to now, those that are still open included."""
+        self._charge()
+        return dict(self.seconds)
+
+    def _charge(self) -> None:
+        """Add the time since the last call to the innermost open phase."""
+        now = time.perf_counter()
+        if self._running:
+            name = self._running[-1]
+            self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
+        self._since = now

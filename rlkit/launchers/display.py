@@ -52,6 +52,9 @@ class LineDisplay:
     def phase(self, iteration: int, name: str) -> None:
         """Phases are not shown."""
 
+    def progress(self, done: int, total: int, note: str) -> None:
+        """Progress is not shown."""
+
     def iteration_done(self, iteration: int, row: dict[str, float], seconds: float) -> None:
         """Write the iteration, the environment steps, the returns, the time it took and the time left."""
         if iteration == 1:

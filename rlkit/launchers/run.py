@@ -14,12 +14,13 @@ import numpy as np
 from rich.console import Console
 
 from rlkit.core import config as settings_of
-from rlkit.core.checkpoint import Checkpoint, save_weights
+from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import ResourceError, UserError
 from rlkit.core.eval_util import divergence_remark
 from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
-from rlkit.core.rl_algorithm import train
+from rlkit.core.rl_algorithm import Schedule, train
+from rlkit.core.weights import save_weights
 from rlkit.data_management.paths import Paths
 from rlkit.launchers.display import make_display
 from rlkit.launchers.exit_codes import exit_codes
@@ -114,7 +115,7 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
     experiment = _build(config, device, files, tasks)
     with closing(experiment.env), lock_run_folder(run_dir):
         logger, checkpoint = Logger(run_dir), Checkpoint(run_dir)
-        start, clock, num_iterations = 0, None, config.algo_params.num_iterations
+        start, state, num_iterations = 0, None, config.algo_params.num_iterations
         if not any(checkpoint.folder.glob("manifest*")) and not _has_rows(run_dir):
             _load_initial_weights(
                 config, experiment
@@ -123,16 +124,13 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
             say = _speaker(console, logger)
             iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=say)
             experiment.algorithm.load_state_dict(state["algorithm"])
-            start, clock = iteration + 1, state["clock"]
+            start = iteration + 1
         if num_iterations < start:
             expected = f"expected at least the {start} iterations that {run_dir} already has"
             raise UserError(f"algo_params.num_iterations = {num_iterations}: {expected}")
         with protect():
-            logger.truncate_to(start - 1)
-            save_weights(
-                run_dir,
-                {name: network.state_dict() for name, network in experiment.networks.items()},
-            )
+            logger.truncate_to(start - 1, (state or {}).get("tables", ("online_returns",)))
+            save_weights(run_dir, experiment.networks)
             logger.write_variant({**record, **settings_of.to_dict(config)})
         if num_iterations == start:
             more = "it goes on with --set algo_params.num_iterations=N and a larger N"
@@ -141,7 +139,7 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
             message = (
                 f"{run_dir} goes on with iteration {start}, seed {config.seed}, device {device}"
             )
-            _train(config, experiment, logger, checkpoint, console, protect, message, start, clock)
+            _train(config, experiment, logger, checkpoint, console, protect, message, start, state)
 
 
 def _device(config: ExperimentConfig, console: Console) -> str:
@@ -175,7 +173,7 @@ def _train(
     protect: Protect,
     first_words: str,
     start_iteration: int = 0,
-    clock: dict[str, float] | None = None,
+    resumed: dict[str, Any] | None = None,
 ) -> None:
     say = _speaker(console, logger)
 
@@ -198,13 +196,15 @@ def _train(
             experiment.algorithm,
             logger,
             checkpoint,
-            config.algo_params.num_iterations,
+            Schedule(
+                config.algo_params.num_iterations,
+                eval_every=config.algo_params.eval_every,
+                checkpoint_every=config.util_params.checkpoint_every,
+                save_every=config.util_params.save_every,
+            ),
             display=make_display(console, str(logger.run_dir), say, logger.log),
             start_iteration=start_iteration,
-            clock=clock,
-            checkpoint_every=config.util_params.checkpoint_every,
-            eval_every=config.algo_params.eval_every,
-            save_every=config.util_params.save_every,
+            resumed=resumed,
             protect=protect,
             remark=remark,
         )
