@@ -1,115 +1,38 @@
 """Shows how a trained policy adapts: evaluates it on the run's held-out tasks, trajectory by trajectory; draws or films it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import click
 import numpy as np
-import torch
 from rich.console import Console
 
-from rlkit.core.errors import UserError
-from rlkit.core.eval_util import Adaptation, divergence_remark, evaluate_adaptation
-from rlkit.core.seeding import stream
+from rlkit.core.eval_util import divergence_remark
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.launchers.pearl import ACTING, build_agent, build_env, build_networks
-from rlkit.launchers.run_folder import load_tasks, load_weights, read_run_config
-from rlkit.visualization.adaptation import adaptation_rows, print_rows, write_rows
+from rlkit.launchers.run_config import read_run_config
+from rlkit.launchers.simulation import Simulation, simulate
+from rlkit.visualization.adaptation import print_rows, write_rows
 from rlkit.visualization.trajectories import plot_trajectories
 
 FILMED_TASKS = 3
-MAX_LANES = 128
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """An evaluation.
-
-    Attributes:
-        env: the environment it ran in; a `FilmedEnv` where a film was asked for and can be made.
-        task_ids: the held-out tasks.
-        trajectories: the n-th holds the n-th trajectory of every task.
-        rows: the table, one row per trajectory.
-    """
-
-    env: MetaEnv
-    task_ids: list[int]
-    trajectories: list[Paths]
-    rows: list[dict[str, Any]]
-
-
-def simulate(
-    config: ExperimentConfig,
-    run_dir: Path,
-    *,
-    num_trajs: int,
-    deterministic: bool = True,
-    record: bool = False,
-    seed: int = 0,
-) -> Simulation:
-    """Evaluate the weights of a run folder on the run's held-out tasks.
-
-    Args:
-        config: what the run was trained with.
-        run_dir: holds the weights and, if we wrote it, the task set.
-        num_trajs: trajectories per task; z of the first `num_exp_traj_eval` comes from the prior, later from the posterior.
-        deterministic: no action noise.
-        record: remember the states, so that a film can be made (MuJoCo tasks only).
-        seed: of the trajectories' random numbers.
-    Raises:
-        UserError: files are missing, damaged or of another environment.
-    """
-    algo = config.algo_params
-    try:
-        env = build_env(config, load_tasks(run_dir), num_envs=min(config.n_eval_tasks, MAX_LANES))
-    except ValueError as error:
-        raise UserError(f"{run_dir}: {error}") from error
-    if record and hasattr(env, "simulation"):
-        from rlkit.visualization.video import (
-            FilmedEnv,
-        )  # imports mujoco and imageio, so only when asked
-
-        env = cast(MetaEnv, FilmedEnv(env))
-    networks = build_networks(config, env, torch.Generator())
-    load_weights(
-        run_dir, {name: network for name, network in networks.named().items() if name in ACTING}
-    )
-    task_ids = list(range(len(env.tasks) - config.n_eval_tasks, len(env.tasks)))
-    evaluated = evaluate_adaptation(
-        env,
-        build_agent(config, networks),
-        task_ids,
-        num_runs=1,
-        num_steps=(num_trajs - 1) * algo.max_path_length + 1,
-        max_path_length=algo.max_path_length,
-        streams=lambda index, run, n: stream(seed, "simulation", task_ids[index], run, n),
-        deterministic=deterministic,
-        num_stochastic=algo.num_exp_traj_eval if algo.eval_exploration == "stochastic" else 0,
-    )
-    trajectories = evaluated.trajectories[
-        :num_trajs
-    ]  # where episodes end early, there are more than were asked for
-    adaptation = Adaptation(len(task_ids), 1, trajectories)
-    rows = adaptation_rows(adaptation, task_ids, algo.num_exp_traj_eval, sparse=algo.sparse_rewards)
-    return Simulation(env, task_ids, trajectories, rows)
 
 
 def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
     """Draw the trajectories of a point robot to an image file."""
     env, task_ids = simulation.env, simulation.task_ids
-    explored = config.algo_params.num_exp_traj_eval
+    explored = simulation.protocol.num_explored
     plot_trajectories(
         path,
         env.tasks[task_ids],
         task_ids,
         [positions(env, paths) for paths in simulation.trajectories],
         goal_radius=getattr(env, "goal_radius", None),
-        sparse=config.algo_params.sparse_rewards,
+        sparse=simulation.protocol.sparse,
         title=f"{config.env_name}: z from the prior up to trajectory {explored}, then from the posterior",
     )
 
@@ -133,13 +56,12 @@ def film(simulation: Simulation, config: ExperimentConfig, path: Path, quality: 
     env, task_ids, num_trajs = simulation.env, simulation.task_ids, len(simulation.trajectories)
 
     def captions(index: int, n: int) -> Sequence[str]:
-        explores = n < config.algo_params.num_exp_traj_eval
-        plural = "y" if n == 1 else "ies"
-        what = (
-            "exploration, z ~ prior"
-            if explores
-            else f"adapted, z ~ posterior of {n} trajector{plural}"
-        )
+        explores, latent = n < simulation.protocol.num_explored, simulation.protocol.latent
+        seen = f"{n} trajector{'y' if n == 1 else 'ies'}"
+        if explores:
+            what = "exploration, z ~ prior" if latent else "exploration"
+        else:
+            what = f"adapted, z ~ posterior of {seen}" if latent else f"adapted to {seen}"
         return [
             f"{config.env_name}, task {task_ids[index]}: {env.describe_task(task_ids[index])}",
             f"trajectory {n + 1} of {num_trajs}: {what}",
@@ -152,7 +74,7 @@ def film(simulation: Simulation, config: ExperimentConfig, path: Path, quality: 
         filmed,
         simulation.trajectories,
         captions,
-        sparse=config.algo_params.sparse_rewards,
+        sparse=simulation.protocol.sparse,
         quality=quality,
     )
 
@@ -208,7 +130,7 @@ def main(
         simulation = simulate(
             config,
             run_dir,
-            num_trajs=num_trajs or config.algo_params.num_exp_traj_eval + 2,
+            num_trajs=num_trajs,
             deterministic=deterministic,
             record=video,
             seed=(config.seed or 0) if seed is None else seed,
@@ -216,7 +138,9 @@ def main(
         # The table comes first, so that it is there whatever happens to the picture.
         table = run_dir / "sim_policy.csv"
         write_rows(table, simulation.rows)
-        title = f"{config.env_name}, {config.n_eval_tasks} held-out tasks: return by trajectory"
+        title = (
+            f"{config.env_name}, {len(simulation.task_ids)} held-out tasks: return by trajectory"
+        )
         print_rows(simulation.rows, title, Console())
         click.echo(f"wrote {table}")
         if text := divergence_remark(simulation.env):

@@ -142,7 +142,10 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
             Value("ratio", 1, wall=True),
         ]
         route = f"matmul {config.util_params.matmul}, slice_rows {config.util_params.slice_rows}"
-        note = f"{CONFIG}, {device}, {threads} threads, {route}. The twin is composed of measured parts; the last row is in hours."
+        note = (
+            f"{CONFIG}, {device}, {threads} threads, {route}. "
+            "The twin is composed of measured parts; the last row is in hours."
+        )
         table = Table("An iteration of cheetah-vel", ["part"], values, rows, note)
         command = f"python -m benchmarks.pearl_iteration --device {device} --threads {threads} --repeats {repeats}"
         click.echo(

@@ -19,6 +19,7 @@ import click
 import numpy as np
 
 from rlkit.core.errors import UserError
+from rlkit.launchers.plot import comparable_settings
 from rlkit.visualization.plot import plot_runs
 from rlkit.visualization.results import write_results
 from rlkit.visualization.runs import Run, find_runs, group_runs, read_run
@@ -44,7 +45,10 @@ def copy_run(run_dir: Path, folder: Path) -> None:
 
 def folder_names(run_dirs: Sequence[Path]) -> dict[str, Path]:
     """Name each run's folder by its seed, after its settings where runs differ in more than that; a number tells equals apart."""
-    groups, names = group_runs([read_run(run_dir) for run_dir in run_dirs]), dict[str, Path]()
+    groups, names = (
+        group_runs([read_run(run_dir, comparable_settings) for run_dir in run_dirs]),
+        dict[str, Path](),
+    )
     for label, runs in groups.items():
         settings = (
             "".join(f"{word}-" for word in re.findall(r"[\w.]+", label)) if len(groups) > 1 else ""
@@ -169,7 +173,7 @@ def main(
     try:
         for name, run_dir in folder_names(run_dirs).items():
             copy_run(run_dir, folder / name)
-        runs = find_runs([folder])
+        runs = find_runs([folder], comparable_settings)
         groups = group_runs(runs)
         names = [
             name for name in y_names if all(np.isfinite(run.column(name)).any() for run in runs)

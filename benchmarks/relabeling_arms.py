@@ -14,6 +14,7 @@ import click
 import numpy as np
 
 from rlkit.launchers.exit_codes import exit_codes
+from rlkit.launchers.plot import comparable_settings
 from rlkit.visualization.results import LAST, mean_of_known
 from rlkit.visualization.runs import Run, find_runs, group_runs
 
@@ -93,7 +94,7 @@ def tables(groups: Mapping[str, Sequence[Run]]) -> str:
 def main(folder: Path) -> None:
     """Compare the runs below FOLDER; write arms.md to it."""
     with exit_codes():
-        text = tables(group_runs(find_runs([folder])))
+        text = tables(group_runs(find_runs([folder], comparable_settings)))
         (folder / "arms.md").write_text(text)
     click.echo(text)
     click.echo(f"wrote {folder / 'arms.md'}")

@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from rlkit.launchers.launcher_util import algorithm_module
 
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import UserError
 from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.launchers.launcher_util import algorithm_module
 from rlkit.launchers.pearl import Experiment
-from rlkit.launchers.run_folder import load_tasks, load_weights, read_run_config
+from rlkit.launchers.run_config import read_run_config
+from rlkit.launchers.run_folder import load_tasks, load_weights
 
 MAX_LANES = 512
 

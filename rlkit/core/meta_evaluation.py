@@ -210,7 +210,11 @@ class MetaEvaluation:
         for split, adaptation in self.adaptations.items():
             by_trajectory = adaptation.online_returns(self.config.sparse_rewards)
             for number, returns in enumerate(by_trajectory, start=1):
-                place = {"iteration": iteration, "split": split, "trajectory": number}
+                place: dict[str, float | str] = {
+                    "iteration": iteration,
+                    "split": split,
+                    "trajectory": number,
+                }
                 spread = {"mean": returns.mean(), "std": returns.std(), "n": len(returns)}
                 rows.append({**place, **spread})
         return rows

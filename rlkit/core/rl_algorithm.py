@@ -18,16 +18,14 @@ Statistics = dict[str, float]
 
 
 class RLAlgorithm(Protocol):
-    """Three verbs and a state. The loop joins the statistics of the verbs into one row of progress.csv.
+    """Three verbs and a state. The loop joins the statistics of the verbs into one row of progress.csv."""
 
-    Attributes:
-        columns: progress.csv begins with these columns, in this order; a cell that no verb fills is `nan`. Other
-            statistics follow in the order in which the verbs return them: training, evaluation, collection, times.
-        networks: by the names of their weight files.
-        buffers: replay data that a checkpoint stores incrementally, by name.
-    """
+    @property
+    def columns(self) -> Sequence[str]:
+        """The first columns of progress.csv, in order; a cell that no verb fills is `nan`.
 
-    columns: Sequence[str]
+        Other statistics follow as the verbs return them: training, evaluation, collection, times.
+        """
 
     @property
     def networks(self) -> Networks:
@@ -35,7 +33,7 @@ class RLAlgorithm(Protocol):
 
     @property
     def buffers(self) -> Mapping[str, SavedRows]:
-        """Replay data by name."""
+        """Replay data that a checkpoint stores incrementally, by name."""
 
     def collect_data(self, iteration: int, loop: Loop) -> Statistics:
         """Gather experience. Every algorithm reports `Number of env steps total`."""

@@ -1,9 +1,9 @@
 """Where everything is constructed: from a configuration to a run.
 
-Names of algorithms stand in a table and are imported when asked for, so that this package itself costs nothing to import.
+Algorithms are listed by name and imported on demand, so importing this package costs nothing.
 """
 
 ALGORITHMS = {
-    "pearl": "rlkit.launchers.pearl:build_pearl",
-    "hfr": "rlkit.launchers.hfr:build_hfr",
+    "pearl": "rlkit.launchers.pearl:PEARL",
+    "hfr": "rlkit.launchers.hfr:HFR",
 }

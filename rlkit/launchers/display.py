@@ -1,7 +1,8 @@
-"""What a run shows while it goes: a live table on a terminal, plain lines elsewhere; the lines stand in debug.log as well."""
+"""Progress of a run: a live table on a terminal, plain lines elsewhere; the lines are in debug.log too."""
 
+import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 
 from rich.console import Console, Group
@@ -11,13 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 STEPS = "Number of env steps total"
-RETURNS = {
-    "train": "AverageReturn_all_train_tasks",
-    "test": "AverageReturn_all_test_tasks",
-    "test before adaptation": "AverageReturn_prior_test_tasks",
-}
 ROWS_SHOWN = 8
 ITERATIONS_AVERAGED = 20
+NOT_EVALUATED = "not evaluated"
+SECONDS_BETWEEN_LINES = 60.0
 
 Write = Callable[[str], None]
 
@@ -32,73 +30,91 @@ def duration(seconds: float) -> str:
 
 
 class LineDisplay:
-    """One line per iteration.
+    """One line per iteration, and one per minute inside a long iteration.
 
     Args:
         write: takes the lines.
+        headline: what is shown of a row, label -> column.
     """
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, headline: Mapping[str, str]) -> None:
         """Begin with nothing done."""
-        self._write = write
+        self._write, self._headline = write, headline
         self._num_iterations = self._done = 0
         self._seconds: deque[float] = deque(maxlen=ITERATIONS_AVERAGED)
+        self._iteration, self._phase = 0, "preparing"
+        self._phase_began = self._line_at = monotonic()
 
     def start(self, num_iterations: int, start_iteration: int) -> None:
-        """Say where the run begins, or goes on."""
+        """Say where the run begins or resumes."""
         self._num_iterations, self._done = num_iterations, start_iteration
         self._write(f"iterations {start_iteration} to {num_iterations - 1}")
+        self._line_at = monotonic()
 
     def phase(self, iteration: int, name: str) -> None:
-        """Phases are not shown."""
+        """Remember what the progress is of."""
+        self._iteration, self._phase, self._phase_began = iteration, name, monotonic()
 
     def progress(self, done: int, total: int, note: str) -> None:
-        """Progress is not shown."""
+        """Write a line if none has been written for a minute."""
+        if monotonic() - self._line_at >= SECONDS_BETWEEN_LINES:
+            self._write(f"iteration {self._iteration}: {self._in_words(done, total, note)}")
+            self._line_at = monotonic()
 
     def iteration_done(self, iteration: int, row: dict[str, float], seconds: float) -> None:
-        """Write the iteration, the environment steps, the returns, the time it took and the time left."""
+        """Write the iteration, the environment steps, the returns, its time and the time left."""
         if iteration == 1:
-            self._seconds.clear()  # the first iteration, with its initial pool, says little about the others
+            self._seconds.clear()  # iteration 0, with its initial pool, is unlike the others
         self._done = iteration + 1
         self._seconds.append(seconds)
-        returns = ", ".join(
-            f"{name} {row[column]:.2f}" for name, column in RETURNS.items() if column in row
-        )
-        returns = returns or "not evaluated"
+        shown = {label: row.get(column, math.nan) for label, column in self._headline.items()}
+        returns = ", ".join(f"{label} {x:.2f}" for label, x in shown.items() if not math.isnan(x))
         cells = (
+            f"iteration {iteration}",
             f"env steps {row.get(STEPS, 0):,.0f}",
-            f"return: {returns}",
+            f"return: {returns or NOT_EVALUATED}",
             duration(seconds),
             f"left {self.time_left}",
         )
-        self._write(" | ".join([f"iteration {iteration}", *cells]))
+        self._write(" | ".join(cells))
+        self._line_at = monotonic()
 
     def stop(self) -> None:
-        """Nothing to put away."""
+        """Nothing to clean up."""
 
     @property
     def time_left(self) -> str:
         """Time left in words, judged by the last iterations; "unknown" before the first is done."""
         if not self._seconds:
             return "unknown"
-        return duration(
-            (self._num_iterations - self._done) * sum(self._seconds) / len(self._seconds)
-        )
+        mean = sum(self._seconds) / len(self._seconds)
+        return duration((self._num_iterations - self._done) * mean)
+
+    def _in_words(self, done: int, total: int, note: str) -> str:
+        """Progress of a phase, such as "training 812 of 2,000, 4 min 02 s left"."""
+        text = f"{self._phase} {done:,} of {total:,}"
+        if 0 < done <= total:
+            elapsed = monotonic() - self._phase_began
+            text += f", {duration(elapsed * (total - done) / done)} left"
+        return f"{text}, {note}" if note else text
 
 
 class LiveDisplay(LineDisplay):
-    """A bar, the phase and a table of the last iterations, drawn over and over in place.
+    """A bar, the phase and a table of the last iterations, redrawn in place.
 
     Args:
         write: takes the lines that the terminal does not show.
+        headline: what is shown of a row, label -> column.
         console: a terminal.
-        title: stands above the table, such as the run folder.
+        title: above the table, such as the run folder.
     """
 
-    def __init__(self, write: Write, console: Console, title: str) -> None:
+    def __init__(
+        self, write: Write, headline: Mapping[str, str], console: Console, title: str
+    ) -> None:
         """Begin with an empty table; drawn from `start` to `stop`."""
-        super().__init__(write)
-        self._title, self._phase, self._since = title, "preparing", monotonic()
+        super().__init__(write, headline)
+        self._title, self._progress = title, ""
         self._rows: deque[tuple[str, ...]] = deque(maxlen=ROWS_SHOWN)
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=2)
 
@@ -108,16 +124,22 @@ class LiveDisplay(LineDisplay):
         self._live.start()
 
     def phase(self, iteration: int, name: str) -> None:
-        """Show what is going on."""
-        self._phase, self._since = f"iteration {iteration}: {name}", monotonic()
+        """Show a new phase."""
+        super().phase(iteration, name)
+        self._progress = ""
+
+    def progress(self, done: int, total: int, note: str) -> None:
+        """Show how far the phase is."""
+        super().progress(done, total, note)
+        self._progress = self._in_words(done, total, note)
 
     def iteration_done(self, iteration: int, row: dict[str, float], seconds: float) -> None:
         """Add a row to the table."""
         super().iteration_done(iteration, row, seconds)
-        returns = [f"{row[column]:.2f}" if column in row else "" for column in RETURNS.values()]
-        self._rows.append(
-            (str(iteration), f"{row.get(STEPS, 0):,.0f}", *returns, duration(seconds))
-        )
+        values = [row.get(column, math.nan) for column in self._headline.values()]
+        returns = [NOT_EVALUATED if math.isnan(value) else f"{value:.2f}" for value in values]
+        steps = f"{row.get(STEPS, 0):,.0f}"
+        self._rows.append((str(iteration), steps, *returns, duration(seconds)))
 
     def stop(self) -> None:
         """Draw for the last time and give the terminal back."""
@@ -125,26 +147,34 @@ class LiveDisplay(LineDisplay):
 
     def _render(self) -> Group:
         table = Table(title=self._title, title_justify="left")
-        for heading in ("iteration", "env steps", *(f"return, {name}" for name in RETURNS), "time"):
+        labels = (f"return, {label}" for label in self._headline)
+        for heading in ("iteration", "env steps", *labels, "time"):
             table.add_column(heading, justify="right")
         for cells in self._rows:
             table.add_row(*cells)
         status = f"{self._done} of {self._num_iterations} iterations, left {self.time_left}"
         if self._done < self._num_iterations:
-            status += f" | {self._phase}, {duration(monotonic() - self._since)}"
+            since = duration(monotonic() - self._phase_began)
+            doing = self._progress or f"{self._phase}, {since}"
+            status += f" | iteration {self._iteration}: {doing}"
         below = Table.grid()
         below.add_row(ProgressBar(total=self._num_iterations, completed=self._done, width=60))
         below.add_row(Text(status))
         return Group(table, below)
 
 
-def make_display(console: Console, title: str, say: Write, log: Write) -> LineDisplay:
+def make_display(
+    console: Console, title: str, headline: Mapping[str, str], say: Write, log: Write
+) -> LineDisplay:
     """Choose the live display on a terminal, plain lines elsewhere.
 
     Args:
         console: where the run is watched.
         title: of the live table.
+        headline: what is shown of a row, label -> column.
         say: writes a line to the console and to debug.log.
         log: writes a line to debug.log only.
     """
-    return LiveDisplay(log, console, title) if console.is_terminal else LineDisplay(say)
+    if console.is_terminal:
+        return LiveDisplay(log, headline, console, title)
+    return LineDisplay(say, headline)

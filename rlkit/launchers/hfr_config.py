@@ -1,12 +1,12 @@
 """The settings of an HFR experiment: PEARL's and HFR's own, joined, and which tasks they go with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import ClassVar, Self
 
 from rlkit.core.config import Relation
 from rlkit.envs import env_class
-from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.torch.hfr.config import HFRSettings
 from rlkit.torch.sac.config import PEARLConfig
 
@@ -22,8 +22,10 @@ CHANGED_TASKS = {
 class HFRConfig(HFRSettings, PEARLConfig):
     """`algo_params` of HFR: PEARL's settings, then its own."""
 
+    relabeler: str = "hindsight"  # HFR's, which `relabel_method` and the others describe
+
     def relations(self) -> Iterator[Relation]:
-        """Yield what does not hold between the fields."""
+        """Yield the relations between fields that do not hold."""
         yield from super().relations()
         yield from self.relabeling_relations()
         if self.relabel_method != "none" and self.takes_episodes:
@@ -56,8 +58,12 @@ class HFRConfig(HFRSettings, PEARLConfig):
 
 
 @dataclass(frozen=True)
-class HFRExperiment(ExperimentConfig):
+class HFRExperiment(PEARLExperiment):
     """Settings of one HFR experiment."""
+
+    relabelers: ClassVar[Mapping[str, str]] = {
+        "hindsight": "rlkit.launchers.hfr:hindsight_relabeler"
+    }
 
     algo_params: HFRConfig = field(default_factory=HFRConfig)
     algorithm: str = "hfr"
@@ -65,6 +71,8 @@ class HFRExperiment(ExperimentConfig):
     def relations(self) -> Iterator[Relation]:
         """Yield what does not hold between the fields."""
         yield from super().relations()
+        if self.obs_mode == "image":
+            yield Relation(("obs_mode", "algorithm"), '"state": the relabeling works on states')
         if self.env_name in CHANGED_TASKS and "task_seed" not in self.env_params:
             yield Relation(("env_name",), CHANGED_TASKS[self.env_name])
         if self.algo_params.relabel_method != "none" and not _relabelable(self.env_name):

@@ -13,11 +13,10 @@ from rlkit.core.config import Problem, Relation
 from rlkit.core.describe import as_json
 from rlkit.envs import ENVS, env_class, make_env
 from rlkit.envs.keywords import constructor_keywords
-from rlkit.envs.pixels import check_drawable
+from rlkit.launchers import ALGORITHMS
 from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.launchers.hfr_config import HFRExperiment
+from rlkit.launchers.launcher import launcher_of
 
-SCHEMAS: dict[str, type[ExperimentConfig]] = {"pearl": ExperimentConfig, "hfr": HFRExperiment}
 LAUNCHER_KEYWORDS = (
     "num_envs",
     "physics_threads",
@@ -25,6 +24,7 @@ LAUNCHER_KEYWORDS = (
 )  # of environment constructors; never in env_params
 RECORD_KEYS = (
     "exp_name",
+    "headline",
     "requested",
     "versions",
     "machine",
@@ -54,9 +54,14 @@ def read_variant(path: str | Path) -> dict[str, Any]:
 
 def parse_config(data: Mapping[str, Any], source: str) -> ExperimentConfig:
     """Check a configuration given as a dictionary; `source` names it in the message of the UserError."""
-    schema = SCHEMAS.get(str(data.get("algorithm", "pearl")), ExperimentConfig)
+    algorithm = data.get("algorithm", "pearl")
+    try:
+        schema = launcher_of(str(algorithm)).settings
+    except ValueError as error:
+        settings_of.raise_problems([_unknown_algorithm(algorithm, error)], source)
+        raise
     config, problems = settings_of.inspect(data, schema)
-    problems = [_of_another_algorithm(problem, schema) for problem in problems]
+    problems = [_of_another_algorithm(problem, schema, str(algorithm)) for problem in problems]
     doubtful = {key for problem in problems for key in problem.keys}
     if "env_name" not in doubtful:
         env_params, found = _inspect_environment(config, doubtful)
@@ -66,17 +71,26 @@ def parse_config(data: Mapping[str, Any], source: str) -> ExperimentConfig:
     return config
 
 
-def _of_another_algorithm(problem: Problem, schema: type[ExperimentConfig]) -> Problem:
-    """If a key is unknown to this algorithm and known to another, say so instead."""
+def _unknown_algorithm(algorithm: object, error: ValueError) -> Problem:
+    return Problem(("algorithm",), f"algorithm = {as_json(algorithm)}: {error}")
+
+
+def _of_another_algorithm(
+    problem: Problem, schema: type[ExperimentConfig], algorithm: str
+) -> Problem:
+    """If a key is unknown to this algorithm and known to others of the table, say so instead."""
     key = problem.keys[0]
-    for name, other in SCHEMAS.items():
-        if key not in settings_of.known_keys(schema) and key in settings_of.known_keys(other):
-            setting = problem.message.split(": ", 1)[0]
-            return Problem(
-                problem.keys,
-                f'{setting}: this is an {name.upper()} config: add "algorithm": "{name}"',
-            )
-    return problem
+    if key in settings_of.known_keys(schema):
+        return problem
+    owners = [
+        name for name in ALGORITHMS if key in settings_of.known_keys(launcher_of(name).settings)
+    ]
+    if not owners:
+        return problem
+    setting = problem.message.split(": ", 1)[0]
+    names = " or ".join(f'"{name}"' for name in owners)
+    reason = f'a setting of "algorithm": {names}, but this configuration\'s is "{algorithm}"'
+    return Problem(problem.keys, f"{setting}: {reason}")
 
 
 def env_schema(env_name: str) -> type:
@@ -131,9 +145,5 @@ def _inspect_environment(
                 Problem(("env_params",), f"env_params = {as_json(config.env_params, 200)}: {error}")
             )
             return complete, problems
-        try:
-            if config.obs_mode == "image":
-                check_drawable(env)
-        except ValueError as error:
-            problems.append(Problem(("obs_mode",), f'obs_mode = "image": {error}'))
+        problems += config.env_problems(env)
     return complete, problems

@@ -56,27 +56,29 @@ def choose_device(use_gpu: bool, gpu_id: int, say: Callable[[str], None]) -> str
     return f"cuda:{gpu_id}"
 
 
-def check_precision(precision: str, device: str, say: Callable[[str], None]) -> None:
-    """See whether the device has units for the precision that was asked for.
+def check_precision(precision: str, device: str) -> None:
+    """Check that the device has units for the precision that was asked for.
 
     Args:
         precision: "float32", "tf32" or "bf16".
         device: name of the torch device.
-        say: takes the line that warns of a precision that is slower here than float32.
     Raises:
-        UserError: tf32 on a device that cannot do it.
+        UserError: tf32 on a device without it.
     """
     import torch
 
     on_gpu = device.startswith("cuda")
     if precision == "tf32" and not (on_gpu and torch.cuda.get_device_capability(device) >= (8, 0)):
-        raise UserError(
-            f'util_params.precision = "tf32": expected a GPU of the Ampere generation or newer, got {device}'
-        )
-    if precision == "bf16" and not on_gpu and not has_bf16_units():
-        say(
-            "util_params.precision is bf16, but this CPU has no bfloat16 units: expect it to be slower than float32"
-        )
+        expected = "expected a GPU of the Ampere generation or newer"
+        raise UserError(f'util_params.precision = "tf32": {expected}, got {device}')
+
+
+def slow_precision(precision: str, device: str) -> list[str]:
+    """A line that warns of a precision that is slower on this device than float32, if it is."""
+    if precision == "bf16" and not device.startswith("cuda") and not has_bf16_units():
+        what = "util_params.precision is bf16, but this CPU has no bfloat16 units"
+        return [f"{what}: expect it to be slower than float32"]
+    return []
 
 
 def has_bf16_units() -> bool:

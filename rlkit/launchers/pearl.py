@@ -1,301 +1,243 @@
-"""Builds PEARL: the one place where its environment, networks, buffers and loop are constructed and wired."""
+"""Builds PEARL: the one place where its environment, networks, buffers and loop are wired together."""
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
-from torch import nn
 
 from rlkit.core.meta_rl_algorithm import MetaRLAlgorithm
+from rlkit.core.names import import_named
 from rlkit.core.seeding import torch_seed
-from rlkit.data_management.frame_buffer import FrameReplayBuffer
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.relabeler import OriginalLabels, Relabeler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
-from rlkit.envs import make_env
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.pixels import PixelObservation
+from rlkit.launchers.calibrate import choose_rollout_device, choose_route
+from rlkit.launchers.launcher import EvaluationProtocol, Experiment, Launcher, Requirements
+from rlkit.launchers.machine import check_precision, default_threads, slow_precision
+from rlkit.launchers.pearl_config import PEARLExperiment
+from rlkit.launchers.pearl_networks import ACTING, build_agent, build_buffer, build_networks
+from rlkit.launchers.pearl_sizes import (
+    BufferSizes,
+    buffer_sizes,
+    default_num_envs,
+    requirements,
+    rollout_widths,
+    state_mode,
+)
+from rlkit.launchers.run_files import RunFiles
+from rlkit.launchers.run_folder import load_weights
+from rlkit.policies.base import MetaPolicy
 from rlkit.samplers.in_place import InPlacePathSampler
-from rlkit.torch.attention_encoder import AttentionEncoder
-from rlkit.torch.conv_encoder import FEATURES, ConvEncoder
-from rlkit.torch.encoders import MlpEncoder
-from rlkit.torch.networks import SLICE_ROWS, Arithmetic, FlattenMlp
 from rlkit.torch.pytorch_util import Copies
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.networks import PEARLNetworks
-from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.sac.sac import PEARLSoftActorCritic
-from rlkit.torch.sequence_encoders import GruEncoder, LstmEncoder
-
-ENCODERS = {
-    "mlp": MlpEncoder,
-    "gru": GruEncoder,
-    "lstm": LstmEncoder,
-    "attention": AttentionEncoder,
-}
-ACTING = ("context_encoder", "policy", "obs_encoder")  # networks that an agent needs
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """A built experiment: the environment, what acts in it, and the loop that trains it."""
+class BuildContext:
+    """An experiment under construction: what a relabeler is built from.
 
-    env: MetaEnv
-    agent: PEARLAgent  # the one that acts; see `build_pearl`
-    algorithm: MetaRLAlgorithm
-
-    @property
-    def networks(self) -> dict[str, nn.Module]:
-        """The networks by the names of their weight files."""
-        return self.algorithm.networks
-
-
-def build_env(config: Any, tasks: np.ndarray | None = None, num_envs: int | None = None) -> MetaEnv:
-    """Construct the task distribution of a configuration; actions are in [-1, 1].
-
-    Args:
-        config: the experiment's configuration.
-        tasks: a stored task set, [n_tasks, task_dim], instead of the drawn one.
-        num_envs: lanes, if others than the configuration's.
-    Errors: ValueError from the environment's constructor.
+    Attributes:
+        config: the checked configuration.
+        env: the environment, with the task set.
+        agent: acts with `networks`, on their device.
+        networks: what is trained.
+        replay_buffer, encoder_buffer: RL rows and context rows of every train task.
+        sizes: rows that the buffers are expected to hold at the end.
+        seed: of the run.
     """
-    util = config.util_params
-    lanes = num_envs or util.num_envs or default_num_envs(config)
-    env = make_env(
-        config.env_name,
-        **config.env_params,
-        num_envs=lanes,
-        physics_threads=util.physics_threads or 1,
-    )
-    if tasks is not None:
-        env.set_tasks(tasks)
-    if config.obs_mode == "image":
-        env = cast(MetaEnv, PixelObservation(env, config.image_size, config.image_frames))
-    return env
 
-
-def default_num_envs(config: Any) -> int:
-    """Lanes that hold the widest rollout of an iteration, at most 128."""
-    return min(128, max(rollout_widths(config)))
-
-
-def rollout_widths(config: Any) -> tuple[int, int]:
-    """Lanes of the widest rollout of an iteration's collection, and of its evaluation."""
-    algo = config.algo_params
-    runs = config.n_eval_tasks * (
-        2 * algo.num_exp_traj_eval * algo.num_evals
-        + algo.num_steps_per_eval // algo.max_path_length
-    )
-    visits = algo.num_tasks_sample * math.ceil(
-        max(algo.num_steps_prior, algo.num_extra_rl_steps_posterior) / algo.max_path_length
-    )
-    return visits, runs
-
-
-def network_options(config: Any, generator: torch.Generator) -> dict[str, Any]:
-    """How the networks of a configuration are initialised, and how their products are done."""
-    util = config.util_params
-    slice_rows = SLICE_ROWS if util.slice_rows is None else util.slice_rows
-    arithmetic = Arithmetic(
-        "default" if util.matmul == "auto" else util.matmul, util.precision, slice_rows
-    )
-    return {"generator": generator, "arithmetic": arithmetic, "init": config.algo_params.init}
-
-
-def build_networks(config: Any, env: MetaEnv, generator: torch.Generator) -> PEARLNetworks:
-    """Construct PEARL's six networks, and for pictures the convolutional one, on the CPU, initialised from the
-    generator in a fixed order."""
-    algo, latent_dim = config.algo_params, config.latent_size
-    hidden, options = [config.net_size] * 3, network_options(config, generator)
-    obs_dim = FEATURES if config.obs_mode == "image" else env.obs_dim
-    context_dim = obs_dim + env.act_dim + 1 + (obs_dim if algo.use_next_obs_in_context else 0)
-    context_dim += 1 if algo.takes_episodes else 0  # whether the step is the first of its episode
-    bottleneck = algo.use_information_bottleneck
-    left_out = (
-        {"init"} if algo.takes_episodes else set()
-    )  # those encoders have a start of their own
-    encoder_options = {name: value for name, value in options.items() if name not in left_out}
-    encoder = ENCODERS[algo.encoder_kind](
-        context_dim, latent_dim, use_information_bottleneck=bottleneck, **encoder_options
-    )
-    networks = PEARLNetworks(
-        qf1=FlattenMlp(hidden, obs_dim + env.act_dim + latent_dim, 1, **options),
-        qf2=FlattenMlp(hidden, obs_dim + env.act_dim + latent_dim, 1, **options),
-        vf=FlattenMlp(hidden, obs_dim + latent_dim, 1, **options),
-        target_vf=FlattenMlp(hidden, obs_dim + latent_dim, 1, **options),
-        policy=TanhGaussianPolicy(hidden, obs_dim, latent_dim, env.act_dim, **options),
-        context_encoder=encoder,
-        obs_encoder=ConvEncoder(config.image_size, config.image_frames, generator)
-        if config.obs_mode == "image"
-        else None,
-    )
-    networks.target_vf.load_state_dict(networks.vf.state_dict())
-    return networks
-
-
-def build_agent(config: Any, networks: PEARLNetworks) -> PEARLAgent:
-    """Construct the agent over built networks."""
-    algo = config.algo_params
-    return PEARLAgent(
-        config.latent_size,
-        networks.context_encoder,
-        networks.policy,
-        use_information_bottleneck=algo.use_information_bottleneck,
-        use_next_obs_in_context=algo.use_next_obs_in_context,
-        sparse_rewards=algo.sparse_rewards,
-        num_exp_traj_eval=algo.num_exp_traj_eval,
-        min_sigma=algo.min_sigma,
-        gradient_rows=algo.embedding_mini_batch_size if algo.takes_episodes else 0,
-        obs_encoder=networks.obs_encoder,
-    )
-
-
-class Rows(NamedTuple):
-    """Rows of all train tasks together in each kind of buffer."""
-
-    replay: int
-    encoder: int
-    sampler: int = 0
-
-
-def projected_rows(config: Any) -> Rows:
-    """Rows that the buffers hold at most by the end of the run.
-
-    Episodes that end early overshoot a block by less than a horizon.
-    """
-    algo, tasks, horizon = (
-        config.algo_params,
-        config.n_train_tasks,
-        config.algo_params.max_path_length,
-    )
-
-    def whole(steps: int) -> int:
-        return math.ceil(steps / horizon) * horizon
-
-    to_encoder = whole(algo.num_steps_prior) + whole(algo.num_steps_posterior)
-    per_visit = to_encoder + whole(algo.num_extra_rl_steps_posterior)
-    initial = whole(algo.num_initial_steps)
-    replay = tasks * initial + algo.num_iterations * algo.num_tasks_sample * per_visit
-    largest = tasks * algo.replay_buffer_size
-    return Rows(min(replay, largest), min(tasks * max(initial, to_encoder), largest))
-
-
-def projected_frames(config: Any, rows: int) -> int:
-    """Pictures that so many rows show, if no episode ends early: an episode has one more than steps."""
-    return rows + -(-rows // config.algo_params.max_path_length)
-
-
-def build_buffer(
-    config: Any, env: MetaEnv, device: torch.device | str, reserve_rows: int
-) -> MultiTaskReplayBuffer:
-    """Construct an empty buffer of the train tasks for what the environment shows."""
-    options: dict[str, Any] = {
-        "capacity": config.algo_params.replay_buffer_size,
-        "device": device,
-        "reserve_rows": reserve_rows,
-    }
-    if config.obs_mode == "state":
-        return MultiTaskReplayBuffer(config.n_train_tasks, env.obs_dim, env.act_dim, **options)
-    options["reserve_frames"] = projected_frames(config, reserve_rows)
-    return FrameReplayBuffer(
-        config.n_train_tasks, env.recorded_dim, config.image_frames, env.act_dim, **options
-    )
-
-
-class Parts(NamedTuple):
-    """What a relabeler may need of an experiment under construction."""
-
-    config: Any
+    config: PEARLExperiment
     env: MetaEnv
     agent: PEARLAgent
     networks: PEARLNetworks
     replay_buffer: MultiTaskReplayBuffer
     encoder_buffer: MultiTaskReplayBuffer
+    sizes: BufferSizes
     seed: int
 
 
-def original_labels(parts: Parts) -> Relabeler:
-    """Construct PEARL's relabeler."""
-    return OriginalLabels(
-        parts.replay_buffer, parts.encoder_buffer, parts.config.algo_params.num_tasks_sample
-    )
+def original_labels(context: BuildContext) -> Relabeler:
+    """Construct PEARL's relabeler: every trajectory keeps its task."""
+    visits = context.config.algo_params.num_tasks_sample
+    return OriginalLabels(context.replay_buffer, context.encoder_buffer, visits)
 
 
-def build_pearl(
-    config: Any,
-    device: torch.device | str,
-    seed: int,
-    *,
-    tasks: np.ndarray | None = None,
-    save_eval_paths: Callable[[str, Paths], None] = lambda name, paths: None,
-    copy_weights: bool | None = None,
-    make_relabeler: Callable[[Parts], Relabeler] = original_labels,
-    loop: type[MetaRLAlgorithm] = MetaRLAlgorithm,
-) -> Experiment:
-    """Construct a PEARL experiment.
+class PEARL(Launcher[PEARLExperiment]):
+    """Launches PEARL."""
 
-    Args:
-        config: a checked configuration (rlkit.launchers.experiment_config.ExperimentConfig).
-        device: where networks and replay buffers live.
-        seed: source of every random number but the task set.
-        tasks: a stored task set instead of the drawn one.
-        save_eval_paths: receives evaluation trajectories when `dump_eval_paths` is set.
-        copy_weights: act on the CPU with copies of encoder and policy, which are brought up to date before each collection and
-            each evaluation; None: where `rollout_device` is "cpu" and the device is another.
-        make_relabeler, loop: what another algorithm has in place of PEARL's.
-    """
-    algo, device = config.algo_params, torch.device(device)
-    env = build_env(config, tasks)
-    networks = build_networks(
-        config, env, torch.Generator().manual_seed(torch_seed(seed, "networks"))
-    )
-    for network in networks.named().values():
-        network.to(device)
-    agent = build_agent(config, networks)
-    acting, copies = agent, None
-    if copy_weights or (
-        copy_weights is None and config.util_params.rollout_device == "cpu" and device.type != "cpu"
-    ):
-        copies = Copies(
-            {name: network for name, network in networks.named().items() if name in ACTING}, "cpu"
+    settings: ClassVar[type[PEARLExperiment]] = PEARLExperiment
+    headline: ClassVar[Mapping[str, str]] = {
+        "train": "AverageReturn_all_train_tasks",
+        "test": "AverageReturn_all_test_tasks",
+        "test before adaptation": "AverageReturn_prior_test_tasks",
+    }
+
+    loop: ClassVar[type[MetaRLAlgorithm]] = MetaRLAlgorithm
+
+    def resolve(self, config: PEARLExperiment, device: str) -> PEARLExperiment:
+        """Choose lanes, the route of products and the device that the policy acts on.
+
+        Raises:
+            UserError: the precision or the rollout device asks for a GPU that is not there.
+        """
+        util = config.util_params
+        check_precision(util.precision, device)
+        threads = util.torch_threads or default_threads()
+        matmul, slice_rows = choose_route(util.matmul, util.slice_rows, threads)
+        num_envs = util.num_envs or default_num_envs(config)
+        widths = [min(width, num_envs) for width in rollout_widths(config)]
+        wanted = util.rollout_device
+        if config.obs_mode == "image" and wanted == "auto" and device != "cpu":
+            wanted = "gpu"  # convolutions are too much work for the host
+        chosen = replace(
+            util,
+            matmul=matmul,
+            slice_rows=slice_rows,
+            num_envs=num_envs,
+            rollout_device=choose_rollout_device(wanted, device, matmul, widths),
         )
-        acting = build_agent(config, networks._replace(**copies.copies))
-    rows = projected_rows(config)
-    replay_buffer = build_buffer(
-        config, env, device, config.util_params.replay_reserve or rows.replay
-    )
-    overshoot = config.n_train_tasks * (
-        algo.max_path_length - 1
-    )  # of the initial pool, where episodes end early
-    encoder_buffer = build_buffer(config, env, device, rows.encoder + overshoot)
-    relabeler = make_relabeler(
-        Parts(config, env, agent, networks, replay_buffer, encoder_buffer, seed)
-    )
-    trainer = PEARLSoftActorCritic(
-        agent,
-        networks,
-        algo,
-        torch.Generator(device).manual_seed(torch_seed(seed, "training")),
-        num_threads=config.util_params.torch_threads or 1,
-        cuda_graph=config.util_params.cuda_graph,
-        companion=relabeler,
-    )
-    algorithm = loop(
-        env=env,
-        agent=acting,
-        sampler=InPlacePathSampler(env, acting, algo.max_path_length),
-        trainer=trainer,
-        replay_buffer=replay_buffer,
-        encoder_buffer=encoder_buffer,
-        relabeler=relabeler,
-        train_tasks=range(config.n_train_tasks),
-        eval_tasks=range(len(env.tasks) - config.n_eval_tasks, len(env.tasks)),
-        config=algo,
-        seed=seed,
-        save_eval_paths=save_eval_paths,
-        before_rollouts=(lambda: None) if copies is None else copies.update,
-    )
-    return Experiment(env, acting, algorithm)
+        return replace(config, util_params=chosen)
+
+    def remarks(self, config: PEARLExperiment, device: str) -> list[str]:
+        """Warn of a precision that is slow on this machine."""
+        return slow_precision(config.util_params.precision, device)
+
+    def build_env(
+        self,
+        config: PEARLExperiment,
+        tasks: np.ndarray | None = None,
+        num_envs: int | None = None,
+    ) -> MetaEnv:
+        """Construct the task distribution, observed as states or images; actions are in [-1, 1]."""
+        lanes = num_envs or config.util_params.num_envs or default_num_envs(config)
+        env = super().build_env(config, tasks, lanes)
+        if config.obs_mode == "image":
+            env = cast(MetaEnv, PixelObservation(env, config.image_size, config.image_frames))
+        return env
+
+    def buffer_sizes(self, config: PEARLExperiment) -> BufferSizes:
+        """Rows that the buffers hold at most by the end of the run."""
+        return buffer_sizes(config)
+
+    def make_relabeler(self, context: BuildContext) -> Relabeler:
+        """Construct the relabeler that the configuration names."""
+        make = import_named(context.config.algo_params.relabeler, context.config.relabelers)
+        return cast(Callable[[BuildContext], Relabeler], make)(context)
+
+    def build(
+        self,
+        config: PEARLExperiment,
+        device: str,
+        seed: int,
+        *,
+        tasks: np.ndarray | None = None,
+        files: RunFiles | None = None,
+        copy_weights: bool | None = None,
+    ) -> Experiment:
+        """Construct a PEARL experiment; arguments as for `Launcher.build`.
+
+        Args:
+            copy_weights: act on the CPU with copies of encoder and policy, updated before each
+                collection and each evaluation; None: where `rollout_device` is "cpu" and the
+                device is another.
+        """
+        algo, place = config.algo_params, torch.device(device)
+        env = self.build_env(config, tasks)
+        generator = torch.Generator().manual_seed(torch_seed(seed, "networks"))
+        networks = build_networks(config, env, generator)
+        for network in networks.named().values():
+            network.to(place)
+        agent = build_agent(config, networks)
+        acting, copies = agent, None
+        on_cpu = config.util_params.rollout_device == "cpu" and place.type != "cpu"
+        if copy_weights or (copy_weights is None and on_cpu):
+            named = networks.named()
+            copies = Copies({name: named[name] for name in ACTING if name in named}, "cpu")
+            acting = build_agent(config, networks._replace(**copies.copies))
+        sizes = self.buffer_sizes(config)
+        overshoot = config.n_train_tasks * (algo.max_path_length - 1)  # where episodes end early
+        replay_rows = config.util_params.replay_reserve or sizes.replay
+        replay_buffer = build_buffer(config, env, place, replay_rows)
+        encoder_buffer = build_buffer(config, env, place, sizes.encoder + overshoot)
+        context = BuildContext(
+            config, env, agent, networks, replay_buffer, encoder_buffer, sizes, seed
+        )
+        relabeler = self.make_relabeler(context)
+        trainer = PEARLSoftActorCritic(
+            agent,
+            networks,
+            algo,
+            torch.Generator(place).manual_seed(torch_seed(seed, "training")),
+            num_threads=config.util_params.torch_threads or 1,
+            cuda_graph=config.util_params.cuda_graph,
+            companion=relabeler,
+        )
+        algorithm = self.loop(
+            env=env,
+            agent=acting,
+            sampler=InPlacePathSampler(env, acting, algo.max_path_length),
+            trainer=trainer,
+            replay_buffer=replay_buffer,
+            encoder_buffer=encoder_buffer,
+            relabeler=relabeler,
+            train_tasks=range(config.n_train_tasks),
+            eval_tasks=range(len(env.tasks) - config.n_eval_tasks, len(env.tasks)),
+            config=algo,
+            seed=seed,
+            save_eval_paths=_dumps(files),
+            before_rollouts=(lambda: None) if copies is None else copies.update,
+        )
+        return Experiment(env, algorithm, acting)
+
+    def load(self, config: PEARLExperiment, env: MetaEnv, run_dir: Path, device: str) -> MetaPolicy:
+        """Construct the agent of a run folder, ours or oyster's."""
+        networks = build_networks(config, env, torch.Generator())
+        acting = {name: net for name, net in networks.named().items() if name in ACTING}
+        load_weights(run_dir, acting)
+        for network in acting.values():
+            network.to(device)
+        return build_agent(config, networks)
+
+    def protocol(self, config: PEARLExperiment) -> EvaluationProtocol:
+        """Trajectories until adaptation shows; held-out tasks."""
+        algo = config.algo_params
+        return EvaluationProtocol(
+            num_trajectories=algo.num_exp_traj_eval + 2,
+            num_explored=algo.num_exp_traj_eval,
+            horizon=algo.max_path_length,
+            sparse=algo.sparse_rewards,
+            num_stochastic=algo.num_exp_traj_eval if algo.eval_exploration == "stochastic" else 0,
+            num_tasks=config.n_eval_tasks,
+            latent=True,
+        )
+
+    def comparable_settings(self, variant: Mapping[str, Any]) -> dict[str, Any]:
+        """As for every algorithm, without settings that the run's encoder or observations ignore."""
+        config = super().comparable_settings(variant)
+        if config["algo_params.encoder"] == "mlp" and not config["algo_params.recurrent"]:
+            config.pop("algo_params.embedding_mini_batch_size")  # which this encoder does not read
+        size, frames = config.pop("image_size"), config.pop("image_frames")
+        if config["obs_mode"] == "image":
+            config["obs_mode"] = f"image of {size} px, {frames} frames"
+        return config
+
+    def requirements(self, config: PEARLExperiment) -> Requirements:
+        """Estimate steps, memory and disk."""
+        env = self.build_env(state_mode(config), num_envs=1)  # sizes only: nothing is drawn
+        networks = build_networks(config, env, torch.Generator()).named()
+        env.close()
+        return requirements(config, env, networks, self.buffer_sizes(config))
+
+
+def _dumps(files: RunFiles | None) -> Callable[[str, Paths], None]:
+    """Where evaluation trajectories go when `dump_eval_paths` is set."""
+    if files is None:
+        return lambda name, paths: None
+    return lambda name, paths: files.save_paths(f"eval_trajectories/{name}", paths)

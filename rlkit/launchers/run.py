@@ -1,11 +1,13 @@
-"""Runs one experiment from a checked configuration: builds it, makes or reopens its folder, trains it."""
+"""Runs one experiment from a checked configuration: builds it, makes or reopens its folder, trains."""
 
 import csv
 import io
 import os
+import secrets
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from rlkit.core import config as settings_of
+from rlkit.core import config as config_lib
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import ResourceError, UserError
 from rlkit.core.eval_util import divergence_remark
@@ -21,40 +23,19 @@ from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
 from rlkit.core.rl_algorithm import Schedule, train
 from rlkit.core.weights import save_weights
-from rlkit.data_management.paths import Paths
 from rlkit.launchers.display import make_display
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.launchers.launcher_util import (
-    algorithm_module,
-    create_run_folder,
-    lock_run_folder,
-    resolve,
-    variant_record,
-)
-from rlkit.launchers.machine import (
-    check_precision,
-    choose_device,
-    keep_freed_memory,
-    machine,
-    versions,
-)
+from rlkit.launchers.folders import create_run_folder, lock_run_folder
+from rlkit.launchers.launcher import Experiment, launcher_for
+from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
+from rlkit.launchers.record import changes_since, variant_record
+from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_tasks, load_weights
 from rlkit.torch.pytorch_util import torch_threads
 
 Protect = Callable[[], AbstractContextManager[None]]
-
-
-class EvalPathFiles:
-    """Writes evaluation trajectories to `<run_dir>/eval_trajectories/<name>.npz`; the folder is named once it exists."""
-
-    run_dir: Path
-
-    def __call__(self, name: str, paths: Paths) -> None:
-        """Write one file."""
-        folder = self.run_dir / "eval_trajectories"
-        folder.mkdir(exist_ok=True)
-        paths.save_npz(folder / f"{name}.npz")
+TABLES_OF_OLD_CHECKPOINTS = ("online_returns",)  # which do not name theirs
 
 
 def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect: Protect) -> Path:
@@ -72,27 +53,23 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
         SystemExit: the run was stopped; with the exit codes of `exit_codes`.
     """
     requested = config.cut_for_debug() if config.util_params.debug else config
-    device = _device(requested, console)
-    config = resolve(requested, device)
-    files = EvalPathFiles()
-    experiment = _build(config, device, files)
-    with closing(experiment.env):
+    config, device = resolve(requested, console)
+    files = RunFiles()
+    with closing(_build(config, device, files)) as experiment:
         _load_initial_weights(config, experiment)
         files.run_dir = run_dir = create_run_folder(config, datetime.now())
         with lock_run_folder(run_dir):
-            logger = Logger(run_dir)
+            logger, checkpoint = Logger(run_dir), Checkpoint(run_dir)
             with protect():
-                tasks = io.BytesIO()
-                np.savez(tasks, tasks=experiment.env.tasks)
-                replace_file(run_dir / "tasks.npz", tasks.getvalue())
+                _write_tasks(run_dir, experiment)
                 logger.write_variant(variant_record(config, requested, exp_name, device))
             message = f"run folder {run_dir}, seed {config.seed}, device {device}"
-            _train(config, experiment, logger, Checkpoint(run_dir), console, protect, message)
+            _train(config, experiment, logger, checkpoint, console, protect, message)
     return run_dir
 
 
 def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protect: Protect) -> None:
-    """Let a stopped run go on from its newest whole checkpoint, or from the beginning if it was stopped before its first.
+    """Resume a stopped run from its newest whole checkpoint, or from its beginning without one.
 
     Args:
         run_dir: the run folder.
@@ -104,76 +81,103 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
     """
     if not os.access(run_dir, os.W_OK | os.X_OK):
         raise UserError(f"--resume {run_dir}: the folder is not writable")
-    device = _device(config, console)
-    config = resolve(config, device)
-    record, tasks = settings_of.read_json(run_dir / "variant.json"), load_tasks(run_dir)
+    config, device = resolve(config, console)
+    record, tasks = config_lib.read_json(run_dir / "variant.json"), load_tasks(run_dir)
     if tasks is None:
         raise UserError(f"--resume {run_dir}: there is no tasks.npz, the task set of the run")
-    _report_changes(record, device, console)
-    files = EvalPathFiles()
+    if changed := changes_since(record, device):
+        because = "so that it need not go on bit for bit"
+        console.print(f"not as at the start of this run, {because}: {', '.join(changed)}")
+    files = RunFiles()
     files.run_dir = run_dir
-    experiment = _build(config, device, files, tasks)
-    with closing(experiment.env), lock_run_folder(run_dir):
+    with closing(_build(config, device, files, tasks)) as experiment, lock_run_folder(run_dir):
         logger, checkpoint = Logger(run_dir), Checkpoint(run_dir)
         start, state, num_iterations = 0, None, config.algo_params.num_iterations
+        tables: list[str] = []
         if not any(checkpoint.folder.glob("manifest*")) and not _has_rows(run_dir):
-            _load_initial_weights(
-                config, experiment
-            )  # stopped before its first checkpoint: it begins anew
+            _load_initial_weights(config, experiment)  # stopped before its first checkpoint
         else:
             say = _speaker(console, logger)
             iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=say)
             experiment.algorithm.load_state_dict(state["algorithm"])
-            start = iteration + 1
+            start, tables = iteration + 1, state.get("tables", TABLES_OF_OLD_CHECKPOINTS)
         if num_iterations < start:
             expected = f"expected at least the {start} iterations that {run_dir} already has"
             raise UserError(f"algo_params.num_iterations = {num_iterations}: {expected}")
         with protect():
-            logger.truncate_to(start - 1, (state or {}).get("tables", ("online_returns",)))
+            logger.truncate_to(start - 1, tables)
             save_weights(run_dir, experiment.networks)
-            logger.write_variant({**record, **settings_of.to_dict(config)})
+            logger.write_variant({**record, **config_lib.to_dict(config)})
         if num_iterations == start:
             more = "it goes on with --set algo_params.num_iterations=N and a larger N"
             console.print(f"{run_dir} is complete, {start} iterations; {more}")
         else:
-            message = (
-                f"{run_dir} goes on with iteration {start}, seed {config.seed}, device {device}"
-            )
+            place = f"iteration {start}, seed {config.seed}, device {device}"
+            message = f"{run_dir} goes on with {place}"
             _train(config, experiment, logger, checkpoint, console, protect, message, start, state)
 
 
-def _device(config: ExperimentConfig, console: Console) -> str:
-    util = config.util_params
+def resolve(config: ExperimentConfig, console: Console) -> tuple[ExperimentConfig, str]:
+    """Choose what a configuration leaves to the moment of starting (null, "auto").
+
+    Args:
+        config: checked.
+        console: shows what the user should know of the choices.
+    Returns:
+        The configuration with every choice made, from which the run can be repeated; and the name
+        of the torch device.
+    Raises:
+        UserError: the machine lacks what the configuration asks for.
+    """
+    util, threads = config.util_params, default_threads()
     device = choose_device(util.use_gpu, util.gpu_id, console.print)
-    check_precision(util.precision, device, console.print)
-    return device
+    launcher = launcher_for(config)
+    for remark in launcher.remarks(config, device):
+        console.print(remark)
+    config = replace(
+        config,
+        seed=secrets.randbelow(2**31) if config.seed is None else config.seed,
+        util_params=replace(
+            util,
+            torch_threads=util.torch_threads or threads,
+            physics_threads=util.physics_threads or threads,
+        ),
+    )
+    return launcher.resolve(config, device), device
 
 
 def _build(
-    config: ExperimentConfig, device: str, files: EvalPathFiles, tasks: np.ndarray | None = None
-) -> Any:
-    _, build = algorithm_module(config.algorithm)
+    config: ExperimentConfig, device: str, files: RunFiles, tasks: np.ndarray | None = None
+) -> Experiment:
     try:
-        return build(config, device, config.seed, tasks=tasks, save_eval_paths=files)
+        launcher = launcher_for(config)
+        return launcher.build(config, device, config.seed or 0, tasks=tasks, files=files)
     except ValueError as error:
         raise UserError(f"the experiment cannot be built: {error}") from error
 
 
-def _load_initial_weights(config: ExperimentConfig, experiment: Any) -> None:
+def _write_tasks(run_dir: Path, experiment: Experiment) -> None:
+    """Write the task set, from which a resumed run and `sim_policy.py` take it."""
+    tasks = io.BytesIO()
+    np.savez(tasks, tasks=experiment.env.tasks)
+    replace_file(run_dir / "tasks.npz", tasks.getvalue())
+
+
+def _load_initial_weights(config: ExperimentConfig, experiment: Experiment) -> None:
     if config.path_to_weights is not None:
         load_weights(config.path_to_weights, experiment.networks)
 
 
 def _train(
     config: ExperimentConfig,
-    experiment: Any,
+    experiment: Experiment,
     logger: Logger,
     checkpoint: Checkpoint,
     console: Console,
     protect: Protect,
     first_words: str,
     start_iteration: int = 0,
-    resumed: dict[str, Any] | None = None,
+    resumed: Mapping[str, Any] | None = None,
 ) -> None:
     say = _speaker(console, logger)
 
@@ -187,22 +191,23 @@ def _train(
         return f"to go on: python launch_experiment.py --resume {shlex.quote(str(logger.run_dir))}"
 
     keep_freed_memory()
-    with (
-        exit_codes(last_words),
-        torch_threads(1),
-    ):  # rollouts take one thread; the updates ask for theirs
+    headline = launcher_for(config).headline
+    schedule = Schedule(
+        config.algo_params.num_iterations,
+        eval_every=config.algo_params.eval_every,
+        checkpoint_every=config.util_params.checkpoint_every,
+        checkpoint_minutes=config.util_params.checkpoint_minutes,
+        save_every=config.util_params.save_every,
+    )
+    # Rollouts take one thread; the updates ask for theirs.
+    with exit_codes(last_words), torch_threads(1):
         say(first_words)
         train(
             experiment.algorithm,
             logger,
             checkpoint,
-            Schedule(
-                config.algo_params.num_iterations,
-                eval_every=config.algo_params.eval_every,
-                checkpoint_every=config.util_params.checkpoint_every,
-                save_every=config.util_params.save_every,
-            ),
-            display=make_display(console, str(logger.run_dir), say, logger.log),
+            schedule,
+            display=make_display(console, str(logger.run_dir), headline, say, logger.log),
             start_iteration=start_iteration,
             resumed=resumed,
             protect=protect,
@@ -222,27 +227,9 @@ def _speaker(console: Console, logger: Logger) -> Callable[[str], None]:
 
 
 def _has_rows(run_dir: Path) -> bool:
-    """Tell whether progress.csv has a row below its header."""
+    """Whether progress.csv has a row below its header."""
     try:
         with (run_dir / "progress.csv").open(newline="") as file:
             return len(list(csv.reader(file))) > 1
     except FileNotFoundError:
         return False
-
-
-def _report_changes(record: dict[str, Any], device: str, console: Console) -> None:
-    """Say what is not as it was when the run began, so that its numbers need not continue bit for bit."""
-    then = settings_of.flatten(
-        {"versions": record.get("versions", {}), "machine": record.get("machine", {})}
-    )
-    now = settings_of.flatten({"versions": versions(), "machine": machine(device)})
-    relevant = [key for key in now if key not in ("machine.cpus", "machine.platform")]
-    changed = [
-        f"{key} {then[key]} -> {now[key]}"
-        for key in relevant
-        if key in then and then[key] != now[key]
-    ]
-    if changed:
-        console.print(
-            f"not as at the start of this run, so that it need not go on bit for bit: {', '.join(changed)}"
-        )

@@ -1,4 +1,4 @@
-"""Reads run folders, ours and oyster's: configuration, task set, weights. Writes nothing."""
+"""Reads the task set and the weights of run folders, ours and oyster's. Writes nothing."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,57 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from rlkit.core.config import flatten, to_dict
-from rlkit.core.describe import as_json
 from rlkit.core.errors import UserError
-from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.launchers.load_config import load_config
-
-# Keys of a configuration that change neither tasks nor networks nor evaluation: a run may differ from its JSON in them.
-FREE_KEYS = ("seed", "path_to_weights", "util_params.", "algo_params.num_iterations")
 
 OYSTER_RECURRENT = ("lstm.", "hidden")  # parameters that only its recurrent encoder has
-
-
-def read_run_config(
-    run_dir: str | Path, config_path: str | Path | None = None
-) -> tuple[ExperimentConfig, list[str]]:
-    """Find out what a run folder was trained with.
-
-    Args:
-        run_dir: holds `variant.json`; a folder of bare weights may lack it.
-        config_path: the experiment's JSON; needed only where there is no `variant.json`, compared with it otherwise.
-    Returns:
-        The run's own configuration, and the settings in which `config_path` says something else, as text.
-    Raises:
-        UserError: no such folder, no configuration, one that does not load, or one of another environment.
-    """
-    run_dir = Path(run_dir)
-    if not run_dir.is_dir():
-        raise UserError(
-            f"{run_dir}: no such folder; expected a run folder (variant.json, policy.pth, context_encoder.pth)"
-        )
-    given = None if config_path is None else load_config(config_path)
-    variant = run_dir / "variant.json"
-    if not variant.exists():
-        if given is None:
-            raise UserError(
-                f"{run_dir}: there is no variant.json; give the experiment's JSON as CONFIG"
-            )
-        return given, []
-    config = load_config(variant)
-    if given is None:
-        return config, []
-    if given.env_name != config.env_name:
-        raise UserError(
-            f"{config_path} is a configuration of {given.env_name}, but {run_dir} was trained on {config.env_name}"
-        )
-    run, wanted = flatten(to_dict(config)), flatten(to_dict(given))
-    return config, [
-        f"{key} = {as_json(wanted.get(key))} (run: {as_json(run.get(key))})"
-        for key in {**run, **wanted}
-        if wanted.get(key) != run.get(key) and not key.startswith(FREE_KEYS)
-    ]
 
 
 def load_tasks(run_dir: str | Path) -> np.ndarray | None:

@@ -14,22 +14,31 @@ from rlkit.core.eval_util import Adaptation
 
 
 def adaptation_rows(
-    adaptation: Adaptation, task_ids: Sequence[int], num_exp_traj_eval: int, *, sparse: bool = False
+    adaptation: Adaptation,
+    task_ids: Sequence[int],
+    num_explored: int,
+    *,
+    sparse: bool = False,
+    latent: bool = True,
 ) -> list[dict[str, Any]]:
-    """One row per trajectory: where z came from, mean and spread of the return over tasks, and the return on each task.
+    """One row per trajectory: its phase, mean and spread of the return over tasks, return per task.
 
     Args:
         adaptation: of one run per task, every task with equally many trajectories.
         task_ids: the tasks, in the order of the adaptation.
-        num_exp_traj_eval: trajectories with z from the prior.
-        sparse: sparse returns, with a column `dense mean` beside them.
+        num_explored: trajectories that explore; with a latent z, those with z from the prior.
+        sparse: sparse returns, with a column `dense mean` next to them.
+        latent: the phase is where z came from, in a column `z`; otherwise a column `phase`.
     """
     returns, dense = adaptation.returns(sparse)[:, :, 0], adaptation.returns(False)[:, :, 0]
+    name, phases = (
+        ("z", ("prior", "posterior")) if latent else ("phase", ("exploration", "adapted"))
+    )
     rows = []
     for n, values in enumerate(returns):
         row: dict[str, Any] = {
             "trajectory": n + 1,
-            "z": "prior" if n < num_exp_traj_eval else "posterior",
+            name: phases[n >= num_explored],
             "mean": float(values.mean()),
             "std": float(values.std()),
             "min": float(values.min()),
@@ -68,7 +77,9 @@ def print_rows(rows: Sequence[dict[str, Any]], title: str, console: Console) -> 
     names = [name for name in rows[0] if not name.startswith("task ")]
     table = Table(title=title, title_justify="left", title_style="")
     for name in names:
-        table.add_column(name.replace("_", " "), justify="left" if name == "z" else "right")
+        table.add_column(
+            name.replace("_", " "), justify="left" if name in ("z", "phase") else "right"
+        )
     for row in rows:
         table.add_row(
             *(
@@ -77,9 +88,8 @@ def print_rows(rows: Sequence[dict[str, Any]], title: str, console: Console) -> 
             )
         )
     console.print(table)
-    for source in ("prior", "posterior"):
-        means = [row["mean"] for row in rows if row["z"] == source]
-        if means:
-            console.print(
-                f"mean return with z from the {source}: {np.mean(means):.2f}", highlight=False
-            )
+    phase = "z" if "z" in rows[0] else "phase"
+    for source in dict.fromkeys(row[phase] for row in rows):
+        mean = np.mean([row["mean"] for row in rows if row[phase] == source])
+        what = f"with z from the {source}" if phase == "z" else f"({source})"
+        console.print(f"mean return {what}: {mean:.2f}", highlight=False)

@@ -1,18 +1,20 @@
-"""Learning curves: `python -m rlkit.visualization.plot RUN_DIR...` draws mean and spread over seeds to a PNG."""
+"""Learning curves: mean and spread over seeds.
+
+`python -m rlkit.visualization.plot RUN_DIR...` draws them to a file; see `rlkit.launchers.plot`.
+"""
 
 import math
+import runpy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import click
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from rlkit.core.errors import UserError
-from rlkit.visualization.results import write_results
-from rlkit.visualization.runs import Run, find_runs, group_runs, smooth, stack
+from rlkit.visualization.runs import Run, smooth, stack
 
 X_COLUMN = "Number of env steps total"
 Y_COLUMN = "AverageReturn_all_test_tasks"
@@ -95,85 +97,6 @@ def _axis_title(column: str) -> str:
     return known.get(column, column)
 
 
-@click.command()
-@click.argument("run_dirs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--x", "x_name", default=X_COLUMN, show_default=True, help="Column of the x axis.")
-@click.option(
-    "--y",
-    "y_names",
-    multiple=True,
-    default=[Y_COLUMN],
-    show_default=True,
-    help="Column to draw; repeat for more panels.",
-)
-@click.option(
-    "--smooth",
-    "window",
-    default=1,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Average over the last N iterations.",
-)
-@click.option(
-    "--label",
-    "labels",
-    multiple=True,
-    help="Name of a curve; repeat in the order in which the curves are listed.",
-)
-@click.option("--title", default=None, help="Title above the figure.")
-@click.option(
-    "--output",
-    "-o",
-    default="curves.png",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="PNG, PDF or SVG file.",
-)
-@click.option(
-    "--table",
-    default=None,
-    type=click.Path(path_type=Path),
-    help="Also write final returns to this .md or .csv file.",
-)
-def main(
-    run_dirs: tuple[Path, ...],
-    x_name: str,
-    y_names: tuple[str, ...],
-    window: int,
-    labels: tuple[str, ...],
-    title: str | None,
-    output: Path,
-    table: Path | None,
-) -> None:
-    """Draw the learning curves of the runs in (or below) RUN_DIRS: mean, one standard deviation and every seed.
-
-    Runs whose configurations differ in nothing but the seed are one curve.
-    """
-    try:
-        groups = group_runs(find_runs(run_dirs))
-        if labels:
-            if len(labels) != len(groups):
-                raise UserError(
-                    f"{len(labels)} labels for {len(groups)} curves: {'; '.join(groups)}"
-                )
-            groups = dict(zip(labels, groups.values(), strict=True))
-        plot_runs(groups, output, x_name=x_name, y_names=y_names, window=window, title=title)
-        if table is not None:
-            write_results(groups, table, y_names[0])
-    except UserError as error:
-        click.echo(f"error: {error}", err=True)
-        raise SystemExit(error.exit_code) from error
-    for label, runs in groups.items():
-        lengths = [len(run.column(y_names[0])) for run in runs]
-        seeds = ", ".join("?" if run.seed is None else str(run.seed) for run in runs)
-        note = (
-            ""
-            if min(lengths) == max(lengths)
-            else f", cut to the shortest of {', '.join(map(str, lengths))}"
-        )
-        click.echo(f"{label}: {min(lengths)} iterations, seeds {seeds}{note}")
-    click.echo(f"wrote {output}")
-
-
 if __name__ == "__main__":
-    main()
+    # The command knows the algorithms, whose defaults tell runs apart; this module only draws.
+    runpy.run_module("rlkit.launchers.plot", run_name="__main__")

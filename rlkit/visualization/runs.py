@@ -3,35 +3,29 @@
 import csv
 import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rlkit.core.config import flatten
 from rlkit.core.errors import UserError
-from rlkit.torch.sac.config import PEARLConfig
 
-# What makes two runs the same experiment; num_iterations is left out, so that a longer run of the same kind is one seed more.
-CONFIG_KEYS = (
-    "algorithm",
-    "env_name",
-    "n_train_tasks",
-    "n_eval_tasks",
-    "latent_size",
-    "net_size",
-    "path_to_weights",
-    "env_params",
-    "algo_params",
-)
-LENGTH_KEY = "algo_params.num_iterations"
-DEFAULTS = {
-    f"algo_params.{key}": value
-    for key, value in asdict(PEARLConfig()).items()
-    if key != "num_iterations"
-}
+LENGTH_KEY = "algo_params.num_iterations"  # a longer run of the same kind is one more seed
+NOT_COMPARED = ("seed", "util_params", "exp_name", "headline", "requested", "versions", "machine")
+
+# From a variant.json to the settings by which runs are told apart, flattened.
+SettingsOf = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+def recorded_settings(variant: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a variant.json names, without seed, machine and length."""
+    config = flatten({key: value for key, value in variant.items() if key not in NOT_COMPARED})
+    config.pop(LENGTH_KEY, None)
+    return config
 
 
 @dataclass(frozen=True)
@@ -43,12 +37,14 @@ class Run:
         config: what was run, flattened to `algo_params.kl_lambda` -> value, without seed, machine and length.
         seed: the top-level seed, None where the run does not say.
         columns: column name -> values, one per iteration, [num_iterations].
+        headline: label -> column that the run's algorithm names as its main results; may be empty.
     """
 
     path: Path
     config: dict[str, object]
     seed: int | None
     columns: dict[str, np.ndarray]
+    headline: dict[str, str] = field(default_factory=dict)
 
     def column(self, name: str) -> np.ndarray:
         """Values of one column, [num_iterations].
@@ -77,28 +73,35 @@ def read_progress(path: Path) -> dict[str, np.ndarray]:
     return {name: values[:, i] for i, name in enumerate(names)}
 
 
-def read_run(path: Path) -> Run:
-    """Read one run folder; without a `variant.json` its configuration is empty."""
+def read_run(path: Path, settings_of: SettingsOf = recorded_settings) -> Run:
+    """Read one run folder; without a `variant.json` its configuration is empty.
+
+    Args:
+        path: the folder.
+        settings_of: lays the defaults of the run's algorithm under what its variant.json names.
+    Raises:
+        UserError: a file is damaged.
+    """
     variant_file = path / "variant.json"
     try:
         variant = json.loads(variant_file.read_text()) if variant_file.exists() else {}
     except ValueError as error:
         raise UserError(f"{variant_file}: not valid JSON ({error})") from error
-    config = flatten({key: variant[key] for key in CONFIG_KEYS if key in variant})
-    config.pop(LENGTH_KEY, None)
-    if variant:
-        config = {**DEFAULTS, **config}  # earlier versions do not name settings that came later
-        if config["algo_params.encoder"] == "mlp" and not config["algo_params.recurrent"]:
-            config.pop("algo_params.embedding_mini_batch_size")  # which this encoder does not read
-        mode = variant.get("obs_mode", "state")  # variant.json of earlier versions does not say
-        size, frames = variant.get("image_size"), variant.get("image_frames")
-        config["obs_mode"] = f"image of {size} px, {frames} frames" if mode == "image" else mode
-    return Run(path, config, variant.get("seed"), read_progress(path / "progress.csv"))
+    config = settings_of(variant) if variant else {}
+    headline = dict(variant.get("headline", {}))
+    return Run(path, config, variant.get("seed"), read_progress(path / "progress.csv"), headline)
 
 
-def find_runs(folders: Iterable[str | Path]) -> list[Run]:
-    """Read every run at or below the given folders: folders with a `progress.csv` that has a row, each once, sorted by path.
+def find_runs(
+    folders: Iterable[str | Path], settings_of: SettingsOf = recorded_settings
+) -> list[Run]:
+    """Read every run at or below the given folders, each once, sorted by path.
 
+    A run is a folder with a `progress.csv` that has a row.
+
+    Args:
+        folders: where to look.
+        settings_of: as for `read_run`.
     Raises:
         UserError: a folder does not exist, or holds no run.
     """
@@ -112,7 +115,7 @@ def find_runs(folders: Iterable[str | Path]) -> list[Run]:
         paths |= found
     runs = [
         run
-        for run in map(read_run, sorted(paths))
+        for run in (read_run(path, settings_of) for path in sorted(paths))
         if run.columns and len(next(iter(run.columns.values())))
     ]
     if not runs:

@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from rlkit.launchers.launcher_util import resolve, variant_record
 
 from rlkit.core.errors import UserError
-from rlkit.launchers.launcher_util import resolve, variant_record
 from rlkit.launchers.load_config import parse_config
-from rlkit.launchers.resume import resumed_config
+from rlkit.launchers.run_config import resumed_config
 
 DATA = {
     "env_name": "point-robot",

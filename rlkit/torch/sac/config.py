@@ -3,26 +3,35 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, Self
-
-from pydantic import Field
+from typing import Literal, Self, cast
 
 from rlkit.core.config import Relation
+from rlkit.core.names import import_class
+from rlkit.core.settings import (
+    AlgorithmSettings,
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    PositiveCount,
+)
+from rlkit.torch.encoders import ContextEncoder
 
-Count = Annotated[int, Field(ge=0)]
-PositiveCount = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(gt=0, le=1)]
+# What `encoder` may name, besides "module:Class".
+ENCODERS = {
+    "mlp": "rlkit.torch.encoders:MlpEncoder",
+    "gru": "rlkit.torch.sequence_encoders:GruEncoder",
+    "lstm": "rlkit.torch.sequence_encoders:LstmEncoder",
+    "attention": "rlkit.torch.attention_encoder:AttentionEncoder",
+}
 
 
 @dataclass(frozen=True)
-class PEARLConfig:
+class PEARLConfig(AlgorithmSettings):
     """Settings of one PEARL run; names and defaults are oyster's (its configs/default.py and constructors)."""
 
     # How much is collected, in environment steps (transitions)
     meta_batch: PositiveCount = 16  # tasks per gradient step
-    num_iterations: PositiveCount = 500  # outer iterations
     num_initial_steps: PositiveCount = 2000  # prior transitions per train task before training
     num_tasks_sample: PositiveCount = (
         5  # train tasks visited per iteration (drawn with replacement)
@@ -35,7 +44,6 @@ class PEARLConfig:
         400  # transitions per visit with z from the posterior, to the RL buffer only
     )
     num_train_steps_per_itr: PositiveCount = 2000  # meta-gradient steps per iteration
-    max_path_length: PositiveCount = 200  # horizon, environment steps
     update_post_train: Count = (
         1  # trajectories between two posterior updates while collecting; 0: none within a block
     )
@@ -59,7 +67,6 @@ class PEARLConfig:
     eval_protocol: Literal["online", "oyster2019"] = (
         "online"  # adaptation after every trajectory, or the first release's test
     )
-    eval_every: PositiveCount = 1  # evaluate the iterations that it divides, and the last
     dump_eval_paths: bool = False  # store evaluation trajectories as NPZ
 
     # One gradient step
@@ -114,10 +121,11 @@ class PEARLConfig:
     sparse_rewards: bool = (
         False  # encoder and reported returns use sparse rewards; Q, V and the policy stay dense
     )
-    encoder: Literal["mlp", "gru", "lstm", "attention"] = (
-        "mlp"  # all but mlp take whole episodes as context
-    )
+    encoder: str = "mlp"  # a name of ENCODERS, or "module:Class" of a ContextEncoder
     recurrent: bool = False  # oyster's word for the lstm encoder
+
+    # What becomes of collected trajectories
+    relabeler: str = "original"  # under which task they are stored; or "module:Class"
 
     @property
     def encoder_kind(self) -> str:
@@ -125,9 +133,18 @@ class PEARLConfig:
         return "lstm" if self.recurrent else self.encoder
 
     @property
+    def encoder_class(self) -> type[ContextEncoder]:
+        """The class of the encoder.
+
+        Raises:
+            ValueError: there is no such class; says why.
+        """
+        return cast(type[ContextEncoder], import_class(self.encoder_kind, ENCODERS, ContextEncoder))
+
+    @property
     def takes_episodes(self) -> bool:
         """Whether the encoder's context is whole episodes in their order."""
-        return self.encoder_kind != "mlp"
+        return self.encoder_class.needs_sequences
 
     @property
     def context_episodes(self) -> int:
@@ -136,6 +153,11 @@ class PEARLConfig:
 
     def relations(self) -> Iterator[Relation]:
         """Yield what does not hold between the fields."""
+        try:
+            import_class(self.encoder_kind, ENCODERS, ContextEncoder)
+        except ValueError as error:
+            yield Relation(("encoder",), str(error).removeprefix("expected "))
+            return
         yield from self._encoder_relations()
         if self.context_source == "rl_batch" and self.embedding_batch_size > self.batch_size:
             yield Relation(
@@ -213,8 +235,7 @@ class PEARLConfig:
         """
         trajectory = self.max_path_length
         return replace(
-            self,
-            num_iterations=min(self.num_iterations, 2),
+            super().cut_for_debug(),
             num_initial_steps=min(self.num_initial_steps, trajectory),
             num_tasks_sample=min(self.num_tasks_sample, 2),
             num_steps_prior=min(self.num_steps_prior, trajectory),

@@ -1,0 +1,62 @@
+"""Things that a configuration names: an entry of a table, or `module:Class` of one's own."""
+
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+
+
+def import_named(name: str, table: Mapping[str, str]) -> object:
+    """Import what a name stands for.
+
+    Args:
+        name: a key of the table, or "module:Class".
+        table: name -> "module:Class".
+    Raises:
+        ValueError: an unknown name, a module that cannot be imported, or one without this attribute; says which.
+    """
+    if ":" not in name:
+        if name not in table:
+            known = f'{", ".join(sorted(table))}, or "module:Class"'
+            raise ValueError(f"expected one of {known}{nearest(name, table)}")
+        name = table[name]
+    module, attribute = name.split(":", 1)
+    try:
+        imported = importlib.import_module(module)
+    except Exception as error:  # whatever the module raises
+        absent = (
+            isinstance(error, ModuleNotFoundError)
+            and error.name is not None
+            and f"{module}.".startswith(f"{error.name}.")
+        )
+        hint = "; set PYTHONPATH to the folder that contains it" if absent else ""
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{module} cannot be imported ({reason}){hint}") from error
+    if not hasattr(imported, attribute):
+        raise ValueError(
+            f"module {module} has no class {attribute!r}{nearest(attribute, dir(imported))}"
+        )
+    return getattr(imported, attribute)
+
+
+def import_class(name: str, table: Mapping[str, str], base: type | tuple[type, ...]) -> type:
+    """Import a class that a configuration names.
+
+    Args:
+        name: a key of the table, or "module:Class".
+        table: name -> "module:Class".
+        base: what the class must derive from.
+    Raises:
+        ValueError: as `import_named`, or something else than such a class.
+    """
+    found = import_named(name, table)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        bases = base if isinstance(base, tuple) else (base,)
+        wanted = " or ".join(f"{one.__module__}.{one.__qualname__}" for one in bases)
+        raise ValueError(f"{name} is not a subclass of {wanted}")
+    return found
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint that names the known name most like an unknown one; "" if none is."""
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""

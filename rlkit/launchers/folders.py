@@ -1,0 +1,100 @@
+"""Makes run folders, and locks the one that a process runs in."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from rlkit.core.errors import UserError
+from rlkit.launchers.experiment_config import ExperimentConfig
+
+TIME_FORMAT = "%Y_%m_%d_%H_%M_%S"
+
+
+def create_run_folder(config: ExperimentConfig, now: datetime) -> Path:
+    """Create `<base_log_dir>/<env_name>/<time>`, or the debug folder, which replaces an earlier one.
+
+    Args:
+        config: names the environment and the base folder.
+        now: the time that names the folder; a folder of that name gets a suffix (_2, _3...).
+    Returns:
+        The new, empty folder.
+    Raises:
+        UserError: it cannot be created, or the debug folder is not a run folder.
+    """
+    env_folder = config.env_name.replace("_", "-").replace(":", ".")
+    parent = Path(config.util_params.base_log_dir) / env_folder
+    debug = config.util_params.debug
+    name = debug_name(config.algorithm) if debug else now.strftime(TIME_FORMAT)
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        if debug:
+            _remove_debug_run(parent / name)
+        return _make_unique(parent, name)
+    except OSError as error:
+        reason = f"{parent / name} cannot be created ({error.strerror or error})"
+        raise UserError(
+            f"util_params.base_log_dir: {reason}; expected a writable folder"
+        ) from error
+
+
+def debug_name(algorithm: str) -> str:
+    """Name of the folder of smoke runs: "debug" for the default algorithm, "debug-<algorithm>"."""
+    default = ExperimentConfig.algorithm
+    return "debug" if algorithm == default else f"debug-{algorithm.replace(':', '.')}"
+
+
+@contextmanager
+def lock_run_folder(run_dir: Path) -> Iterator[None]:
+    """Make this process the only one that runs in a folder while the body runs.
+
+    Nothing is written, and a killed process leaves no lock behind.
+
+    Raises:
+        UserError: another process runs in the folder.
+    """
+    descriptor = os.open(run_dir, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        reason = "another process is running in this folder; expected a run that has stopped"
+        raise UserError(f"{run_dir}: {reason}") from error
+    except OSError:
+        pass  # a file system without locks; the run is unguarded
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_unique(parent: Path, name: str) -> Path:
+    count = 1
+    while True:
+        run_dir = parent / (name if count == 1 else f"{name}_{count}")
+        try:
+            run_dir.mkdir()
+            return run_dir
+        except FileExistsError:
+            count += 1
+
+
+def _remove_debug_run(run_dir: Path) -> None:
+    """Remove the folder of an earlier smoke run.
+
+    It is moved aside first, so that a half-removed one is never found.
+    """
+    if not run_dir.exists():
+        return
+    if not run_dir.is_dir() or (any(run_dir.iterdir()) and not (run_dir / "variant.json").exists()):
+        expected = "expected an earlier run, which --debug replaces; this holds something else"
+        raise UserError(f"{run_dir}: {expected}")
+    with lock_run_folder(run_dir):
+        pass
+    aside = Path(tempfile.mkdtemp(prefix=".removed-", dir=run_dir.parent))
+    run_dir.rename(aside / run_dir.name)
+    shutil.rmtree(aside)

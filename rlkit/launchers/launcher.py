@@ -1,0 +1,219 @@
+"""What an algorithm brings to the house: its settings, and how an experiment is built from them.
+
+`settings` and `build` are all that has to be written; everything else has a default.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
+
+import numpy as np
+
+from rlkit.core import config as config_lib
+from rlkit.core.errors import UserError
+from rlkit.core.names import import_class
+from rlkit.core.rl_algorithm import RLAlgorithm
+from rlkit.core.weights import Networks
+from rlkit.envs import make_env
+from rlkit.envs.base import MetaEnv
+from rlkit.launchers import ALGORITHMS
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.run_files import RunFiles
+from rlkit.launchers.run_folder import load_weights
+from rlkit.policies.base import MetaPolicy
+from rlkit.visualization.runs import recorded_settings
+
+Config = TypeVar("Config", bound=ExperimentConfig)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A built experiment.
+
+    Attributes:
+        env: the environment that the algorithm collects in.
+        algorithm: the three verbs that the outer loop calls.
+        policy: acts with the networks of the algorithm, in `env` and outside of training.
+    """
+
+    env: MetaEnv
+    algorithm: RLAlgorithm
+    policy: MetaPolicy
+
+    @property
+    def networks(self) -> Networks:
+        """The networks by the names of their weight files."""
+        return self.algorithm.networks
+
+    def close(self) -> None:
+        """Release what the experiment holds; called once, when the run ends."""
+        self.env.close()
+
+
+class EvaluationProtocol(NamedTuple):
+    """How a trained policy is evaluated on a task.
+
+    Attributes:
+        num_trajectories: trajectories per task, the policy adapting after each.
+        num_explored: the first of them that explore, before adaptation is expected to show.
+        horizon: longest trajectory, environment steps.
+        sparse: report sparse rewards.
+        num_stochastic: the first trajectories that have action noise in any case.
+        num_tasks: evaluate the last `num_tasks` tasks of the set; None: all tasks.
+        latent: the policy acts on a latent z, drawn from a prior first and from a posterior later.
+    """
+
+    num_trajectories: int
+    num_explored: int
+    horizon: int
+    sparse: bool = False
+    num_stochastic: int = 0
+    num_tasks: int | None = None
+    latent: bool = False
+
+
+class Requirements(NamedTuple):
+    """What a run will take, estimated before anything runs. Sizes are bytes at the end of the run.
+
+    Attributes:
+        initial_steps: environment steps before the first update.
+        iteration_steps: environment steps per iteration.
+        evaluation_steps: environment steps per evaluation, which are not learned from.
+        gradient_steps: gradient steps per iteration.
+        memory: of the process.
+        replay: part of the memory that holds replay data.
+        row: one stored transition.
+        disk: of the run folder.
+    """
+
+    initial_steps: int
+    iteration_steps: int
+    evaluation_steps: int
+    gradient_steps: int
+    memory: float
+    replay: float
+    row: int
+    disk: float
+
+
+class Launcher(ABC, Generic[Config]):
+    """Builds the experiments of one algorithm.
+
+    Attributes:
+        settings: the dataclass of a complete configuration of this algorithm.
+        headline: what the display and plots show first, label -> column of progress.csv.
+    """
+
+    settings: ClassVar[type[ExperimentConfig]]
+    headline: ClassVar[Mapping[str, str]] = {"average": "AverageReturn"}
+
+    @abstractmethod
+    def build(
+        self,
+        config: Config,
+        device: str,
+        seed: int,
+        *,
+        tasks: np.ndarray | None = None,
+        files: RunFiles | None = None,
+    ) -> Experiment:
+        """Construct an experiment.
+
+        Args:
+            config: checked and resolved.
+            device: name of the torch device of networks and buffers.
+            seed: source of every random number except the task set.
+            tasks: a stored task set, [n_tasks, task_dim], instead of the drawn one.
+            files: writes further files into the run folder; None: they are dropped.
+        Errors: ValueError for what only shows while building.
+        """
+
+    def resolve(self, config: Config, device: str) -> Config:
+        """Choose what the configuration leaves to the machine, other than seed and threads.
+
+        Raises:
+            UserError: the machine lacks what the configuration asks for.
+        """
+        return config
+
+    def remarks(self, config: Config, device: str) -> list[str]:
+        """Lines to print at the start about what was chosen, such as a precision that is slow here."""
+        return []
+
+    def build_env(
+        self, config: Config, tasks: np.ndarray | None = None, num_envs: int | None = None
+    ) -> MetaEnv:
+        """Construct the environment of a configuration; actions are in [-1, 1].
+
+        Args:
+            config: checked.
+            tasks: a stored task set, [n_tasks, task_dim], instead of the drawn one.
+            num_envs: lanes, if not the configuration's.
+        Errors: ValueError from the environment's constructor.
+        """
+        util = config.util_params
+        lanes, threads = num_envs or util.num_envs or 1, util.physics_threads or 1
+        env = make_env(
+            config.env_name, **config.env_params, num_envs=lanes, physics_threads=threads
+        )
+        if tasks is not None:
+            env.set_tasks(tasks)
+        return env
+
+    def load(self, config: Config, env: MetaEnv, run_dir: Path, device: str) -> MetaPolicy:
+        """Construct the trained policy of a run folder, which acts in `env` and adapts.
+
+        The default builds a whole experiment and loads its weights; most algorithms need less.
+
+        Raises:
+            UserError: weight files are missing, damaged or of other sizes.
+        """
+        experiment = self.build(config, device, config.seed or 0, tasks=env.tasks)
+        try:
+            load_weights(run_dir, experiment.networks)
+        finally:
+            experiment.close()
+        return experiment.policy
+
+    def protocol(self, config: Config) -> EvaluationProtocol:
+        """How a trained policy is evaluated, by `sim_policy.py` and films."""
+        return EvaluationProtocol(2, 1, config.algo_params.max_path_length)
+
+    def requirements(self, config: Config) -> Requirements | None:
+        """Estimate what a run will take; None: not estimated."""
+        return None
+
+    def iteration_seconds(self, config: Config, device: str) -> float | None:
+        """Estimate the seconds of an iteration from a few timed steps; None: not estimated."""
+        return None
+
+    def comparable_settings(self, variant: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings by which plots tell runs apart: flattened, without seed, machine and length.
+
+        Args:
+            variant: a variant.json; today's defaults stand in for what earlier versions lack.
+        """
+        defaults = recorded_settings({**config_lib.to_dict(self.settings()), "env_params": {}})
+        defaults.pop("env_params")
+        return {**defaults, **recorded_settings(variant)}
+
+
+def launcher_of(name: str) -> Launcher[ExperimentConfig]:
+    """Import the launcher of an algorithm.
+
+    Args:
+        name: a key of `ALGORITHMS`, or "module:Class" of a launcher of one's own.
+    Raises:
+        ValueError: there is no such launcher; says why.
+    """
+    return cast(Launcher[ExperimentConfig], import_class(name, ALGORITHMS, Launcher)())
+
+
+def launcher_for(config: ExperimentConfig) -> Launcher[ExperimentConfig]:
+    """The launcher of a checked configuration."""
+    try:
+        return launcher_of(config.algorithm)
+    except ValueError as error:
+        raise UserError(f'algorithm = "{config.algorithm}": {error}') from error

@@ -1,0 +1,90 @@
+"""The settings of a PEARL experiment: oyster's JSON files, complete and checked."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from rlkit.core.config import Problem, Relation
+from rlkit.core.names import import_named
+from rlkit.core.settings import PositiveCount
+from rlkit.envs.base import MetaEnv
+from rlkit.envs.pixels import check_drawable
+from rlkit.launchers.calibrate import Matmul, RolloutDevice
+from rlkit.launchers.experiment_config import ExperimentConfig, Index, UtilConfig
+from rlkit.torch.sac.config import PEARLConfig
+
+
+@dataclass(frozen=True)
+class PEARLUtil(UtilConfig):
+    """The section `util_params` of PEARL: how its networks and buffers use the machine."""
+
+    matmul: Matmul = "auto"  # route of exact matrix products on the CPU
+    slice_rows: Index | None = None  # rows multiplied at a time on the CPU; 0: all
+    precision: Literal["float32", "tf32", "bf16"] = "float32"  # of products in the updates
+    rollout_device: RolloutDevice = "auto"  # where the policy acts; cpu: with a copy of the weights
+    cuda_graph: bool = True  # on a GPU: capture the gradient step once and replay it
+    replay_reserve: PositiveCount | None = (
+        None  # rows reserved for RL data; null: what the run fills
+    )
+
+
+@dataclass(frozen=True)
+class PEARLExperiment(ExperimentConfig):
+    """Settings of one PEARL experiment; names and defaults are oyster's (its configs/default.py)."""
+
+    # What `algo_params.relabeler` may name, besides "module:Class": called with a BuildContext.
+    relabelers: ClassVar[Mapping[str, str]] = {"original": "rlkit.launchers.pearl:original_labels"}
+
+    n_train_tasks: PositiveCount = 2  # train on the first tasks of the set
+    n_eval_tasks: PositiveCount = 2  # test on the last tasks of the set
+    latent_size: PositiveCount = 5  # dimension of z
+    net_size: PositiveCount = 300  # width of the hidden layers of policy, Q and V (three each)
+    obs_mode: Literal["state", "image"] = "state"  # what networks see: states, or stacks of images
+    image_size: Annotated[int, Field(ge=16)] = 64  # height and width of an image in pixels
+    image_frames: PositiveCount = 3  # images of a stack: the newest and those before it
+    env_params: dict[str, Any] = field(
+        default_factory=lambda: {"n_tasks": 2, "randomize_tasks": True}
+    )
+    algo_params: PEARLConfig = field(default_factory=PEARLConfig)
+    util_params: PEARLUtil = field(default_factory=PEARLUtil)
+
+    def relations(self) -> Iterator[Relation]:
+        """Yield the relations between fields that do not hold."""
+        try:
+            import_named(self.algo_params.relabeler, self.relabelers)
+        except ValueError as error:
+            expected = str(error).removeprefix("expected ")
+            yield Relation(("algo_params.relabeler",), expected)
+        n_tasks = self.env_params.get("n_tasks")
+        if type(n_tasks) is not int or n_tasks < 1:
+            return  # reported with the environment's own parameters
+        train, test = self.n_train_tasks, self.n_eval_tasks
+        for key, count in (("n_train_tasks", train), ("n_eval_tasks", test)):
+            if count > n_tasks:
+                yield Relation(
+                    (key, "env_params.n_tasks"), f"at most the {n_tasks} tasks of the set"
+                )
+        if max(train, test) <= n_tasks < train + test and not train == test == n_tasks:
+            keys = ("n_train_tasks", "n_eval_tasks", "env_params.n_tasks")
+            expected = f"their sum ({train + test}) to be at most n_tasks, or both to equal it"
+            yield Relation(keys, f"{expected} (one set for both)")
+
+    def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
+        """Yield what does not hold between these settings and the environment that they construct."""
+        yield from super().env_problems(env)
+        try:
+            if self.obs_mode == "image":
+                check_drawable(env)
+        except ValueError as error:
+            yield Problem(("obs_mode",), f'obs_mode = "image": {error}')
+
+    def cut_for_debug(self) -> Self:
+        """Make the smoke run: same networks and train tasks, smallest counts, at most 3 test tasks.
+
+        Where one set serves for training and testing, all of it is tested.
+        """
+        one_set = self.n_train_tasks == self.n_eval_tasks == self.env_params["n_tasks"]
+        tested = self.n_eval_tasks if one_set else min(self.n_eval_tasks, 3)
+        return replace(super().cut_for_debug(), n_eval_tasks=tested)

@@ -1,0 +1,153 @@
+"""Sizes of a PEARL run that follow from its configuration: steps, rollout widths, rows of the buffers, memory, disk."""
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+from rlkit.core.weights import Networks
+from rlkit.envs.base import MetaEnv
+from rlkit.envs.pixels import CHANNELS
+from rlkit.launchers.launcher import Requirements
+from rlkit.launchers.pearl_config import PEARLExperiment
+from rlkit.torch.sac.config import PEARLConfig
+
+PROCESS_BYTES = 450e6  # Python with PyTorch, MuJoCo and the libraries around them, measured
+FLOAT_BYTES = 4
+MOST_LANES = 128
+
+
+class Blocks(NamedTuple):
+    """Environment steps of a visit by block, whole trajectories of the full horizon."""
+
+    prior: int
+    posterior: int
+    extra: int
+
+    @property
+    def to_encoder(self) -> int:
+        """Steps that feed the encoder buffer."""
+        return self.prior + self.posterior
+
+
+class BufferSizes(NamedTuple):
+    """Rows of all train tasks together in each kind of buffer."""
+
+    replay: int
+    encoder: int
+    sampler: int = 0
+
+
+def whole(steps: int, horizon: int) -> int:
+    """Round steps up to whole trajectories."""
+    return math.ceil(steps / horizon) * horizon
+
+
+def blocks(algo: PEARLConfig) -> Blocks:
+    """Steps of a visit's blocks, if no episode ends early."""
+    horizon = algo.max_path_length
+    return Blocks(
+        whole(algo.num_steps_prior, horizon),
+        whole(algo.num_steps_posterior, horizon),
+        whole(algo.num_extra_rl_steps_posterior, horizon),
+    )
+
+
+def rollout_widths(config: PEARLExperiment) -> tuple[int, int]:
+    """Lanes of the widest rollout of an iteration's collection, and of its evaluation."""
+    algo = config.algo_params
+    per_run = 2 * algo.num_exp_traj_eval * algo.num_evals
+    runs = config.n_eval_tasks * (per_run + algo.num_steps_per_eval // algo.max_path_length)
+    widest = max(blocks(algo).prior, blocks(algo).extra)
+    return algo.num_tasks_sample * (widest // algo.max_path_length), runs
+
+
+def default_num_envs(config: PEARLExperiment) -> int:
+    """Lanes that hold the widest rollout of an iteration, at most 128."""
+    return min(MOST_LANES, max(rollout_widths(config)))
+
+
+def buffer_sizes(config: PEARLExperiment) -> BufferSizes:
+    """Rows that the buffers hold at most by the end of the run.
+
+    Episodes that end early overshoot a block by less than a horizon.
+    """
+    algo, tasks, visit = config.algo_params, config.n_train_tasks, blocks(config.algo_params)
+    initial = whole(algo.num_initial_steps, algo.max_path_length)
+    replay = tasks * initial + algo.num_iterations * algo.num_tasks_sample * sum(visit)
+    largest = tasks * algo.replay_buffer_size
+    encoder = tasks * max(initial, visit.to_encoder)
+    return BufferSizes(min(replay, largest), min(encoder, largest))
+
+
+def frames_shown(config: PEARLExperiment, rows: int) -> int:
+    """Images that `rows` transitions show, if no episode ends early: each has one more than steps."""
+    return rows + -(-rows // config.algo_params.max_path_length)
+
+
+def evaluation_steps(config: PEARLExperiment) -> int:
+    """Environment steps of an evaluation in which no episode ends early."""
+    algo, horizon = config.algo_params, config.algo_params.max_path_length
+    run = whole(algo.num_steps_per_eval, horizon)
+    meta_test = 2 * algo.num_evals * run  # on train and on test tasks
+    if algo.eval_protocol == "oyster2019":
+        # One exploration per task, which leaves each run all trajectories but the last.
+        meta_test = 2 * (run + algo.num_evals * max(horizon, run - horizon))
+    from_buffer = algo.num_steps_per_eval // horizon * horizon
+    return config.n_eval_tasks * (meta_test + from_buffer)
+
+
+def requirements(
+    config: PEARLExperiment, env: MetaEnv, networks: Networks, sizes: BufferSizes
+) -> Requirements:
+    """Estimate what a run will take.
+
+    Args:
+        config: checked.
+        env: tells the sizes of observations and actions, in state mode.
+        networks: what is trained.
+        sizes: rows of the buffers at the end.
+    """
+    algo, row = config.algo_params, row_bytes(config, env)
+    parameters = (p for network in networks.values() for p in network.parameters())
+    learned = sum(parameter.numel() for parameter in parameters) * FLOAT_BYTES
+    replay, contexts = sizes.replay * row, (sizes.encoder + sizes.sampler) * row
+    adam = 4 * learned  # a parameter, its gradient, two moments
+    states = 2 * 3 * learned + learned  # two checkpoints, the weight files
+    segments = _encoder_segments(config) * (2 if sizes.sampler else 1) * row
+    return Requirements(
+        initial_steps=config.n_train_tasks * whole(algo.num_initial_steps, algo.max_path_length),
+        iteration_steps=algo.num_tasks_sample * sum(blocks(algo)),
+        evaluation_steps=evaluation_steps(config),
+        gradient_steps=algo.num_train_steps_per_itr,
+        memory=replay + contexts + adam + PROCESS_BYTES,
+        replay=replay + contexts,
+        row=row,
+        disk=replay + segments + states,
+    )
+
+
+def state_mode(config: PEARLExperiment) -> PEARLExperiment:
+    """The same experiment on states, whose environment can be constructed without drawing."""
+    return replace(config, obs_mode="state")
+
+
+def row_bytes(config: PEARLExperiment, env: MetaEnv) -> int:
+    """Bytes of a stored transition; with images including its share of the frames."""
+    if config.obs_mode == "state":
+        return FLOAT_BYTES * (2 * env.obs_dim + env.act_dim + 3)
+    frame, horizon = CHANNELS * config.image_size**2, config.algo_params.max_path_length
+    frames = math.ceil(frame * (horizon + 1) / horizon)  # an episode has one more than steps
+    return FLOAT_BYTES * (2 * config.image_frames + env.act_dim + 3) + frames
+
+
+def _encoder_segments(config: PEARLExperiment) -> float:
+    """Estimate the encoder rows in a checkpoint: a segment stays until its tasks are visited again.
+
+    With k tasks of n drawn per iteration, that takes n (1 + 1/2 + ... + 1/k) / k iterations on
+    average.
+    """
+    algo, tasks = config.algo_params, config.n_train_tasks
+    rows = algo.num_steps_prior + algo.num_steps_posterior
+    harmonic = sum(1 / i for i in range(1, algo.num_tasks_sample + 1))
+    kept = min(algo.num_iterations, tasks * harmonic / algo.num_tasks_sample)
+    return tasks * algo.num_initial_steps + kept * algo.num_tasks_sample * rows

@@ -1,0 +1,118 @@
+"""The plot command: learning curves of run folders, told apart by the settings of their algorithm."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlkit.core.errors import UserError
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.launcher import launcher_of
+from rlkit.visualization.plot import X_COLUMN, Y_COLUMN, plot_runs
+from rlkit.visualization.results import write_results
+from rlkit.visualization.runs import Run, find_runs, group_runs, recorded_settings
+
+
+def comparable_settings(variant: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by which runs are told apart: those of a variant.json over today's defaults.
+
+    Earlier versions do not name settings that came later. A run of an algorithm that cannot be
+    imported is compared by what it names.
+    """
+    try:
+        launcher = launcher_of(str(variant.get("algorithm", ExperimentConfig.algorithm)))
+    except ValueError:
+        return recorded_settings(variant)
+    return launcher.comparable_settings(variant)
+
+
+def main_result(run: Run) -> str:
+    """The column that is drawn by default: returns on test tasks, or what the algorithm names."""
+    if Y_COLUMN in run.columns or not run.headline:
+        return Y_COLUMN
+    return next(iter(run.headline.values()))
+
+
+@click.command()
+@click.argument("run_dirs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--x", "x_name", default=X_COLUMN, show_default=True, help="Column of the x axis.")
+@click.option(
+    "--y",
+    "y_names",
+    multiple=True,
+    help="Column to draw; repeat for more panels. Default: the main result of the runs' algorithm.",
+)
+@click.option(
+    "--smooth",
+    "window",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Average over the last N iterations.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    help="Name of a curve; repeat in the order in which the curves are listed.",
+)
+@click.option("--title", default=None, help="Title above the figure.")
+@click.option(
+    "--output",
+    "-o",
+    default="curves.png",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="PNG, PDF or SVG file.",
+)
+@click.option(
+    "--table",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="Also write final returns to this .md or .csv file.",
+)
+def main(
+    run_dirs: tuple[Path, ...],
+    x_name: str,
+    y_names: tuple[str, ...],
+    window: int,
+    labels: tuple[str, ...],
+    title: str | None,
+    output: Path,
+    table: Path | None,
+) -> None:
+    """Draw the learning curves of the runs in (or below) RUN_DIRS: mean, one standard deviation and every seed.
+
+    Runs whose configurations differ in nothing but the seed are one curve.
+    """
+    try:
+        runs = find_runs(run_dirs, comparable_settings)
+        groups = group_runs(runs)
+        y_names = y_names or (main_result(runs[0]),)
+        if labels:
+            if len(labels) != len(groups):
+                raise UserError(
+                    f"{len(labels)} labels for {len(groups)} curves: {'; '.join(groups)}"
+                )
+            groups = dict(zip(labels, groups.values(), strict=True))
+        plot_runs(groups, output, x_name=x_name, y_names=y_names, window=window, title=title)
+        if table is not None:
+            write_results(groups, table, y_names[0])
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        raise SystemExit(error.exit_code) from error
+    for label, runs in groups.items():
+        lengths = [len(run.column(y_names[0])) for run in runs]
+        seeds = ", ".join("?" if run.seed is None else str(run.seed) for run in runs)
+        note = (
+            ""
+            if min(lengths) == max(lengths)
+            else f", cut to the shortest of {', '.join(map(str, lengths))}"
+        )
+        click.echo(f"{label}: {min(lengths)} iterations, seeds {seeds}{note}")
+    click.echo(f"wrote {output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The record of a run in variant.json: its complete configuration, and what it ran with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rlkit.core import config as config_lib
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.launcher import launcher_for
+from rlkit.launchers.machine import machine, versions
+
+
+def experiment_name(path: str | Path) -> str:
+    """Name an experiment after its JSON file, such as "quick-point-robot"; viskit groups runs by it.
+
+    A variant.json gives the name that it carries.
+    """
+    path = Path(path)
+    if path.name == "variant.json":
+        name = config_lib.read_json(path).get("exp_name")
+        return str(name) if name else path.parent.name
+    parts = path.resolve().with_suffix("").parts
+    return "-".join(parts[parts.index("configs") + 1 :] if "configs" in parts[:-1] else parts[-1:])
+
+
+def variant_record(
+    config: ExperimentConfig, requested: ExperimentConfig, exp_name: str, device: str
+) -> dict[str, Any]:
+    """Put together variant.json: the complete configuration, and in addition what it ran with.
+
+    Args:
+        config: with every choice made.
+        requested: before that; the settings it left open are listed under "requested".
+        exp_name: name of the experiment, for viskit.
+        device: name of the torch device.
+    """
+    complete = config_lib.to_dict(config)
+    before = config_lib.flatten(config_lib.to_dict(requested))
+    left_open = {
+        key: before.get(key)
+        for key, value in config_lib.flatten(complete).items()
+        if before.get(key) != value
+    }
+    record = {
+        "exp_name": exp_name,
+        "requested": left_open,
+        "headline": dict(launcher_for(config).headline),
+        "versions": versions(),
+        "machine": machine(device),
+    }
+    return {**complete, **record}
+
+
+def changes_since(record: Mapping[str, Any], device: str) -> list[str]:
+    """What differs from when the run began, so that its numbers need not continue bit for bit."""
+    parts = {"versions": record.get("versions", {}), "machine": record.get("machine", {})}
+    then = config_lib.flatten(parts)
+    now = config_lib.flatten({"versions": versions(), "machine": machine(device)})
+    relevant = [key for key in now if key not in ("machine.cpus", "machine.platform")]
+    return [
+        f"{key} {then[key]} -> {now[key]}"
+        for key in relevant
+        if key in then and then[key] != now[key]
+    ]

@@ -1,0 +1,118 @@
+"""The configuration of a run that exists: what it was trained with, and what a resumed one may change."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rlkit.core import config as config_lib
+from rlkit.core.describe import as_json
+from rlkit.core.errors import UserError
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.load_config import load_config, parse_config, read_variant
+
+CHANGEABLE = ("algo_params.num_iterations", "util_params.")
+# Decided where the run lies and what its counts are.
+FIXED = ("util_params.debug", "util_params.base_log_dir")
+CHOSEN_AT_START = ("seed", "util_params.")  # where null or "auto" leaves a choice open
+
+
+# Keys of a configuration that change neither tasks nor networks nor evaluation: a run may differ from its JSON in them.
+FREE_KEYS = ("seed", "path_to_weights", "util_params.", "algo_params.num_iterations")
+
+
+def resumed_config(
+    run_dir: str | Path, config_path: str | Path | None, settings: Iterable[str]
+) -> ExperimentConfig:
+    """Find out with what configuration a run goes on.
+
+    Args:
+        run_dir: the run folder.
+        config_path: the JSON that the run is thought to have been started with, compared if given.
+        settings: `key=value` changes; only of algo_params.num_iterations and util_params.
+    Returns:
+        The run's configuration with the changes.
+    Raises:
+        UserError: a folder without a readable variant.json, a change that is not allowed, or a `config_path` that
+            says something else than the run.
+    """
+    variant = Path(run_dir) / "variant.json"
+    if not variant.is_file():
+        raise UserError(
+            f"--resume {run_dir}: there is no variant.json; expected the folder of a run"
+        )
+    settings, stored = list(settings), read_variant(variant)
+    run = parse_config(stored, str(variant))
+    changed = parse_config(config_lib.with_settings(stored, settings), str(variant))
+    refused = [text for key, text in _differences(changed, run, "run") if not _may_change(key)]
+    if refused:
+        allowed = "only algo_params.num_iterations and util_params.* (but debug and base_log_dir) may change"
+        raise UserError("\n  ".join([f"--resume {run_dir}: {allowed}", *refused]))
+    if config_path is not None:
+        given = load_config(config_path)
+        given = given.cut_for_debug() if run.util_params.debug else given
+        given = parse_config(
+            config_lib.with_settings(config_lib.to_dict(given), settings), str(config_path)
+        )
+        other = [text for _, text in _differences(given, changed, "run")]
+        if other:
+            begin = f"{config_path} is not what {run_dir} was started with (without CONFIG, the run's own settings are taken)"
+            raise UserError("\n  ".join([begin, *other]))
+    return changed
+
+
+def read_run_config(
+    run_dir: str | Path, config_path: str | Path | None = None
+) -> tuple[ExperimentConfig, list[str]]:
+    """Find out what a run folder was trained with.
+
+    Args:
+        run_dir: holds `variant.json`; a folder of bare weights may lack it.
+        config_path: the experiment's JSON; needed only where there is no `variant.json`, compared with it otherwise.
+    Returns:
+        The run's own configuration, and the settings in which `config_path` says something else, as text.
+    Raises:
+        UserError: no such folder, no configuration, one that does not load, or one of another environment.
+    """
+    run_dir = Path(run_dir)
+    if not run_dir.is_dir():
+        raise UserError(
+            f"{run_dir}: no such folder; expected a run folder (variant.json, policy.pth, context_encoder.pth)"
+        )
+    given = None if config_path is None else load_config(config_path)
+    variant = run_dir / "variant.json"
+    if not variant.exists():
+        if given is None:
+            raise UserError(
+                f"{run_dir}: there is no variant.json; give the experiment's JSON as CONFIG"
+            )
+        return given, []
+    config = load_config(variant)
+    if given is None:
+        return config, []
+    if given.env_name != config.env_name:
+        raise UserError(
+            f"{config_path} is a configuration of {given.env_name}, but {run_dir} was trained on {config.env_name}"
+        )
+    run, wanted = (
+        config_lib.flatten(config_lib.to_dict(config)),
+        config_lib.flatten(config_lib.to_dict(given)),
+    )
+    return config, [
+        f"{key} = {as_json(wanted.get(key))} (run: {as_json(run.get(key))})"
+        for key in {**run, **wanted}
+        if wanted.get(key) != run.get(key) and not key.startswith(FREE_KEYS)
+    ]
+
+
+def _may_change(key: str) -> bool:
+    return key.startswith(CHANGEABLE) and key not in FIXED
+
+
+def _differences(
+    config: ExperimentConfig, other: ExperimentConfig, name: str
+) -> Iterator[tuple[str, str]]:
+    """Yield each key whose values differ, with a text; what `config` leaves open agrees with whatever was chosen."""
+    one, two = (config_lib.flatten(config_lib.to_dict(side)) for side in (config, other))
+    for key in dict.fromkeys([*one, *two]):
+        value, stored = one.get(key), two.get(key)
+        if value != stored and not (value in (None, "auto") and key.startswith(CHOSEN_AT_START)):
+            yield key, f"{key} = {as_json(value)} ({name}: {as_json(stored)})"

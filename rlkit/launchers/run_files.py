@@ -1,0 +1,45 @@
+"""Files that an algorithm adds to its run folder."""
+
+from pathlib import Path
+
+from rlkit.core.files import replace_file, report_exhaustion
+from rlkit.data_management.paths import Paths
+
+
+class RunFiles:
+    """Writes named files into a run folder, which may be made after the experiment has been built.
+
+    Attributes:
+        run_dir: the folder; set before the first file is written.
+    """
+
+    run_dir: Path
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a whole file, replacing an earlier one.
+
+        Args:
+            name: path below the run folder, such as "logs.mat"; folders are made if needed.
+            content: all of it.
+        Raises:
+            ResourceError: the disk is full.
+        """
+        path = self._place(name)
+        with report_exhaustion(f"cannot write {path}"):
+            replace_file(path, content, sync=False)
+
+    def save_paths(self, name: str, paths: Paths) -> None:
+        """Write trajectories as an NPZ file.
+
+        Raises:
+            ResourceError: the disk is full.
+        """
+        path = self._place(f"{name}.npz")
+        with report_exhaustion(f"cannot write {path}"):
+            paths.save_npz(path)
+
+    def _place(self, name: str) -> Path:
+        path = self.run_dir / name
+        with report_exhaustion(f"cannot create {path.parent}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path

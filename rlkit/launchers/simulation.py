@@ -1,0 +1,95 @@
+"""Evaluates the trained policy of a run folder on held-out tasks, trajectory by trajectory, for any algorithm."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from rlkit.core.errors import UserError
+from rlkit.core.eval_util import Adaptation, evaluate_adaptation
+from rlkit.core.seeding import stream
+from rlkit.data_management.paths import Paths
+from rlkit.envs.base import MetaEnv
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.launcher import EvaluationProtocol, launcher_for
+from rlkit.launchers.run_folder import load_tasks
+from rlkit.visualization.adaptation import adaptation_rows
+
+MAX_LANES = 128
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """An evaluation.
+
+    Attributes:
+        env: the environment it ran in; a `FilmedEnv` where a film was asked for and can be made.
+        protocol: how it was evaluated, with the number of trajectories that were run.
+        task_ids: the held-out tasks.
+        trajectories: the n-th holds the n-th trajectory of every task.
+        rows: the table, one row per trajectory.
+    """
+
+    env: MetaEnv
+    protocol: EvaluationProtocol
+    task_ids: list[int]
+    trajectories: list[Paths]
+    rows: list[dict[str, Any]]
+
+
+def simulate(
+    config: ExperimentConfig,
+    run_dir: Path,
+    *,
+    num_trajs: int | None = None,
+    deterministic: bool = True,
+    record: bool = False,
+    seed: int = 0,
+) -> Simulation:
+    """Evaluate the weights of a run folder on the run's held-out tasks.
+
+    Args:
+        config: what the run was trained with.
+        run_dir: holds the weights and, if we wrote it, the task set.
+        num_trajs: trajectories per task; None: as many as the algorithm's protocol says.
+        deterministic: no action noise.
+        record: remember the states, so that a film can be made (MuJoCo tasks only).
+        seed: of the trajectories' random numbers.
+    Raises:
+        UserError: files are missing, damaged or of another environment.
+    """
+    launcher = launcher_for(config)
+    protocol = launcher.protocol(config)
+    protocol = protocol._replace(num_trajectories=num_trajs or protocol.num_trajectories)
+    lanes = None if protocol.num_tasks is None else min(protocol.num_tasks, MAX_LANES)
+    try:
+        env = launcher.build_env(config, load_tasks(run_dir), num_envs=lanes)
+    except ValueError as error:
+        raise UserError(f"{run_dir}: {error}") from error
+    if record and hasattr(env, "simulation"):
+        from rlkit.visualization.video import FilmedEnv  # imports mujoco and imageio
+
+        env = cast(MetaEnv, FilmedEnv(env))
+    policy = launcher.load(config, env, run_dir, "cpu")
+    first = 0 if protocol.num_tasks is None else len(env.tasks) - protocol.num_tasks
+    task_ids = list(range(first, len(env.tasks)))
+    evaluated = evaluate_adaptation(
+        env,
+        policy,
+        task_ids,
+        num_runs=1,
+        num_steps=(protocol.num_trajectories - 1) * protocol.horizon + 1,
+        max_path_length=protocol.horizon,
+        streams=lambda index, run, n: stream(seed, "simulation", task_ids[index], run, n),
+        deterministic=deterministic,
+        num_stochastic=protocol.num_stochastic,
+    )
+    # Where episodes end early, there are more trajectories than were asked for.
+    trajectories = evaluated.trajectories[: protocol.num_trajectories]
+    rows = adaptation_rows(
+        Adaptation(len(task_ids), 1, trajectories),
+        task_ids,
+        protocol.num_explored,
+        sparse=protocol.sparse,
+        latent=protocol.latent,
+    )
+    return Simulation(env, protocol, task_ids, trajectories, rows)
