@@ -22,7 +22,7 @@ from rlkit.envs import make_env
 from rlkit.envs.ant import CONTACT_COST, Ant
 from rlkit.envs.ant_goal import CONTROL_COST
 from rlkit.launchers.load_config import load_config
-from rlkit.launchers.pearl import build_agent, build_networks
+from rlkit.launchers.pearl_networks import build_agent, build_networks
 from rlkit.policies.simple import RandomPolicy
 from rlkit.samplers.util import rollout
 

@@ -24,10 +24,9 @@ from benchmarks.machine import Table, Value, Watch, write_result
 from rlkit.core.errors import UserError
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
-from rlkit.launchers.estimate import env_steps
-from rlkit.launchers.hfr import build_hfr
-from rlkit.launchers.launcher_util import resolve
+from rlkit.launchers.hfr import HFR
 from rlkit.launchers.load_config import load_config
+from rlkit.launchers.run import resolve
 from rlkit.torch.hfr.labels import labels_of
 from rlkit.torch.pytorch_util import torch_threads
 
@@ -50,7 +49,7 @@ def random_paths(
 
 def measure(config: Any, repeats: int) -> tuple[float, float, float]:
     """Processor seconds of a gradient step, a judged trajectory and a partition context, measured in turns."""
-    experiment, generator = build_hfr(config, "cpu", 0), np.random.default_rng(0)
+    experiment, generator = HFR().build(config, "cpu", 0), np.random.default_rng(0)
     algorithm, env = experiment.algorithm, experiment.env
     relabeler: Any = algorithm.relabeler
     with closing(env):
@@ -103,7 +102,7 @@ def row_of(name: str, threads: int, repeats: int) -> list[Any]:
     one_context = replace(config, algo_params=replace(config.algo_params, num_partition_samples=1))
     step, judge, partition = measure(resolve(one_context, "cpu"), repeats)
     algo = config.algo_params
-    judged = env_steps(config).iteration / algo.max_path_length * algo.probability  # type: ignore[attr-defined]
+    judged = HFR().requirements(config).iteration_steps / algo.max_path_length * algo.probability  # type: ignore[attr-defined]
     share = (judged * judge + samples * partition) / (algo.num_train_steps_per_itr * step)
     return [name, 1e3 * step, 1e3 * judge, 1e3 * partition, judged, 100 * share]
 

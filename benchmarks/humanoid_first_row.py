@@ -15,11 +15,12 @@ from pathlib import Path
 
 import click
 
+from rlkit.core.loop import NoLoop
 from rlkit.core.meta_rl_algorithm import OYSTER_COLUMNS
 from rlkit.launchers.exit_codes import exit_codes
-from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.load_config import load_config
-from rlkit.launchers.pearl import build_pearl
+from rlkit.launchers.pearl import PEARL
+from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.torch.pytorch_util import torch_threads
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "humanoid-dir.json"
@@ -34,19 +35,19 @@ REFERENCE = (
 )  # fmt: skip
 
 
-def first_row(config: ExperimentConfig, seed: int) -> dict[str, float]:
+def first_row(config: PEARLExperiment, seed: int) -> dict[str, float]:
     """Collect the first data of a fresh run, take one gradient step, and return oyster's 27 columns of it."""
-    experiment = build_pearl(config, "cpu", seed)
+    experiment = PEARL().build(config, "cpu", seed)
     algorithm = experiment.algorithm
-    algorithm.collect_data(0)
+    algorithm.collect_data(0, NoLoop())
     statistics = algorithm.trainer.train(algorithm.replay_buffer, algorithm.encoder_buffer, 1)
     experiment.env.close()
     return dict(islice(statistics.items(), OYSTER_COLUMNS))
 
 
 def small_pool(
-    config: ExperimentConfig, initial_steps: int, contact_forces: bool
-) -> ExperimentConfig:
+    config: PEARLExperiment, initial_steps: int, contact_forces: bool
+) -> PEARLExperiment:
     """Cut what is collected before the first step, and have contact forces or not; nothing else is changed."""
     algo = replace(config.algo_params, num_initial_steps=initial_steps, num_tasks_sample=1)
     util = replace(

@@ -18,9 +18,10 @@ import click
 
 from benchmarks.machine import Table, Value, Watch, write_result
 from rlkit.core.errors import UserError
-from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.core.loop import NoLoop
 from rlkit.launchers.load_config import load_config
-from rlkit.launchers.pearl import build_pearl
+from rlkit.launchers.pearl import PEARL
+from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.torch.pytorch_util import torch_threads
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "humanoid-dir.json"
@@ -33,7 +34,7 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def collect(config: ExperimentConfig) -> tuple[int, int, int]:
+def collect(config: PEARLExperiment) -> tuple[int, int, int]:
     """Build an experiment and collect its first data.
 
     Args:
@@ -41,8 +42,8 @@ def collect(config: ExperimentConfig) -> tuple[int, int, int]:
     Returns:
         Rows of the buffer that the updates draw from, bytes of data in both buffers, and lanes.
     """
-    experiment = build_pearl(config, "cpu", 0)
-    experiment.algorithm.collect_data(0)
+    experiment = PEARL().build(config, "cpu", 0)
+    experiment.algorithm.collect_data(0, NoLoop())
     buffers = experiment.algorithm.buffers.values()
     data = sum(buffer.num_rows * buffer.width * buffer.dtype.itemsize for buffer in buffers)
     experiment.env.close()

@@ -19,10 +19,11 @@ from benchmarks.pearl_step import fast_step, twin_step
 from benchmarks.plain_pearl import PlainPEARL
 from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
 from benchmarks.rollouts import CONFIG, HORIZON, evaluate
-from rlkit.launchers.launcher_util import resolve
+from rlkit.core.loop import NoLoop
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import keep_freed_memory
-from rlkit.launchers.pearl import build_pearl
+from rlkit.launchers.pearl import PEARL
+from rlkit.launchers.run import resolve
 from rlkit.torch.pytorch_util import torch_threads
 
 
@@ -66,7 +67,7 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
     with Watch() as watch, torch_threads(1):
         began = time.perf_counter()
         config = resolve(load_config(CONFIG, settings), device)
-        experiment = build_pearl(config, device, 0)
+        experiment = PEARL().build(config, device, 0)
         algorithm, algo = experiment.algorithm, config.algo_params
         with closing(experiment.env):
             algorithm._collect_initial_pool()
@@ -90,7 +91,7 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
             parts = [
                 Part(
                     "collection",
-                    seconds(lambda: algorithm.collect_data(1), repeats),
+                    seconds(lambda: algorithm.collect_data(1, NoLoop()), repeats),
                     steps_collected / HORIZON * twin_trajectory,
                 ),
                 Part(

@@ -20,9 +20,10 @@ from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.plain_pearl import PlainBuffer, PlainPEARL
 from benchmarks.step_floor import floor_seconds, products
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.launchers.launcher import Experiment
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import has_bf16_units, keep_freed_memory
-from rlkit.launchers.pearl import Experiment, build_pearl
+from rlkit.launchers.pearl import PEARL
 from rlkit.torch.pytorch_util import sharing_threads, torch_threads
 
 ONE_BY_ONE = "tf32, captured, networks one by one"
@@ -50,7 +51,7 @@ def fast_step(
     config: Any, threads: int, rng_seed: int, device: str = "cpu"
 ) -> tuple[Experiment, Callable[[], None]]:
     """A trainer over filled buffers, and a function that takes one step of it."""
-    experiment = build_pearl(config, device, 0)
+    experiment = PEARL().build(config, device, 0)
     trainer, rng = experiment.algorithm.trainer, np.random.RandomState(rng_seed)
     for buffer in experiment.algorithm.buffers.values():
         fill(buffer, rng)
@@ -64,7 +65,7 @@ def fast_step(
 
 def twin_step(config: Any, threads: int, rng_seed: int, device: str = "cpu") -> Callable[[], None]:
     """The same for the plain twin, whose threads work inside each operation; its rows stand in the host's memory."""
-    experiment = build_pearl(config, device, 0)
+    experiment = PEARL().build(config, device, 0)
     rng, generator = np.random.RandomState(rng_seed), torch.Generator(device).manual_seed(0)
     buffers = [fill(buffer, rng) for buffer in experiment.algorithm.buffers.values()]
     plain = PlainPEARL(experiment.networks, config.algo_params, config.latent_size)

@@ -27,12 +27,13 @@ import torch
 from benchmarks.initial_pool_memory import GB, peak_bytes
 from benchmarks.machine import Table, Value, Watch, write_result
 from rlkit.core.checkpoint import Checkpoint
+from rlkit.core.loop import NoLoop
 from rlkit.core.seeding import stream
 from rlkit.data_management.rings import NO_PAGE, Rings
 from rlkit.data_management.row_store import default_page_rows
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import keep_freed_memory
-from rlkit.launchers.pearl import build_pearl
+from rlkit.launchers.pearl import PEARL
 from rlkit.torch.pytorch_util import torch_threads
 
 CONFIGS = ("configs/cheetah-vel.json", "configs/humanoid-dir.json")
@@ -108,12 +109,12 @@ def measure_part(path: str, settings: list[str], num_steps: int) -> dict[str, fl
     algo, before = config.algo_params, peak_bytes()
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder, torch_threads(1):
-        experiment = build_pearl(config, "cpu", 0)
+        experiment = PEARL().build(config, "cpu", 0)
         algorithm = experiment.algorithm
         algorithm.config = replace(algorithm.config, num_train_steps_per_itr=num_steps)
-        algorithm.collect_data(0)
-        algorithm.do_training(0)
-        algorithm.evaluate(0)
+        algorithm.collect_data(0, NoLoop())
+        algorithm.do_training(0, NoLoop())
+        algorithm.evaluate(0, NoLoop())
         Checkpoint(Path(folder)).save(
             0, {"algorithm": algorithm.state_dict(), "clock": {}}, algorithm.buffers
         )

@@ -17,9 +17,11 @@ import torch
 from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.plain_pearl import PlainPEARL
 from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
+from rlkit.core.loop import NoLoop
 from rlkit.core.seeding import stream
+from rlkit.launchers.launcher import Experiment
 from rlkit.launchers.load_config import load_config
-from rlkit.launchers.pearl import Experiment, build_pearl
+from rlkit.launchers.pearl import PEARL
 from rlkit.torch.pytorch_util import torch_threads
 
 CONFIG = "configs/cheetah-vel.json"
@@ -60,7 +62,7 @@ def build(threads: int, lanes: int | None) -> Experiment:
     ]
     if lanes is not None:
         settings.append(f"util_params.num_envs={lanes}")
-    experiment = build_pearl(load_config(CONFIG, settings), "cpu", 0)
+    experiment = PEARL().build(load_config(CONFIG, settings), "cpu", 0)
     experiment.algorithm._collect_initial_pool()
     return experiment
 
@@ -82,7 +84,7 @@ def evaluate(experiment: Experiment) -> Callable[[], int]:
     cfg = algorithm.config
 
     def run() -> int:
-        algorithm.evaluate(0)
+        algorithm.evaluate(0, NoLoop())
         online = sum(
             int(paths.lengths.sum())
             for a in algorithm.evaluation.adaptations.values()

@@ -34,10 +34,10 @@ def measure_start(config_path: str, settings: list[str]) -> dict[str, tuple[floa
         marks = now
 
     from rlkit.core.checkpoint import Checkpoint
-    from rlkit.launchers.launcher_util import resolve
     from rlkit.launchers.load_config import load_config
     from rlkit.launchers.machine import keep_freed_memory
-    from rlkit.launchers.pearl import build_pearl
+    from rlkit.launchers.pearl import PEARL
+    from rlkit.launchers.run import resolve
     from rlkit.torch.pytorch_util import torch_threads
 
     done("import")
@@ -45,7 +45,7 @@ def measure_start(config_path: str, settings: list[str]) -> dict[str, tuple[floa
     done("configuration")
     config = resolve(requested)
     done("choices")
-    experiment = build_pearl(config, "cpu", 0)
+    experiment = PEARL().build(config, "cpu", 0)
     done("build")
     keep_freed_memory()
     algorithm = experiment.algorithm

@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from rlkit.launchers.launcher_util import algorithm_module
 
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import UserError
-from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.launchers.pearl import Experiment
+from rlkit.launchers.launcher import Experiment, launcher_for
+from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.launchers.run_config import read_run_config
 from rlkit.launchers.run_folder import load_tasks, load_weights
 
@@ -26,7 +25,7 @@ class TrainedRun:
         splits: task ids of "train", "test" and "fresh" (tasks that the run never had).
     """
 
-    config: ExperimentConfig
+    config: PEARLExperiment
     experiment: Experiment
     splits: dict[str, range]
 
@@ -54,8 +53,7 @@ def load_trained(
         ),
     )
     try:
-        _, build = algorithm_module(config.algorithm)
-        experiment = build(more, "cpu", config.seed or 0)
+        experiment = launcher_for(config).build(more, "cpu", config.seed or 0)
         if own is not None:
             if own.shape != (n_tasks, experiment.env.task_dim):
                 raise ValueError(

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rlkit.launchers.experiment_config import ExperimentConfig, UtilConfig
 from rlkit.launchers.load_config import load_config
+from rlkit.launchers.pearl_config import PEARLExperiment, PEARLUtil
 from rlkit.launchers.run import start_run
 from rlkit.torch.hfr.config import HFRSettings
 from rlkit.torch.sac.config import PEARLConfig
@@ -38,10 +38,10 @@ def documented_settings(heading):
 @pytest.mark.parametrize(
     ("heading", "schema"),
     [
-        ("Top level", ExperimentConfig),
+        ("Top level", PEARLExperiment),
         ("algo_params", PEARLConfig),
         ("algo_params of HFR", HFRSettings),
-        ("util_params", UtilConfig),
+        ("util_params", PEARLUtil),
     ],
 )
 def test_every_setting_is_documented_with_its_default(heading, schema):
@@ -113,7 +113,7 @@ def test_functions_that_the_algorithm_page_names_exist(page):
     names = {name.split(".")[-1] for name in re.findall(r"`([A-Za-z_][\w.]*)`", equations)}
     settings = {
         field.name
-        for schema in (PEARLConfig, HFRSettings, ExperimentConfig, UtilConfig)
+        for schema in (PEARLConfig, HFRSettings, PEARLExperiment, PEARLUtil)
         for field in fields(schema)
     }
     functions = {

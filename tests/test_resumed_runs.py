@@ -2,7 +2,7 @@
 
 import json
 
-from rlkit.launchers.launcher_util import lock_run_folder
+from rlkit.launchers.folders import lock_run_folder
 from tests.tiny_runs import launch, rows, run, same_weights
 
 

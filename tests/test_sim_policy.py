@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from rlkit.core.config import to_dict
 from rlkit.launchers.load_config import parse_config
-from rlkit.launchers.pearl import build_env, build_networks
+from rlkit.launchers.pearl import PEARL
+from rlkit.launchers.pearl_networks import build_networks
 from sim_policy import main
 
 ROBOT = {
@@ -34,7 +35,7 @@ CHEETAH = {
 def make_run(run_dir, data, tasks=True):
     """A run folder with fresh weights, and its networks."""
     config = parse_config(data, "test")
-    env = build_env(config)
+    env = PEARL().build_env(config)
     networks = build_networks(config, env, torch.Generator().manual_seed(0)).named()
     run_dir.mkdir(parents=True)
     (run_dir / "variant.json").write_text(json.dumps({**to_dict(config), "seed": 3}))

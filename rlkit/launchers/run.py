@@ -53,7 +53,8 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
         SystemExit: the run was stopped; with the exit codes of `exit_codes`.
     """
     requested = config.cut_for_debug() if config.util_params.debug else config
-    config, device = resolve(requested, console)
+    device = _device(requested, console)
+    config = resolve(requested, device)
     files = RunFiles()
     with closing(_build(config, device, files)) as experiment:
         _load_initial_weights(config, experiment)
@@ -81,7 +82,8 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
     """
     if not os.access(run_dir, os.W_OK | os.X_OK):
         raise UserError(f"--resume {run_dir}: the folder is not writable")
-    config, device = resolve(config, console)
+    device = _device(config, console)
+    config = resolve(config, device)
     record, tasks = config_lib.read_json(run_dir / "variant.json"), load_tasks(run_dir)
     if tasks is None:
         raise UserError(f"--resume {run_dir}: there is no tasks.npz, the task set of the run")
@@ -117,33 +119,33 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
             _train(config, experiment, logger, checkpoint, console, protect, message, start, state)
 
 
-def resolve(config: ExperimentConfig, console: Console) -> tuple[ExperimentConfig, str]:
+def resolve(config: ExperimentConfig, device: str = "cpu") -> ExperimentConfig:
     """Choose what a configuration leaves to the moment of starting (null, "auto").
 
     Args:
         config: checked.
-        console: shows what the user should know of the choices.
+        device: name of the torch device of networks and buffers.
     Returns:
-        The configuration with every choice made, from which the run can be repeated; and the name
-        of the torch device.
+        The configuration with every choice made; from it the run can be repeated.
     Raises:
         UserError: the machine lacks what the configuration asks for.
     """
     util, threads = config.util_params, default_threads()
-    device = choose_device(util.use_gpu, util.gpu_id, console.print)
-    launcher = launcher_for(config)
-    for remark in launcher.remarks(config, device):
-        console.print(remark)
-    config = replace(
-        config,
-        seed=secrets.randbelow(2**31) if config.seed is None else config.seed,
-        util_params=replace(
-            util,
-            torch_threads=util.torch_threads or threads,
-            physics_threads=util.physics_threads or threads,
-        ),
+    util = replace(
+        util,
+        torch_threads=util.torch_threads or threads,
+        physics_threads=util.physics_threads or threads,
     )
-    return launcher.resolve(config, device), device
+    seed = secrets.randbelow(2**31) if config.seed is None else config.seed
+    return launcher_for(config).resolve(replace(config, seed=seed, util_params=util), device)
+
+
+def _device(config: ExperimentConfig, console: Console) -> str:
+    """Name of the torch device; says what the user should know of it."""
+    device = choose_device(config.util_params.use_gpu, config.util_params.gpu_id, console.print)
+    for remark in launcher_for(config).remarks(config, device):
+        console.print(remark)
+    return device
 
 
 def _build(

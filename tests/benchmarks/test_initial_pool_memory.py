@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from benchmarks.initial_pool_memory import main, peak_bytes
 from rlkit.launchers.load_config import parse_config
-from rlkit.launchers.pearl import build_pearl
+from rlkit.launchers.pearl import PEARL
 
 HORIZON = 20
 STEPS = 200  # ten trajectories a task
@@ -43,7 +43,7 @@ def config(num_tasks, num_envs):
 
 def peak_of_collection(num_tasks, num_envs):
     """Greatest size of what Python and numpy held while collecting (replay data are outside of it), and rows collected."""
-    experiment = build_pearl(config(num_tasks, num_envs), "cpu", 0)
+    experiment = PEARL().build(config(num_tasks, num_envs), "cpu", 0)
     tracemalloc.start()
     try:
         experiment.algorithm._collect_initial_pool()

@@ -10,11 +10,11 @@ from benchmarks.step_floor import Product, floor_seconds, products
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs import make_env
 from rlkit.launchers.load_config import load_config
-from rlkit.launchers.pearl import build_pearl
+from rlkit.launchers.pearl import PEARL
 
 
 def test_the_floor_of_cheetah_vel_counts_27_gflop():
-    networks = build_pearl(load_config("configs/cheetah-vel.json"), "cpu", 0).networks
+    networks = PEARL().build(load_config("configs/cheetah-vel.json"), "cpu", 0).networks
     counts = products(networks, rows=16 * 256, context_rows=16 * 100)
     gflop = sum(product.flops * count for product, count in counts.items()) / 1e9
     assert gflop == pytest.approx(27.0, abs=0.15)

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from benchmarks.replay_memory import measure_part, projected_storage
+from rlkit.core.loop import NoLoop
 from rlkit.data_management.rings import NO_PAGE
 from rlkit.launchers.load_config import load_config
-from rlkit.launchers.pearl import build_pearl
+from rlkit.launchers.pearl import PEARL
 
 ALGO = {
     "num_initial_steps": 600,
@@ -34,9 +35,9 @@ def path(tmp_path):
 
 def test_the_projection_counts_the_rows_and_pages_that_a_run_has(path):
     config = load_config(path)
-    algorithm = build_pearl(config, "cpu", 0).algorithm
+    algorithm = PEARL().build(config, "cpu", 0).algorithm
     for iteration in range(4):
-        algorithm.collect_data(iteration)
+        algorithm.collect_data(iteration, NoLoop())
     row_bytes = algorithm.replay_buffer.width * 4
     pages = sum(int((buffer.page_table != NO_PAGE).sum()) for buffer in algorithm.buffers.values())
     storage = projected_storage(config, row_bytes, 4)

@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmarks.trained_run import load_trained
 from rlkit.core.errors import UserError
 from rlkit.launchers.load_config import load_config
-from rlkit.launchers.pearl import build_env
+from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.run import start_run
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "quick"
@@ -58,7 +58,7 @@ def test_weights_and_rows_are_those_of_the_folder(run):
 def test_fresh_tasks_stand_after_the_runs_own(run):
     run_dir, config = run
     trained = load_trained(run_dir, num_fresh_tasks=5)
-    np.testing.assert_array_equal(trained.experiment.env.tasks[:7], build_env(config).tasks)
+    np.testing.assert_array_equal(trained.experiment.env.tasks[:7], PEARL().build_env(config).tasks)
     assert {name: list(ids) for name, ids in trained.splits.items()} == {
         "train": [0, 1, 2, 3],
         "test": [4, 5, 6],

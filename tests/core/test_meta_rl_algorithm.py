@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rlkit.core.loop import NoLoop
 from rlkit.core.meta_rl_algorithm import MetaRLAlgorithm
 from rlkit.samplers.in_place import InPlacePathSampler
 from rlkit.torch.sac.config import PEARLConfig
@@ -73,7 +74,7 @@ def make_algorithm(config=CONFIG, tasks=range(3), num_envs=64):
 def of_iteration(config, iteration=1, **options):
     """The stores and the inferences of one iteration after the first."""
     algorithm, policy, relabeler = make_algorithm(config, **options)
-    counts = algorithm.collect_data(iteration)
+    counts = algorithm.collect_data(iteration, NoLoop())
     return relabeler, policy, counts
 
 
@@ -140,7 +141,7 @@ def test_posterior_block_that_feeds_the_encoder_goes_in_rounds():
 def test_an_extra_block_goes_in_rounds_too_where_contexts_hold_its_rows():
     algorithm, _, relabeler = make_algorithm(CONFIG, tasks=range(1))
     relabeler.contexts_of_every_block = True
-    algorithm.collect_data(1)
+    algorithm.collect_data(1, NoLoop())
     assert [visits for to_encoder, visits, _, _ in relabeler.stored if not to_encoder] == [
         [0, 1],
         [0, 1],
@@ -211,6 +212,6 @@ def test_streams_of_a_trajectory_do_not_depend_on_the_number_of_lanes():
 
 def test_visits_are_drawn_anew_each_iteration_from_the_train_tasks():
     algorithm, _, relabeler = make_algorithm(replace(CONFIG, num_tasks_sample=40), tasks=range(3))
-    algorithm.collect_data(1), algorithm.collect_data(2)
+    algorithm.collect_data(1, NoLoop()), algorithm.collect_data(2, NoLoop())
     assert relabeler.visits[0] != relabeler.visits[1]
     assert set(np.concatenate(relabeler.visits)) == {0, 1, 2}

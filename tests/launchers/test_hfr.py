@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from rlkit.core.checkpoint import Checkpoint
-from rlkit.launchers.hfr import projected_rows
-from rlkit.launchers.launcher_util import algorithm_module
+from rlkit.core.loop import NoLoop
+from rlkit.launchers.hfr import HFR
+from rlkit.launchers.launcher import launcher_for
 from rlkit.launchers.load_config import parse_config
 from tests.torch.sac.test_no_waiting import FailsOnWaiting
 
@@ -50,16 +51,16 @@ def build(*, seed=0, without=(), top=None, **algo_params):
     data = {**copy.deepcopy(SMALL), **(top or {})}
     data["algo_params"] |= algo_params
     config = parse_config({key: value for key, value in data.items() if key not in without}, "test")
-    return algorithm_module(config.algorithm)[1](config, "cpu", seed)
+    return launcher_for(config).build(config, "cpu", seed)
 
 
 def iterate(experiment, iterations):
     rows = []
     for i in iterations:
-        collected = experiment.algorithm.collect_data(i)
+        collected = experiment.algorithm.collect_data(i, NoLoop())
         row = {
-            **experiment.algorithm.do_training(i),
-            **experiment.algorithm.evaluate(i),
+            **experiment.algorithm.do_training(i, NoLoop()),
+            **experiment.algorithm.evaluate(i, NoLoop()),
             **collected,
         }
         row |= experiment.algorithm.diagnostics()
@@ -130,7 +131,7 @@ def test_every_transition_is_stored_once_in_the_rl_buffer_and_once_in_the_encode
 
     algorithm.relabeler.store = counting_store
     for i in range(2):
-        algorithm.collect_data(i)
+        algorithm.collect_data(i, NoLoop())
         added = {
             name: int(buffer.state_dict()["totals"].sum())
             for name, buffer in algorithm.buffers.items()
@@ -148,7 +149,7 @@ def test_with_probability_0_the_rl_rows_are_pearls_so_no_stream_of_pearls_is_tou
     options = {"num_extra_rl_steps_posterior": 0}  # HFR's contexts hold its rows, PEARL's do not
     none, control = build(relabel_method="none", **options), build(relabel_prob=0.0, **options)
     for experiment in (none, control):
-        experiment.algorithm.collect_data(0)
+        experiment.algorithm.collect_data(0, NoLoop())
     for task in range(4):
         rows = [experiment.algorithm.replay_buffer.rows_of(task) for experiment in (none, control)]
         assert torch.equal(*rows)
@@ -167,7 +168,7 @@ def test_weights_do_not_depend_on_how_many_rows_are_judged_at_a_time_but_for_rou
 
 def test_a_step_that_trains_a_learned_reward_fetches_nothing_from_the_device():
     algorithm = build(**HINDSIGHT, use_learned_reward=True).algorithm
-    algorithm.collect_data(0)
+    algorithm.collect_data(0, NoLoop())
     trainer = algorithm.trainer
     trainer.train_step(
         algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics=True
@@ -188,9 +189,9 @@ def test_networks_that_are_learned_are_saved_under_their_names():
 def test_buffers_never_outgrow_what_was_projected():
     experiment = build(**HINDSIGHT)
     data = {**copy.deepcopy(SMALL)}
-    rows = projected_rows(parse_config(data, "test"))
+    rows = HFR().buffer_sizes(parse_config(data, "test"))
     for i in range(3):
-        experiment.algorithm.collect_data(i)
+        experiment.algorithm.collect_data(i, NoLoop())
         held = {name: buffer.num_rows for name, buffer in experiment.algorithm.buffers.items()}
         assert all(held[name] <= getattr(rows, name) for name in held), (held, rows)
 

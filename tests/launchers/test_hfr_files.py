@@ -9,7 +9,8 @@ from rich.console import Console
 
 from rlkit.core.config import flatten, to_dict
 from rlkit.core.errors import UserError
-from rlkit.launchers.estimate import env_steps, requirements
+from rlkit.launchers.estimate import estimates
+from rlkit.launchers.launcher import launcher_for
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.run import start_run
 
@@ -44,11 +45,11 @@ SHIPPED = {
 @pytest.mark.parametrize("name", [path.stem for path in sorted(FOLDER.glob("*.json"))])
 def test_the_authors_files_ask_for_the_steps_of_their_experiments(name):
     config = loaded(FOLDER / f"{name}.json")
-    algo, steps = config.algo_params, env_steps(config)
+    algo, needed = config.algo_params, launcher_for(config).requirements(config)
     evaluation = 2 * config.n_eval_tasks * algo.num_evals * algo.num_steps_per_eval
     found = (
-        steps.initial,
-        steps.iteration,
+        needed.initial_steps,
+        needed.iteration_steps,
         algo.num_iterations,
         algo.num_train_steps_per_itr,
         evaluation,
@@ -145,4 +146,4 @@ def test_every_file_runs_from_end_to_end(path, tmp_path):
     with (run_dir / "progress.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 and float(rows[1]["Relabeling Time (s)"]) > 0
-    assert "memory: about" in requirements(config)
+    assert "memory: about" in "\n".join(estimates(config))

@@ -8,9 +8,11 @@ import torch
 
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import UserError
-from rlkit.launchers.estimate import requirements
+from rlkit.core.loop import NoLoop
+from rlkit.launchers.estimate import estimates
 from rlkit.launchers.load_config import load_config, parse_config
-from rlkit.launchers.pearl import build_pearl, projected_frames, projected_rows
+from rlkit.launchers.pearl import PEARL
+from rlkit.launchers.pearl_sizes import buffer_sizes, frames_shown
 from rlkit.launchers.run_folder import load_weights
 from tests.launchers.test_pearl import SMALL, iterate, weights
 
@@ -29,14 +31,14 @@ def image_config(algo_params=None, **changes):
 )
 def test_a_resumed_run_on_pictures_equals_the_uninterrupted_one_bit_for_bit(tmp_path, algo_params):
     config = image_config(algo_params)
-    whole, first = build_pearl(config, "cpu", 0), build_pearl(config, "cpu", 0)
+    whole, first = PEARL().build(config, "cpu", 0), PEARL().build(config, "cpu", 0)
     checkpoint, states = Checkpoint(tmp_path), []
     expected = iterate(whole, range(3))
     for iteration in range(2):  # the second checkpoint adds to the segments of the first
         iterate(first, [iteration])
         states.append(first.algorithm.state_dict())
         checkpoint.save(iteration, states[-1], first.algorithm.buffers)
-    second = build_pearl(config, "cpu", 0)
+    second = PEARL().build(config, "cpu", 0)
     iteration, state = Checkpoint(tmp_path).load(second.algorithm.buffers)
     second.algorithm.load_state_dict(state)
     (row,) = iterate(second, [iteration + 1])
@@ -49,7 +51,7 @@ def test_a_resumed_run_on_pictures_equals_the_uninterrupted_one_bit_for_bit(tmp_
 
 def test_what_is_collected_does_not_depend_on_the_lanes_beside_it():
     wide, narrow = (
-        build_pearl(image_config(util_params={"num_envs": lanes}), "cpu", 0).algorithm
+        PEARL().build(image_config(util_params={"num_envs": lanes}), "cpu", 0).algorithm
         for lanes in (12, 1)
     )
     tasks, generators = (
@@ -77,38 +79,38 @@ def test_every_encoder_and_option_of_the_context_runs_on_pictures():
         },
         {"sparse_rewards": True, "use_information_bottleneck": False, "gradient_clip": 1.0},
     ):
-        (row,) = iterate(build_pearl(image_config(algo_params), "cpu", 0), range(1))
+        (row,) = iterate(PEARL().build(image_config(algo_params), "cpu", 0), range(1))
         assert np.isfinite(row["QF Loss"])
 
 
 def test_an_agent_with_copied_weights_acts_by_pictures_as_well():
     config = image_config()
-    first, second = (build_pearl(config, "cpu", 0, copy_weights=copies) for copies in (False, True))
+    first, second = (
+        PEARL().build(config, "cpu", 0, copy_weights=copies) for copies in (False, True)
+    )
     assert second.agent.obs_encoder is not second.networks["obs_encoder"]
     np.testing.assert_equal(iterate(first, range(2)), iterate(second, range(2)))
 
 
 def test_frames_never_outgrow_what_was_projected_and_are_those_of_the_rows():
     config = image_config()
-    algorithm = build_pearl(config, "cpu", 0).algorithm
+    algorithm = PEARL().build(config, "cpu", 0).algorithm
     for iteration in range(3):
-        algorithm.collect_data(iteration)
-    rows = projected_rows(config).replay
+        algorithm.collect_data(iteration, NoLoop())
+    rows = buffer_sizes(config).replay
     assert algorithm.replay_buffer.num_rows == rows
-    assert (
-        algorithm.replay_buffer.frames.num_rows == projected_frames(config, rows) == rows * 11 // 10
-    )
+    assert algorithm.replay_buffer.frames.num_rows == frames_shown(config, rows) == rows * 11 // 10
 
 
 def test_requirements_count_the_pictures(tmp_path):
-    text = requirements(load_config("configs/cheetah-vel-img.json"))
+    text = "\n".join(estimates(load_config("configs/cheetah-vel-img.json")))
     bytes_a_row = 4 * (2 * 3 + 6 + 3) + -(-64 * 64 * 3 * 51 // 50)
     assert f"({bytes_a_row} bytes a row)" in text
     assert "environment steps: 1,004,000 (4,000 at first, 5,000 per iteration)" in text
 
 
 def test_the_state_decides_nothing_where_pictures_are_seen():
-    networks = build_pearl(image_config(), "cpu", 0).networks
+    networks = PEARL().build(image_config(), "cpu", 0).networks
     assert set(networks) == {
         "qf1",
         "qf2",
@@ -120,7 +122,7 @@ def test_the_state_decides_nothing_where_pictures_are_seen():
     }
     assert networks["policy"].input_size == 256 + 5
     assert networks["context_encoder"].input_size == 256 + 2 + 1
-    assert "obs_encoder" not in build_pearl(image_config(obs_mode="state"), "cpu", 0).networks
+    assert "obs_encoder" not in PEARL().build(image_config(obs_mode="state"), "cpu", 0).networks
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ class Blind:
 
 
 def test_weights_of_a_run_on_states_are_refused_for_one_on_pictures(tmp_path):
-    for name, network in build_pearl(image_config(obs_mode="state"), "cpu", 0).networks.items():
+    for name, network in PEARL().build(image_config(obs_mode="state"), "cpu", 0).networks.items():
         torch.save(network.state_dict(), tmp_path / f"{name}.pth")
     with pytest.raises(UserError, match=r"missing weight files obs_encoder\.pth"):
-        load_weights(tmp_path, build_pearl(image_config(), "cpu", 0).networks)
+        load_weights(tmp_path, PEARL().build(image_config(), "cpu", 0).networks)

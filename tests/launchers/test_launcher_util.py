@@ -9,23 +9,19 @@ import pytest
 
 from rlkit.core.errors import UserError
 from rlkit.launchers import ALGORITHMS
-from rlkit.launchers.experiment_config import ExperimentConfig, UtilConfig
-from rlkit.launchers.launcher_util import (
-    algorithm_module,
-    create_run_folder,
-    experiment_name,
-    lock_run_folder,
-    resolve,
-    variant_record,
-)
+from rlkit.launchers.folders import create_run_folder, lock_run_folder
+from rlkit.launchers.launcher import Launcher, launcher_of
 from rlkit.launchers.load_config import load_config, parse_config
+from rlkit.launchers.pearl_config import PEARLExperiment, PEARLUtil
+from rlkit.launchers.record import experiment_name, variant_record
+from rlkit.launchers.run import resolve
 
 NOW = datetime(2031, 2, 3, 4, 5, 6)
 
 
-def config_in(folder, *, debug: bool = False, env_name: str = "point-robot") -> ExperimentConfig:
-    return ExperimentConfig(
-        env_name=env_name, util_params=UtilConfig(base_log_dir=str(folder), debug=debug)
+def config_in(folder, *, debug: bool = False, env_name: str = "point-robot") -> PEARLExperiment:
+    return PEARLExperiment(
+        env_name=env_name, util_params=PEARLUtil(base_log_dir=str(folder), debug=debug)
     )
 
 
@@ -81,8 +77,7 @@ def test_two_processes_cannot_run_in_one_folder(tmp_path):
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_every_algorithm_of_the_table_can_be_built(name):
-    _, build = algorithm_module(name)
-    assert callable(build)
+    assert isinstance(launcher_of(name), Launcher)
 
 
 def test_what_is_left_open_is_chosen_at_the_start_and_what_is_given_stays():
@@ -107,7 +102,7 @@ def test_what_is_left_open_is_chosen_at_the_start_and_what_is_given_stays():
 
 
 def test_seeds_that_are_drawn_differ():
-    config = ExperimentConfig()
+    config = PEARLExperiment()
     assert resolve(config).seed != resolve(config).seed
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from rlkit.core.loop import NoLoop
 from rlkit.launchers.load_config import load_config
-from rlkit.launchers.pearl import build_pearl
+from rlkit.launchers.pearl import PEARL
 
 
 @pytest.mark.slow
@@ -11,12 +12,12 @@ def test_return_rises_on_the_point_robot_within_nine_short_iterations():
     config = load_config(
         "configs/quick/point-robot.json", ["algo_params.num_train_steps_per_itr=300"]
     )
-    algorithm = build_pearl(config, "cpu", seed=1).algorithm
+    algorithm = PEARL().build(config, "cpu", seed=1).algorithm
     returns = []
     for iteration in range(9):
-        algorithm.collect_data(iteration)
-        algorithm.do_training(iteration)
-        returns.append(algorithm.evaluate(iteration))
+        algorithm.collect_data(iteration, NoLoop())
+        algorithm.do_training(iteration, NoLoop())
+        returns.append(algorithm.evaluate(iteration, NoLoop()))
     with_buffer = [row["AverageTrainReturn_all_train_tasks"] for row in returns]
     test = [row["AverageReturn_all_test_tasks"] for row in returns]
     # a random policy gets about -22; this seed reached -12 and -15, a policy that ignores its context stays near -18

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from rlkit.core.loop import NoLoop
 from rlkit.core.seeding import stream
 from rlkit.launchers.load_config import load_config
-from rlkit.launchers.pearl import ENCODERS, build_pearl
+from rlkit.launchers.pearl import PEARL
+from rlkit.torch.sac.config import ENCODERS
 
 TASKS = [
     "n_train_tasks=10",
@@ -55,11 +57,11 @@ def returns_with_contexts_of(algorithm, tasks):
 
 def gains(config, num_iterations):
     """By how much the own task's context serves better than that of other tasks, after each of some iterations."""
-    algorithm = build_pearl(config, "cpu", seed=1).algorithm
+    algorithm = PEARL().build(config, "cpu", seed=1).algorithm
     tasks, found = list(algorithm.train_tasks), []
     for iteration in range(num_iterations):
-        algorithm.collect_data(iteration)
-        algorithm.do_training(iteration)
+        algorithm.collect_data(iteration, NoLoop())
+        algorithm.do_training(iteration, NoLoop())
         own = returns_with_contexts_of(algorithm, tasks)
         others = np.mean(
             [returns_with_contexts_of(algorithm, np.roll(tasks, shift)) for shift in (1, 4, 7)]

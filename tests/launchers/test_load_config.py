@@ -10,8 +10,8 @@ from configs.default import default_config
 from rlkit.core.config import flatten, to_dict
 from rlkit.core.errors import UserError
 from rlkit.envs import ENVS
-from rlkit.launchers.experiment_config import ExperimentConfig, UtilConfig
 from rlkit.launchers.load_config import load_config, parse_config
+from rlkit.launchers.pearl_config import PEARLExperiment, PEARLUtil
 from rlkit.torch.sac.config import PEARLConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -485,8 +485,8 @@ def test_the_debug_cut_of_one_set_for_training_and_testing_is_valid():
 
 def test_every_setting_has_its_meaning_beside_it():
     for schema, path in (
-        (ExperimentConfig, "rlkit/launchers/experiment_config.py"),
-        (UtilConfig, "rlkit/launchers/experiment_config.py"),
+        (PEARLExperiment, "rlkit/launchers/pearl_config.py"),
+        (PEARLUtil, "rlkit/launchers/pearl_config.py"),
     ):
         lines = (CONFIGS.parent / path).read_text().splitlines()
         for field in fields(schema):

@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from rlkit.core.checkpoint import Checkpoint
+from rlkit.core.loop import NoLoop
 from rlkit.launchers.load_config import parse_config
-from rlkit.launchers.pearl import build_networks, build_pearl, projected_rows
+from rlkit.launchers.pearl import PEARL
+from rlkit.launchers.pearl_networks import build_networks
+from rlkit.launchers.pearl_sizes import buffer_sizes
 
 SMALL = {
     "env_name": "point-robot",
@@ -43,9 +46,13 @@ def make_config(**algo_params):
 def iterate(experiment, iterations):
     rows = []
     for i in iterations:
-        collected = experiment.algorithm.collect_data(i)
+        collected = experiment.algorithm.collect_data(i, NoLoop())
         rows.append(
-            {**experiment.algorithm.do_training(i), **experiment.algorithm.evaluate(i), **collected}
+            {
+                **experiment.algorithm.do_training(i, NoLoop()),
+                **experiment.algorithm.evaluate(i, NoLoop()),
+                **collected,
+            }
         )
     return rows
 
@@ -57,7 +64,7 @@ def weights(experiment) -> torch.Tensor:
 
 
 def test_one_seed_gives_one_run_and_another_seed_another():
-    first, second, other = (build_pearl(make_config(), "cpu", seed) for seed in (0, 0, 1))
+    first, second, other = (PEARL().build(make_config(), "cpu", seed) for seed in (0, 0, 1))
     rows = [iterate(experiment, range(2)) for experiment in (first, second, other)]
     np.testing.assert_equal(rows[0], rows[1])
     assert torch.equal(weights(first), weights(second))
@@ -69,7 +76,7 @@ def test_global_random_state_neither_matters_nor_changes():
     torch.manual_seed(1)
     np.random.seed(1)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
-    first = build_pearl(make_config(), "cpu", 0)
+    first = PEARL().build(make_config(), "cpu", 0)
     iterate(first, range(1))
     assert torch.equal(torch.get_rng_state(), before[0])
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])
@@ -89,11 +96,11 @@ EPISODES = [
 @pytest.mark.parametrize("changes", [{}, *EPISODES], ids=str)
 def test_a_resumed_experiment_equals_the_uninterrupted_one_bit_for_bit(tmp_path, changes):
     config = make_config(**changes)
-    whole, first = build_pearl(config, "cpu", 0), build_pearl(config, "cpu", 0)
+    whole, first = PEARL().build(config, "cpu", 0), PEARL().build(config, "cpu", 0)
     expected = iterate(whole, range(3))
     iterate(first, range(2))
     Checkpoint(tmp_path).save(1, first.algorithm.state_dict(), first.algorithm.buffers)
-    second = build_pearl(config, "cpu", 0)
+    second = PEARL().build(config, "cpu", 0)
     iteration, state = Checkpoint(tmp_path).load(second.algorithm.buffers)
     second.algorithm.load_state_dict(state)
     (row,) = iterate(second, [iteration + 1])
@@ -102,8 +109,8 @@ def test_a_resumed_experiment_equals_the_uninterrupted_one_bit_for_bit(tmp_path,
 
 
 def test_encoder_rows_of_a_task_are_those_of_its_last_visit():
-    algorithm = build_pearl(make_config(num_tasks_sample=9), "cpu", 0).algorithm
-    algorithm.collect_data(0)
+    algorithm = PEARL().build(make_config(num_tasks_sample=9), "cpu", 0).algorithm
+    algorithm.collect_data(0, NoLoop())
     assert algorithm.replay_buffer.num_rows == 4 * 20 + 9 * 60
     assert [algorithm.encoder_buffer.size(i) for i in range(4)] == [
         20
@@ -115,12 +122,12 @@ def test_encoder_rows_of_a_task_are_those_of_its_last_visit():
 
 def test_buffers_never_outgrow_what_was_projected():
     config = make_config()
-    algorithm = build_pearl(config, "cpu", 0).algorithm
+    algorithm = PEARL().build(config, "cpu", 0).algorithm
     for i in range(3):
-        algorithm.collect_data(i)
-        assert algorithm.replay_buffer.num_rows <= projected_rows(config)[0]
-        assert algorithm.encoder_buffer.num_rows <= projected_rows(config)[1]
-    assert algorithm.replay_buffer.num_rows == projected_rows(config)[0]
+        algorithm.collect_data(i, NoLoop())
+        assert algorithm.replay_buffer.num_rows <= buffer_sizes(config)[0]
+        assert algorithm.encoder_buffer.num_rows <= buffer_sizes(config)[1]
+    assert algorithm.replay_buffer.num_rows == buffer_sizes(config)[0]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +139,7 @@ def test_buffers_never_outgrow_what_was_projected():
     ],
 )
 def test_options_change_the_encoder_input_or_the_belief_and_run(changes):
-    experiment = build_pearl(make_config(**changes), "cpu", 0)
+    experiment = PEARL().build(make_config(**changes), "cpu", 0)
     (row,) = iterate(experiment, range(1))
     encoder = experiment.networks["context_encoder"]
     assert encoder.input_size == 5 + (2 if "use_next_obs_in_context" in changes else 0)
@@ -145,7 +152,7 @@ def test_options_change_the_encoder_input_or_the_belief_and_run(changes):
 def test_contexts_of_episodes_are_the_newest_ones_while_collecting_and_whole_ones_in_training(
     changes,
 ):
-    experiment = build_pearl(make_config(**changes), "cpu", 0)
+    experiment = PEARL().build(make_config(**changes), "cpu", 0)
     assert (
         experiment.networks["context_encoder"].input_size == 6
     )  # with the flag of an episode's first step
@@ -161,12 +168,12 @@ def test_contexts_of_episodes_are_the_newest_ones_while_collecting_and_whole_one
         return posterior(context, mask)
 
     agent.infer_posterior, agent.posterior = infer_posterior, posterior_of
-    experiment.algorithm.collect_data(0)
+    experiment.algorithm.collect_data(0, NoLoop())
     assert acting and all(
         context.shape == (20, 6) for context in acting
     )  # 2 episodes, the most that a meta-test sees
     training.clear()
-    experiment.algorithm.do_training(0)
+    experiment.algorithm.do_training(0, NoLoop())
     assert [context.shape for context, _ in training] == [(3, 20, 6)] * 3
     for context, mask in training:
         begins = torch.arange(20) % 10 == 0
@@ -181,7 +188,7 @@ def test_contexts_of_episodes_are_the_newest_ones_while_collecting_and_whole_one
 )
 def test_an_agent_that_acts_with_copied_weights_leaves_the_same_numbers(changes):
     shared, copied = (
-        build_pearl(make_config(**changes), "cpu", 0, copy_weights=copies)
+        PEARL().build(make_config(**changes), "cpu", 0, copy_weights=copies)
         for copies in (False, True)
     )
     assert (
@@ -193,41 +200,45 @@ def test_an_agent_that_acts_with_copied_weights_leaves_the_same_numbers(changes)
 
 
 def test_copied_weights_follow_when_a_phase_of_acting_begins_and_not_while_training():
-    experiment = build_pearl(make_config(), "cpu", 0, copy_weights=True)
+    experiment = PEARL().build(make_config(), "cpu", 0, copy_weights=True)
     acting, trained = (
         experiment.agent.policy.last_fc.weight,
         experiment.networks["policy"].last_fc.weight,
     )
-    experiment.algorithm.collect_data(0)
+    experiment.algorithm.collect_data(0, NoLoop())
     before = acting.clone()
-    experiment.algorithm.do_training(0)
+    experiment.algorithm.do_training(0, NoLoop())
     assert torch.equal(acting, before) and not torch.equal(trained, before)
-    experiment.algorithm.evaluate(0)
+    experiment.algorithm.evaluate(0, NoLoop())
     assert torch.equal(acting, trained)
-    experiment.algorithm.do_training(1)
-    experiment.algorithm.collect_data(1)
+    experiment.algorithm.do_training(1, NoLoop())
+    experiment.algorithm.collect_data(1, NoLoop())
     assert torch.equal(acting, trained)
 
 
 def test_weights_are_the_same_however_often_is_evaluated():
-    every, sometimes = (build_pearl(make_config(), "cpu", 0) for _ in range(2))
+    every, sometimes = (PEARL().build(make_config(), "cpu", 0) for _ in range(2))
     rows = iterate(every, range(3))
-    sometimes.algorithm.collect_data(0), sometimes.algorithm.do_training(0)
+    sometimes.algorithm.collect_data(0, NoLoop()), sometimes.algorithm.do_training(0, NoLoop())
     assert "AverageReturn_std_test_tasks" not in sometimes.algorithm.diagnostics()
     assert sometimes.algorithm.online_returns() == []
-    sometimes.algorithm.collect_data(1), sometimes.algorithm.do_training(1)
+    sometimes.algorithm.collect_data(1, NoLoop()), sometimes.algorithm.do_training(1, NoLoop())
     (row,) = iterate(sometimes, [2])
     assert torch.equal(weights(every), weights(sometimes))
     np.testing.assert_equal(row, rows[2])
 
 
 def test_an_evaluation_leaves_nothing_for_the_next_iteration():
-    algorithm = build_pearl(make_config(), "cpu", 0).algorithm
-    algorithm.collect_data(0), algorithm.do_training(0), algorithm.evaluate(0)
+    algorithm = PEARL().build(make_config(), "cpu", 0).algorithm
+    (
+        algorithm.collect_data(0, NoLoop()),
+        algorithm.do_training(0, NoLoop()),
+        algorithm.evaluate(0, NoLoop()),
+    )
     assert (
         "AverageReturn_prior_test_tasks" in algorithm.diagnostics() and algorithm.online_returns()
     )
-    algorithm.collect_data(1), algorithm.do_training(1)
+    algorithm.collect_data(1, NoLoop()), algorithm.do_training(1, NoLoop())
     assert (
         "AverageReturn_prior_test_tasks" not in algorithm.diagnostics()
         and not algorithm.online_returns()
@@ -236,7 +247,7 @@ def test_an_evaluation_leaves_nothing_for_the_next_iteration():
 
 def test_stochastic_exploration_changes_exploration_trajectories_and_what_is_learned_from_them_only():
     first, second = (
-        build_pearl(make_config(eval_exploration=kind), "cpu", 0)
+        PEARL().build(make_config(eval_exploration=kind), "cpu", 0)
         for kind in ("deterministic", "stochastic")
     )
     rows = [iterate(experiment, range(1))[0] for experiment in (first, second)]
@@ -249,7 +260,7 @@ def test_stochastic_exploration_changes_exploration_trajectories_and_what_is_lea
     assert (
         len({action.tobytes() for action in noisy[0][0]}) == 10
     )  # the policy of a fresh run hardly moves by itself
-    again = build_pearl(
+    again = PEARL().build(
         make_config(eval_exploration="stochastic", eval_deterministic=False), "cpu", 0
     )
     (row,) = iterate(again, range(1))
@@ -260,7 +271,7 @@ def test_the_first_release_protocol_runs_within_an_experiment():
     config = make_config(
         eval_protocol="oyster2019", num_evals=3, posterior_from_start=True, update_post_train=0
     )
-    experiment = build_pearl(config, "cpu", 0)
+    experiment = PEARL().build(config, "cpu", 0)
     rows = iterate(experiment, range(2))
     adaptation = experiment.algorithm.evaluation.adaptations["test"]
     assert (
@@ -273,7 +284,7 @@ def test_the_first_release_protocol_runs_within_an_experiment():
 
 @pytest.mark.parametrize("init", ["fanout", "fanin"])
 def test_init_reaches_every_network(init):
-    networks = build_pearl(make_config(init=init), "cpu", 0).networks
+    networks = PEARL().build(make_config(init=init), "cpu", 0).networks
     for name, network in networks.items():
         bound = network.fc0.weight.shape[0 if init == "fanout" else 1] ** -0.5
         assert 0.8 * bound < network.fc0.weight.abs().max() <= bound, name
@@ -289,7 +300,7 @@ def test_networks_have_the_sizes_of_the_specification():
         },
         "test",
     )
-    env = build_pearl(make_config(), "cpu", 0).env
+    env = PEARL().build(make_config(), "cpu", 0).env
     networks = build_networks(config, env, torch.Generator().manual_seed(0)).named()
     shapes = {
         name: [p.shape[0] for n, p in net.named_parameters() if n.endswith("bias")]
@@ -313,7 +324,7 @@ def test_wide_evaluation_equals_one_lane_at_a_time_in_float64():
     from rlkit.core.seeding import stream
     from rlkit.envs import make_env
 
-    experiment = build_pearl(make_config(), "cpu", 0)
+    experiment = PEARL().build(make_config(), "cpu", 0)
     iterate(experiment, range(1))
     for network in experiment.networks.values():
         network.double()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from rlkit.core.loop import NoLoop
 from rlkit.torch.cuda_graph import Captured, rolled_back
 from tests.torch.sac.test_no_waiting import small_experiment
 
@@ -11,7 +12,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GP
 
 def test_a_warm_up_changes_no_number():
     algorithm = small_experiment().algorithm
-    algorithm.collect_data(0)
+    algorithm.collect_data(0, NoLoop())
     trainer, buffers = algorithm.trainer, (algorithm.replay_buffer, algorithm.encoder_buffer)
     tensors = [
         trainer.sums,
@@ -20,7 +21,7 @@ def test_a_warm_up_changes_no_number():
     ]
     optimizers = (trainer.q_optimizer, trainer.policy_optimizer)
     others = small_experiment().algorithm
-    others.collect_data(0)
+    others.collect_data(0, NoLoop())
     for _ in range(2):  # before any step, when Adam has no moments yet, and after some
         with rolled_back(tensors, optimizers, trainer.generator):
             trainer.train_step(*buffers, with_statistics=True)
@@ -54,7 +55,7 @@ def test_captured_and_eager_steps_agree_and_draw_the_same_numbers():
     for cuda_graph in (True, False):
         algorithm = small_experiment(device="cuda").algorithm
         algorithm.trainer.cuda_graph = cuda_graph
-        algorithm.collect_data(0)
+        algorithm.collect_data(0, NoLoop())
         algorithm.trainer.train(algorithm.replay_buffer, algorithm.encoder_buffer, num_steps=20)
         trainers.append(algorithm.trainer)
     captured, eager = trainers
@@ -67,7 +68,7 @@ def test_captured_and_eager_steps_agree_and_draw_the_same_numbers():
 @needs_gpu
 def test_an_iteration_of_training_waits_for_the_device_once_at_its_end():
     algorithm = small_experiment(device="cuda").algorithm
-    algorithm.collect_data(0)
+    algorithm.collect_data(0, NoLoop())
     trainer, buffers = algorithm.trainer, (algorithm.replay_buffer, algorithm.encoder_buffer)
     trainer.train(*buffers, num_steps=2)  # captures
     torch.cuda.set_sync_debug_mode("error")
@@ -83,7 +84,7 @@ def test_an_iteration_of_training_waits_for_the_device_once_at_its_end():
 @needs_gpu
 def test_a_state_of_the_gpu_goes_on_on_a_cpu():
     algorithm, on_cpu = small_experiment(device="cuda").algorithm, small_experiment().algorithm
-    algorithm.collect_data(0)
+    algorithm.collect_data(0, NoLoop())
     algorithm.trainer.train(algorithm.replay_buffer, algorithm.encoder_buffer, num_steps=5)
     assert algorithm.trainer.q_networks.stacked and not on_cpu.trainer.q_networks.stacked
     for name, network in on_cpu.trainer.networks.items():

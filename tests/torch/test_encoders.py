@@ -5,13 +5,20 @@ import math
 import pytest
 import torch
 
-from rlkit.launchers.pearl import ENCODERS
+from rlkit.core.names import import_class
 from rlkit.torch.distributions import kl_to_standard_normal, product_of_gaussians
-from rlkit.torch.encoders import MlpEncoder
+from rlkit.torch.encoders import ContextEncoder, MlpEncoder
+from rlkit.torch.sac.config import ENCODERS
+
+
+def encoder_class(kind):
+    return import_class(kind, ENCODERS, ContextEncoder)
 
 
 def make_encoder(dtype=torch.float64, kind="mlp", **options):
-    encoder = ENCODERS[kind](6, 3, generator=torch.Generator().manual_seed(0), **options).to(dtype)
+    encoder = encoder_class(kind)(6, 3, generator=torch.Generator().manual_seed(0), **options).to(
+        dtype
+    )
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():  # far from the nearly constant initial function
         for p in encoder.parameters():

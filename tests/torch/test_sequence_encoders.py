@@ -3,11 +3,17 @@
 import pytest
 import torch
 
-from rlkit.launchers.pearl import ENCODERS
-from rlkit.torch.encoders import split_before_last
+from rlkit.core.names import import_class
+from rlkit.torch.encoders import ContextEncoder, split_before_last
 from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.torch.sac.config import ENCODERS
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.sequence_encoders import HOLD
+
+
+def encoder_class(kind):
+    return import_class(kind, ENCODERS, ContextEncoder)
+
 
 KINDS = [kind for kind in ENCODERS if kind != "mlp"]
 LENGTHS = torch.tensor([12, 3, 7, 5])
@@ -15,7 +21,9 @@ LENGTHS = torch.tensor([12, 3, 7, 5])
 
 def make_encoder(kind, **options):
     generator = torch.Generator().manual_seed(0)
-    encoder = ENCODERS[kind](6, 3, hidden_sizes=[16] * 3, generator=generator, **options).double()
+    encoder = encoder_class(kind)(
+        6, 3, hidden_sizes=[16] * 3, generator=generator, **options
+    ).double()
     with torch.no_grad():
         for p in (encoder.last_fc.weight, encoder.last_fc.bias):
             p.add_(0.3 * torch.randn(p.shape, generator=generator, dtype=p.dtype))
@@ -76,7 +84,7 @@ def test_rows_are_split_where_each_task_has_its_last_ones():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fresh_encoder_believes_in_one_gaussian_about_as_wide_as_the_prior_a_task(kind):
-    encoder = ENCODERS[kind](6, 3, generator=torch.Generator().manual_seed(0))
+    encoder = encoder_class(kind)(6, 3, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         rows = torch.randn(4, 30, 6, generator=torch.Generator().manual_seed(1))
         mean, variance = encoder.posterior(encoder.update(encoder.initial_state(4), rows))
@@ -108,7 +116,7 @@ def test_variance_has_its_floor_and_is_zero_without_the_bottleneck(kind):
 def test_weights_come_from_the_given_generator_alone(kind):
     before = torch.get_rng_state()
     first, second = (
-        ENCODERS[kind](6, 3, generator=torch.Generator().manual_seed(5)) for _ in range(2)
+        encoder_class(kind)(6, 3, generator=torch.Generator().manual_seed(5)) for _ in range(2)
     )
     assert torch.equal(torch.get_rng_state(), before)
     assert all(map(torch.equal, first.parameters(), second.parameters()))
@@ -146,7 +154,7 @@ def task_rows():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fresh_embedding_differs_between_rows_as_much_as_from_nothing(kind):
-    encoder = ENCODERS[kind](6, 3, generator=torch.Generator().manual_seed(0))
+    encoder = encoder_class(kind)(6, 3, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         embedded = encoder.embed(task_rows()).flatten(0, 1)
     assert embedded.std(dim=0).mean() > 0.5 * embedded.mean()  # oyster's start: 0.05
@@ -155,7 +163,10 @@ def test_a_fresh_embedding_differs_between_rows_as_much_as_from_nothing(kind):
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
 def test_a_push_of_every_z_in_one_direction_does_not_saturate_a_recurrent_encoder(kind):
     """What Q, wrong by much and alike for all tasks, does in the first steps; a saturated h has forgotten the tasks."""
-    encoder, rows = ENCODERS[kind](6, 3, generator=torch.Generator().manual_seed(0)), task_rows()
+    encoder, rows = (
+        encoder_class(kind)(6, 3, generator=torch.Generator().manual_seed(0)),
+        task_rows(),
+    )
     optimizer = torch.optim.Adam(encoder.parameters(), lr=1e-3)
     for _ in range(20):
         h = encoder.update(encoder.initial_state(8), rows)[0]

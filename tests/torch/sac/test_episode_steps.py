@@ -7,11 +7,17 @@ import pytest
 import torch
 
 from benchmarks.plain_pearl import FIELDS, PlainPEARL
+from rlkit.core.names import import_class
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
-from rlkit.launchers.pearl import ENCODERS
-from rlkit.torch.sac.config import PEARLConfig
+from rlkit.torch.encoders import ContextEncoder
+from rlkit.torch.sac.config import ENCODERS, PEARLConfig
 from tests.torch.sac import test_sac
+
+
+def encoder_class(kind):
+    return import_class(kind, ENCODERS, ContextEncoder)
+
 
 KINDS = [kind for kind in ENCODERS if kind != "mlp"]
 OBS, ACT, LATENT, TASKS, HORIZON = test_sac.OBS, test_sac.ACT, test_sac.LATENT, test_sac.TASKS, 6
@@ -22,7 +28,7 @@ def make_trainer(config):
     trainer = test_sac.make_trainer(config)
     width = OBS + ACT + 2 + (OBS if config.use_next_obs_in_context else 0)
     options = {"generator": torch.Generator().manual_seed(3), "hidden_sizes": [16] * 3}
-    encoder = ENCODERS[config.encoder_kind](
+    encoder = encoder_class(config.encoder_kind)(
         width, LATENT, use_information_bottleneck=config.use_information_bottleneck, **options
     ).double()
     agent = trainer.agent

@@ -5,8 +5,9 @@ import copy
 import torch
 from torch.nn import functional
 
+from rlkit.core.loop import NoLoop
 from rlkit.launchers.load_config import parse_config
-from rlkit.launchers.pearl import build_pearl
+from rlkit.launchers.pearl import PEARL
 from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.sac.sac import Noise
 from tests.launchers.test_pearl import SMALL
@@ -21,8 +22,8 @@ def image_config(**algo_params):
 
 
 def collected(**algo_params):
-    algorithm = build_pearl(image_config(**algo_params), "cpu", 0).algorithm
-    algorithm.collect_data(0)
+    algorithm = PEARL().build(image_config(**algo_params), "cpu", 0).algorithm
+    algorithm.collect_data(0, NoLoop())
     return algorithm
 
 

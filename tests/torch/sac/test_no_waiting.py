@@ -5,8 +5,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from rlkit.core.loop import NoLoop
+from rlkit.launchers.launcher import Experiment
 from rlkit.launchers.load_config import parse_config
-from rlkit.launchers.pearl import ENCODERS, Experiment, build_pearl
+from rlkit.launchers.pearl import PEARL
+from rlkit.torch.sac.config import ENCODERS
 
 WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal")
 
@@ -33,7 +36,7 @@ def small_experiment(device: str = "cpu", **algo_params) -> Experiment:
         "embedding_mini_batch_size": 8,
         "max_path_length": 20,
     }
-    return build_pearl(
+    return PEARL().build(
         parse_config(
             {
                 "env_name": "point-robot",
@@ -62,7 +65,7 @@ def test_a_step_fetches_nothing_from_the_device(encoder, sampling):
         "embedding_mini_batch_size": gradient_rows,
     }
     algorithm = small_experiment(**options).algorithm
-    algorithm.collect_data(0)
+    algorithm.collect_data(0, NoLoop())
     trainer = algorithm.trainer
     trainer.train_step(
         algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics=True
@@ -99,10 +102,10 @@ def test_no_persistent_tensor_moves_over_an_iteration():
         ]
         return [t.data_ptr() for t in [*buffers, *weights, *moments]]
 
-    algorithm.collect_data(0)
-    algorithm.do_training(0)
+    algorithm.collect_data(0, NoLoop())
+    algorithm.do_training(0, NoLoop())
     before = addresses()
-    algorithm.collect_data(1)
-    algorithm.do_training(1)
+    algorithm.collect_data(1, NoLoop())
+    algorithm.do_training(1, NoLoop())
     assert len(before) > 100
     np.testing.assert_array_equal(addresses(), before)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from rlkit.core.loop import NoLoop
 from rlkit.torch.distributions import MIN_VARIANCE
 from tests.torch.sac.test_no_waiting import FailsOnWaiting, small_experiment
 from tests.torch.sac.test_sac import (
@@ -130,7 +131,7 @@ def test_target_clipping_bounds_the_size_of_the_bellman_target():
 
 def test_means_and_maxima_run_over_all_steps_of_an_iteration():
     algorithm = small_experiment(num_train_steps_per_itr=4).algorithm
-    algorithm.collect_data(0)
+    algorithm.collect_data(0, NoLoop())
     trainer, seen = algorithm.trainer, []
     take_step = trainer.take_step
 
@@ -155,7 +156,7 @@ def test_means_and_maxima_run_over_all_steps_of_an_iteration():
 def contexts_of_a_step(**algo_params):
     """The algorithm, and the arguments of its next gradient step."""
     algorithm = small_experiment(**algo_params).algorithm
-    algorithm.collect_data(0)
+    algorithm.collect_data(0, NoLoop())
     trainer, seen = algorithm.trainer, []
     take_step = trainer.take_step
     trainer.take_step = lambda *args: seen.append(args) or take_step(*args)
@@ -230,7 +231,7 @@ def test_a_context_of_few_trajectories_has_rows_of_that_many_recent_ones():
 )
 def test_no_option_makes_a_step_wait_for_the_device(options):
     algorithm = small_experiment(**options).algorithm
-    algorithm.collect_data(0)
+    algorithm.collect_data(0, NoLoop())
     trainer = algorithm.trainer
     trainer.train_step(algorithm.replay_buffer, algorithm.encoder_buffer, with_statistics=True)
     with FailsOnWaiting():
