@@ -34,6 +34,7 @@ MAY_IMPORT_PYTORCH = (
     "rlkit/data_management/ring_store.py",
     "rlkit/data_management/row_store.py",
     "rlkit/core/checkpoint.py",
+    "rlkit/core/weights.py",
 )
 MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")
 NEVER_IMPORTED = {"pickle", "cloudpickle", "dill", "gym", "dateutil"}

@@ -29,6 +29,12 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
+def shown_value(row: Mapping[str, float], column: str) -> str:
+    """A return as text; "not evaluated" where the row has none."""
+    value = row.get(column, math.nan)
+    return NOT_EVALUATED if math.isnan(value) else f"{value:.2f}"
+
+
 class LineDisplay:
     """One line per iteration, and one per minute inside a long iteration.
 
@@ -67,12 +73,14 @@ class LineDisplay:
             self._seconds.clear()  # iteration 0, with its initial pool, is unlike the others
         self._done = iteration + 1
         self._seconds.append(seconds)
-        shown = {label: row.get(column, math.nan) for label, column in self._headline.items()}
-        returns = ", ".join(f"{label} {x:.2f}" for label, x in shown.items() if not math.isnan(x))
+        shown = {label: shown_value(row, column) for label, column in self._headline.items()}
+        returns = ", ".join(f"{label} {text}" for label, text in shown.items())
+        if set(shown.values()) <= {NOT_EVALUATED}:
+            returns = NOT_EVALUATED
         cells = (
             f"iteration {iteration}",
             f"env steps {row.get(STEPS, 0):,.0f}",
-            f"return: {returns or NOT_EVALUATED}",
+            f"return: {returns}",
             duration(seconds),
             f"left {self.time_left}",
         )
@@ -136,8 +144,7 @@ class LiveDisplay(LineDisplay):
     def iteration_done(self, iteration: int, row: dict[str, float], seconds: float) -> None:
         """Add a row to the table."""
         super().iteration_done(iteration, row, seconds)
-        values = [row.get(column, math.nan) for column in self._headline.values()]
-        returns = [NOT_EVALUATED if math.isnan(value) else f"{value:.2f}" for value in values]
+        returns = [shown_value(row, column) for column in self._headline.values()]
         steps = f"{row.get(STEPS, 0):,.0f}"
         self._rows.append((str(iteration), steps, *returns, duration(seconds)))
 

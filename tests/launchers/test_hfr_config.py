@@ -45,11 +45,12 @@ def test_a_learned_reward_relabels_from_iteration_1():
 
 
 @pytest.mark.parametrize("algorithm", [None, "pearl"])
-def test_a_key_of_hfr_without_the_algorithm_says_what_to_add(algorithm):
+def test_a_key_of_hfr_in_another_configuration_says_whose_it_is(algorithm):
     with pytest.raises(UserError) as error:
         load({"algorithm": algorithm}, utility_batch_size=64)
     message = (
-        'test: algo_params.utility_batch_size = 64: this is an HFR config: add "algorithm": "hfr"'
+        'test: algo_params.utility_batch_size = 64: a setting of "algorithm": "hfr", '
+        'but this configuration\'s is "pearl"'
     )
     assert str(error.value) == message
 

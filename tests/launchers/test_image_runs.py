@@ -88,7 +88,7 @@ def test_an_agent_with_copied_weights_acts_by_pictures_as_well():
     first, second = (
         PEARL().build(config, "cpu", 0, copy_weights=copies) for copies in (False, True)
     )
-    assert second.agent.obs_encoder is not second.networks["obs_encoder"]
+    assert second.policy.obs_encoder is not second.networks["obs_encoder"]
     np.testing.assert_equal(iterate(first, range(2)), iterate(second, range(2)))
 
 

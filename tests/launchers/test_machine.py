@@ -86,7 +86,7 @@ def test_tf32_without_its_units_is_refused():
     with pytest.raises(
         machine_module.UserError, match=r'util_params.precision = "tf32": expected a GPU .* got cpu'
     ):
-        machine_module.check_precision("tf32", "cpu", print)
+        machine_module.check_precision("tf32", "cpu")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,5 @@ def test_tf32_without_its_units_is_refused():
 )
 def test_bf16_on_a_cpu_without_its_units_is_warned_of(monkeypatch, flags, warnings):
     monkeypatch.setattr(machine_module, "_cpu_flags", lambda: flags)
-    said: list[str] = []
-    machine_module.check_precision("bf16", "cpu", said.append)
-    machine_module.check_precision("float32", "cpu", said.append)
-    assert len(said) == warnings
+    assert len(machine_module.slow_precision("bf16", "cpu")) == warnings
+    assert machine_module.slow_precision("float32", "cpu") == []

@@ -72,9 +72,9 @@ def test_another_configuration_is_refused_with_the_keys_in_which_it_differs(tmp_
     (tmp_path / "other.json").write_text(json.dumps(other))
     lines = refusal(tmp_path, tmp_path / "other.json", []).splitlines()
     assert [line.strip() for line in lines[1:]] == [
-        "latent_size = 7 (run: 5)",
         "algo_params.num_iterations = 9 (run: 500)",
         "algo_params.batch_size = 32 (run: 256)",
+        "latent_size = 7 (run: 5)",
     ]
 
 

@@ -88,10 +88,10 @@ class PEARLConfig(AlgorithmSettings):
     )
     discount: Fraction = 0.99  # gamma
     soft_target_tau: Fraction = 0.005  # share of V that moves into target V at every step
-    policy_lr: NonNegative = 3e-4  # Adam step sizes
-    qf_lr: NonNegative = 3e-4
-    vf_lr: NonNegative = 3e-4
-    context_lr: NonNegative = 3e-4
+    policy_lr: NonNegative = 3e-4  # Adam step size of the policy
+    qf_lr: NonNegative = 3e-4  # of Q1 and Q2
+    vf_lr: NonNegative = 3e-4  # of V
+    context_lr: NonNegative = 3e-4  # of the context encoder (and the convolutional network)
     reward_scale: Positive = (
         5.0  # multiplies the reward in the Bellman target only; the inverse of SAC's temperature
     )
