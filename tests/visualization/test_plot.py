@@ -8,7 +8,8 @@ from click.testing import CliRunner
 from matplotlib.figure import Figure
 
 from rlkit.core.errors import UserError
-from rlkit.visualization.plot import draw_curves, main, plot_runs
+from rlkit.launchers.plot import comparable_settings, main
+from rlkit.visualization.plot import draw_curves, plot_runs
 from rlkit.visualization.results import result_rows, write_results
 from rlkit.visualization.runs import find_runs, group_runs, read_progress, smooth
 
@@ -33,7 +34,7 @@ def make_run(folder, returns, seed=0, env_name="point-robot", **settings):
 def test_seeds_of_one_configuration_are_one_group(tmp_path):
     for seed in (0, 1, 2):
         make_run(tmp_path / str(seed), [1, 2], seed, num_iterations=seed + 1)
-    groups = group_runs(find_runs([tmp_path]))
+    groups = group_runs(find_runs([tmp_path], comparable_settings))
     assert list(groups) == ["point-robot"]
     assert [run.seed for run in groups["point-robot"]] == [0, 1, 2]
 
@@ -42,11 +43,11 @@ def test_groups_are_named_by_the_settings_in_which_they_differ(tmp_path):
     make_run(tmp_path / "a", [1])
     make_run(tmp_path / "b", [1], kl_lambda=1.0)
     make_run(tmp_path / "c", [1], env_name="cheetah-vel")
-    assert list(group_runs(find_runs([tmp_path / "a", tmp_path / "b"]))) == [
+    assert list(group_runs(find_runs([tmp_path / "a", tmp_path / "b"], comparable_settings))) == [
         "kl_lambda 0.1",
         "kl_lambda 1.0",
     ]
-    assert list(group_runs(find_runs([tmp_path]))) == [
+    assert list(group_runs(find_runs([tmp_path], comparable_settings))) == [
         "point-robot, kl_lambda 0.1",
         "point-robot, kl_lambda 1.0",
         "cheetah-vel",
@@ -61,7 +62,7 @@ def test_pictures_and_states_are_different_experiments_and_older_runs_saw_states
     ):
         file = make_run(tmp_path / name, [1]) / "variant.json"
         file.write_text(json.dumps({**json.loads(file.read_text()), **keys}))
-    groups = group_runs(find_runs([tmp_path]))
+    groups = group_runs(find_runs([tmp_path], comparable_settings))
     assert {label: [run.path.name for run in runs] for label, runs in groups.items()} == {
         "obs_mode image of 32 px, 3 frames": ["image"],
         "obs_mode state": ["older", "state"],
@@ -91,7 +92,7 @@ def test_the_curve_is_the_mean_over_seeds_cut_to_the_shortest(tmp_path):
     make_run(tmp_path / "a", [0, 2, 4], 0)
     make_run(tmp_path / "b", [2, 6], 1)
     axes = Figure().subplots()
-    draw_curves(axes, group_runs(find_runs([tmp_path])), X, Y)
+    draw_curves(axes, group_runs(find_runs([tmp_path], comparable_settings)), X, Y)
     np.testing.assert_allclose(axes.lines[0].get_xydata(), [[100, 1], [200, 4]])
     band = axes.collections[0].get_paths()[0].get_extents()
     assert band.ymax == pytest.approx(4 + np.std([2, 6], ddof=1))
@@ -100,7 +101,7 @@ def test_the_curve_is_the_mean_over_seeds_cut_to_the_shortest(tmp_path):
 def test_the_results_table_judges_the_last_five_iterations(tmp_path):
     make_run(tmp_path / "a", [100, 1, 2, 3, 4, 5], 0)
     make_run(tmp_path / "b", [100, 3, 4, 5, 6, 7], 1)
-    groups = group_runs(find_runs([tmp_path]))
+    groups = group_runs(find_runs([tmp_path], comparable_settings))
     rows = result_rows(groups, Y)
     assert [row[f"{Y}, last 5"] for row in rows] == [3.0, 5.0]
     assert [row[f"{Y}, mean"] for row in rows] == [pytest.approx(115 / 6), pytest.approx(125 / 6)]
@@ -176,7 +177,7 @@ def test_a_run_of_an_earlier_version_is_a_seed_of_one_that_names_more_settings(t
         embedding_mini_batch_size=0,
     )
     make_run(tmp_path / "other", [1], seed=1, min_sigma=0.1)
-    groups = group_runs(find_runs([tmp_path]))
+    groups = group_runs(find_runs([tmp_path], comparable_settings))
     assert {label: [run.path.name for run in runs] for label, runs in groups.items()} == {
         "min_sigma 0.0": ["earlier", "today"],
         "min_sigma 0.1": ["other"],
@@ -186,7 +187,7 @@ def test_a_run_of_an_earlier_version_is_a_seed_of_one_that_names_more_settings(t
 def test_the_rows_that_an_lstm_learns_from_make_a_difference(tmp_path):
     for rows in (0, 64):
         make_run(tmp_path / str(rows), [1], recurrent=True, embedding_mini_batch_size=rows)
-    assert sorted(group_runs(find_runs([tmp_path]))) == [
+    assert sorted(group_runs(find_runs([tmp_path], comparable_settings))) == [
         "embedding_mini_batch_size 0",
         "embedding_mini_batch_size 64",
     ]
@@ -197,7 +198,11 @@ def test_the_names_of_the_curves_stand_below_the_panels(tmp_path, monkeypatch):
     monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **options: drawn.append(figure))
     for k in range(5):
         make_run(tmp_path / str(k), [1, 2], kl_lambda=k)
-    plot_runs(group_runs(find_runs([tmp_path])), tmp_path / "curves.png", y_names=[Y, X])
+    plot_runs(
+        group_runs(find_runs([tmp_path], comparable_settings)),
+        tmp_path / "curves.png",
+        y_names=[Y, X],
+    )
     figure = drawn[0]
     figure.draw_without_rendering()
     (legend,) = figure.legends
