@@ -1,4 +1,4 @@
-"""Learning curves: `python -m rlkit.visualization.plot RUN_DIR...` draws mean and spread over seeds to a PNG."""
+"""Learning curves, mean and spread over seeds: `python -m rlkit.visualization.plot RUN_DIR...`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ Y_COLUMN = "AverageReturn_all_test_tasks"
 def draw_curves(
     axes: Axes, groups: Mapping[str, Sequence[Run]], x_name: str, y_name: str, window: int = 1
 ) -> None:
-    """Draw one curve per group: the mean over seeds, a band of one standard deviation, and every seed as a thin line.
+    """Draw one curve per group: the mean over seeds, a band of one standard deviation, every seed.
 
     Args:
         axes: where to draw.
@@ -58,14 +58,27 @@ def plot_runs(
     y_names: Sequence[str] = (Y_COLUMN,),
     window: int = 1,
     title: str | None = None,
+    levels: Mapping[str, float] | None = None,
 ) -> None:
-    """Draw one panel per y column to an image file; its suffix (png, pdf, svg) chooses the format."""
+    """Draw one panel per y column to an image file; its suffix (png, pdf, svg) chooses the format.
+
+    Args:
+        groups, x_name, window: as for `draw_curves`.
+        output: the file.
+        y_names: a panel each.
+        title: above the figure.
+        levels: dashed lines of the first panel: their names in the legend and their heights.
+    Raises:
+        UserError: the file cannot be written.
+    """
     columns = 2 if len(y_names) == 4 else min(len(y_names), 3)
     rows = math.ceil(len(y_names) / columns)
     figure = Figure(figsize=(6.4 * columns, 4.2 * rows), layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, columns, squeeze=False).ravel())
     for axes, y_name in zip(panels, y_names, strict=False):
         draw_curves(axes, groups, x_name, y_name, window)
+    for name, level in (levels or {}).items():
+        panels[0].axhline(level, label=name, color="0.4", linestyle="--", linewidth=1.2)
     for axes in panels[len(y_names) :]:
         axes.set_visible(False)
     figure.legend(
@@ -90,6 +103,8 @@ def _axis_title(column: str) -> str:
         X_COLUMN: "environment steps",
         Y_COLUMN: "return on test tasks",
         "AverageReturn_all_train_tasks": "return on train tasks",
+        "AverageReturn_prior_test_tasks": "return on test tasks\n(before adaptation)",
+        "AverageTrainReturn_all_train_tasks": "return on train tasks\n(context from the buffer)",
         "Epoch": "iteration",
     }
     return known.get(column, column)
@@ -145,7 +160,9 @@ def main(
     output: Path,
     table: Path | None,
 ) -> None:
-    """Draw the learning curves of the runs in (or below) RUN_DIRS: mean, one standard deviation and every seed.
+    """Draw the learning curves of the runs in (or below) RUN_DIRS.
+
+    A curve is the mean over seeds with one standard deviation; every seed is a thin line.
 
     Runs whose configurations differ in nothing but the seed are one curve.
     """
