@@ -1,9 +1,11 @@
-"""Put finished runs into docs/results: their tables, a figure of the curves, and a page that says how they were made.
+"""Publish finished runs in docs/results: their tables, a figure, and a page on how they were made.
 
-    python -m benchmarks.publish docs/results/quick-point-robot output/point-robot/<time> ... --title "point-robot, quick"
+    python -m benchmarks.publish docs/results/quick-point-robot output/point-robot/<time> ... \
+        --title "point-robot, quick" --command "python launch_experiment.py ... --seed <seed>"
 
-Run it on the run folders themselves; weights and checkpoints stay behind. Everything on the page is read from the runs, but
-for what the folder's notes.md says, which is put under the figure, and whether the machine had other work.
+Give it the run folders themselves; weights and checkpoints are not needed and not copied.
+Everything on the page is read from the runs, except for the folder's notes.md, which is put under
+the figure, and whether the machine had other work.
 """
 
 import csv
@@ -11,7 +13,6 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,12 @@ PANELS = (
     "AverageReturn_prior_test_tasks",
     "AverageTrainReturn_all_train_tasks",
 )
+MEASURES = ("mean", "std", "min", "max")  # columns of sim_policy.csv that the page shows
 COPIED = ("progress.csv", "online_returns.csv", "sim_policy.csv", "trajectories.png")
 
 
 def copy_run(run_dir: Path, folder: Path) -> None:
-    """Copy a run's tables and pictures; its variant.json without the place where it was written."""
+    """Copy a run's tables, pictures and variant.json, without the folder it was written to."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         if (run_dir / name).exists():
@@ -44,7 +46,10 @@ def copy_run(run_dir: Path, folder: Path) -> None:
 
 
 def folder_names(run_dirs: Sequence[Path]) -> dict[str, Path]:
-    """Name each run's folder by its seed, after its settings where runs differ in more than that; a number tells equals apart."""
+    """Name each run's folder by its seed, preceded by the settings in which the runs differ.
+
+    A number is appended to a name that is taken.
+    """
     groups, names = (
         group_runs([read_run(run_dir, comparable_settings) for run_dir in run_dirs]),
         dict[str, Path](),
@@ -70,20 +75,46 @@ def wall_minutes(run: Run) -> float:
     )
 
 
+def as_curves(runs: Sequence[Run], each: bool) -> dict[str, list[Run]]:
+    """Group runs to curves: by configuration, or each by itself, named by seed and length."""
+    if not each:
+        return group_runs(runs)
+    return {f"seed {run.seed}, {iterations(run)} iterations": [run] for run in runs}
+
+
+def iterations(run: Run) -> int:
+    """Number of iterations that a run has finished."""
+    return len(next(iter(run.columns.values())))
+
+
+def stopped(runs: Sequence[Run], variants: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line on the runs that have fewer iterations than their configuration, if there are any."""
+    wanted = [variant["algo_params"].get("num_iterations", 0) for variant in variants]
+    short = [
+        f"{run.path.name} after {iterations(run)} of {total}"
+        for run, total in zip(runs, wanted, strict=True)
+        if iterations(run) < total
+    ]
+    return (
+        [f"- Stopped before the configured number of iterations: {', '.join(short)}."]
+        if short
+        else []
+    )
+
+
 def meta_test(run_dir: Path) -> list[str]:
-    """What `sim_policy.py` left in a run's folder: the mean return of each trajectory and the picture; nothing without it."""
+    """Table of trajectories and picture that `sim_policy.py` left in a run's folder, if any."""
     table, lines = run_dir / "sim_policy.csv", list[str]()
     if table.exists():
         with table.open(newline="") as file:
-            parts = [
-                (z, [f"{float(row['mean']):.2f}" for row in rows])
-                for z, rows in groupby(csv.DictReader(file), lambda r: r["z"])
-            ]
-        returns = "; ".join(f"z from the {z} {', '.join(values)}" for z, values in parts)
-        lines += [
-            "",
-            f"Meta-test of {run_dir.name} (`sim_policy.py`), mean return by trajectory: {returns}.",
-        ]
+            rows = list(csv.DictReader(file))
+        names = [name for name in MEASURES if name in rows[0]]
+        lines += ["", f"Meta-test of {run_dir.name} (`sim_policy.py`), return by trajectory:", ""]
+        lines += [f"| trajectory | z from the | {' | '.join(names)} |"]
+        lines += ["|---:|---|" + "---:|" * len(names)]
+        for row in rows:
+            values = " | ".join(f"{float(row[name]):.2f}" for name in names)
+            lines.append(f"| {row['trajectory']} | {row['z']} | {values} |")
     if (run_dir / "trajectories.png").exists():
         lines += ["", f"![trajectories]({run_dir.name}/trajectories.png)"]
     return lines
@@ -102,8 +133,8 @@ def page(
 ) -> str:
     """The text of the folder's README.md."""
     machines = {
-        f"{v['machine']['cpu']}, {v['machine']['cpus']} CPUs, {v['machine']['device']}"
-        for v in variants
+        f"{m['cpu']}, {m['cpus']} CPUs, {m.get('gpu') or m['device']}"
+        for m in (variant["machine"] for variant in variants)
     }
     versions = {
         ", ".join(f"{name} {version}" for name, version in sorted(v["versions"].items()))
@@ -122,8 +153,10 @@ def page(
         *([notes.strip(), ""] if notes else []),
         table,
         f"- Command, a seed each: `{command}`; the complete settings are in `<seed>/variant.json`.",
-        f"- Page, table and figure: `python -m benchmarks.publish` on the run folders. Judged on `{judged}`.",
+        "- Page, table and figure: `python -m benchmarks.publish` on the run folders."
+        f" Judged on `{judged}`.",
         f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads}{others}).",
+        *stopped(runs, variants),
         f"- Machine: {'; '.join(sorted(machines))}.",
         f"- Versions: {'; '.join(sorted(versions))}.",
     ]
@@ -156,6 +189,19 @@ def page(
     "--command", required=True, help="The command that made the runs, with <seed> for the seed."
 )
 @click.option(
+    "--each",
+    is_flag=True,
+    help="Draw every run as a curve of its own, for runs of different lengths.",
+)
+@click.option(
+    "--level",
+    "levels",
+    multiple=True,
+    type=(str, float),
+    metavar="NAME VALUE",
+    help="A dashed line across the first panel, with its name in the legend.",
+)
+@click.option(
     "--alone",
     is_flag=True,
     help="The machine had no other work; otherwise the page says that it had.",
@@ -167,6 +213,8 @@ def main(
     y_names: tuple[str, ...],
     window: int,
     command: str,
+    each: bool,
+    levels: tuple[tuple[str, float], ...],
     alone: bool,
 ) -> None:
     """Copy the tables of RUN_DIRS to FOLDER and write its page and figure."""
@@ -174,11 +222,18 @@ def main(
         for name, run_dir in folder_names(run_dirs).items():
             copy_run(run_dir, folder / name)
         runs = find_runs([folder], comparable_settings)
-        groups = group_runs(runs)
+        groups = as_curves(runs, each)
         names = [
             name for name in y_names if all(np.isfinite(run.column(name)).any() for run in runs)
         ]
-        plot_runs(groups, folder / "curves.png", y_names=names, window=window, title=title)
+        plot_runs(
+            groups,
+            folder / "curves.png",
+            y_names=names,
+            window=window,
+            title=title,
+            levels=dict(levels),
+        )
         write_results(groups, folder / "results.md", y_names[0])
     except UserError as error:
         raise click.ClickException(str(error)) from error

@@ -128,7 +128,7 @@ class InterleavedAlgorithm(Toy):
 
     @property
     def buffers(self) -> dict:
-        return self.buffer.stores("replay")
+        return self.buffer.saved_as("replay")
 
     def collect_data(self, iteration: int, loop: Loop) -> dict[str, float]:
         for n in range(self.done, self.config.num_trajectories):

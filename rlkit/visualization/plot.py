@@ -23,7 +23,7 @@ Y_COLUMN = "AverageReturn_all_test_tasks"
 def draw_curves(
     axes: Axes, groups: Mapping[str, Sequence[Run]], x_name: str, y_name: str, window: int = 1
 ) -> None:
-    """Draw one curve per group: the mean over seeds, a band of one standard deviation, and every seed as a thin line.
+    """Draw one curve per group: the mean over seeds, a band of one standard deviation, every seed.
 
     Args:
         axes: where to draw.
@@ -60,14 +60,27 @@ def plot_runs(
     y_names: Sequence[str] = (Y_COLUMN,),
     window: int = 1,
     title: str | None = None,
+    levels: Mapping[str, float] | None = None,
 ) -> None:
-    """Draw one panel per y column to an image file; its suffix (png, pdf, svg) chooses the format."""
+    """Draw one panel per y column to an image file; its suffix (png, pdf, svg) chooses the format.
+
+    Args:
+        groups, x_name, window: as for `draw_curves`.
+        output: the file.
+        y_names: a panel each.
+        title: above the figure.
+        levels: dashed lines of the first panel: their names in the legend and their heights.
+    Raises:
+        UserError: the file cannot be written.
+    """
     columns = 2 if len(y_names) == 4 else min(len(y_names), 3)
     rows = math.ceil(len(y_names) / columns)
     figure = Figure(figsize=(6.4 * columns, 4.2 * rows), layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, columns, squeeze=False).ravel())
     for axes, y_name in zip(panels, y_names, strict=False):
         draw_curves(axes, groups, x_name, y_name, window)
+    for name, level in (levels or {}).items():
+        panels[0].axhline(level, label=name, color="0.4", linestyle="--", linewidth=1.2)
     for axes in panels[len(y_names) :]:
         axes.set_visible(False)
     figure.legend(
@@ -92,6 +105,8 @@ def _axis_title(column: str) -> str:
         X_COLUMN: "environment steps",
         Y_COLUMN: "return on test tasks",
         "AverageReturn_all_train_tasks": "return on train tasks",
+        "AverageReturn_prior_test_tasks": "return on test tasks\n(before adaptation)",
+        "AverageTrainReturn_all_train_tasks": "return on train tasks\n(context from the buffer)",
         "Epoch": "iteration",
     }
     return known.get(column, column)

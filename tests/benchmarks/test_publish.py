@@ -16,15 +16,17 @@ HEADER = [
 ]
 
 
-def write_run(folder, seed, kl_lambda=0.1):
+def write_run(folder, seed, kl_lambda=0.1, iterations=6, **algo_params):
     folder.mkdir(parents=True)
-    rows = [[-20 + i + seed, -25, -15 + i, 100 * (i + 1), 1000 * (i + 1), 30] for i in range(6)]
+    rows = [
+        [-20 + i + seed, -25, -15 + i, 100 * (i + 1), 1000 * (i + 1), 30] for i in range(iterations)
+    ]
     (folder / "progress.csv").write_text(
         "\n".join(",".join(map(str, row)) for row in [HEADER, *rows]) + "\n"
     )
     variant = {
         "env_name": "point-robot",
-        "algo_params": {"kl_lambda": kl_lambda},
+        "algo_params": {"kl_lambda": kl_lambda, **algo_params},
         "seed": seed,
         "util_params": {"base_log_dir": str(folder), "torch_threads": 2},
         "machine": {"cpu": "a processor", "cpus": 2, "device": "cpu"},
@@ -56,10 +58,8 @@ def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_loc
     page = (docs / "README.md").read_text()
     assert "| -16.00 |" in page and "| -15.00 |" in page  # mean of -18..-14, and one more
     assert "Wall-clock minutes: 3, 3 (2 threads, beside other jobs)." in page
-    assert (
-        "seed2 (`sim_policy.py`), mean return by trajectory: z from the prior -25.50; z from the posterior -14.00, -13.00."
-        in page
-    )
+    assert "Meta-test of seed2 (`sim_policy.py`), return by trajectory:" in page
+    assert "| 1 | prior | -25.50 |\n| 2 | posterior | -14.00 |\n| 3 | posterior | -13.00 |" in page
     assert "Meta-test of seed1" not in page
     assert "\n\nThey learn.\n\n" in page
     assert str(tmp_path) not in page + "".join(
@@ -82,6 +82,45 @@ def test_a_page_does_not_speak_of_other_jobs_where_there_were_none(tmp_path):
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert "Wall-clock minutes: 3 (2 threads)." in (tmp_path / "docs" / "README.md").read_text()
+
+
+def test_runs_of_different_lengths_keep_theirs_and_the_page_says_which_were_stopped(
+    tmp_path, monkeypatch
+):
+    for seed, iterations in ((1, 6), (2, 4), (3, 8)):
+        write_run(tmp_path / f"run{seed}", seed, iterations=iterations, num_iterations=8)
+    drawn = {}
+    monkeypatch.setattr(
+        "benchmarks.publish.plot_runs",
+        lambda groups, output, **options: drawn.update(groups=groups, **options),
+    )
+    folders = [str(tmp_path / f"run{seed}") for seed in (1, 2, 3)]
+    arguments = [str(tmp_path / "docs"), *folders, "--title", "Robots", "--command", "launch it"]
+    result = CliRunner().invoke(main, [*arguments, "--each", "--level", "the bar", "-12.5"])
+    assert result.exit_code == 0, result.output
+    lengths = {label: len(run.column(HEADER[0])) for label, (run,) in drawn["groups"].items()}
+    assert lengths == {
+        "seed 1, 6 iterations": 6,
+        "seed 2, 4 iterations": 4,
+        "seed 3, 8 iterations": 8,
+    }
+    assert drawn["levels"] == {"the bar": -12.5}
+    stops = "number of iterations: seed1 after 6 of 8, seed2 after 4 of 8.\n"
+    page = (tmp_path / "docs" / "README.md").read_text()
+    assert f"- Stopped before the configured {stops}" in page
+
+
+def test_the_page_names_the_gpu_that_a_run_trained_on(tmp_path):
+    write_run(tmp_path / "run", 1)
+    path = tmp_path / "run" / "variant.json"
+    variant = json.loads(path.read_text())
+    variant["machine"] |= {"device": "cuda:0", "gpu": "a graphics card"}
+    path.write_text(json.dumps(variant))
+    arguments = [str(tmp_path / "docs"), str(tmp_path / "run"), "--title", "Robots"]
+    result = CliRunner().invoke(main, [*arguments, "--command", "launch it"])
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "docs" / "README.md").read_text()
+    assert "- Machine: a processor, 2 CPUs, a graphics card." in page
 
 
 def test_folders_are_named_by_the_seed_and_by_the_settings_in_which_runs_differ(tmp_path):

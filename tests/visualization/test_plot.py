@@ -1,4 +1,4 @@
-"""From run folders to curves and tables: reading, grouping, smoothing, drawing, and the command itself."""
+"""From run folders to curves and tables: reading, grouping, smoothing, drawing, the command."""
 
 import json
 
@@ -210,3 +210,17 @@ def test_the_names_of_the_curves_stand_below_the_panels(tmp_path, monkeypatch):
         f"kl_lambda {k} (n=1)" for k in range(5)
     ]
     assert legend.get_window_extent().y1 <= min(axes.get_tightbbox().y0 for axes in figure.axes)
+
+
+def test_levels_are_dashed_lines_of_the_first_panel_named_in_the_legend(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **options: drawn.append(figure))
+    make_run(tmp_path / "run", [1, 2])
+    groups = group_runs(find_runs([tmp_path]))
+    plot_runs(groups, tmp_path / "curves.png", y_names=[Y, X], levels={"the bar": 1.5})
+    first, second = drawn[0].axes
+    assert list(first.lines[-1].get_ydata()) == [1.5, 1.5]
+    assert first.lines[-1].get_linestyle() == "--"
+    assert len(second.lines) == 1
+    names = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert names == ["point-robot (n=1)", "the bar"]
