@@ -190,3 +190,19 @@ def test_no_global_random_numbers_are_used(path):
         "np.random.set_bit_generator",
     }  # to classes of old gym, and given back
     assert ambient <= {"np.random.default_rng"} | (lent if path.name == "old_gym.py" else set())
+
+
+def functions_of(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+@pytest.mark.parametrize("path", library_files(), ids=str)
+def test_no_function_is_longer_than_a_screen_and_no_constructor_wider_than_12(path):
+    for function in functions_of(path):
+        lines = (function.end_lineno or 0) - function.lineno + 1
+        assert lines <= 75, f"{path}: {function.name} has {lines} lines"
+        if function.name == "__init__":
+            width = len(function.args.args) + len(function.args.kwonlyargs) - 1
+            assert width <= 12, f"{path}, line {function.lineno}: {width} parameters"

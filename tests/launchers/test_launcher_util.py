@@ -1,14 +1,17 @@
 """Run folders, names, and the choices that are made at the start."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from rlkit.core.errors import UserError
 from rlkit.launchers import ALGORITHMS
+from rlkit.launchers import run as run_module
 from rlkit.launchers.folders import create_run_folder, lock_run_folder
 from rlkit.launchers.launcher import Launcher, launcher_of
 from rlkit.launchers.load_config import load_config, parse_config
@@ -144,3 +147,13 @@ def test_a_variant_json_tells_what_was_left_open(tmp_path):
     assert record["requested"] == {
         f"util_params.{key}": "auto" if key in measured else None for key in machine_keys
     }
+
+
+def test_a_run_tells_the_c_library_to_keep_freed_memory_before_it_trains(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(run_module, "keep_freed_memory", lambda: calls.append("keep"))
+    monkeypatch.setattr(run_module, "train", lambda *args, **options: calls.append("train"))
+    config = config_in(tmp_path)
+    config = replace(config, env_params={"n_tasks": 2}, n_train_tasks=1, n_eval_tasks=1)
+    run_module.start_run(config, "test", Console(quiet=True), nullcontext)
+    assert calls == ["keep", "train"]
