@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from rlkit.core.errors import UserError
-from rlkit.core.eval_util import Adaptation, divergence_remark, evaluate_adaptation
+from rlkit.core.eval_util import Adaptation, evaluate_adaptation
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
@@ -22,6 +22,9 @@ from rlkit.launchers.run_folder import load_tasks, load_weights, read_run_config
 from rlkit.visualization.adaptation import adaptation_rows, print_rows, write_rows
 from rlkit.visualization.trajectories import plot_trajectories
 
+if TYPE_CHECKING:
+    from rlkit.visualization.video import FilmedEnv
+
 FILMED_TASKS = 3
 MAX_LANES = 128
 
@@ -31,16 +34,18 @@ class Simulation:
     """An evaluation.
 
     Attributes:
-        env: the environment it ran in; a `FilmedEnv` where a film was asked for and can be made.
+        env: the environment it ran in.
         task_ids: the held-out tasks.
         trajectories: the n-th holds the n-th trajectory of every task.
         rows: the table, one row per trajectory.
+        filmed: the same environment, where a film was asked for and can be made.
     """
 
     env: MetaEnv
     task_ids: list[int]
     trajectories: list[Paths]
     rows: list[dict[str, Any]]
+    filmed: "FilmedEnv | None" = None
 
 
 def simulate(
@@ -69,12 +74,12 @@ def simulate(
         env = build_env(config, load_tasks(run_dir), num_envs=min(config.n_eval_tasks, MAX_LANES))
     except ValueError as error:
         raise UserError(f"{run_dir}: {error}") from error
-    if record and hasattr(env, "simulation"):
-        from rlkit.visualization.video import (
-            FilmedEnv,
-        )  # imports mujoco and imageio, so only when asked
+    filmed = None
+    if record and env.has_simulation:
+        # Only when asked, because it imports mujoco and imageio.
+        from rlkit.visualization.video import FilmedEnv
 
-        env = cast(MetaEnv, FilmedEnv(env))
+        env = filmed = FilmedEnv(env)
     networks = build_networks(config, env, torch.Generator())
     load_weights(
         run_dir, {name: network for name, network in networks.named().items() if name in ACTING}
@@ -96,7 +101,7 @@ def simulate(
     ]  # where episodes end early, there are more than were asked for
     adaptation = Adaptation(len(task_ids), 1, trajectories)
     rows = adaptation_rows(adaptation, task_ids, algo.num_exp_traj_eval, sparse=algo.sparse_rewards)
-    return Simulation(env, task_ids, trajectories, rows)
+    return Simulation(env, task_ids, trajectories, rows, filmed)
 
 
 def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
@@ -108,7 +113,7 @@ def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
         env.tasks[task_ids],
         task_ids,
         [positions(env, paths) for paths in simulation.trajectories],
-        goal_radius=getattr(env, "goal_radius", None),
+        goal_radius=env.goal_radius,
         sparse=config.algo_params.sparse_rewards,
         title=f"{config.env_name}: z from the prior up to trajectory {explored}, then from the posterior",
     )
@@ -128,9 +133,11 @@ def positions(env: MetaEnv, paths: Paths) -> Paths:
     return replace(paths, obs=np.concatenate([paths.outcomes[:, :1], paths.outcomes], axis=1))
 
 
-def film(simulation: Simulation, config: ExperimentConfig, path: Path, quality: str) -> None:
+def film(
+    simulation: Simulation, env: "FilmedEnv", config: ExperimentConfig, path: Path, quality: str
+) -> None:
     """Film all trajectories of a few held-out tasks, one task after the other."""
-    env, task_ids, num_trajs = simulation.env, simulation.task_ids, len(simulation.trajectories)
+    task_ids, num_trajs = simulation.task_ids, len(simulation.trajectories)
 
     def captions(index: int, n: int) -> Sequence[str]:
         explores = n < config.algo_params.num_exp_traj_eval
@@ -146,7 +153,7 @@ def film(simulation: Simulation, config: ExperimentConfig, path: Path, quality: 
         ]
 
     filmed = np.unique(np.linspace(0, len(task_ids) - 1, FILMED_TASKS).round().astype(int)).tolist()
-    cast(Any, env).film(
+    env.film(
         path,
         task_ids,
         filmed,
@@ -219,10 +226,10 @@ def main(
         title = f"{config.env_name}, {config.n_eval_tasks} held-out tasks: return by trajectory"
         print_rows(simulation.rows, title, Console())
         click.echo(f"wrote {table}")
-        if text := divergence_remark(simulation.env):
+        if text := simulation.env.divergence_message():
             click.echo(text, err=True)
-        if hasattr(simulation.env, "film"):
-            film(simulation, config, run_dir / "video.mp4", quality)
+        if simulation.filmed is not None:
+            film(simulation, simulation.filmed, config, run_dir / "video.mp4", quality)
             click.echo(f"wrote {run_dir / 'video.mp4'}")
         elif video:
             click.echo(f"no film: {config.env_name} has no MuJoCo model", err=True)

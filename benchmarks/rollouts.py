@@ -119,7 +119,7 @@ def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
         for number in map(int, threads.split(",")):
             experiment = build(number, 128)
             with closing(experiment.env):
-                model = experiment.env.model
+                model = experiment.env.unwrapped.model
                 generator = torch.Generator().manual_seed(0)
                 plain = PlainPEARL(
                     experiment.networks, experiment.algorithm.config, experiment.agent.latent_dim
@@ -186,7 +186,10 @@ def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
             Value("the same, by CPU time", 2),
             Value("this / twin", 1, wall=True),
         ]
-        note = f"{CONFIG}. Bare physics is `mj_step(nstep=5)` on as many threads; the twin has one environment and uses one thread."
+        note = (
+            f"{CONFIG}. Bare physics is `mj_step(nstep=5)` on as many threads; the twin has one "
+            "environment and uses one thread."
+        )
         table = Table("Collection and evaluation", ["physics threads", "what"], values, rows, note)
         command = (
             f"python -m benchmarks.rollouts --threads {threads} --lanes {lanes} --repeats {repeats}"

@@ -6,6 +6,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 
@@ -77,22 +78,22 @@ class Ant(MujocoMetaEnv):
         """Whether the torso is too low or too high [m] to go on, as in the tasks that end then; NaN counts as such."""
         return ~((height >= 0.2) & (height <= 1.0))
 
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _observe(self, lanes: Lanes) -> np.ndarray:
         simulation = self.simulation
         return np.concatenate(
             [simulation.qpos[lanes], simulation.qvel[lanes], self._clipped_forces(lanes)], axis=1
         )
 
-    def _position(self) -> np.ndarray:
+    def _position(self, lanes: Lanes) -> np.ndarray:
         """The torso's x and y as `mj_step` leaves them: of its last stage, not of the state after it."""
-        return self.simulation.fields["xpos"][: self.num_lanes, self._torso, :2].copy()
+        return self.simulation.fields["xpos"][lanes, self._torso, :2].copy()
 
-    def _clipped_forces(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _clipped_forces(self, lanes: Lanes) -> np.ndarray:
         """Torque and force of contacts on each body, the world included, clipped to ±1; [n, 84]."""
         forces = self.simulation.fields["cfrc_ext"][lanes]
         return np.clip(forces, -1, 1).reshape(len(forces), NUM_CONTACT_FORCES)
 
-    def _costs(self, action: np.ndarray) -> np.ndarray:
+    def _costs(self, action: np.ndarray, lanes: Lanes) -> np.ndarray:
         """Squared norms of the action and of the clipped contact forces, [num_lanes, 2]."""
-        forces = self._clipped_forces(slice(self.num_lanes))
+        forces = self._clipped_forces(lanes)
         return np.stack([(action * action).sum(axis=1), (forces * forces).sum(axis=1)], axis=1)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.ant import CONTACT_COST, Ant
+from rlkit.envs.batched import Lanes
 from rlkit.envs.direction_tasks import DirectionTasks
 
 CONTROL_COST = 0.5  # reward per squared action
@@ -68,12 +69,12 @@ class AntDir(DirectionTasks, Ant):
         )
         return reward, 0 * abs(reward), self.fallen(outcome[..., 4] + 0 * task[..., 0])
 
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _observe(self, lanes: Lanes) -> np.ndarray:
         return np.concatenate(
             [self.simulation.qpos[lanes, 2:], self.simulation.qvel[lanes]], axis=1
         )
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        velocity = (self._position() - position_before) / self.dt
-        height = self.simulation.qpos[: self.num_lanes, 2:3]
-        return np.concatenate([velocity, self._costs(action), height], axis=1)
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        velocity = (self._position(lanes) - position_before) / self.dt
+        height = self.simulation.qpos[lanes, 2:3]
+        return np.concatenate([velocity, self._costs(action, lanes), height], axis=1)

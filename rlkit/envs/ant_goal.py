@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.ant import CONTACT_COST, Ant
+from rlkit.envs.batched import Lanes
 from rlkit.envs.markers import Goal, Marker
 
 CONTROL_COST = 0.1  # reward per squared action
@@ -44,5 +45,5 @@ class AntGoal(Ant):
         reward = -distance - CONTROL_COST * outcome[..., 2] - CONTACT_COST * outcome[..., 3]
         return reward, 0 * abs(reward), reward < reward
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        return np.concatenate([self._position(), self._costs(action)], axis=1)
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        return np.concatenate([self._position(lanes), self._costs(action, lanes)], axis=1)

@@ -5,6 +5,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 
 IMPACT_COST = 0.5e-6  # reward per squared contact force or torque
@@ -57,7 +58,7 @@ class Humanoid(MujocoMetaEnv):
             mujoco.mj_normalizeQuat(self.model, qpos)
         return qpos, generator.uniform(-0.01, 0.01, self.model.nv)
 
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _observe(self, lanes: Lanes) -> np.ndarray:
         simulation = self.simulation
         parts = [simulation.qpos[lanes, 2:], simulation.qvel[lanes]]
         parts += [
@@ -66,19 +67,17 @@ class Humanoid(MujocoMetaEnv):
         ]
         return np.concatenate(parts, axis=1)
 
-    def _position(self) -> np.ndarray:
+    def _position(self, lanes: Lanes) -> np.ndarray:
         """Centre of mass along x and y as `mj_step` leaves the bodies: of its last stage, not of the state after it."""
-        return (self._weights * self.simulation.fields["xipos"][: self.num_lanes, :, :2]).sum(
-            axis=1
-        )
+        return (self._weights * self.simulation.fields["xipos"][lanes, :, :2]).sum(axis=1)
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        velocity = (self._position() - position_before) / self.dt
-        forces = self.simulation.fields["cfrc_ext"][: self.num_lanes]
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        velocity = (self._position(lanes) - position_before) / self.dt
+        forces = self.simulation.fields["cfrc_ext"][lanes]
         impact = np.minimum(
             IMPACT_COST * (forces * forces).reshape(len(forces), -1).sum(axis=1), MAX_IMPACT_COST
         )
-        height = self.simulation.qpos[: self.num_lanes, 2]
+        height = self.simulation.qpos[lanes, 2]
         return np.concatenate(
             [velocity, np.stack([(action * action).sum(axis=1), impact, height], axis=1)], axis=1
         )

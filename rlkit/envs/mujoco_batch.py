@@ -14,6 +14,7 @@ from typing import Literal, get_args
 import mujoco
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.simulation import Simulation
 
 Backend = Literal[
@@ -72,18 +73,16 @@ class BatchSimulation(Simulation):
         with QuietDivergence():
             self._batch.forward(np.sort(lanes))
 
-    def step(self, ctrl: np.ndarray) -> np.ndarray:
-        n = len(ctrl)
-        self._ctrl[:n] = ctrl
-        warning = self._batch.warning[:n]
-        warning[...] = (
-            0  # a diverged lane's counter stays at 1 when it diverges again, so counters start anew each step
-        )
+    def step(self, ctrl: np.ndarray, lanes: Lanes | None = None) -> np.ndarray:
+        chosen = slice(len(ctrl)) if lanes is None else lanes
+        self._ctrl[chosen] = ctrl
+        warning = self._batch.warning
+        # The counter of a lane stays at 1 when it diverges again, so counters restart every step.
+        warning[chosen] = 0
+        numbers = None if len(ctrl) == len(self._lanes) else self._lanes[chosen]
         with QuietDivergence():
-            self._batch.step(
-                self._lanes[:n] if n < len(self._lanes) else None, nstep=self._frame_skip
-            )
-        return warning[:, _DIVERGED, 1].any(axis=1)
+            self._batch.step(numbers, nstep=self._frame_skip)
+        return warning[chosen][:, _DIVERGED, 1].any(axis=1)
 
     def set_model_fields(
         self,
@@ -174,19 +173,16 @@ class PoolSimulation(Simulation):
             self._share(work, len(lanes))
             self._read(int(lanes.max()) + 1)
 
-    def step(self, ctrl: np.ndarray) -> np.ndarray:
-        models, simulations, targets, frame_skip = (
-            self._models,
-            self._data,
-            self._ctrl,
-            self._frame_skip,
-        )
-        mocap = self._mocap
+    def step(self, ctrl: np.ndarray, lanes: Lanes | None = None) -> np.ndarray:
+        models, simulations, targets = self._models, self._data, self._ctrl
+        frame_skip, mocap = self._frame_skip, self._mocap
+        numbers = np.arange(len(models))[slice(len(ctrl)) if lanes is None else lanes].tolist()
 
         def work(rows: range) -> None:
-            for lane in rows:
+            for row in rows:
+                lane = numbers[row]
                 model, data = models[lane], simulations[lane]
-                targets[lane][:] = ctrl[lane]
+                targets[lane][:] = ctrl[row]
                 if mocap:
                     mocap[lane][:] = self.mocap_pos[lane]
                 mujoco.mj_step(model, data, frame_skip)
@@ -194,12 +190,11 @@ class PoolSimulation(Simulation):
                     mujoco.mj_rnePostConstraint(model, data)
 
         self._share(work, len(ctrl))
-        self._read(len(ctrl))
-        diverged = np.logical_or.reduce(self._warnings[: len(ctrl), _DIVERGED], axis=1)
-        for lane in np.flatnonzero(
-            diverged
-        ):  # a counter stays at 1 when its lane diverges again, so it starts anew
-            self._data[lane].warning.number[:] = 0
+        self._read(numbers[-1] + 1)
+        diverged = np.logical_or.reduce(self._warnings[numbers][:, _DIVERGED], axis=1)
+        # The counter of a lane stays at 1 when it diverges again, so it restarts here.
+        for row in np.flatnonzero(diverged).tolist():
+            self._data[numbers[row]].warning.number[:] = 0
         return diverged
 
     def set_model_fields(

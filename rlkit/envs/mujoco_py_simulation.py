@@ -13,6 +13,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.simulation import Simulation
 
 EDITED_FIELDS = (
@@ -127,17 +128,18 @@ class MujocoPySimulation(Simulation):
                 engine.mj_forward(model, data)
                 self._read(lane)
 
-    def step(self, ctrl: np.ndarray) -> np.ndarray:
+    def step(self, ctrl: np.ndarray, lanes: Lanes | None = None) -> np.ndarray:
+        numbers = np.arange(len(self._data))[slice(len(ctrl)) if lanes is None else lanes]
         step, diverged = self._mujoco_py.functions.mj_step, np.zeros(len(ctrl), bool)
         with self._mujoco_py.ignore_mujoco_warnings():
-            for lane, control in enumerate(ctrl):
+            for row, (lane, control) in enumerate(zip(numbers.tolist(), ctrl, strict=True)):
                 model, data = self._models[lane], self._data[lane]
                 data.ctrl[:] = control
                 for warning in self._warnings[lane]:
                     warning.number = 0
                 for _ in range(self._frame_skip):
                     step(model, data)
-                diverged[lane] = any(warning.number for warning in self._warnings[lane])
+                diverged[row] = any(warning.number for warning in self._warnings[lane])
                 self._read(lane)
         return diverged
 

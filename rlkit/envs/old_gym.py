@@ -12,7 +12,8 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from rlkit.envs.base import MetaEnv, at_least
+from rlkit.envs.base import Advance, MetaEnv
+from rlkit.envs.batched import Lanes, at_least
 
 
 @contextlib.contextmanager
@@ -88,7 +89,8 @@ class OldGymEnv(MetaEnv):
             raise ValueError(
                 f"{self.name}: the bounds of action_space are {low} and {high}, expected finite numbers"
             )
-        super().__init__(n_tasks, low, high, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
+        self.action_box = low, high
+        super().__init__(n_tasks, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
         self._numbers = list(first.get_all_task_idx())
         if len(self._numbers) != self.n_tasks:
             raise ValueError(
@@ -98,6 +100,7 @@ class OldGymEnv(MetaEnv):
         self._streams: dict[int, np.random.BitGenerator] = {}
         self._obs = np.zeros((self.num_envs, self.obs_dim))
         self._outcomes = np.zeros((self.num_envs, self.outcome_dim))
+        self._truncated = np.zeros(self.num_envs, bool)
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Number the tasks, [num_tasks, 1]; the class itself draws what they are."""
@@ -174,8 +177,11 @@ class OldGymEnv(MetaEnv):
             )
         return checked
 
-    def _unpack(self, result: Any) -> tuple[np.ndarray, tuple[float, float, bool]]:
-        """Take what `step` returned as observation and outcome; an end that old gym's time limit made is none."""
+    def _unpack(self, result: Any) -> tuple[np.ndarray, tuple[float, float, bool], bool]:
+        """Convert what `step` returned to observation, outcome and truncated.
+
+        An end that old gym's time limit made is a truncation.
+        """
         if not isinstance(result, tuple) or len(result) != 4:
             found = f"{len(result)} values" if isinstance(result, tuple) else brief(result)
             raise ValueError(
@@ -183,13 +189,14 @@ class OldGymEnv(MetaEnv):
             )
         obs, reward, done, info = result
         info = info or {}
-        ended = bool(done) and not info.get("TimeLimit.truncated", False)
-        outcome = float(reward), float(info.get("sparse_reward", 0.0)), ended
+        truncated = bool(done) and bool(info.get("TimeLimit.truncated", False))
+        terminated = bool(done) and not truncated
+        outcome = float(reward), float(info.get("sparse_reward", 0.0)), terminated
         if not np.isfinite(outcome[:2]).all():
             raise ValueError(
                 f"{self.name}: step returned the reward {outcome[0]} (sparse {outcome[1]}), expected finite numbers"
             )
-        return self._as_obs(obs, "step"), outcome
+        return self._as_obs(obs, "step"), outcome, truncated
 
     def _reset_lanes(
         self, generators: Sequence[np.random.Generator], lanes: np.ndarray
@@ -203,16 +210,18 @@ class OldGymEnv(MetaEnv):
                     instance.seed(own_seed)
                 instance.reset_task(number)
                 self._obs[lane] = self._as_obs(instance.reset(), "reset")
-            self._outcomes[lane] = 0
+            self._outcomes[lane], self._truncated[lane] = 0, False
         return self._obs[lanes]
 
-    def _advance(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        in_use = slice(self.num_lanes)
-        for lane in np.flatnonzero(self._outcomes[in_use, 2] == 0).tolist():
+    def _advance(self, action: np.ndarray, lanes: Lanes) -> Advance:
+        for row, lane in enumerate(np.arange(self.num_lanes)[lanes].tolist()):
+            if self._outcomes[lane, 2] or self._truncated[lane]:
+                continue  # a class is never stepped beyond an end
             with legacy_random_numbers(self._streams[lane]):
-                result = self._instances[lane].step(action[lane].reshape(self._action_shape).copy())
-            self._obs[lane], self._outcomes[lane] = self._unpack(result)
-        return self._obs[in_use].copy(), self._outcomes[in_use], np.zeros(self.num_lanes, bool)
+                result = self._instances[lane].step(action[row].reshape(self._action_shape).copy())
+            self._obs[lane], self._outcomes[lane], self._truncated[lane] = self._unpack(result)
+        truncated = self._truncated[lanes].copy()
+        return Advance(self._obs[lanes], self._outcomes[lanes], truncated=truncated)
 
     def close(self) -> None:
         """Take all lanes out of use and close the instances; may be called twice."""

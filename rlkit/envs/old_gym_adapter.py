@@ -13,7 +13,6 @@ METHODS = ("reset_task", "get_all_task_idx", "reset", "step")
 _OWN_KEYWORDS = {
     "task_seed": (int, 1337),
     "num_envs": (int, 1),
-    "physics_threads": (int, 1),
     "dtype": (DTypeLike, np.float32),
 }
 _JSON_TYPES = (bool, int, float, str, list, dict)
@@ -49,7 +48,6 @@ def adapted(old_class: Any, name: str) -> type[OldGymEnv]:
         )
 
     def __init__(self: OldGymEnv, **settings: Any) -> None:  # noqa: N807
-        settings.pop("physics_threads", None)  # one thread steps all lanes
         OldGymEnv.__init__(self, **settings)
 
     signature = inspect.Signature(

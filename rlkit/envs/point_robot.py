@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from rlkit.envs.base import MetaEnv
+from rlkit.envs.base import Advance, MetaEnv
+from rlkit.envs.batched import Lanes
 
 VIEW = 2.0  # a picture shows x and y from -VIEW to VIEW; a robot beyond is drawn on the rim
 DISC = 0.3  # radius of the robot in a picture
@@ -28,6 +29,7 @@ class PointRobot(MetaEnv):
     outcome_dim = 2
     task_dim = 2
     max_episode_steps = 20
+    action_box = (-0.1, 0.1)
 
     def __init__(
         self,
@@ -36,7 +38,6 @@ class PointRobot(MetaEnv):
         randomize_tasks: bool = True,
         task_seed: int = 1337,
         num_envs: int = 1,
-        physics_threads: int = 1,
         dtype: DTypeLike = np.float32,
     ) -> None:
         """Draw the goals.
@@ -46,13 +47,12 @@ class PointRobot(MetaEnv):
             randomize_tasks: draw goals uniformly from the square (±1, ±1); False: eight goals made by hand.
             task_seed: seed of the generator that draws the goals.
             num_envs: the most lanes that can be in use.
-            physics_threads: accepted because every environment has it; one thread steps all lanes here.
             dtype: of observations, outcomes, tasks and rewards.
         Raises:
             ValueError: a value out of its range.
         """
         self.randomize_tasks = randomize_tasks
-        super().__init__(n_tasks, -0.1, 0.1, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
+        super().__init__(n_tasks, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
         self._state = np.zeros((self.num_envs, 2))
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
@@ -96,10 +96,10 @@ class PointRobot(MetaEnv):
         self._state[lanes] = [self._start(generator) for generator in generators]
         return self._state[lanes]
 
-    def _advance(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        state = self._state[: self.num_lanes]
-        state += action
-        return state, state, np.zeros(self.num_lanes, bool)
+    def _advance(self, action: np.ndarray, lanes: Lanes) -> Advance:
+        self._state[lanes] += action
+        state = self._state[lanes]
+        return Advance(state, state)
 
 
 class SparsePointRobot(PointRobot):
@@ -110,6 +110,7 @@ class SparsePointRobot(PointRobot):
     """
 
     name = "sparse-point-robot"
+    goal_radius: float
 
     def __init__(self, n_tasks: int, *, goal_radius: float = 0.2, **settings: Any) -> None:
         """Place the goals.

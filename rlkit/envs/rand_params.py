@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 
 from rand_param_envs import RandomEnv
+from rlkit.envs.batched import Lanes
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 
@@ -86,14 +87,14 @@ class RandParamsEnv(MujocoMetaEnv):
     def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         return self.random_env.draw_start(generator)
 
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _observe(self, lanes: Lanes) -> np.ndarray:
         return self.random_env.observe(self.simulation.qpos[lanes], self.simulation.qvel[lanes])
 
-    def _position(self) -> np.ndarray:
-        return self.simulation.qpos[: self.num_lanes, 0].copy()
+    def _position(self, lanes: Lanes) -> np.ndarray:
+        return self.simulation.qpos[lanes, 0].copy()
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        qpos, qvel = self.simulation.qpos[: self.num_lanes], self.simulation.qvel[: self.num_lanes]
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        qpos, qvel = self.simulation.qpos[lanes], self.simulation.qvel[lanes]
         return self.random_env.outcome(
-            (self._position() - position_before) / self.dt, action, qpos, qvel
+            (self._position(lanes) - position_before) / self.dt, action, qpos, qvel
         )

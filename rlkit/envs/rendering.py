@@ -1,7 +1,7 @@
 """Frames from the state of a MuJoCo lane: the body, a floor of squares 1 m wide, and what its task asks for."""
 
 import copy
-from typing import Any, cast
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -34,11 +34,12 @@ class Renderer:
         Raises:
             ValueError: an environment without a MuJoCo model, an unknown quality, or no OpenGL library that works.
         """
-        if not hasattr(env, "simulation"):
+        body = env.unwrapped
+        if not isinstance(body, MujocoMetaEnv):
             raise ValueError(f"{env.name} has no MuJoCo model and cannot be rendered")
         if quality not in QUALITIES:
             raise ValueError(f"quality is {quality!r}, expected one of {', '.join(QUALITIES)}")
-        self.env = cast(MujocoMetaEnv, env)
+        self.env = body
         self.width, self.height = width, height
         self._model = _model_to_draw(self.env.model, width, height, quality)
         self._data = mujoco.MjData(self._model)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import mujoco
 import numpy as np
 
+from rlkit.envs.batched import Lanes
+
 
 class Simulation(abc.ABC):
     """Simulations ("lanes") of one model.
@@ -30,10 +32,15 @@ class Simulation(abc.ABC):
         """Put lanes [n] at rest in time 0 with state qpos [n, nq], qvel [n, nv], and compute the fields there."""
 
     @abc.abstractmethod
-    def step(self, ctrl: np.ndarray) -> np.ndarray:
-        """Advance lanes 0 … n-1 by `frame_skip` substeps with controls [n, nu]; return which of them diverged, bool [n].
+    def step(self, ctrl: np.ndarray, lanes: Lanes | None = None) -> np.ndarray:
+        """Advance some lanes by `frame_skip` substeps; no other lane is touched.
 
-        MuJoCo itself puts a diverged lane back to the model's start; no other lane is touched.
+        Args:
+            ctrl: controls, [n, nu].
+            lanes: the n lanes, in ascending order; None: lanes 0 … n-1.
+        Returns:
+            Which of the n lanes diverged, bool [n]. MuJoCo itself puts those back to the model's
+            start.
         """
 
     @abc.abstractmethod

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -73,7 +73,7 @@ def build_env(config: Any, tasks: np.ndarray | None = None, num_envs: int | None
     if tasks is not None:
         env.set_tasks(tasks)
     if config.obs_mode == "image":
-        env = cast(MetaEnv, PixelObservation(env, config.image_size, config.image_frames))
+        env = PixelObservation(env, config.image_size, config.image_frames)
     return env
 
 

@@ -4,15 +4,17 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rlkit.core.errors import UserError
 from rlkit.data_management.paths import Paths
-from rlkit.envs.base import MetaEnv, StepResult
+from rlkit.envs.base import MetaEnv
+from rlkit.envs.batched import StepResult
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 from rlkit.envs.rendering import Renderer
+from rlkit.envs.wrapper import EnvWrapper
 from rlkit.visualization.video_file import captioned, video_writer
 
 PAUSE = 1.0  # seconds that the last picture of a trajectory stands
@@ -28,37 +30,39 @@ class _Rollout:
     qvel: list[np.ndarray] = field(default_factory=list)
 
 
-class FilmedEnv:
-    """A MuJoCo environment whose trajectories can be filmed afterwards; all but `film` is the wrapped environment's.
-
-    Args:
-        env: its lanes are simulations.
-    """
+class FilmedEnv(EnvWrapper):
+    """A MuJoCo environment that remembers its states, so that trajectories can be filmed later."""
 
     def __init__(self, env: MetaEnv) -> None:
-        self.env = cast(MujocoMetaEnv, env)
+        """Wrap an environment.
+
+        Raises:
+            ValueError: its lanes are not simulations.
+        """
+        super().__init__(env)
+        body = env.unwrapped
+        if not isinstance(body, MujocoMetaEnv):
+            raise ValueError(f"{env.name} has no MuJoCo model and cannot be filmed")
+        self._body = body
         self._rollouts: list[_Rollout] = []
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "env":  # not constructed yet (copying): nothing to delegate to
-            raise AttributeError(name)
-        return getattr(self.env, name)
-
-    def reset_task(self, task_ids: np.ndarray, lanes: Any = None) -> None:
+    def reset_task(self, task_ids: ArrayLike, lanes: ArrayLike | None = None) -> None:
         """Give lanes their tasks, as `MetaEnv.reset_task`; with lanes None a new rollout begins."""
         self.env.reset_task(task_ids, lanes)
         if lanes is None:
             self._rollouts.append(_Rollout(np.array(task_ids)))
 
-    def reset(self, generators: Sequence[np.random.Generator], lanes: Any = None) -> np.ndarray:
+    def reset(
+        self, generators: Sequence[np.random.Generator], lanes: ArrayLike | None = None
+    ) -> np.ndarray:
         """Start episodes, as `MetaEnv.reset`."""
         obs = self.env.reset(generators, lanes)
         self._remember()
         return obs
 
-    def step(self, action: np.ndarray) -> StepResult:
-        """Advance all lanes, as `MetaEnv.step`."""
-        result = self.env.step(action)
+    def step(self, action: ArrayLike, running: np.ndarray | None = None) -> StepResult:
+        """Advance lanes, as `MetaEnv.step`."""
+        result = self.env.step(action, running)
         self._remember()
         return result
 
@@ -89,10 +93,10 @@ class FilmedEnv:
         Raises:
             UserError: nothing can be drawn here (no OpenGL library), or the file cannot be written.
         """
-        fps, slowdown = playback(self.env.dt)
+        fps, slowdown = playback(self._body.dt)
         speed = "" if slowdown == 1 else f" (1/{slowdown} speed)"
         try:
-            renderer = Renderer(cast(MetaEnv, self.env), width, height, quality)
+            renderer = Renderer(self, width, height, quality)
         except ValueError as error:
             raise UserError(f"no film: {error}") from error
         with renderer, video_writer(path, fps) as writer:
@@ -110,9 +114,9 @@ class FilmedEnv:
                         zip(returns, self._states(task_ids[index], n), strict=False)
                     ):
                         start = qpos if start is None else start
-                        elapsed = step * self.env.dt
+                        elapsed = step * self._body.dt
                         picture = renderer.render_state(
-                            qpos, qvel, self.env.marker(task_ids[index], start, elapsed)
+                            qpos, qvel, self._body.marker(task_ids[index], start, elapsed)
                         )
                         over = (
                             ", episode over"
@@ -140,7 +144,7 @@ class FilmedEnv:
         )
 
     def _remember(self) -> None:
-        simulation, in_use = self.env.simulation, slice(self.env.num_lanes)
+        simulation, in_use = self._body.simulation, slice(self.num_lanes)
         self._rollouts[-1].qpos.append(simulation.qpos[in_use].copy())
         self._rollouts[-1].qvel.append(simulation.qvel[in_use].copy())
 

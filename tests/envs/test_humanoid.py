@@ -96,7 +96,8 @@ def test_the_impact_cost_has_a_ceiling():
     env = HumanoidDir(1)
     started(env, [0])
     env.simulation.fields["cfrc_ext"][:] = 1e6
-    outcome = env._outcome(env._position(), np.zeros((1, 17)))
+    lanes = slice(1)
+    outcome = env._outcome(env._position(lanes), np.zeros((1, 17)), lanes)
     assert outcome[0, 3] == 10
 
 

@@ -143,7 +143,7 @@ def test_high_quality_has_shadows():
     pictures = []
     for quality in ("fast", "high"):
         with opened(env, width=64, height=64, quality=quality) as renderer:
-            pictures.append(renderer.render_state(*env.get_state(0)))
+            pictures.append(renderer.render_state(*env.unwrapped.get_state(0)))
     assert (pictures[1].max(axis=-1) < 60).sum() > (pictures[0].max(axis=-1) < 60).sum() + 20
     env.close()
 

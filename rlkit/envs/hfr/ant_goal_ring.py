@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.ant_goal import AntGoal
+from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.low_gear_ant import LowGearAnt
 from rlkit.envs.markers import Goal, Marker
 from rlkit.envs.point_robot import distance
@@ -77,5 +78,5 @@ class AntGoalRing(LowGearAnt, AntGoal):
         x, y = self.tasks[task_id].tolist()
         return Goal(x, y, RADIUS)
 
-    def _progress(self, position_before: np.ndarray) -> np.ndarray:
-        return self._position()
+    def _progress(self, position_before: np.ndarray, lanes: Lanes) -> np.ndarray:
+        return self._position(lanes)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.low_gear_ant import LowGearAnt
 from rlkit.envs.velocity_tasks import VelocityTasks
 
@@ -42,8 +43,8 @@ class AntVel(VelocityTasks, LowGearAnt):
             self.fallen(outcome[..., 3] + 0 * task[..., 0]),
         )
 
-    def _progress(self, position_before: np.ndarray) -> np.ndarray:
-        return (self._position() - position_before)[:, :1] / self.dt
+    def _progress(self, position_before: np.ndarray, lanes: Lanes) -> np.ndarray:
+        return (self._position(lanes) - position_before)[:, :1] / self.dt
 
 
 class AntVelSparse(AntVel):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.half_cheetah import CONTROL_COST, HalfCheetah
 
 NUM_COORDINATES = 18
@@ -65,9 +66,9 @@ class HalfCheetahHighDim(HalfCheetah):
         """Coordinates minus their means over their deviations, [..., 18]."""
         return (state - self._means) / self._deviations
 
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _observe(self, lanes: Lanes) -> np.ndarray:
         return np.concatenate([self.simulation.qpos[lanes], self.simulation.qvel[lanes]], axis=1)
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        state = self.normalize(self._observe(slice(self.num_lanes)))
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        state = self.normalize(self._observe(lanes))
         return np.concatenate([state, (action * action).sum(axis=1, keepdims=True)], axis=1)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.ant import CONTACT_COST, Ant
+from rlkit.envs.batched import Lanes
 
 CONTROL_COST = 0.005  # reward per squared action
 ALIVE_BONUS = 0.05  # reward of each step
@@ -38,11 +39,11 @@ class LowGearAnt(Ant):
         )
 
     @abc.abstractmethod
-    def _progress(self, position_before: np.ndarray) -> np.ndarray:
+    def _progress(self, position_before: np.ndarray, lanes: Lanes) -> np.ndarray:
         """What the task is about after a step, [num_lanes, n]."""
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        height = self.simulation.qpos[: self.num_lanes, 2:3]
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        height = self.simulation.qpos[lanes, 2:3]
         return np.concatenate(
-            [self._progress(position_before), self._costs(action), height], axis=1
+            [self._progress(position_before, lanes), self._costs(action, lanes), height], axis=1
         )

@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.sawyer_model import load_scene, scene_file
 from rlkit.envs.hfr.sawyer_starts import ABOVE_PUCK, Start
 from rlkit.envs.mujoco_batch import Backend
@@ -100,10 +101,10 @@ class Sawyer(MujocoMetaEnv):
     def _start_place(self, lanes: np.ndarray) -> np.ndarray:
         """What the dense reward needs of the start, [n, start_dim]."""
 
-    def _simulate(self, action: np.ndarray) -> np.ndarray:
-        target = self.simulation.mocap_pos[: self.num_lanes, 0]
-        np.clip(target + REACH * np.clip(action[:, :3], -1, 1), *WORKSPACE, out=target)
-        return self.simulation.step(action[:, 3:] * (1, -1))
+    def _simulate(self, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        target = self.simulation.mocap_pos[lanes, 0] + REACH * np.clip(action[:, :3], -1, 1)
+        self.simulation.mocap_pos[lanes, 0] = np.clip(target, *WORKSPACE)
+        return self.simulation.step(action[:, 3:] * (1, -1), lanes)
 
     def set_state(
         self, qpos: ArrayLike, qvel: ArrayLike, lanes: ArrayLike | None = None
@@ -114,19 +115,19 @@ class Sawyer(MujocoMetaEnv):
         self.simulation.mocap_pos[chosen, 0] = self._hand(chosen)
         return obs
 
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _observe(self, lanes: Lanes) -> np.ndarray:
         return np.concatenate([self._hand(lanes), self._puck(lanes)], axis=1)
 
-    def _position(self) -> np.ndarray:
-        return self._finger(slice(self.num_lanes))
+    def _position(self, lanes: Lanes) -> np.ndarray:
+        return self._finger(lanes)
 
-    def _hand(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _hand(self, lanes: Lanes) -> np.ndarray:
         return self.simulation.fields["xpos"][lanes, self._hand_body]
 
-    def _puck(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _puck(self, lanes: Lanes) -> np.ndarray:
         return self.simulation.fields["xpos"][lanes, self._puck_body]
 
-    def _finger(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _finger(self, lanes: Lanes) -> np.ndarray:
         """The middle between the finger tips, [n, 3]."""
         right, left = (
             self.simulation.fields["site_xpos"][lanes, finger] for finger in self._fingers

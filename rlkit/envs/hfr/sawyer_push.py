@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.sawyer import Sawyer, approach, distance3
 from rlkit.envs.hfr.sawyer_starts import AT_PUCK, Start
 from rlkit.envs.markers import Disc, Marker
@@ -55,8 +56,5 @@ class SawyerPush(Sawyer):
     def _start_place(self, lanes: np.ndarray) -> np.ndarray:
         return self._puck(lanes)[:, :2]
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        in_use = slice(self.num_lanes)
-        return np.concatenate(
-            [self._finger(in_use), self._puck(in_use), self._starts[in_use]], axis=1
-        )
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        return np.concatenate([self._finger(lanes), self._puck(lanes), self._starts[lanes]], axis=1)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.sawyer import Sawyer, approach, distance3
 from rlkit.envs.markers import Ball, Marker
 
@@ -48,6 +49,5 @@ class SawyerReach(Sawyer):
     def _start_place(self, lanes: np.ndarray) -> np.ndarray:
         return self._finger(lanes)
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        in_use = slice(self.num_lanes)
-        return np.concatenate([self._finger(in_use), self._starts[in_use]], axis=1)
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        return np.concatenate([self._finger(lanes), self._starts[lanes]], axis=1)
