@@ -52,7 +52,7 @@ def made(name, num_lanes=3, **settings):
 
 
 def test_sizes_are_those_of_the_published_code():
-    assert set(SIZES) == set(ENVS)
+    assert set(SIZES) <= set(ENVS)
     for name, sizes in SIZES.items():
         env = env_class(name)
         assert (env.obs_dim, env.act_dim, env.max_episode_steps) == sizes
