@@ -1,10 +1,13 @@
-"""Small stand-ins for an environment and a meta-policy, whose trajectories can be computed by hand."""
+"""Stand-ins for an environment and a meta-policy, with trajectories computed by hand."""
 
 import numpy as np
 
 
 class CountingEnv:
-    """obs = number of steps so far; reward = 1; task k terminates after its k-th step (0: never)."""
+    """obs = number of steps so far.
+
+    Reward = 1; task k terminates after its k-th step (0: never).
+    """
 
     obs_dim, recorded_dim, act_dim, outcome_dim, dtype = 1, 1, 1, 1, np.float32
 

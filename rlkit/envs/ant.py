@@ -1,4 +1,7 @@
-"""The ant body: model, reset, contact forces, observation. Tasks and rewards are in `ant_dir`, `ant_goal` and `hfr`."""
+"""The ant body: model, reset, contact forces, observation.
+
+Tasks and rewards are in `ant_dir`, `ant_goal` and `hfr`.
+"""
 
 from functools import cached_property
 from typing import Any
@@ -16,7 +19,9 @@ NUM_CONTACT_FORCES = 84  # 14 bodies, the world included, with a torque and a fo
 
 
 class Ant(MujocoMetaEnv):
-    """Four-legged runner, 0.88 kg (0.91 kg in native physics), 0.05 s a step; subclasses write `_outcome`.
+    """Four-legged runner, 0.88 kg (0.91 kg in native physics), 0.05 s a step.
+
+    Subclasses write `_outcome`.
 
     The observation is qpos (15), qvel (14) and cfrc_ext clipped to ±1 (84).
     Source: gym 0.12, ant.xml; katerakelly/oyster, rlkit/envs/ant.py and ant_multitask_base.py.
@@ -43,7 +48,8 @@ class Ant(MujocoMetaEnv):
         Args:
             n_tasks: size of the task set.
             use_low_gear_ratio: motors of gear 30 instead of 150.
-            contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
+            contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py
+                2.
             **settings: see `MujocoMetaEnv`.
         Raises:
             ValueError: a value out of its range.
@@ -75,7 +81,10 @@ class Ant(MujocoMetaEnv):
 
     @staticmethod
     def fallen(height: Any) -> Any:
-        """Whether the torso is too low or too high [m] to go on, as in the tasks that end then; NaN counts as such."""
+        """Whether the torso is too low or too high [m] to go on, as in the tasks that end then.
+
+        NaN counts as such.
+        """
         return ~((height >= 0.2) & (height <= 1.0))
 
     def _observe(self, lanes: Lanes) -> np.ndarray:
@@ -85,7 +94,7 @@ class Ant(MujocoMetaEnv):
         )
 
     def _position(self, lanes: Lanes) -> np.ndarray:
-        """The torso's x and y as `mj_step` leaves them: of its last stage, not of the state after it."""
+        """x and y of the torso as `mj_step` leaves them: those of its last stage."""
         return self.simulation.fields["xpos"][lanes, self._torso, :2].copy()
 
     def _clipped_forces(self, lanes: Lanes) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""The humanoid body: model, reset, observation and outcome. Tasks and rewards are in `humanoid_dir`."""
+"""The humanoid body: model, reset, observation and outcome.
+
+Tasks and rewards are in `humanoid_dir`.
+"""
 
 from typing import Any
 
@@ -21,9 +24,10 @@ DYNAMICS = (
 class Humanoid(MujocoMetaEnv):
     """Two-legged figure, 39.6 kg (42.1 kg in native physics), 0.015 s a step.
 
-    The observation is qpos without x and y (22), qvel (23), cinert (140), cvel (84), qfrc_actuator (23) and cfrc_ext (84), the
-    rows of the world included. The outcome is the velocity of the centre of mass along x and y [m/s], the squared norm of the
-    action, the impact cost and the torso's height [m].
+    The observation is qpos without x and y (22), qvel (23), cinert (140), cvel (84), qfrc_actuator
+    (23) and cfrc_ext (84), the rows of the world included. The outcome is the velocity of the
+    centre of mass along x and y [m/s], the squared norm of the action, the impact cost and the
+    torso's height [m].
     Source: gym 0.12, humanoid.xml; katerakelly/oyster, rlkit/envs/humanoid_dir.py.
     """
 
@@ -41,7 +45,8 @@ class Humanoid(MujocoMetaEnv):
 
         Args:
             n_tasks: size of the task set.
-            contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
+            contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py
+                2.
             **settings: see `MujocoMetaEnv`.
         Raises:
             ValueError: a value out of its range.
@@ -68,7 +73,7 @@ class Humanoid(MujocoMetaEnv):
         return np.concatenate(parts, axis=1)
 
     def _position(self, lanes: Lanes) -> np.ndarray:
-        """Centre of mass along x and y as `mj_step` leaves the bodies: of its last stage, not of the state after it."""
+        """x and y of the centre of mass as `mj_step` leaves them: those of its last stage."""
         return (self._weights * self.simulation.fields["xipos"][lanes, :, :2]).sum(axis=1)
 
     def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Many MuJoCo simulations of one model, stepped together.
 
-Two routes give the same numbers, bit for bit, for any number of lanes and threads: `mujoco.batch` (MuJoCo ≥ 3.17) and a pool
-of threads over `mj_step`, which also serves bodies that need contact forces.
+Two routes give the same numbers, bit for bit, for any number of lanes and threads: `mujoco.batch`
+(MuJoCo ≥ 3.17) and a pool of threads over `mj_step`, which also serves bodies that need contact
+forces.
 """
 
 import copy
@@ -25,7 +26,10 @@ _DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.m
 
 
 class QuietDivergence:
-    """Keeps MuJoCo from printing and from writing MUJOCO_LOG.TXT when a simulation diverges; a handler of the user's stays."""
+    """Keeps MuJoCo from printing and from writing MUJOCO_LOG.TXT when a simulation diverges.
+
+    A handler of the user's stays.
+    """
 
     def __enter__(self) -> None:
         self._ours = mujoco.get_mju_user_warning() is None
@@ -66,7 +70,8 @@ class BatchSimulation(Simulation):
         self._rest = self._batch.state[0].copy()
 
     def reset(self, lanes: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
-        # A lane is its row of state and nothing else. Batch.reset writes the same row, but in ten times the time.
+        # A lane is its row of state and nothing else. Batch.reset writes the same row, but in ten
+        # times the time.
         self._batch.state[lanes] = self._rest
         self.qpos[lanes] = qpos
         self.qvel[lanes] = qvel
@@ -106,8 +111,8 @@ class BatchSimulation(Simulation):
 class PoolSimulation(Simulation):
     """Simulations with one `MjData` each, stepped by a pool of threads.
 
-    MuJoCo's functions let other Python threads run; what is left between them are a few calls. Results are read for all lanes
-    together, through views made beforehand.
+    MuJoCo's functions let other Python threads run; what is left between them are a few calls.
+    Results are read for all lanes together, through views made beforehand.
     """
 
     def __init__(
@@ -239,9 +244,10 @@ def make_simulation(
         frame_skip: substeps of one step.
         threads: how many threads step the lanes, the caller's included.
         fields: names of `MjData` arrays to be read after each step.
-        contact_forces: call `mj_rnePostConstraint` after the substeps and after a reset (cfrc_ext and cfrc_int are zero without).
-        backend: "mujoco": the official bindings, by the faster route that can do what is asked; "batch" or "pool": by this route;
-            "mujoco-py": MuJoCo 2.1.0.
+        contact_forces: call `mj_rnePostConstraint` after the substeps and after a reset (cfrc_ext
+            and cfrc_int are zero without).
+        backend: "mujoco": the official bindings, by the faster route that can do what is asked;
+            "batch" or "pool": by this route; "mujoco-py": MuJoCo 2.1.0.
         path: the file that the model was compiled from, for "mujoco-py", which compiles it anew.
     Returns:
         The simulation, every lane waiting for its first reset.

@@ -1,4 +1,7 @@
-"""`MujocoMetaEnv`: a task distribution whose lanes are MuJoCo simulations. Bodies and rewards are subclasses' business."""
+"""`MujocoMetaEnv`: a task distribution whose lanes are MuJoCo simulations.
+
+Bodies and rewards are subclasses' business.
+"""
 
 import abc
 from collections.abc import Sequence
@@ -32,8 +35,9 @@ class MujocoMetaEnv(MetaEnv):
         simulation: the lanes.
         camera_body: the body that a camera follows.
         camera_target: a place at which it looks instead, x, y, z [m]; None: it follows.
-        camera_distance, camera_elevation, camera_azimuth: of this camera from the body [m], its angle to the horizon, and the
-            direction in which it looks, counted from the x axis towards y [degrees].
+        camera_distance, camera_elevation, camera_azimuth: of this camera from the body [m], its
+            angle to the horizon, and the direction in which it looks, counted from the x axis
+            towards y [degrees].
     """
 
     has_simulation = True
@@ -67,8 +71,10 @@ class MujocoMetaEnv(MetaEnv):
         Args:
             n_tasks: size of the task set.
             randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
-            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
-            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
+            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published
+                results) or "native" (today's).
+            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal
+                numbers) or "mujoco-py" (2.1.0).
             task_seed: seed of the generator that draws the task set.
             num_envs: the most lanes that can be in use.
             physics_threads: threads that step the lanes.
@@ -100,7 +106,10 @@ class MujocoMetaEnv(MetaEnv):
         return gymnasium_asset(cls.model_file)
 
     def _make_model(self, backend: Backend) -> mujoco.MjModel:
-        """Compile `model_file`, see `load_model`. With backend "mujoco-py" it has old masses in either mode of physics."""
+        """Compile `model_file`, see `load_model`.
+
+        With backend "mujoco-py" it has old masses in either mode of physics.
+        """
         old = backend == "mujoco-py" and self.physics == "native"
         physics: Physics = "mujoco210" if old else self.physics
         return load_model(
@@ -184,7 +193,8 @@ class MujocoMetaEnv(MetaEnv):
         expected = (len(chosen), self.model.nq), (len(chosen), self.model.nv)
         if (positions.shape, velocities.shape) != expected:
             raise ValueError(
-                f"qpos and qvel have shapes {positions.shape} and {velocities.shape}, expected {expected}"
+                f"qpos and qvel have shapes {positions.shape} and {velocities.shape}, expected "
+                f"{expected}"
             )
         if not (np.isfinite(positions).all() and np.isfinite(velocities).all()):
             raise ValueError("qpos and qvel must be finite")

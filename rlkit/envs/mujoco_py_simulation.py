@@ -1,6 +1,9 @@
-"""Lanes on the original engine: MuJoCo 2.1.0 through mujoco-py, the parity oracle and an optional backend of every task.
+"""Lanes on MuJoCo 2.1.0, the original engine, through mujoco-py.
 
-Slower than `mujoco_batch` where there are cores to use: mujoco-py holds Python's lock, so that lanes step one after another.
+It is the parity oracle and an optional backend of every task.
+
+Slower than `mujoco_batch` where there are cores to use: mujoco-py holds Python's lock, so that
+lanes step one after another.
 """
 
 import copy
@@ -28,7 +31,9 @@ _DIVERGED = ("WARN_BADQPOS", "WARN_BADQVEL", "WARN_BADQACC", "WARN_BADCTRL")
 
 
 def import_mujoco_py() -> Any:
-    """Import mujoco-py, which compiles itself when it is imported for the first time (minutes, and many lines of output).
+    """Import mujoco-py.
+
+    The first import compiles it, which takes minutes and prints many lines.
 
     Returns:
         The module `mujoco_py`.
@@ -45,15 +50,16 @@ def import_mujoco_py() -> Any:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(
             f"backend is 'mujoco-py', but mujoco_py cannot be imported ({lines[0]}); "
-            "run benchmarks/mujoco210/install.sh and set the two variables that it prints, or use backend 'mujoco'"
+            "run benchmarks/mujoco210/install.sh and set the two variables that it prints, or use "
+            "backend 'mujoco'"
         ) from error
 
 
 class MujocoPySimulation(Simulation):
     """Simulations with one `mjData` of MuJoCo 2.1.0 each.
 
-    The engine compiles the model file itself. `model` is the same file compiled by the official bindings; it serves whoever
-    asks for names and sizes, or draws a picture.
+    The engine compiles the model file itself. `model` is the same file compiled by the official
+    bindings; it serves whoever asks for names and sizes, or draws a picture.
     """
 
     def __init__(
@@ -69,7 +75,8 @@ class MujocoPySimulation(Simulation):
 
         Args:
             path: MJCF file that MuJoCo 2.1.0 can read.
-            model: the same file, compiled by the official bindings and edited; the timestep and `EDITED_FIELDS` are taken over.
+            model: the same file, compiled by the official bindings and edited; the timestep and
+                `EDITED_FIELDS` are taken over.
             num_envs, frame_skip, fields, contact_forces: see `make_simulation`.
         Raises:
             ValueError: mujoco-py does not work here, see `import_mujoco_py`.
@@ -160,7 +167,10 @@ class MujocoPySimulation(Simulation):
                 self._set_constants(self._models[lane])
 
     def lane_model(self, lane: int) -> mujoco.MjModel:
-        """The official bindings' model with the lane's own values, for a picture; the lane runs on MuJoCo 2.1.0's."""
+        """The official bindings' model with the lane's own values, for a picture.
+
+        The lane runs on MuJoCo 2.1.0's.
+        """
         model = copy.copy(self.model)
         for name, value in self._own_values[lane].items():
             getattr(model, name)[...] = value

@@ -1,4 +1,7 @@
-"""From a class written for old gym to a task distribution: what it must have, and which of its settings a JSON file can set."""
+"""Turns a class written for old gym into a task distribution.
+
+Checks what the class must have and which of its settings a JSON file can set.
+"""
 
 import inspect
 from collections.abc import Callable
@@ -23,10 +26,12 @@ def adapted(old_class: Any, name: str) -> type[OldGymEnv]:
     """Make a task distribution of a class of old gym.
 
     Args:
-        old_class: has the methods `METHODS`, observation_space and action_space; its constructor takes n_tasks.
+        old_class: has the methods `METHODS`, observation_space and action_space; its constructor
+            takes n_tasks.
         name: `module:Class`, for messages and run folders.
     Returns:
-        A subclass of `OldGymEnv` whose constructor has the keywords of the class and `_OWN_KEYWORDS`.
+        A subclass of `OldGymEnv` whose constructor has the keywords of the class and
+            `_OWN_KEYWORDS`.
     Raises:
         ValueError: it is no such class; all that is missing is named.
     """
@@ -44,7 +49,8 @@ def adapted(old_class: Any, name: str) -> type[OldGymEnv]:
         missing.append("constructor argument n_tasks")
     if missing:
         raise ValueError(
-            f"{name} lacks {', '.join(missing)}; expected a task distribution of old gym, or a MetaEnv"
+            f"{name} lacks {', '.join(missing)}; expected a task distribution of old gym, or a "
+            "MetaEnv"
         )
 
     def __init__(self: OldGymEnv, **settings: Any) -> None:  # noqa: N807

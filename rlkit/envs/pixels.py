@@ -1,4 +1,4 @@
-"""Observations as pictures: `PixelObservation` shows the lanes of a `MetaEnv` as stacks of small frames."""
+"""Observations as pictures: the lanes of a `MetaEnv` as stacks of small frames."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING

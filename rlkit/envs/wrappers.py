@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class NormalizedBoxEnv(EnvWrapper):
-    """A `MetaEnv` whose actions lie in [-1, 1], scaled linearly to the action box and clipped to it.
+    """A `MetaEnv` with actions in [-1, 1], scaled linearly to the action box and clipped.
 
     Source: katerakelly/oyster, rlkit/envs/wrappers.py (its observation scaling is never used and
     left out).

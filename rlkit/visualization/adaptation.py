@@ -1,4 +1,7 @@
-"""The table of an adaptation: return of the first trajectory on a task, the second, and so on; printed and written as CSV."""
+"""The table of an adaptation: return of the first trajectory on a task, the second, and so on.
+
+Printed and written as CSV.
+"""
 
 import csv
 from collections.abc import Sequence
@@ -16,7 +19,7 @@ from rlkit.core.eval_util import Adaptation
 def adaptation_rows(
     adaptation: Adaptation, task_ids: Sequence[int], num_exp_traj_eval: int, *, sparse: bool = False
 ) -> list[dict[str, Any]]:
-    """One row per trajectory: where z came from, mean and spread of the return over tasks, and the return on each task.
+    """One row per trajectory: source of z, mean and spread of the return, return on each task.
 
     Args:
         adaptation: of one run per task, every task with equally many trajectories.
@@ -64,7 +67,10 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def print_rows(rows: Sequence[dict[str, Any]], title: str, console: Console) -> None:
-    """Print the rows as a table, without the columns of single tasks, and the mean returns before and after adaptation."""
+    """Print the rows as a table, and the mean returns before and after adaptation.
+
+    Columns of single tasks are left out.
+    """
     names = [name for name in rows[0] if not name.startswith("task ")]
     table = Table(title=title, title_justify="left", title_style="")
     for name in names:

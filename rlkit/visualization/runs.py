@@ -1,4 +1,4 @@
-"""Runs as curves: reads `progress.csv` and `variant.json`, and puts the seeds of one configuration together."""
+"""Runs as curves: reads `progress.csv` and `variant.json`, groups seeds of a configuration."""
 
 import csv
 import json
@@ -14,7 +14,8 @@ from rlkit.core.config import flatten
 from rlkit.core.errors import UserError
 from rlkit.torch.sac.config import PEARLConfig
 
-# What makes two runs the same experiment; num_iterations is left out, so that a longer run of the same kind is one seed more.
+# What makes two runs the same experiment; num_iterations is left out, so that a longer run of the
+# same kind is one seed more.
 CONFIG_KEYS = (
     "algorithm",
     "env_name",
@@ -40,7 +41,8 @@ class Run:
 
     Attributes:
         path: the folder.
-        config: what was run, flattened to `algo_params.kl_lambda` -> value, without seed, machine and length.
+        config: what was run, flattened to `algo_params.kl_lambda` -> value, without seed, machine
+            and length.
         seed: the top-level seed, None where the run does not say.
         columns: column name -> values, one per iteration, [num_iterations].
     """
@@ -65,7 +67,10 @@ class Run:
 
 
 def read_progress(path: Path) -> dict[str, np.ndarray]:
-    """Read a `progress.csv` as column name -> [num_iterations] float64; a torn last line is left out."""
+    """Read a `progress.csv` as column name -> [num_iterations] float64.
+
+    A torn last line is left out.
+    """
     with path.open(newline="") as file:
         lines = csv.reader(file)
         names = next(lines, [])
@@ -97,7 +102,9 @@ def read_run(path: Path) -> Run:
 
 
 def find_runs(folders: Iterable[str | Path]) -> list[Run]:
-    """Read every run at or below the given folders: folders with a `progress.csv` that has a row, each once, sorted by path.
+    """Read every run at or below the given folders, each once, sorted by path.
+
+    A run is a folder with a `progress.csv` that has a row.
 
     Raises:
         UserError: a folder does not exist, or holds no run.
@@ -124,7 +131,8 @@ def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Put runs that differ in nothing but their seed together.
 
     Returns:
-        Label -> runs, in order of first appearance. The label names the settings in which the groups differ.
+        Label -> runs, in order of first appearance. The label names the settings in which the
+            groups differ.
     """
     groups: dict[str, list[Run]] = {}
     for run in runs:
@@ -137,7 +145,7 @@ def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def _label(run: Run, others: Sequence[Run]) -> str:
-    """The environment, where several are shown, and the settings in which runs of this environment differ."""
+    """The environment, if several are shown, and the settings in which its runs differ."""
     name = str(run.config.get("env_name", run.path.name))
     rivals = [
         other.config
@@ -158,7 +166,7 @@ def stack(runs: Sequence[Run], name: str) -> np.ndarray:
 
 
 def smooth(values: np.ndarray, window: int) -> np.ndarray:
-    """Mean over the last `window` iterations (fewer at the start), ignoring nan, along the last axis."""
+    """Mean over the last `window` iterations, ignoring nan, along the last axis."""
     if window < 2:
         return values
     known = np.isfinite(values)

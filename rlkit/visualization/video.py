@@ -1,4 +1,7 @@
-"""Films of simulated trajectories: states are recorded while an evaluation runs, and drawn afterwards frame by frame."""
+"""Films of simulated trajectories.
+
+States are recorded while an evaluation runs, and drawn afterwards frame by frame.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -18,12 +21,17 @@ from rlkit.envs.wrapper import EnvWrapper
 from rlkit.visualization.video_file import captioned, video_writer
 
 PAUSE = 1.0  # seconds that the last picture of a trajectory stands
-MAX_FPS = 35.0  # pictures per second; tasks with shorter steps are shown slower than life, each step still a picture
+# Pictures per second; tasks with shorter steps are shown slower than life, each step still a
+# picture.
+MAX_FPS = 35.0
 
 
 @dataclass
 class _Rollout:
-    """One wide rollout: tasks of the lanes; qpos [num_lanes, nq] and qvel [num_lanes, nv] after reset and after each step."""
+    """One wide rollout: tasks of the lanes.
+
+    Qpos [num_lanes, nq] and qvel [num_lanes, nv] after reset and after each step.
+    """
 
     task_ids: np.ndarray
     qpos: list[np.ndarray] = field(default_factory=list)
@@ -79,7 +87,9 @@ class FilmedEnv(EnvWrapper):
         width: int = 480,
         height: int = 480,
     ) -> None:
-        """Write the trajectories of a few tasks to one film, a picture a step, with the task's marker, captions and returns.
+        """Write the trajectories of a few tasks to one film, one picture per step.
+
+        Pictures have the task's marker, captions and returns.
 
         Args:
             path: MP4 file.
@@ -109,7 +119,8 @@ class FilmedEnv(EnvWrapper):
                     rewards = (paths.sparse_rewards if sparse else paths.rewards)[index, :length]
                     returns = np.concatenate([[0.0], np.cumsum(rewards, dtype=np.float64)])
                     start = None
-                    # The states may go on past the trajectory's end, for as long as other lanes ran.
+                    # The states may go on past the trajectory's end, for as long as other lanes
+                    # ran.
                     for step, (total, (qpos, qvel)) in enumerate(
                         zip(returns, self._states(task_ids[index], n), strict=False)
                     ):
@@ -136,7 +147,7 @@ class FilmedEnv(EnvWrapper):
                     done.append(f"{returns[-1]:.1f}")
 
     def _states(self, task_id: int, trajectory: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The states of the n-th trajectory that was run on a task: qpos [nq] and qvel [nv], after reset and after each step."""
+        """States of the n-th trajectory on a task: qpos [nq], qvel [nv], from the reset on."""
         rollout = [r for r in self._rollouts if task_id in r.task_ids][trajectory]
         lane = int(np.flatnonzero(rollout.task_ids == task_id)[0])
         return (
@@ -150,6 +161,6 @@ class FilmedEnv(EnvWrapper):
 
 
 def playback(dt: float) -> tuple[float, int]:
-    """Pictures per second of a film with a picture every `dt` seconds, and how many times slower than life it is."""
+    """Pictures per second of a film with a picture every `dt` seconds, and its slowdown."""
     slowdown = math.ceil(1 / (dt * MAX_FPS))
     return 1 / (dt * slowdown), slowdown

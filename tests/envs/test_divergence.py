@@ -1,4 +1,4 @@
-"""A simulation that diverges ends its episode, and a user is told: by the environment, in debug.log, by sim_policy.py."""
+"""A simulation that diverges ends its episode, and the environment and debug.log say so."""
 
 import importlib.util
 import io

@@ -1,4 +1,7 @@
-"""humanoid-dir: draws, observation, reward and end of an episode; against plain MuJoCo and the formulas of oyster."""
+"""humanoid-dir: draws, observation, reward and end of an episode.
+
+Against plain MuJoCo and the formulas of oyster.
+"""
 
 import mujoco
 import numpy as np

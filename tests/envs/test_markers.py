@@ -1,4 +1,4 @@
-"""What pictures show of a task: that it agrees with the reward, and that it is drawn where it belongs."""
+"""Markers of tasks agree with the reward and are drawn where they belong."""
 
 import mujoco
 import numpy as np
@@ -31,7 +31,7 @@ def best(env, outcomes, task_id):
 
 
 def green_places(renderer, marker, height):
-    """World (x, y) of the marker's pixels, seen from straight above, if they lie at this height; [n, 2]."""
+    """World (x, y) of the marker's pixels at this height, seen from above; [n, 2]."""
     camera = renderer._camera
     camera.elevation, camera.distance = -89.999, 9.0
     rest = renderer.env.model.qpos0

@@ -1,4 +1,4 @@
-"""Returns of zero and random actions, measured again with few episodes, agree with the stored ones at four standard errors."""
+"""Returns of zero and random actions agree with the stored ones at four standard errors."""
 
 import json
 
@@ -14,7 +14,7 @@ RETESTED = [(case, physics) for case, physics in all_cases(list(ENVS)) if case.r
 
 
 def stored():
-    """Per file and row of the stored tables: (task, on, actions, physics) -> (mean, standard error)."""
+    """Per file and row: (task, on, actions, physics) -> (mean, standard error)."""
     files = sorted(RESULTS.glob("reference_returns-*.json"))
     tables = [json.loads(file.read_text())["tables"][0]["rows"] for file in files]
     return [{tuple(row[:4]): (row[4], row[5]) for row in rows} for rows in tables]
@@ -50,7 +50,8 @@ def test_returns_agree_with_the_stored_ones(case, physics):
         assert abs(found.mean - mean) <= 4 * np.hypot(found.error, error) + 1e-6 * abs(mean)
 
 
-# HFR's tasks as measured by another program: mean and spread of 60 episodes, two of each of the 30 test tasks, random or zero.
+# HFR's tasks as measured by another program: mean and spread of 60 episodes, two of each of the 30
+# test tasks, random or zero.
 ANOTHER = {
     ("ant-goal-ring", "30 test tasks", "zero"): (302, 50),
     ("ant-goal-ring", "30 test tasks", "random"): (302, 53),

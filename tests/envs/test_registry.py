@@ -29,7 +29,8 @@ SIZES = {
     "sparse-point-robot": (2, 2, 20),
     "walker-rand-params": (17, 6, 200),
 }
-# Numbers of bodies, positions, velocities and geoms, action bound, seconds a step, integrator (0 Euler, 1 RK4).
+# Numbers of bodies, positions, velocities and geoms, action bound, seconds a step, integrator (0
+# Euler, 1 RK4).
 MODELS = {
     "ant-dir": (14, 15, 14, 14, 1, 0.05, 1),
     "ant-goal": (14, 15, 14, 14, 1, 0.05, 1),

@@ -1,4 +1,4 @@
-"""Rewards of tasks other than the one that was pursued, for every distribution whose tasks differ in rewards alone."""
+"""Rewards under other tasks, for every distribution whose tasks differ in rewards alone."""
 
 import functools
 
@@ -41,7 +41,8 @@ def walked(name, dtype):
     """Pairs of lanes with the same start and actions, pursuing different tasks.
 
     Returns:
-        Task ids [2, pairs], outcomes [steps, 2, pairs, outcome_dim], and reward, sparse reward, terminated [steps, 2, pairs].
+        Task ids [2, pairs], outcomes [steps, 2, pairs, outcome_dim], and reward, sparse reward,
+            terminated [steps, 2, pairs].
     """
     env = environment(name, dtype)
     task_ids = (np.arange(2)[:, None] + np.arange(PAIRS)) % env.n_tasks
@@ -111,7 +112,10 @@ def test_one_call_gives_the_rewards_of_every_step_under_every_task(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_matrix_is_the_same_for_torch_tensors(name):
-    """PyTorch's float32 root on the CPU may differ by one unit in the last place; rewards with distances follow it."""
+    """PyTorch's float32 root on the CPU may differ by one unit in the last place.
+
+    Rewards with distances follow it.
+    """
     env = environment(name, np.float32)
     _, outcomes, _ = walked(name, np.float32)
     on_numpy = reward_matrix(env, outcomes, env.tasks)

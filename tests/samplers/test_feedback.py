@@ -1,4 +1,4 @@
-"""Recurrent policies in rollouts: what they are told, and that no trial depends on its neighbours."""
+"""Recurrent policies in rollouts: their feedback, and trials independent of neighbours."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from tests.toy import CountingEnv, RecordingPolicy
 
 
 def times(rows, weights):
-    """`rows @ weights.T`, added in an order that does not depend on the number of rows (BLAS's does)."""
+    """`rows @ weights.T`; unlike BLAS, the order of additions ignores the number of rows."""
     return sum(rows[:, i : i + 1] * weights[:, i] for i in range(rows.shape[1]))
 
 

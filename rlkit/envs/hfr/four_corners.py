@@ -1,4 +1,7 @@
-"""four-corners: a point looks for the one of four corners that it is not told; a detour tells it which, at a price."""
+"""four-corners: a point looks for an unknown one of four corners.
+
+A detour identifies the corner, at a price.
+"""
 
 from typing import Any
 
@@ -14,11 +17,14 @@ PENALTY_SQUARE = (
 
 
 class FourCorners(PointRobot):
-    """Four goals, the corners (±1, ±1), which serve for training and for testing; start in the centre, end at the goal.
+    """Four goals, the corners (±1, ±1), which serve for training and for testing.
 
-    On the way to the own corner lies a square in which a step costs 3 instead of 1: to pass it lowers the return, and tells
-    the task. The outcome is the position (x, y) after the step, the task is the corner, both without unit. `n_tasks` must be 4;
-    `randomize_tasks` and `task_seed` change nothing here.
+    Start in the centre, end at the goal.
+
+    On the way to the goal lies a square in which a step costs 3 instead of 1: crossing it lowers
+    the return, but identifies the task. The outcome is the position (x, y) after the step, the
+    task is the corner, both without unit. `n_tasks` must be 4; `randomize_tasks` and `task_seed`
+    change nothing here.
     Source: michaelwan11/hfr, its four-corners environment.
     """
 
@@ -31,7 +37,10 @@ class FourCorners(PointRobot):
         return np.array(CORNERS, np.float64)
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = 0 within the goal's radius, which ends the episode; else -3 inside the penalty square; else -1. Sparse: r."""
+        """r = 0 within the goal's radius, which ends the episode.
+
+        Otherwise -3 inside the penalty square and -1 outside. The sparse reward is r.
+        """
         low, high = PENALTY_SQUARE
         towards = outcome * task  # coordinates of a corner are ±1: its signs
         inside = (towards > low) & (towards < high)

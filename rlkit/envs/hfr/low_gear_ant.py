@@ -1,4 +1,4 @@
-"""The ant of HFR's tasks: weak motors, small costs, and episodes that end when it is too low or too high."""
+"""The ant of HFR's tasks: weak motors, small costs, and an end when it is too low or high."""
 
 import abc
 from typing import Any
@@ -13,10 +13,12 @@ ALIVE_BONUS = 0.05  # reward of each step
 
 
 class LowGearAnt(Ant):
-    """The ant with motors of gear 30; subclasses write `_progress`, the first numbers of the outcome.
+    """The ant with motors of gear 30.
 
-    The last three numbers of an outcome are the squared norms of the action and of the clipped contact forces, and the
-    torso's height [m]; before them stands what the task is about.
+    Subclasses write `_progress`, the first numbers of the outcome.
+
+    The last three numbers of an outcome are the squared norms of the action and of the clipped
+    contact forces, and the torso's height [m]; before them stands what the task is about.
     Source: michaelwan11/hfr, low_gear_ratio_ant.xml and its ant environments.
     """
 
@@ -33,7 +35,7 @@ class LowGearAnt(Ant):
         super().__init__(n_tasks, use_low_gear_ratio=use_low_gear_ratio, **settings)
 
     def with_costs(self, reward: Any, outcome: Any) -> Any:
-        """Add what each step earns and costs whatever the task: -0.005 ‖u‖² - 0.0005 ‖contact‖² + 0.05."""
+        """Add what each step earns and costs: -0.005 ‖u‖² - 0.0005 ‖contact‖² + 0.05."""
         return (
             reward - CONTROL_COST * outcome[..., -3] - CONTACT_COST * outcome[..., -2] + ALIVE_BONUS
         )

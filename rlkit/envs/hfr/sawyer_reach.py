@@ -12,9 +12,12 @@ RADIUS = 0.05  # of the goal [m]
 
 
 class SawyerReach(Sawyer):
-    """Goals in a box above the table, nearer by 0.1 m in the sparse form; the task is the goal's x, y, z [m].
+    """Goals in a box above the table, nearer by 0.1 m in the sparse form.
 
-    The outcome is the middle between the finger tips, and where it was when the episode began, [6], in m.
+    The task is the goal's x, y, z [m].
+
+    The outcome is the middle between the finger tips, and where it was when the episode began, [6],
+    in m.
     """
 
     name = "sawyer-reach"

@@ -1,4 +1,7 @@
-"""Rewards and ends of HFR's ant and cheetah tasks, by hand and against published numbers; what they are bounded by."""
+"""Rewards and ends of HFR's ant and cheetah tasks, by hand and against published numbers.
+
+What they are bounded by.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""sawyer-reach and sawyer-push: goals, control, rewards by hand and under other tasks, what scripts and chance earn."""
+"""sawyer-reach and sawyer-push: goals, control, rewards by hand and under other tasks."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,10 @@ def started(name, task_ids=(0, 1), **settings):
 
 
 def run_all_tasks(name, policy_class, seed=0):
-    """One trajectory on each of the 60 tasks in the sparse form; returns, lengths and whether the last step is a success."""
+    """One trajectory on each of the 60 tasks in the sparse form.
+
+    Returns, lengths and whether the last step is a success.
+    """
     env = make_env(name, n_tasks=60, num_envs=60, sparse=True)
     policy = policy_class(env.act_dim) if policy_class is RandomPolicy else policy_class(env)
     generators = [np.random.default_rng((seed, task)) for task in range(60)]
@@ -137,7 +140,7 @@ def bonus(distance, start):
 
 
 def by_hand(name, sparse, outcome, task):
-    """Reward, sparse reward, end and success of one step, in float64, straight from the formulas."""
+    """Reward, sparse reward, end and success of one step, in float64, from the formulas."""
     finger = outcome[:3]
     if name == "sawyer-reach":
         away, start = np.linalg.norm(finger - task), np.linalg.norm(outcome[3:] - task)
