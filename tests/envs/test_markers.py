@@ -8,7 +8,7 @@ from rlkit.envs import ENVS, env_class, make_env
 from rlkit.envs.markers import Ball, Direction, Disc, Goal, Pace
 from rlkit.envs.rendering import Renderer
 
-NAMES = sorted(name for name in ENVS if hasattr(env_class(name), "model_file"))
+NAMES = sorted(name for name in ENVS if env_class(name).has_simulation)
 
 
 def started(name, n_tasks=2, **settings):
