@@ -44,7 +44,7 @@ def collect(config: ExperimentConfig) -> tuple[int, int, int]:
     experiment = build_pearl(config, "cpu", 0)
     experiment.algorithm.collect_data(0)
     buffers = experiment.algorithm.buffers.values()
-    data = sum(buffer.num_rows * buffer.width * buffer.dtype.itemsize for buffer in buffers)
+    data = sum(buffer.num_rows * buffer.row_bytes for buffer in buffers)
     experiment.env.close()
     return experiment.algorithm.replay_buffer.num_rows, data, experiment.env.num_envs
 

@@ -34,7 +34,7 @@ def fill(buffer: MultiTaskReplayBuffer, rng: np.random.RandomState) -> list[Plai
     twins = []
     for task_id in range(buffer.num_tasks):
         rows = torch.from_numpy(
-            rng.standard_normal((ROWS_PER_TASK, buffer.width)).astype(np.float32)
+            rng.standard_normal((ROWS_PER_TASK, buffer.rows.width)).astype(np.float32)
         )
         rows[:, -1] = 0.0
         buffer.add_rows(task_id, rows)

@@ -28,8 +28,7 @@ from benchmarks.initial_pool_memory import GB, peak_bytes
 from benchmarks.machine import Table, Value, Watch, write_result
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.seeding import stream
-from rlkit.data_management.rings import NO_PAGE, Rings
-from rlkit.data_management.row_store import default_page_rows
+from rlkit.data_management.paged_rings import PagedRings
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.pearl import build_pearl
@@ -60,8 +59,20 @@ def projected_storage(
         num_iterations: how many of its iterations.
         excess: rows that a block of collection brings, as a multiple of those asked for.
     """
-    algo, tasks, page_rows = config.algo_params, config.n_train_tasks, default_page_rows(row_bytes)
-    replay, encoder = (Rings(tasks, algo.replay_buffer_size, page_rows, 0) for _ in range(2))
+    algo, tasks = config.algo_params, config.n_train_tasks
+    replay, encoder = (
+        PagedRings(
+            tasks, row_bytes, capacity=algo.replay_buffer_size, dtype=torch.uint8, device="meta"
+        )
+        for _ in range(2)
+    )
+    page_rows = replay.pages.page_rows
+
+    def append(rings: PagedRings, task_ids: np.ndarray, count: int) -> None:
+        counts = np.full(len(task_ids), count)
+        rows = torch.empty(int(counts.sum()), row_bytes, dtype=torch.uint8, device="meta")
+        rings.append(task_ids, counts, rows)
+
     first, to_encoder, extra = (
         round(excess * steps)
         for steps in (
@@ -70,25 +81,22 @@ def projected_storage(
             algo.num_extra_rl_steps_posterior,
         )
     )
-    for ring in (replay, encoder):
-        ring.append(np.arange(tasks), np.full(tasks, first))
-    visit_pages, most, page_bytes = (
-        algo.num_tasks_sample * -(-to_encoder // page_rows),
-        0,
-        page_rows * row_bytes,
-    )
+    for rings in (replay, encoder):
+        append(rings, np.arange(tasks), first)
+    visit_pages = algo.num_tasks_sample * -(-to_encoder // page_rows)
+    most, page_bytes = 0, page_rows * row_bytes
 
     def pages() -> int:
-        return sum(int((ring.pages != NO_PAGE).sum()) for ring in (replay, encoder))
+        return replay.pages.num_owned + encoder.pages.num_owned
 
     for iteration in range(num_iterations):
         draws = stream(0, "visits", iteration).integers(tasks, size=algo.num_tasks_sample)
-        replay.append(draws, np.full(len(draws), to_encoder + extra))
+        append(replay, draws, to_encoder + extra)
         most = max(most, visit_pages + pages())
         for task in draws:
             encoder.clear(task)
-            encoder.append(np.array([task]), np.array([to_encoder]))
-    rows = int(replay.sizes.sum()), int(encoder.sizes.sum())
+            append(encoder, np.array([task]), to_encoder)
+    rows = replay.num_rows, encoder.num_rows
     return Storage(*rows, sum(rows) * row_bytes, pages() * page_bytes, most * page_bytes)
 
 
@@ -119,12 +127,14 @@ def measure_part(path: str, settings: list[str], num_steps: int) -> dict[str, fl
         )
         experiment.env.close()
         rows = algorithm.replay_buffer.num_rows
-        row_bytes = algorithm.replay_buffer.width * algorithm.replay_buffer.dtype.itemsize
+        row_bytes = algorithm.replay_buffer.row_bytes
         per_visit = (
             algo.num_steps_prior + algo.num_steps_posterior + algo.num_extra_rl_steps_posterior
         )
         asked = config.n_train_tasks * algo.num_initial_steps + algo.num_tasks_sample * per_visit
-        stores = sum(resident_bytes(buffer.store) for buffer in algorithm.buffers.values())
+        stores = sum(
+            resident_bytes(buffer.rows.pages.data) for buffer in algorithm.buffers.values()
+        )
         return {
             "row_bytes": row_bytes,
             "excess": rows / asked,

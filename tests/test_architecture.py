@@ -28,11 +28,10 @@ MAY_IMPORT_PYTORCH = (
     "rlkit/launchers/",
     "rlkit/data_management/episodes.py",
     "rlkit/data_management/frame_buffer.py",
-    "rlkit/data_management/frame_store.py",
-    "rlkit/data_management/page_store.py",
+    "rlkit/data_management/paged_rings.py",
+    "rlkit/data_management/pages.py",
     "rlkit/data_management/replay_buffer.py",
-    "rlkit/data_management/ring_store.py",
-    "rlkit/data_management/row_store.py",
+    "rlkit/data_management/simple_replay_buffer.py",
     "rlkit/core/checkpoint.py",
 )
 MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from rlkit.core.errors import UserError
 from rlkit.core.files import NewFile, hash_file, replace_file, report_exhaustion, sync_folder
-from rlkit.data_management.ring_store import RingStore
+from rlkit.data_management.paged_rings import SavedRows
 
 MANIFEST, PREVIOUS = "manifest.json", "manifest.previous.json"
 _NUMBERED = re.compile(r"[\w-]+-(\d+)\.(npy|pt)")
@@ -56,7 +56,7 @@ class Checkpoint:
         self._totals: dict[str, Tensor] = {}
 
     def save(
-        self, iteration: int, state: Mapping[str, Any], buffers: Mapping[str, RingStore]
+        self, iteration: int, state: Mapping[str, Any], buffers: Mapping[str, SavedRows]
     ) -> None:
         """Write a checkpoint.
 
@@ -90,7 +90,7 @@ class Checkpoint:
                 raise
 
     def load(
-        self, buffers: Mapping[str, RingStore], warn: Callable[[str], None] = lambda text: None
+        self, buffers: Mapping[str, SavedRows], warn: Callable[[str], None] = lambda text: None
     ) -> tuple[int, Any]:
         """Load the newest checkpoint that is whole.
 
@@ -120,7 +120,7 @@ class Checkpoint:
             return state
         raise UserError(f"no checkpoint in {self.folder} can be used: {'; '.join(problems)}")
 
-    def _save(self, iteration: int, state: Any, buffers: Mapping[str, RingStore]) -> None:
+    def _save(self, iteration: int, state: Any, buffers: Mapping[str, SavedRows]) -> None:
         """Write new rows, state and manifest, in this order."""
         number = 1 + max(
             (int(match[1]) for match in map(_NUMBERED.fullmatch, self._names()) if match), default=0
@@ -157,7 +157,7 @@ class Checkpoint:
         self._totals = {name: counter["totals"] for name, counter in counters.items()}
         self._remove_unnamed(kept)
 
-    def _kept_segments(self, name: str, buffer: RingStore) -> list[_Segment]:
+    def _kept_segments(self, name: str, buffer: SavedRows) -> list[_Segment]:
         """Earlier segments of a buffer of which a row is still there."""
         return [
             segment
@@ -166,7 +166,7 @@ class Checkpoint:
         ]
 
     def _load(
-        self, manifest: dict[str, Any] | str, buffers: Mapping[str, RingStore]
+        self, manifest: dict[str, Any] | str, buffers: Mapping[str, SavedRows]
     ) -> tuple[int, Any]:
         """Check all files of a manifest, then load them.
 

@@ -82,7 +82,7 @@ class MetaRLAlgorithm:
     @property
     def buffers(self) -> dict[str, Any]:
         """What a checkpoint keeps of the buffers, by the names of its segments."""
-        own = {**self.replay_buffer.stores("replay"), **self.encoder_buffer.stores("encoder")}
+        own = {**self.replay_buffer.saved_as("replay"), **self.encoder_buffer.saved_as("encoder")}
         return {**own, **self.relabeler.buffers}
 
     # Collection

@@ -1,4 +1,4 @@
-"""Where the episodes of each task begin and end: what drawing whole episodes needs, beside the rows themselves."""
+"""Where the episodes of each task begin and end, so that whole episodes can be drawn."""
 
 from typing import NamedTuple
 
@@ -6,17 +6,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-NEVER = 2**62  # stands behind the last boundary, so that every line is sorted
-LARGE = 2**63 - 1  # draws below it modulo n are uniform up to n / 2^63
+from rlkit.data_management.pages import on_device
+
+NEVER = 2**62  # fills a line of boundaries after the last one, so that every line is sorted
+LARGE = 2**63 - 1  # integers drawn below it, taken modulo n, are uniform up to n / 2^63
 
 
-class Stretch(NamedTuple):
-    """Consecutive whole episodes of m tasks, n steps each, of which the first so many count.
+class EpisodeWindow(NamedTuple):
+    """Row numbers of whole episodes of m tasks, padded to n steps per task.
 
     Attributes:
-        numbers: of the rows, [m, n] int64; padding repeats a task's last row.
+        numbers: row numbers, [m, n] int64; padding repeats the last row.
         begins: true at the first step of an episode, [m, n] bool.
-        mask: true where a step counts, [m, n] bool; true entries stand first.
+        mask: false at padding, [m, n] bool.
     """
 
     numbers: Tensor
@@ -25,26 +27,29 @@ class Stretch(NamedTuple):
 
 
 class Episodes:
-    """The boundaries of the whole episodes that a buffer of many tasks holds: one integer an episode.
+    """The boundaries of the whole episodes in a buffer of many tasks, one integer per episode.
 
-    A row's number is the count of rows that its task was given before it since it was last cleared.
+    Rows are identified by their numbers, as in `PagedRings`: how many rows the task received before
+    it since it was last cleared. No draw waits for the device.
 
     Attributes:
-        bounds: numbers of the episodes' first rows in their order, then the end of the last, then NEVER: [num_tasks, columns]
-            int64 on the device; replaced only when a task needs more columns.
+        bounds: for each task the numbers of its episodes' first rows in order, then the end of the
+            last episode, then NEVER, [num_tasks, columns] int64 on the device; replaced only when a
+            task needs more columns.
         counts: episodes of each task, [num_tasks] int64 on the device, updated in place.
     """
 
     def __init__(self, num_tasks: int, device: torch.device) -> None:
-        """Begin without episodes."""
+        """Start without episodes."""
         self.device = device
         self._bounds, self._counts = np.full((num_tasks, 16), NEVER), np.zeros(num_tasks, np.int64)
         self._shortest: int | None = None
-        self.bounds, self.counts = self._on_device(self._bounds), self._on_device(self._counts)
+        self.bounds = on_device(self._bounds, device)
+        self.counts = on_device(self._counts, device)
 
     @property
     def shortest(self) -> int:
-        """Fewest steps of an episode that is there; NEVER without any."""
+        """Steps of the shortest episode; NEVER without any."""
         if self._shortest is None:
             there = np.arange(self._bounds.shape[1] - 1) < self._counts[:, None]
             self._shortest = int(np.diff(self._bounds, axis=1).min(initial=NEVER, where=there))
@@ -57,12 +62,12 @@ class Episodes:
     def append(
         self, task_ids: np.ndarray, first: np.ndarray, lengths: np.ndarray, oldest: np.ndarray
     ) -> None:
-        """Add episodes, in an order in which those of one task follow each other, and forget what the rings overwrote.
+        """Add episodes, and remove those of which the rings have overwritten a row.
 
         Args:
-            task_ids: task of each episode, [k].
+            task_ids: task of each episode, [k]; the episodes of one task are in order.
             first: number of its first row, [k].
-            lengths: its steps, [k]; nothing is added where there is none.
+            lengths: its steps, [k]; an episode without steps is not added.
             oldest: number of the oldest row that each task still has, [num_tasks].
         """
         needed = int((self._counts + np.bincount(task_ids, minlength=len(self._counts))).max()) + 1
@@ -84,12 +89,15 @@ class Episodes:
         self._update_device()
 
     def clear(self, task_id: int) -> None:
-        """Forget the episodes of one task."""
+        """Remove the episodes of one task."""
         self._put(task_id, np.empty(0, np.int64))
         self._update_device()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """`episodes` [num_tasks], how many there are, and `boundaries`: of each task that has any, one more, in their order."""
+        """Counts `episodes` [num_tasks], and the `boundaries` of all tasks with episodes in one line.
+
+        A task with k episodes has k + 1 boundaries.
+        """
         filled = np.flatnonzero(self._counts)
         lines = [self._bounds[task_id, : self._counts[task_id] + 1] for task_id in filled]
         boundaries = np.concatenate(lines) if lines else np.empty(0, np.int64)
@@ -99,15 +107,17 @@ class Episodes:
         }
 
     def load_state_dict(self, counts: Tensor, boundaries: Tensor) -> None:
-        """Take over what `state_dict` returned.
+        """Restore a state.
 
         Raises:
-            ValueError: counts and boundaries do not belong together, or not to so many tasks.
+            ValueError: counts and boundaries do not match, or belong to another number of tasks.
         """
         sizes = (counts + (counts > 0)).tolist()
         if counts.shape != self.counts.shape or sum(sizes) != len(boundaries):
-            raise ValueError(f"expected episodes of {len(self._counts)} tasks with their boundaries, got {tuple(counts.shape)}"
-                             f" and {len(boundaries)} boundaries")  # fmt: skip
+            raise ValueError(
+                f"expected episodes of {len(self._counts)} tasks with their boundaries, got"
+                f" {tuple(counts.shape)} and {len(boundaries)} boundaries"
+            )
         if max(sizes) > self._bounds.shape[1]:
             self._bounds = np.full((len(sizes), 2 * max(sizes)), NEVER)
         for task_id, line in enumerate(boundaries.split(sizes)):
@@ -115,15 +125,17 @@ class Episodes:
         self._update_device()
 
     def random_rows(self, ids: Tensor, num_rows: int, generator: torch.Generator) -> Tensor:
-        """Draw episodes uniformly with replacement until there are num_rows rows, cut there: row numbers [m, num_rows].
+        """Draw episodes uniformly with replacement, concatenated and cut at num_rows rows.
 
-        Nothing waits for the device.
+        Args:
+            ids: tasks [m] on the device, each with episodes.
+            num_rows: rows per task.
+            generator: on the device.
+        Returns:
+            Row numbers [m, num_rows].
         """
-        bounds, counts = self.bounds.index_select(0, ids), self.counts.index_select(0, ids)
-        # As many draws as rows, since an episode may have a single one.
-        draws = torch.randint(
-            LARGE, (len(ids), num_rows), generator=generator, device=self.device
-        ) % counts.unsqueeze(1)
+        bounds, counts = self._of(ids)
+        draws = self._randint(len(ids), num_rows, generator) % counts  # enough for 1-step episodes
         first = bounds.gather(1, draws)
         lengths = bounds.gather(1, draws + 1) - first
         ends = lengths.cumsum(1)
@@ -131,103 +143,103 @@ class Episodes:
         episode = torch.searchsorted(ends, steps, right=True)
         return first.gather(1, episode) + steps - (ends - lengths).gather(1, episode)
 
-    def random_rows_of_few(
+    def random_rows_from_window(
         self, ids: Tensor, most: int, num_rows: int, generator: torch.Generator
     ) -> Tensor:
-        """Draw for each task k uniformly from 1 ... most, then k consecutive episodes from a uniformly drawn first one, then rows
-        of these uniformly with replacement: row numbers [m, num_rows]. A task with fewer than k gives all.
+        """Draw a window of consecutive episodes per task, then rows of it with replacement.
 
-        Nothing waits for the device.
-        """
-        bounds, counts, shape = (
-            self.bounds.index_select(0, ids),
-            self.counts.index_select(0, ids).unsqueeze(1),
-            (len(ids), 1),
-        )
-        wanted = torch.minimum(
-            torch.randint(1, most + 1, shape, generator=generator, device=self.device), counts
-        )
-        drawn = torch.randint(LARGE, shape, generator=generator, device=self.device) % (
-            counts - wanted + 1
-        )
-        begin, end = bounds.gather(1, drawn), bounds.gather(1, drawn + wanted)
-        return begin + torch.randint(
-            LARGE, (len(ids), num_rows), generator=generator, device=self.device
-        ) % (end - begin)
-
-    def random_stretch(
-        self, ids: Tensor, most: int, horizon: int, generator: torch.Generator
-    ) -> Stretch:
-        """Draw for each task k uniformly from 1 ... most, then k consecutive episodes from a uniformly drawn boundary.
-
-        A task with fewer gives all. Where episodes may end before the horizon, it is whole episodes until there are at least
-        k horizon rows, from a boundary behind which there are so many. Nothing waits for the device.
-
-        Args:
-            ids: tasks [m] on the device.
-            most: episodes of the horizon's length, at most.
-            horizon: most steps of an episode.
-            generator: on the device.
-        """
-        bounds, counts = (
-            self.bounds.index_select(0, ids),
-            self.counts.index_select(0, ids).unsqueeze(1),
-        )
-        shape, width = (
-            (len(ids), 1),
-            most * horizon + (horizon - 1 if self.shortest < horizon else 0),
-        )
-        wanted = horizon * torch.randint(
-            1, most + 1, shape, generator=generator, device=self.device
-        )
-        choices = torch.searchsorted(bounds, bounds.gather(1, counts) - wanted, right=True).clamp_(
-            min=1
-        )
-        drawn = torch.randint(LARGE, shape, generator=generator, device=self.device) % choices
-        begin = bounds.gather(1, drawn)
-        end = bounds.gather(1, torch.minimum(torch.searchsorted(bounds, begin + wanted), counts))
-        numbers = begin + torch.arange(width, device=self.device)
-        return self._stretch(bounds, torch.minimum(numbers, end - 1), numbers < end)
-
-    def chosen(self, ids: Tensor, draws: Tensor, num_steps: int) -> Stretch:
-        """The first num_steps steps (all, padded, of a shorter one) of episodes chosen by large random integers.
+        The window has k episodes, k uniform in 1 ... most, or all episodes of a task with fewer
+        than k. Its first episode is uniform among those with k - 1 episodes after it.
 
         Args:
             ids: tasks [m] on the device, each with episodes.
-            draws: [m, k] int64, likewise; modulo the number of episodes they are uniform up to n / 2^63.
-            num_steps: of each episode.
+            most: largest k.
+            num_rows: rows per task.
+            generator: on the device.
         Returns:
-            Each task's k episodes one after another, [m, k num_steps]. Nothing waits for the device.
+            Row numbers [m, num_rows].
         """
-        bounds = self.bounds.index_select(0, ids)
-        episode = draws % self.counts.index_select(0, ids).unsqueeze(1)
-        begin, end = (
-            bounds.gather(1, episode).unsqueeze(2),
-            bounds.gather(1, episode + 1).unsqueeze(2),
-        )
+        bounds, counts = self._of(ids)
+        wanted = torch.minimum(self._random_k(len(ids), most, generator), counts)
+        drawn = self._randint(len(ids), 1, generator) % (counts - wanted + 1)
+        begin, end = bounds.gather(1, drawn), bounds.gather(1, drawn + wanted)
+        return begin + self._randint(len(ids), num_rows, generator) % (end - begin)
+
+    def random_episode_window(
+        self, ids: Tensor, most: int, horizon: int, generator: torch.Generator
+    ) -> EpisodeWindow:
+        """Draw k consecutive episodes per task, k uniform in 1 ... most, from a random boundary on.
+
+        A task with fewer than k episodes contributes all of them. If episodes can end early, whole
+        episodes are taken until there are at least k * horizon rows, starting at a random boundary
+        that has that many rows after it.
+
+        Args:
+            ids: tasks [m] on the device, each with episodes.
+            most: largest k.
+            horizon: maximum steps of an episode.
+            generator: on the device.
+        """
+        bounds, counts = self._of(ids)
+        width = most * horizon + (horizon - 1 if self.shortest < horizon else 0)
+        wanted = horizon * self._random_k(len(ids), most, generator)
+        last = bounds.gather(1, counts) - wanted
+        choices = torch.searchsorted(bounds, last, right=True).clamp_(min=1)
+        begin = bounds.gather(1, self._randint(len(ids), 1, generator) % choices)
+        end = bounds.gather(1, torch.minimum(torch.searchsorted(bounds, begin + wanted), counts))
+        numbers = begin + torch.arange(width, device=self.device)
+        return self._window(bounds, torch.minimum(numbers, end - 1), numbers < end)
+
+    def at(self, ids: Tensor, draws: Tensor, num_steps: int) -> EpisodeWindow:
+        """The first num_steps steps of episodes selected by large random integers.
+
+        Args:
+            ids: tasks [m] on the device, each with episodes.
+            draws: integers [m, k] int64 on the device, taken modulo the task's number of episodes.
+            num_steps: steps per episode; a shorter episode is padded.
+        Returns:
+            The k episodes of each task one after another, [m, k * num_steps].
+        """
+        bounds, counts = self._of(ids)
+        episode = draws % counts
+        begin = bounds.gather(1, episode).unsqueeze(2)
+        end = bounds.gather(1, episode + 1).unsqueeze(2)
         numbers = begin + torch.arange(num_steps, device=self.device)
         parts = torch.minimum(numbers, end - 1), numbers == begin, numbers < end
-        return Stretch(*(part.flatten(1) for part in parts))
+        return EpisodeWindow(*(part.flatten(1) for part in parts))
 
-    def newest(self, task_id: int, num_rows: int) -> Stretch:
-        """The newest episodes of one task that have at least num_rows rows together, all if there are fewer; no padding."""
+    def newest(self, task_id: int, num_rows: int) -> EpisodeWindow:
+        """The fewest newest episodes of one task with at least num_rows rows, else all episodes.
+
+        There is no padding.
+        """
         bounds = self._bounds[task_id, : self._counts[task_id] + 1]
-        begin = bounds[
-            max(0, int(np.searchsorted(bounds, bounds[-1] - num_rows, side="right")) - 1)
-        ]
-        numbers = torch.arange(int(begin), int(bounds[-1]), device=self.device).unsqueeze(0)
-        return self._stretch(
-            self.bounds[task_id].unsqueeze(0), numbers, torch.ones_like(numbers, dtype=torch.bool)
-        )
+        first = int(np.searchsorted(bounds, bounds[-1] - num_rows, side="right")) - 1
+        begin, end = int(bounds[max(0, first)]), int(bounds[-1])
+        numbers = torch.arange(begin, end, device=self.device).unsqueeze(0)
+        mask = torch.ones_like(numbers, dtype=torch.bool)
+        return self._window(self.bounds[task_id].unsqueeze(0), numbers, mask)
 
     def without(self, task_ids: np.ndarray) -> list[int]:
-        """Which of the tasks hold no whole episode."""
+        """Those of the tasks that have no whole episode."""
         return sorted({int(task_id) for task_id in task_ids if not self._counts[task_id]})
 
+    def _of(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Boundaries [m, columns] and numbers of episodes [m, 1] of tasks [m]."""
+        return self.bounds.index_select(0, ids), self.counts.index_select(0, ids).unsqueeze(1)
+
+    def _randint(self, num_tasks: int, width: int, generator: torch.Generator) -> Tensor:
+        """Large integers [num_tasks, width], to be taken modulo a number of choices."""
+        return torch.randint(LARGE, (num_tasks, width), generator=generator, device=self.device)
+
+    def _random_k(self, num_tasks: int, most: int, generator: torch.Generator) -> Tensor:
+        """Numbers of episodes [num_tasks, 1], uniform in 1 ... most."""
+        return torch.randint(1, most + 1, (num_tasks, 1), generator=generator, device=self.device)
+
     @staticmethod
-    def _stretch(bounds: Tensor, numbers: Tensor, mask: Tensor) -> Stretch:
+    def _window(bounds: Tensor, numbers: Tensor, mask: Tensor) -> EpisodeWindow:
         episode = torch.searchsorted(bounds, numbers, right=True) - 1
-        return Stretch(numbers, bounds.gather(1, episode) == numbers, mask)
+        return EpisodeWindow(numbers, bounds.gather(1, episode) == numbers, mask)
 
     def _put(self, task_id: int, line: np.ndarray) -> None:
         self._bounds[task_id] = NEVER
@@ -237,11 +249,7 @@ class Episodes:
     def _update_device(self) -> None:
         self._shortest = None
         if self.bounds.shape != self._bounds.shape:
-            self.bounds = self._on_device(self._bounds)
+            self.bounds = on_device(self._bounds, self.device)
         if self.device.type != "cpu":
             self.bounds.copy_(torch.from_numpy(self._bounds))
             self.counts.copy_(torch.from_numpy(self._counts))
-
-    def _on_device(self, array: np.ndarray) -> Tensor:
-        """The array as a tensor of the device; on a CPU they share their memory, so that writing one writes both."""
-        return torch.from_numpy(array).to(self.device)

@@ -1,4 +1,4 @@
-"""Whole trajectories as dense arrays: what a sampler fills, a buffer stores and an evaluation sums up."""
+"""Whole trajectories as dense arrays, filled by samplers and stored in replay buffers."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,21 +10,22 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Paths:
-    """Trajectories of unequal length in arrays of equal shape; the entries past a trajectory's length are zero.
+    """Trajectories of unequal length in arrays of equal shape, zero past a trajectory's length.
 
-    The fields cannot be exchanged, but their entries may be written: that is how a sampler fills them.
+    The fields cannot be replaced, but their entries can be written; samplers fill them this way.
 
     Attributes:
-        obs: [num_paths, horizon + 1, obs_dim]; obs[i, t + 1] is what step t led to. Of pictures single frames, uint8; what is
-            seen at a step is a stack of them (see `frame_store.stacked`).
+        obs: [num_paths, horizon + 1, obs_dim]; obs[i, t + 1] is the result of step t. With image
+            observations: single uint8 frames. The policy sees stacks of them
+            (`frame_buffer.stacked`).
         actions: [num_paths, horizon, act_dim], in [-1, 1].
         rewards: [num_paths, horizon].
         sparse_rewards: [num_paths, horizon], zero where the task has no sparse form.
         terminated: [num_paths, horizon] bool, true at the step that ended the episode.
-        outcomes: [num_paths, horizon, outcome_dim], what each reward was computed from.
+        outcomes: [num_paths, horizon, outcome_dim], from which each reward was computed.
         lengths: steps of each trajectory, [num_paths] int64.
-        task_ids: task that each was collected on, [num_paths] int64.
-        zs: latent that each was collected with, [num_paths, latent_dim]; latent_dim may be 0.
+        task_ids: task on which each was collected, [num_paths] int64.
+        zs: latent with which each was collected, [num_paths, latent_dim]; latent_dim may be 0.
     """
 
     obs: np.ndarray
@@ -41,7 +42,7 @@ class Paths:
         """Check that the shapes belong together.
 
         Raises:
-            ValueError: an array has another number of paths, steps or axes than `rewards` asks for.
+            ValueError: an array's number of paths, steps or axes does not fit that of `rewards`.
         """
         if self.rewards.ndim != 2:
             raise ValueError(
@@ -59,8 +60,10 @@ class Paths:
             array = getattr(self, name)
             trailing = 1 if name in ("obs", "actions", "outcomes", "zs") else 0
             if array.shape[: len(expected)] != expected or array.ndim != len(expected) + trailing:
-                raise ValueError(f"{name} of {num_paths} paths over {horizon} steps must begin with the axes {expected}"
-                                 f" and have {trailing} more, got shape {array.shape}")  # fmt: skip
+                raise ValueError(
+                    f"{name} of {num_paths} paths over {horizon} steps must begin with the axes"
+                    f" {expected} and have {trailing} more, got shape {array.shape}"
+                )
 
     @classmethod
     def empty(
@@ -78,13 +81,13 @@ class Paths:
 
         Args:
             num_paths: number of trajectories.
-            horizon: most steps of one.
-            obs_dim: numbers of an observation.
-            act_dim: numbers of an action.
-            outcome_dim: numbers of an outcome.
-            latent_dim: numbers of z; 0 where there is none.
+            horizon: maximum steps of a trajectory.
+            obs_dim: size of an observation.
+            act_dim: size of an action.
+            outcome_dim: size of an outcome.
+            latent_dim: size of z; 0 without one.
             dtype: of observations, actions, rewards and outcomes; z is float32.
-            obs_dtype: of observations, if another.
+            obs_dtype: of observations, if different.
         """
         return cls(
             obs=np.zeros((num_paths, horizon + 1, obs_dim), obs_dtype or dtype),
@@ -120,7 +123,7 @@ class Paths:
 
     @property
     def horizon(self) -> int:
-        """Most steps of a trajectory."""
+        """Maximum steps of a trajectory."""
         return self.rewards.shape[1]
 
     @property
@@ -136,7 +139,8 @@ class Paths:
     def returns(self, sparse: bool = False) -> np.ndarray:
         """Undiscounted sums of rewards, [num_paths] float64.
 
-        The sum runs in the order of the steps, so a return does not depend on the horizon or on the paths beside it.
+        Rewards are summed in the order of the steps, so that a return depends neither on the
+        horizon nor on the other paths.
 
         Args:
             sparse: sum the sparse rewards.
@@ -153,7 +157,11 @@ class Paths:
         return Paths(**{name: getattr(self, name)[index] for name in _FIELDS})
 
     def emptied(self, where: np.ndarray | None = None) -> "Paths":
-        """Copy with some trajectories (where [num_paths] is true; None: all) replaced by trajectories of length zero."""
+        """Copy in which some trajectories have length zero.
+
+        Args:
+            where: true for these, [num_paths] bool; None: all.
+        """
         keep = np.zeros(self.num_paths, bool) if where is None else ~where
         if keep.all():
             return self
@@ -164,8 +172,21 @@ class Paths:
             ).astype(arrays[name].dtype)
         return Paths(**arrays)
 
+    def one_id_each(self, task_ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Check that there is one task id per trajectory; returns them as [num_paths] int64.
+
+        Raises:
+            ValueError: there are more or fewer.
+        """
+        ids = np.asarray(task_ids, np.int64)
+        if ids.shape != (self.num_paths,):
+            raise ValueError(
+                f"expected one task id for each of {self.num_paths} paths, got shape {ids.shape}"
+            )
+        return ids
+
     def rows(self) -> dict[str, np.ndarray]:
-        """Give the transitions of all trajectories, path after path, each array [num_steps, dim] (rewards: dim 1)."""
+        """Transitions of all trajectories, path after path: arrays [num_steps, dim]."""
         mask = self.mask
         arrays = {
             "obs": self.obs[:, :-1],
@@ -182,15 +203,15 @@ class Paths:
         return {name: array[mask] for name, array in arrays.items()}
 
     def save_npz(self, file: str | Path | IO[bytes]) -> None:
-        """Write all arrays, under the names of the fields, to an uncompressed NPZ file."""
+        """Write all arrays to an uncompressed NPZ file, under the names of the fields."""
         np.savez(file, **{name: getattr(self, name) for name in _FIELDS})
 
     @classmethod
     def load_npz(cls, file: str | Path | IO[bytes]) -> "Paths":
-        """Read what `save_npz` wrote.
+        """Read a file that `save_npz` wrote.
 
         Raises:
-            ValueError: an array is missing, pickled, or of a shape that does not fit the others.
+            ValueError: an array is missing, pickled, or its shape does not fit the others.
         """
         with np.load(file, allow_pickle=False) as arrays:
             missing = [name for name in _FIELDS if name not in arrays]

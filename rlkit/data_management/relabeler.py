@@ -72,7 +72,7 @@ class VisitRows:
     """
 
     def __init__(self, buffer: MultiTaskReplayBuffer, max_visits: int) -> None:
-        self.buffer, self.rows = buffer, buffer.like(num_tasks=max_visits)
+        self.buffer, self.rows = buffer, buffer.empty_like(num_tasks=max_visits)
         self.task_ids: list[int] = []
 
     def begin(self, task_ids: Sequence[int]) -> None:
@@ -100,7 +100,7 @@ class VisitRows:
         """Let the rows of each visited task be those of its last visit."""
         for visit, task_id in enumerate(self.task_ids):
             self.buffer.clear(task_id)
-            self.buffer.add_rows(task_id, *self.rows.copy_of(visit))
+            self.buffer.add_copy(task_id, self.rows, visit)
             self.rows.clear(visit)
         self.task_ids = []
 

@@ -1,21 +1,24 @@
-"""Draws from the replay rows of many tasks, which are in one store on the training device: a meta-batch is one gather."""
+"""The replay buffer: it takes trajectories of many tasks, and a meta-batch is drawn by one gather."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.data_management.episodes import Stretch
-from rlkit.data_management.ring_store import RingStore
-from rlkit.data_management.row_store import RowStore
+from rlkit.data_management.episodes import LARGE, Episodes, EpisodeWindow
+from rlkit.data_management.paged_rings import PagedRings, SavedRows
+from rlkit.data_management.paths import Paths
 
 TaskIds = Tensor | Sequence[int] | np.ndarray
 
 
 class Batch(NamedTuple):
-    """Transitions drawn for m tasks, k each: views [m, k, dim] of one gathered tensor (rewards, terminated: dim 1)."""
+    """Transitions of m tasks, k each: views [m, k, dim] of one gathered tensor.
+
+    Rewards and `terminated` have dim 1.
+    """
 
     obs: Tensor
     actions: Tensor
@@ -26,142 +29,271 @@ class Batch(NamedTuple):
 
 
 class EpisodeBatch(NamedTuple):
-    """Whole episodes of m tasks one after another, n steps each: begins and mask [m, n] as in `Stretch`."""
+    """Whole episodes of m tasks, n steps per task; begins and mask [m, n] as in `EpisodeWindow`."""
 
     rows: Batch
     begins: Tensor
     mask: Tensor
 
 
-class MultiTaskReplayBuffer(RowStore):
-    """Ring buffers of many tasks, from which rows and whole trajectories are drawn."""
+class MultiTaskReplayBuffer:
+    """A ring buffer of transitions for each of many tasks.
 
-    def stores(self, name: str) -> dict[str, RingStore]:
-        """What a checkpoint keeps of the buffer of this name, in the order in which it is loaded."""
-        return {name: self}
+    A row is [obs | action | reward | sparse_reward | next_obs | terminated].
 
-    def like(self, num_tasks: int) -> "MultiTaskReplayBuffer":
-        """Make an empty buffer of the same kind of rows for another number of tasks, with little reserved."""
-        options: dict[str, Any] = {
-            name: getattr(self, name) for name in ("capacity", "device", "page_rows", "dtype")
-        }
-        return MultiTaskReplayBuffer(num_tasks, self.obs_dim, self.act_dim, **options)
+    Attributes:
+        rows: the rings of rows.
+        episodes: where the whole trajectories begin and end.
+    """
 
-    def random_rows(self, task_ids: TaskIds, batch_size: int, generator: torch.Generator) -> Tensor:
-        """Draw row numbers uniformly with replacement. On a GPU nothing waits for the device if the ids are there already.
+    def __init__(
+        self,
+        num_tasks: int,
+        obs_dim: int,
+        act_dim: int,
+        *,
+        capacity: int = 1_000_000,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        reserve_rows: int = 0,
+        page_rows: int | None = None,
+    ) -> None:
+        """Make an empty buffer.
 
         Args:
-            task_ids: [m]. Ids that are on a GPU are not checked, since the answer would have to be waited for.
-            batch_size: rows for each task.
-            generator: on the buffer's device.
-        Returns:
-            Row numbers [m, batch_size] int64.
+            num_tasks: number of tasks.
+            obs_dim, act_dim: size of an observation and of an action.
+            capacity: maximum rows per task.
+            device: where the rows live and batches are returned.
+            dtype: of the rows.
+            reserve_rows: expected rows of all tasks together, see `Pages`.
+            page_rows: see `PagedRings`.
         Raises:
-            ValueError: there is no such task, or it has no rows.
+            ValueError: a size is not positive, or page_rows is not a power of two.
         """
-        ids = self._filled_tasks(task_ids)
-        # 63 random bits modulo the size: exact for every size, with a bias below size / 2^63.
-        draws = torch.randint(
-            2**63 - 1, (len(ids), batch_size), generator=generator, device=self.device
+        self.num_tasks, self.obs_dim, self.act_dim = num_tasks, obs_dim, act_dim
+        self.columns = (obs_dim, act_dim, 1, 1, obs_dim, 1)
+        self.rows = PagedRings(
+            num_tasks,
+            sum(self.columns),
+            capacity=capacity,
+            device=device,
+            dtype=dtype,
+            reserve_rows=reserve_rows,
+            page_rows=page_rows,
         )
-        return draws.remainder_(self.sizes.index_select(0, ids).unsqueeze(1))
+        self.device = self.rows.device
+        self.episodes = Episodes(num_tasks, self.device)
 
-    def gather(self, task_ids: TaskIds, row_numbers: Tensor) -> Batch:
-        """Fetch rows of many tasks.
+    def empty_like(self, num_tasks: int) -> "MultiTaskReplayBuffer":
+        """Make an empty buffer of the same kind for another number of tasks, reserving little."""
+        return MultiTaskReplayBuffer(
+            num_tasks,
+            self.obs_dim,
+            self.act_dim,
+            capacity=self.rows.capacity,
+            device=self.device,
+            dtype=self.rows.dtype,
+            page_rows=self.rows.pages.page_rows,
+        )
+
+    def add_paths(self, task_ids: Sequence[int] | np.ndarray, paths: Paths) -> None:
+        """Append the transitions of whole trajectories.
 
         Args:
-            task_ids: [m], as for `random_rows`.
-            row_numbers: [m, k] int64 on the device, each below the size of its task (not checked, for the same reason).
-        Returns:
-            Views [m, k, dim] of one new tensor.
+            task_ids: the task under which each trajectory is stored, [num_paths]; not necessarily
+                the task that it was collected on.
+            paths: the trajectories; cast to the buffer's dtype.
+        Raises:
+            ValueError: number, range or dimensions of the trajectories do not fit the buffer.
         """
-        pages = self.page_table.index_select(0, self._filled_tasks(task_ids)).gather(
-            1, row_numbers >> self._shift
-        )
-        store_rows = (pages << self._shift) + (row_numbers & self._mask)
-        rows = self.store.index_select(0, store_rows.flatten()).view(*row_numbers.shape, self.width)
+        task_ids = paths.one_id_each(task_ids)
+        expected = self.obs_dim, self.act_dim
+        dims = paths.obs.shape[2], paths.actions.shape[2]
+        if dims != expected:
+            raise ValueError(f"expected paths with (obs_dim, act_dim) = {expected}, got {dims}")
+        parts = (torch.from_numpy(array) for array in paths.rows().values())
+        rows = torch.cat([part.to(self.rows.dtype) for part in parts], dim=1)
+        first = self.rows.append(task_ids, paths.lengths, rows)
+        self.episodes.append(task_ids, first, paths.lengths, self.rows.oldest())
+
+    def add_rows(self, task_id: int, rows: Tensor, lengths: np.ndarray | None = None) -> None:
+        """Append rows [n, width] in the buffer's own layout to one task.
+
+        Args:
+            task_id: the task.
+            rows: the rows, in their order.
+            lengths: steps [k] of the episodes that the last rows consist of; the rows before these
+                belong to no whole episode. None: all rows are one episode.
+        Raises:
+            ValueError: the rows have another width or are fewer than the lengths say, or the task
+                does not exist.
+        """
+        width = self.rows.width
+        if rows.ndim != 2 or rows.shape[1] != width:
+            raise ValueError(f"expected rows [n, {width}], got shape {tuple(rows.shape)}")
+        lengths = np.array([len(rows)]) if lengths is None else lengths
+        rest = len(rows) - int(lengths.sum())
+        if rest < 0:
+            raise ValueError(
+                f"episodes of {lengths.tolist()} steps cannot be the end of {len(rows)} rows"
+            )
+        task_ids = np.full(1 + len(lengths), task_id)
+        first = self.rows.append(task_ids, np.array([rest, *lengths]), rows)
+        self.episodes.append(task_ids[1:], first[1:], lengths, self.rows.oldest())
+
+    def add_copy(self, task_id: int, source: "MultiTaskReplayBuffer", source_id: int) -> None:
+        """Append to one task all rows and episodes of a task of another buffer of the same kind."""
+        lengths = source.episodes.lengths(source_id)
+        self.add_rows(task_id, source.rows.oldest_first(source_id), lengths)
+
+    def clear(self, task_id: int) -> None:
+        """Remove the rows of one task; on a CPU their memory returns to the operating system."""
+        self.rows.clear(task_id)
+        self.episodes.clear(task_id)
+
+    def gather(self, task_ids: TaskIds, positions: Tensor) -> Batch:
+        """Fetch rows by their positions in the rings of their tasks.
+
+        Args:
+            task_ids: [m]. Ids that are on a GPU are not checked: that would wait for the device.
+            positions: [m, k] int64 on the device, each below the size of its task (not checked).
+        Returns:
+            Views [m, k, dim] of one new tensor. Nothing waits for the device.
+        Raises:
+            ValueError: a task does not exist or has no rows.
+        """
+        rows = self.rows.gather(self._filled_tasks(task_ids), positions)
         return Batch(*rows.split(self.columns, dim=-1))
 
     def random_batch(self, task_ids: TaskIds, batch_size: int, generator: torch.Generator) -> Batch:
-        """Draw batch_size transitions of each task, [m, batch_size, dim]; arguments and errors as for `random_rows`."""
+        """Draw transitions uniformly with replacement, [m, batch_size, dim].
+
+        Args:
+            task_ids: [m], as for `gather`.
+            batch_size: rows per task.
+            generator: on the buffer's device.
+        Raises:
+            ValueError: a task does not exist or has no rows (other draws: or no whole episode).
+        """
+        shape = len(task_ids), batch_size
+        draws = torch.randint(LARGE, shape, generator=generator, device=self.device)
+        return self.rows_at(task_ids, draws)
+
+    def rows_at(self, task_ids: TaskIds, draws: Tensor) -> Batch:
+        """Fetch rows selected by large random integers [m, k], taken modulo each task's size.
+
+        With integers below 2^63 - 1 this is uniform, with a bias below size / 2^63.
+        """
         ids = self._filled_tasks(task_ids)
-        return self.gather(ids, self.random_rows(ids, batch_size, generator))
+        return self.gather(ids, draws % self.rows.sizes.index_select(0, ids).unsqueeze(1))
 
     def random_trajectories(
         self, task_ids: TaskIds, batch_size: int, generator: torch.Generator
     ) -> Batch:
-        """Draw whole trajectories of each task uniformly, one after another until there are batch_size rows, cut there.
-
-        Arguments and errors as for `random_rows`; a task without whole trajectories is refused as well.
-        """
+        """Draw whole trajectories uniformly, concatenated and cut at batch_size rows per task."""
         ids = self._filled_tasks(task_ids, whole=True)
-        return self.gather(
-            ids, self.episodes.random_rows(ids, batch_size, generator) % self.capacity
-        )
+        numbers = self.episodes.random_rows(ids, batch_size, generator)
+        return self.gather(ids, numbers % self.rows.capacity)
 
-    def random_batch_of_few(
+    def random_batch_from_window(
         self, task_ids: TaskIds, most: int, batch_size: int, generator: torch.Generator
     ) -> Batch:
-        """Draw batch_size transitions of 1 to `most` consecutive trajectories of each task; see `Episodes.random_rows_of_few`.
-
-        Arguments and errors as for `random_trajectories`.
-        """
+        """Draw rows of 1 to `most` consecutive trajectories: `Episodes.random_rows_from_window`."""
         ids = self._filled_tasks(task_ids, whole=True)
-        return self.gather(
-            ids, self.episodes.random_rows_of_few(ids, most, batch_size, generator) % self.capacity
-        )
+        numbers = self.episodes.random_rows_from_window(ids, most, batch_size, generator)
+        return self.gather(ids, numbers % self.rows.capacity)
 
     def random_episodes(
         self, task_ids: TaskIds, most: int, horizon: int, generator: torch.Generator
     ) -> EpisodeBatch:
-        """Draw 1 to `most` consecutive episodes of each task; see `Episodes.random_stretch`. Errors as above."""
+        """Draw 1 to `most` consecutive episodes per task; see `Episodes.random_episode_window`."""
         ids = self._filled_tasks(task_ids, whole=True)
-        return self._episodes(ids, self.episodes.random_stretch(ids, most, horizon, generator))
+        window = self.episodes.random_episode_window(ids, most, horizon, generator)
+        return self._episodes(ids, window)
 
-    def chosen_rows(self, task_ids: TaskIds, draws: Tensor) -> Batch:
-        """Fetch the rows [m, k] that large random integers name: modulo the sizes they are uniform. Errors as above."""
-        ids = self._filled_tasks(task_ids)
-        return self.gather(ids, draws % self.sizes.index_select(0, ids).unsqueeze(1))
-
-    def chosen_episodes(self, task_ids: TaskIds, draws: Tensor, num_steps: int) -> EpisodeBatch:
-        """Fetch the first num_steps steps of the episodes [m, k] that large random integers name; see `Episodes.chosen`."""
+    def episodes_at(self, task_ids: TaskIds, draws: Tensor, num_steps: int) -> EpisodeBatch:
+        """Fetch num_steps steps of episodes selected by random integers [m, k]: `Episodes.at`."""
         ids = self._filled_tasks(task_ids, whole=True)
-        return self._episodes(ids, self.episodes.chosen(ids, draws, num_steps))
+        return self._episodes(ids, self.episodes.at(ids, draws, num_steps))
 
     def newest_episodes(self, task_id: int, num_rows: int) -> EpisodeBatch:
-        """Take the newest episodes of one task, [1, n], that have at least num_rows rows together; errors as above."""
-        return self._episodes(
-            self._filled_tasks([task_id], whole=True), self.episodes.newest(task_id, num_rows)
-        )
+        """Fetch the newest episodes of one task, [1, n], of num_rows rows or just above."""
+        ids = self._filled_tasks([task_id], whole=True)
+        return self._episodes(ids, self.episodes.newest(task_id, num_rows))
 
     def draw(self, task_id: int, num_rows: int, generator: np.random.Generator) -> Batch:
-        """Draw rows [1, num_rows, dim] of one task, uniformly with replacement, by a numpy generator.
+        """Draw rows [1, num_rows, dim] of one task uniformly, using a numpy generator."""
+        self._filled_tasks([task_id])
+        positions = generator.integers(self.size(task_id), size=(1, num_rows))
+        return self.gather([task_id], torch.from_numpy(positions).to(self.device))
+
+    @property
+    def num_rows(self) -> int:
+        """Stored rows of all tasks together."""
+        return self.rows.num_rows
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row."""
+        return self.rows.row_bytes
+
+    @property
+    def addresses(self) -> tuple[int, ...]:
+        """Addresses of the tensors that draws read. A captured draw is void once they change."""
+        bounds, counts = self.episodes.bounds, self.episodes.counts
+        return (*self.rows.addresses, bounds.data_ptr(), counts.data_ptr())
+
+    def size(self, task_id: int) -> int:
+        """Rows of one task."""
+        return self.rows.size(task_id)
+
+    def rows_of(self, task_id: int) -> Tensor:
+        """Copy all rows of one task, [size, width], by position."""
+        return self.rows.rows_of(task_id)
+
+    def saved_as(self, name: str) -> dict[str, SavedRows]:
+        """The parts that a checkpoint saves and loads, in this order, for a buffer of this name."""
+        return {name: self}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The counters of the rows, and the episodes."""
+        return {**self.rows.state_dict(), **self.episodes.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Restore the counters. The rows are undefined until `load_segment` has put them back.
 
         Raises:
-            ValueError: no such task, or one that has no rows.
+            ValueError: the counters belong to another number of tasks.
         """
-        self._filled_tasks([task_id])
-        rows = generator.integers(self.size(task_id), size=(1, num_rows))
-        return self.gather([task_id], torch.from_numpy(rows).to(self.device))
+        self.rows.load_state_dict(state)
+        for task_id in range(self.num_tasks):
+            self.episodes.clear(task_id)
+        if "episodes" in state:  # early versions did not keep them
+            self.episodes.load_state_dict(state["episodes"], state["boundaries"])
 
-    def _episodes(self, ids: Tensor, stretch: Stretch) -> EpisodeBatch:
-        return EpisodeBatch(
-            self.gather(ids, stretch.numbers % self.capacity), stretch.begins, stretch.mask
-        )
+    def segment(self, since_totals: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
+        """Copy the rows added since earlier counters; see `PagedRings.segment`."""
+        return self.rows.segment(since_totals)
+
+    def load_segment(self, entries: Tensor | np.ndarray, rows: Tensor) -> int:
+        """Put a segment's rows back; see `PagedRings.load_segment`."""
+        return self.rows.load_segment(entries, rows)
+
+    def count_valid(self, entries: np.ndarray) -> int:
+        """How many rows of a segment with these entries [k, 3] are still stored."""
+        return self.rows.count_valid(entries)
+
+    def _episodes(self, ids: Tensor, window: EpisodeWindow) -> EpisodeBatch:
+        rows = self.gather(ids, window.numbers % self.rows.capacity)
+        return EpisodeBatch(rows, window.begins, window.mask)
 
     def _filled_tasks(self, task_ids: TaskIds, *, whole: bool = False) -> Tensor:
+        """Ids on the device, of tasks that have rows (`whole`: and whole episodes)."""
         if isinstance(task_ids, Tensor) and task_ids.device.type != "cpu":
             return task_ids
         ids = np.array(task_ids.numpy() if isinstance(task_ids, Tensor) else task_ids, np.int64)
-        self._rings.check_tasks(ids, filled=True)
+        self.rows.check_tasks(ids, filled=True)
         if whole and (lacking := self.episodes.without(ids)):
             raise ValueError(f"cannot draw episodes of tasks without a whole one: {lacking}")
         return torch.from_numpy(ids).to(self.device)
-
-
-class SimpleReplayBuffer(MultiTaskReplayBuffer):
-    """The ring buffer of a single task: a `MultiTaskReplayBuffer` whose only task is 0."""
-
-    def __init__(self, obs_dim: int, act_dim: int, **options: Any) -> None:
-        """Make an empty buffer; options as for `MultiTaskReplayBuffer`."""
-        super().__init__(1, obs_dim, act_dim, **options)

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from benchmarks.replay_memory import measure_part, projected_storage
-from rlkit.data_management.rings import NO_PAGE
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import build_pearl
 
@@ -37,14 +36,15 @@ def test_the_projection_counts_the_rows_and_pages_that_a_run_has(path):
     algorithm = build_pearl(config, "cpu", 0).algorithm
     for iteration in range(4):
         algorithm.collect_data(iteration)
-    row_bytes = algorithm.replay_buffer.width * 4
-    pages = sum(int((buffer.page_table != NO_PAGE).sum()) for buffer in algorithm.buffers.values())
+    rows = algorithm.replay_buffer.rows
+    row_bytes = rows.width * 4
+    pages = sum(buffer.rows.pages.num_owned for buffer in algorithm.buffers.values())
     storage = projected_storage(config, row_bytes, 4)
     assert (storage.replay_rows, storage.encoder_rows) == tuple(
         buffer.num_rows for buffer in algorithm.buffers.values()
     )
     assert storage.data == sum(buffer.num_rows for buffer in algorithm.buffers.values()) * row_bytes
-    assert storage.pages == pages * algorithm.replay_buffer.page_rows * row_bytes <= storage.most
+    assert storage.pages == pages * rows.pages.page_rows * row_bytes <= storage.most
 
 
 def test_rows_beyond_those_asked_for_are_projected_too(path):

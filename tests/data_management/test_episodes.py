@@ -110,7 +110,7 @@ def test_a_rebuilt_buffer_has_the_same_episodes_and_draws_alike(seed, capacity):
         ours.mask, theirs.mask
     )
     few = [
-        each.random_batch_of_few([2, 0, 1], 2, 9, torch.Generator().manual_seed(3)).rewards
+        each.random_batch_from_window([2, 0, 1], 2, 9, torch.Generator().manual_seed(3)).rewards
         for each in (buffer, rebuilt)
     ]
     assert torch.equal(*few)
@@ -149,11 +149,11 @@ def test_boundaries_take_an_integer_an_episode_and_less_than_twice_that_in_reser
 
 def test_a_copy_of_a_task_keeps_its_order_and_its_episodes_when_the_ring_has_wrapped_round():
     source, target = filled([5, 4, 3], capacity=9), make_buffer(capacity=1000)
-    target.add_rows(2, *source.copy_of(1))
+    target.add_copy(2, source, 1)
     assert target.rows_of(2)[:, 2].tolist() == list(range(3, 12))
     assert episodes_of(target, 2) == [[5, 6, 7, 8], [9, 10, 11]]
     with pytest.raises(ValueError, match=r"episodes of \[4, 6\] steps cannot be the end of 9 rows"):
-        target.add_rows(2, source.copy_of(1)[0], np.array([4, 6]))
+        target.add_rows(2, source.rows.oldest_first(1), np.array([4, 6]))
 
 
 def test_newest_episodes_are_the_fewest_that_have_so_many_rows():
@@ -238,7 +238,9 @@ def test_trajectories_of_a_wrapped_ring_are_found_at_their_places():
 def test_rows_of_a_few_trajectories_are_of_k_consecutive_ones_from_a_uniform_first_one():
     sizes, count = [5, 1, 3, 4], 6000
     bounds = np.cumsum([0, *sizes])
-    batch = filled(sizes).random_batch_of_few([1] * count, 3, 60, torch.Generator().manual_seed(0))
+    batch = filled(sizes).random_batch_from_window(
+        [1] * count, 3, 60, torch.Generator().manual_seed(0)
+    )
     assert batch.rewards.shape == (count, 60, 1)
     numbers = batch.rewards[..., 0].numpy()
     # Sixty draws hardly ever miss the first or the last of so few rows, so that they show which trajectories they are of.
@@ -259,7 +261,7 @@ def test_rows_of_a_few_trajectories_are_of_k_consecutive_ones_from_a_uniform_fir
 def test_a_task_with_fewer_trajectories_than_drawn_gives_rows_of_all():
     numbers = (
         filled([5, 5])
-        .random_batch_of_few([1] * 2000, 4, 40, torch.Generator().manual_seed(0))
+        .random_batch_from_window([1] * 2000, 4, 40, torch.Generator().manual_seed(0))
         .rewards[..., 0]
     )
     low, high = (numbers < 5).any(1), (numbers >= 5).any(1)
@@ -270,11 +272,11 @@ def test_a_task_with_fewer_trajectories_than_drawn_gives_rows_of_all():
 def test_rows_of_a_few_trajectories_of_a_wrapped_ring_are_of_whole_ones():
     numbers = (
         filled([5, 4, 3], capacity=9)
-        .random_batch_of_few([1], 2, 200, torch.Generator().manual_seed(0))
+        .random_batch_from_window([1], 2, 200, torch.Generator().manual_seed(0))
         .rewards
     )
     assert set(numbers.flatten().tolist()) <= set(range(5, 12))
     without = make_buffer()
-    without.add_rows(1, torch.zeros(3, without.width), np.array([], np.int64))
+    without.add_rows(1, torch.zeros(3, without.rows.width), np.array([], np.int64))
     with pytest.raises(ValueError, match=r"without a whole one: \[1\]"):
-        without.random_batch_of_few([1], 2, 4, torch.Generator())
+        without.random_batch_from_window([1], 2, 4, torch.Generator())

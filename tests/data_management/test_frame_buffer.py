@@ -5,18 +5,17 @@ import pytest
 import torch
 
 from rlkit.data_management import frame_buffer
-from rlkit.data_management.frame_buffer import FrameReplayBuffer
-from rlkit.data_management.frame_store import stacked
+from rlkit.data_management.frame_buffer import FrameReplayBuffer, stacked
 from rlkit.data_management.paths import Paths
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
 TASKS, CAPACITY, FRAMES, DIM, HORIZON = 3, 11, 3, 5, 7
 
 
 def make_buffer(**options):
     """A small buffer whose rings and pages of frames are soon full."""
-    buffer = FrameReplayBuffer(TASKS, DIM, FRAMES, 1, capacity=CAPACITY, page_rows=4, **options)
-    buffer.frames = type(buffer.frames)(TASKS, DIM, page_rows=4)
-    return buffer
+    sizes = {"capacity": CAPACITY, "page_rows": 4, "page_frames": 4}
+    return FrameReplayBuffer(TASKS, DIM, FRAMES, 1, **sizes, **options)
 
 
 def random_paths(rng, lengths):
@@ -102,13 +101,13 @@ def test_a_step_of_an_episode_shows_the_pictures_before_it_and_never_another_epi
     assert stacked(3, 1).tolist() == [[0], [1], [2]]
 
 
-def test_pictures_are_stored_once_and_let_go_with_the_last_row_that_shows_them():
+def test_pictures_are_stored_once_and_removed_with_the_last_row_that_shows_them():
     rng, buffer = np.random.default_rng(1), make_buffer()
     for _ in range(20):
         buffer.add_paths([0], random_paths(rng, [HORIZON]))
     # The oldest of 11 rows is the fourth step of its episode, which shows pictures 1 to 3 of 0 to 7; then a whole one.
     assert buffer.frames.num_rows == 7 + 8
-    assert len(buffer.frames.store) <= 4 * 8  # pages came back and were used again
+    assert len(buffer.frames.pages.data) <= 4 * 8  # pages came back and were used again
 
 
 def test_a_copy_of_a_tasks_rows_brings_its_pictures_along():
@@ -119,20 +118,25 @@ def test_a_copy_of_a_tasks_rows_brings_its_pictures_along():
         PlainRings(),
     )
     walk(rng, target, plain, 6)
-    like = source.like(1)
+    like = source.empty_like(1)
     paths = random_paths(rng, [4, 0, 7, 5])  # more than the ring holds: it begins inside an episode
     like.add_paths([0] * 4, paths)
-    target.add_rows(2, *like.copy_of(0))
+    target.add_copy(2, like, 0)
     plain.added[2] += list(rows_of(paths))[-CAPACITY:]
     assert_same(target, plain)
     assert target.episodes.lengths(2)[-2:].tolist() == like.episodes.lengths(0)[-2:].tolist()
     with pytest.raises(ValueError, match="without frames"):
-        target.add_rows(2, like.copy_of(0)[0])
+        target.add_rows(2, like.rows.oldest_first(0))
+    plain_buffer = MultiTaskReplayBuffer(1, FRAMES, 1)
+    plain_buffer.add_rows(0, like.rows.oldest_first(0))
+    with pytest.raises(ValueError, match="without frames"):
+        target.add_copy(2, plain_buffer, 0)
+    assert_same(target, plain)
 
 
 def test_a_buffer_loaded_from_its_segments_is_the_same_and_goes_on_the_same():
     rng, buffer, plain = np.random.default_rng(3), make_buffer(), PlainRings()
-    stores, totals, segments = buffer.stores("replay"), {}, {"replay": [], "replay_frames": []}
+    stores, totals, segments = buffer.saved_as("replay"), {}, {"replay": [], "replay_frames": []}
     for _ in range(6):
         walk(rng, buffer, plain, 4)
         for name, store in stores.items():
@@ -143,7 +147,7 @@ def test_a_buffer_loaded_from_its_segments_is_the_same_and_goes_on_the_same():
             totals[name] = state["totals"]
     loaded = make_buffer()
     loaded.add_paths([0], random_paths(rng, [3]))  # is replaced
-    for name, store in loaded.stores("replay").items():
+    for name, store in loaded.saved_as("replay").items():
         store.load_state_dict(stores[name].state_dict())
         assert (
             sum(store.load_segment(*segment) for segment in segments[name])
@@ -192,5 +196,5 @@ def test_a_loaded_buffer_has_pages_for_the_pictures_that_are_left_only():
         buffer.add_paths([0], random_paths(rng, [HORIZON]))
     loaded.frames.load_state_dict(buffer.frames.state_dict())
     loaded.frames.load_segment(*buffer.frames.segment(torch.zeros(TASKS, dtype=torch.int64)))
-    assert len(loaded.frames.store) == len(buffer.frames.store)
+    assert len(loaded.frames.pages.data) == len(buffer.frames.pages.data)
     assert torch.equal(loaded.frames.oldest_first(0), buffer.frames.oldest_first(0))

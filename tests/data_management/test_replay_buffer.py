@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.replay_buffer import SimpleReplayBuffer
+from rlkit.data_management.simple_replay_buffer import SimpleReplayBuffer
 from tests.data_management.numbered_rows import ACT, OBS, WIDTH, make_buffer, numbered_paths
 
 
@@ -28,7 +28,7 @@ def test_paths_of_double_precision_are_stored_in_the_dtype_of_the_buffer():
     paths = numbered_paths([3], 0, dtype=np.float64)
     paths.rewards[0, 0] = 1 / 3
     buffer.add_paths([0], paths)
-    assert buffer.store.dtype == torch.float32
+    assert buffer.rows.pages.data.dtype == torch.float32
     assert buffer.rows_of(0)[0, 3].item() == np.float32(1 / 3)
     double = make_buffer(dtype=torch.float64)
     double.add_paths([0], paths)
@@ -55,26 +55,26 @@ def test_sizes_that_make_no_buffer_are_refused_by_name(options):
 
 def test_within_the_reserve_no_tensor_of_the_buffer_moves():
     buffer = make_buffer(3, capacity=100, reserve_rows=120)
-    before = [tensor.data_ptr() for tensor in (buffer.store, buffer.page_table, buffer.sizes)]
+
+    def addresses():
+        pages = buffer.rows.pages
+        return [tensor.data_ptr() for tensor in (pages.data, pages.table, buffer.rows.sizes)]
+
+    before = addresses()
     for i in range(17):
         buffer.add_paths([i % 3], numbered_paths([7], 7 * i))
     buffer.clear(1)
     buffer.add_paths([1], numbered_paths([7], 0))
-    assert [
-        tensor.data_ptr() for tensor in (buffer.store, buffer.page_table, buffer.sizes)
-    ] == before
+    assert addresses() == before
 
 
 def test_a_buffer_like_another_has_its_rows_but_none_of_its_data():
     buffer = make_buffer(3, capacity=50, dtype=torch.float64)
     buffer.add_paths([0], numbered_paths([3], 0))
-    other = buffer.like(num_tasks=5)
-    assert (other.num_tasks, other.capacity, other.width, other.dtype) == (
-        5,
-        50,
-        WIDTH,
-        torch.float64,
-    )
+    other = buffer.empty_like(num_tasks=5)
+    rows = other.rows
+    assert (other.num_tasks, rows.num_tasks, rows.capacity, rows.width) == (5, 5, 50, WIDTH)
+    assert rows.dtype == torch.float64
     assert other.num_rows == 0
 
 

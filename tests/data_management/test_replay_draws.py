@@ -1,4 +1,4 @@
-"""What is drawn from a replay buffer: uniform, reproducible, views of one gather; and what is refused."""
+"""Draws from a replay buffer: uniform, reproducible, views of one gather; what is refused."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,8 @@ def test_a_batch_is_views_of_one_tensor_with_the_columns_of_the_row():
 def test_rows_are_drawn_uniformly_over_the_filled_part():
     buffer = make_buffer(2, capacity=100)
     buffer.add_paths([0, 1], numbered_paths([5, 3], 0))
-    rows = buffer.random_rows([0, 1], 30_000, torch.Generator().manual_seed(0))
+    rewards = buffer.random_batch([0, 1], 30_000, torch.Generator().manual_seed(0)).rewards[..., 0]
+    rows = rewards.long() - torch.tensor([[0], [5]])
     for task, size in enumerate((5, 3)):
         counts = rows[task].bincount(minlength=size)
         assert len(counts) == size
@@ -69,7 +70,7 @@ def test_drawing_from_a_task_without_rows_is_refused_by_its_number(ids):
 def test_a_task_that_does_not_exist_is_refused():
     buffer = make_buffer(3)
     for act in (
-        lambda: buffer.random_rows([3], 2, torch.Generator()),
+        lambda: buffer.random_batch([3], 2, torch.Generator()),
         lambda: buffer.add_paths([-1], numbered_paths([2], 0)),
         lambda: buffer.clear(3),
         lambda: buffer.rows_of(-1),

@@ -19,7 +19,8 @@ ROW_BYTES = 4 * (2 * OBS + ACT + 3)
 
 def resident_bytes(buffer):
     """Bytes of the store that are in memory, and of the tables beside it."""
-    return resident(buffer.store) + buffer.page_table.nbytes + buffer.sizes.nbytes
+    pages = buffer.rows.pages
+    return resident(pages.data) + pages.table.nbytes + buffer.rows.sizes.nbytes
 
 
 def make_buffer(reserve_rows=2_700_000):
@@ -43,7 +44,7 @@ TABLES = 44_000
 
 def test_an_empty_buffer_takes_no_memory_whatever_it_reserves():
     buffer = make_buffer()
-    assert buffer.store.numel() * 4 > 500e6
+    assert buffer.rows.pages.data.numel() * 4 > 500e6
     assert resident_bytes(buffer) < TABLES
 
 
@@ -52,10 +53,9 @@ def test_the_initial_pool_of_cheetah_vel_takes_at_most_208_bytes_a_row():
     buffer.add_paths(np.repeat(np.arange(TASKS), 10), make_paths(1000))
     assert buffer.num_rows == 200_000
     assert resident_bytes(buffer) <= 208 * buffer.num_rows
-    pages = int((buffer.page_table >= 0).sum())
-    assert (
-        pages * buffer.page_rows * ROW_BYTES <= 208 * buffer.num_rows
-    )  # what a GPU would hold, slack of pages included
+    pages = buffer.rows.pages
+    # What a GPU would hold, slack of pages included.
+    assert pages.num_owned * pages.page_rows * ROW_BYTES <= 208 * buffer.num_rows
 
 
 def test_unequal_filling_takes_at_most_a_fifth_more_than_the_data():
@@ -101,7 +101,7 @@ def test_growing_makes_no_page_resident_that_holds_no_row():
     stores = set()
     for _ in range(12):
         buffer.add_paths(np.arange(TASKS), make_paths(TASKS))
-        stores.add(buffer.store.data_ptr())
+        stores.add(buffer.rows.pages.data.data_ptr())
         assert_lean(buffer)
     assert len(stores) > 1
 
@@ -109,15 +109,15 @@ def test_growing_makes_no_page_resident_that_holds_no_row():
 def test_the_memory_before_growth_is_given_back_page_by_page():
     buffer = make_buffer(reserve_rows=0)
     buffer.add_paths(np.repeat(np.arange(TASKS), 5), make_paths(5 * TASKS))
-    store = buffer.store  # keeps the old addresses alive
-    while buffer.store is store:
+    old = buffer.rows.pages.data  # keeps the old addresses alive
+    while buffer.rows.pages.data is old:
         buffer.add_paths(np.arange(TASKS), make_paths(TASKS))
-    old = type("Old", (), {"store": store, "page_table": buffer.page_table, "sizes": buffer.sizes})
-    assert resident_bytes(old) < TABLES
+    assert resident(old) < TABLES
 
 
 def test_pages_of_wide_rows_are_at_most_a_megabyte_and_whole_pages_of_the_system():
     humanoid = MultiTaskReplayBuffer(3, 376, 17)
-    assert make_buffer().page_rows == 1024 and humanoid.page_rows == 256
-    assert humanoid.page_rows * humanoid.width * 4 <= 2**20
-    assert humanoid.page_rows * humanoid.width * 4 % 4096 == 0
+    assert make_buffer().rows.pages.page_rows == 1024
+    assert humanoid.rows.pages.page_rows == 256
+    assert 256 * humanoid.rows.row_bytes <= 2**20
+    assert 256 * humanoid.rows.row_bytes % 4096 == 0

@@ -32,9 +32,9 @@ class PlainRings:
 def assert_same(buffer, plain):
     """Every row of every task, read in both ways, and the sizes."""
     for task, rows in enumerate(plain.rows):
-        expected = torch.tensor(plain.rows_of(task), dtype=buffer.dtype).view(-1, WIDTH)
+        expected = torch.tensor(plain.rows_of(task), dtype=buffer.rows.dtype).view(-1, WIDTH)
         assert torch.equal(buffer.rows_of(task), expected)
-        assert buffer.size(task) == int(buffer.sizes[task]) == len(rows)
+        assert buffer.size(task) == int(buffer.rows.sizes[task]) == len(rows)
         if rows:
             batch = buffer.gather([task], torch.arange(len(rows))[None])
             assert torch.equal(torch.cat(batch, dim=-1)[0], expected)
@@ -51,7 +51,9 @@ def walk(seed, buffer, plain, num_steps, after_step):
             buffer.clear(task)
             plain.clear(task)
         elif what == 1:
-            count = int(rng.integers(2 * buffer.capacity + 2))  # more than a whole ring, sometimes
+            count = int(
+                rng.integers(2 * buffer.rows.capacity + 2)
+            )  # more than a whole ring, sometimes
             buffer.add_rows(
                 task, torch.tensor([row_of(number + i) for i in range(count)]).view(-1, WIDTH)
             )
@@ -133,10 +135,10 @@ def test_a_segment_of_another_buffer_is_refused():
 
 def test_growth_beyond_the_reserve_keeps_all_rows():
     buffer, plain = make_buffer(2, capacity=200), PlainRings(2, 200)
-    first_store = len(buffer.store)
+    first_store = len(buffer.rows.pages.data)
     for i in range(30):
         buffer.add_paths([i % 2, 1], numbered_paths([7, 6], 13 * i))
         plain.add(i % 2, range(13 * i, 13 * i + 7))
         plain.add(1, range(13 * i + 7, 13 * i + 13))
         assert_same(buffer, plain)
-    assert len(buffer.store) > 4 * first_store
+    assert len(buffer.rows.pages.data) > 4 * first_store

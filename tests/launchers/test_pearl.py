@@ -123,6 +123,19 @@ def test_buffers_never_outgrow_what_was_projected():
     assert algorithm.replay_buffer.num_rows == projected_rows(config)[0]
 
 
+def test_replay_reserve_makes_room_for_the_rl_rows_and_for_them_alone():
+    def rooms(config):
+        algorithm = build_pearl(config, "cpu", 0).algorithm
+        buffers = algorithm.replay_buffer, algorithm.encoder_buffer
+        return [len(buffer.rows.pages.data) for buffer in buffers]
+
+    data = copy.deepcopy(SMALL)
+    data["util_params"] = {"replay_reserve": 500_000}
+    wanted, projected = rooms(parse_config(data, "test")), rooms(make_config())
+    assert wanted[0] >= 500_000 > 10 * projected[0]
+    assert wanted[1] == projected[1]
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -70,7 +70,7 @@ class Foresight:
             context, mask = contexts(part)
             z = sample_z(self.agent.posterior, context, z_noise[part], mask)
             if action_noise is None:
-                nets, batch = self.networks, self.replay_buffer.chosen_rows(ids, rows[part])
+                nets, batch = self.networks, self.replay_buffer.rows_at(ids, rows[part])
                 scale = {"reward_scale": cfg.reward_scale, "discount": cfg.discount}
                 value = bellman_utility(
                     nets.qf1, nets.qf2, nets.target_vf, z, self._cast(batch), **scale
@@ -79,7 +79,7 @@ class Foresight:
             else:
                 nets, starts = (
                     self.networks,
-                    self.replay_buffer.chosen_episodes(ids, rows[part], 1).rows.obs.to(self.dtype),
+                    self.replay_buffer.episodes_at(ids, rows[part], 1).rows.obs.to(self.dtype),
                 )
                 noise = action_noise[part]
                 value, log_pi = q_utility(
@@ -133,16 +133,16 @@ class Foresight:
             def contexts(part: slice, draws: Tensor = draws) -> tuple[Tensor, Tensor | None]:
                 ids = torch.arange(part.start, part.stop)
                 if whole:
-                    episodes = sampler_buffer.chosen_episodes(ids, draws[part], horizon)
+                    episodes = sampler_buffer.episodes_at(ids, draws[part], horizon)
                     return self._context_of(episodes.rows), episodes.mask
-                return self._context_of(sampler_buffer.chosen_rows(ids, draws[part])), None
+                return self._context_of(sampler_buffer.rows_at(ids, draws[part])), None
 
             utilities.append(self.utilities(contexts, horizon, generator)[0])
         return log_mean_exp(np.stack(utilities, axis=-1), cfg.relabel_temperature)
 
     def contexts_of(self, buffer: MultiTaskReplayBuffer, part: slice, draws: Tensor) -> Tensor:
         """Context rows [n, k, context_dim] of a slice of the tasks, drawn singly from a buffer by large integers [n, k]."""
-        return self._context_of(buffer.chosen_rows(torch.arange(part.start, part.stop), draws))
+        return self._context_of(buffer.rows_at(torch.arange(part.start, part.stop), draws))
 
     def _context_of(self, rows: Batch) -> Tensor:
         return self.agent.context_of(rows).to(self.dtype)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from rlkit.data_management.frame_store import stacked
+from rlkit.data_management.frame_buffer import stacked
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import Batch, EpisodeBatch
 from rlkit.torch.conv_encoder import ConvEncoder

@@ -274,7 +274,7 @@ class PEARLSoftActorCritic:
             batch = rl_rows(task_ids, cfg.batch_size, generator)
             return Batch(*(column[:, :size] for column in batch)), batch
         if most is not None:
-            context_rows = encoder_buffer.random_batch_of_few(task_ids, most, size, generator)
+            context_rows = encoder_buffer.random_batch_from_window(task_ids, most, size, generator)
         else:
             source = replay_buffer if cfg.context_source == "whole" else encoder_buffer
             context_rows = source.random_batch(task_ids, size, generator)
@@ -348,7 +348,7 @@ class PEARLSoftActorCritic:
             def addresses() -> tuple[int, ...]:
                 shape = int(
                     encoder_buffer.episodes.shortest < self.config.max_path_length
-                )  # see `Episodes.random_stretch`
+                )  # see `Episodes.random_episode_window`
                 return (*replay_buffer.addresses, *encoder_buffer.addresses, shape)
 
             def undo() -> AbstractContextManager[None]:

@@ -87,7 +87,8 @@ def test_no_persistent_tensor_moves_over_an_iteration():
     trainer = algorithm.trainer
 
     def addresses() -> list[int]:
-        buffers = [t for b in algorithm.buffers.values() for t in (b.store, b.page_table, b.sizes)]
+        rows = [buffer.rows for buffer in algorithm.buffers.values()]
+        buffers = [t for r in rows for t in (r.pages.data, r.pages.table, r.sizes)]
         weights = [p for network in trainer.networks.values() for p in network.parameters()]
         optimizers = (trainer.q_optimizer, trainer.policy_optimizer)
         moments = [

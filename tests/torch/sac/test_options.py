@@ -202,7 +202,7 @@ def test_a_context_of_few_trajectories_has_rows_of_that_many_recent_ones():
         buffer = algorithm.encoder_buffer
         places = {}  # row -> task and number of its trajectory
         for task in range(buffer.num_tasks):
-            rows, lengths = buffer.copy_of(task)
+            rows, lengths = buffer.rows.oldest_first(task), buffer.episodes.lengths(task)
             for i, row in enumerate(rows):
                 places[row[: buffer.obs_dim + buffer.act_dim + 1].numpy().tobytes()] = (
                     task,
