@@ -1,13 +1,20 @@
-"""Memory of a whole run: replay storage from the layout of its pages, and the process around it, checked on a part of the run.
+"""Memory of a whole run: the replay storage, computed, and the rest of the process, measured.
 
-python -m benchmarks.replay_memory [--config configs/cheetah-vel.json --config configs/humanoid-dir.json] [--tasks 20]
+python -m benchmarks.replay_memory [--config configs/cheetah-vel.json] [--tasks 20]
 
-The storage is counted by the buffers' own bookkeeping, which goes through the whole schedule without the rows themselves; a page
-counts whole, whatever of it is filled. The part is the first iteration with fewer train tasks and a few gradient steps, in a
-process of its own: collection, training, evaluation, checkpoint. *Beside the storage* is what its peak is above the storage that
-the layout gives for the part; added to the storage of the whole run it gives the peak of the whole run. Where episodes end early,
-blocks overshoot; by how much is taken from the part. The check: what the system says is resident of the stores at the end of the
-part, beside their pages by the layout. It may be less, since of a page only what was written is resident. Exits 1 above a limit.
+The replay storage is computed by the buffers' own bookkeeping: rings on the meta device, which hold
+no data, go through the schedule of the whole run, and their pages are counted. A partly filled page
+counts as a whole one.
+
+The rest is measured on a part of the run, in a process of its own: the first iteration (collection,
+training, evaluation, checkpoint) with fewer train tasks and a few gradient steps. *Beside the
+storage* is the peak of that process minus the computed storage of the part. Adding the storage of
+the whole run gives the peak of the whole run. Blocks of collection overshoot if episodes end early;
+by how much is measured on the part too.
+
+As a check, the resident memory of the buffers at the end of the part is shown next to their
+computed pages. It can be smaller, because only the written part of a page is resident. Exits 1
+above a limit.
 """
 
 import ctypes
@@ -39,7 +46,10 @@ LIMITS = {"cheetah-vel": (0.65, 1.5), "humanoid-dir": (9.0, 10.5)}  # GB: replay
 
 
 class Storage(NamedTuple):
-    """Rows of the RL and the encoder buffers at the end, bytes of these rows and of their pages, and the most over the run."""
+    """Rows of the RL and encoder buffer at the end, and bytes.
+
+    `data` counts these rows, `pages` their pages, and `most` the most pages at any time of the run.
+    """
 
     replay_rows: int
     encoder_rows: int
@@ -111,7 +121,12 @@ def resident_bytes(tensor: torch.Tensor) -> int:
 
 
 def measure_part(path: str, settings: list[str], num_steps: int) -> dict[str, float]:
-    """Run the first iteration in this process: what it collected, what of the stores is resident, the peak; sizes in bytes."""
+    """Run the first iteration in this process; sizes in bytes.
+
+    Returns:
+        `row_bytes`; `excess`, collected rows over requested rows; `stores`, resident memory of the
+        buffers; `before` and `peak`, memory of the process before building and at its maximum.
+    """
     config = load_config(path, settings)
     algo, before = config.algo_params, peak_bytes()
     keep_freed_memory()
@@ -227,10 +242,12 @@ def main(
                 [name, f"{tasks} tasks, excess {part['excess']:.3f}", *sizes, limits[1]]
             )
             click.echo(
-                f"{name}: replay storage {of_run.most / GB:.2f} GB (rows {of_run.data / GB:.2f}), peak {peak / GB:.2f} GB"
+                f"{name}: replay storage {of_run.most / GB:.2f} GB"
+                f" (rows {of_run.data / GB:.2f}), peak {peak / GB:.2f} GB"
             )
             click.echo(
-                f"  part: storage {sizes[0]:.3f} GB, resident {sizes[1]:.3f}, peak {sizes[3]:.2f}, beside {sizes[4]:.2f}"
+                f"  part: storage {sizes[0]:.3f} GB, resident {sizes[1]:.3f},"
+                f" peak {sizes[3]:.2f}, beside {sizes[4]:.2f}"
             )
     if write:
         storage_values = [

@@ -94,9 +94,9 @@ class Episodes:
         self._update_device()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Counts `episodes` [num_tasks], and the `boundaries` of all tasks with episodes in one line.
+        """Counts `episodes` [num_tasks], and all `boundaries`, concatenated over the tasks.
 
-        A task with k episodes has k + 1 boundaries.
+        A task with k episodes has k + 1 boundaries, or none if k is 0.
         """
         filled = np.flatnonzero(self._counts)
         lines = [self._bounds[task_id, : self._counts[task_id] + 1] for task_id in filled]

@@ -1,4 +1,4 @@
-"""The replay buffer: it takes trajectories of many tasks, and a meta-batch is drawn by one gather."""
+"""The replay buffer: stores trajectories of many tasks, and draws a meta-batch with one gather."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

@@ -17,7 +17,10 @@ def make_buffer(num_tasks=3, capacity=10, page_rows=4, **options):
 
 
 def numbered_paths(lengths, start, horizon=7, dtype=np.float32):
-    """Trajectories whose rewards number the transitions from `start` on; the other entries follow from the number."""
+    """Trajectories whose rewards number the transitions from `start` on.
+
+    The other entries follow from the number.
+    """
     paths = Paths.empty(len(lengths), horizon, OBS, ACT, outcome_dim=1, dtype=dtype)
     for i, length in enumerate(lengths):
         numbers = start + np.arange(length)

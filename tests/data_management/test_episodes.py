@@ -1,4 +1,4 @@
-"""Whole episodes of a replay buffer: what is remembered of them over rings, clearings and checkpoints, and how they are drawn."""
+"""Whole episodes of a replay buffer: kept through full rings and checkpoints, and drawn."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,10 @@ def make_buffer(num_tasks=3, capacity=23, page_rows=4):
 
 
 def make_paths(lengths, start):
-    """Trajectories whose rewards number their transitions from `start` on, and whose observations are the step within them."""
+    """Trajectories whose rewards number their transitions from `start` on.
+
+    Their observations are the index of the step.
+    """
     paths = Paths.empty(len(lengths), HORIZON, 1, 1, 1)
     for i, length in enumerate(lengths):
         paths.obs[i, :, 0] = np.arange(HORIZON + 1)
@@ -47,7 +50,7 @@ def episodes_of(buffer, task):
 
 
 def random_walk(seed, buffer, model, after_step):
-    """Add paths and clear tasks at random; the model keeps a list of (numbers of an episode, rows added before its end)."""
+    """Add paths and clear tasks at random; the model lists the row numbers of every episode."""
     rng, number = np.random.default_rng(seed), 0
     for _ in range(40):
         if rng.integers(8) == 0:
@@ -243,7 +246,8 @@ def test_rows_of_a_few_trajectories_are_of_k_consecutive_ones_from_a_uniform_fir
     )
     assert batch.rewards.shape == (count, 60, 1)
     numbers = batch.rewards[..., 0].numpy()
-    # Sixty draws hardly ever miss the first or the last of so few rows, so that they show which trajectories they are of.
+    # Sixty draws hardly ever miss the first or last row of so few, so they show which trajectories
+    # they come from.
     first, last = (
         np.searchsorted(bounds, extreme, "right") - 1
         for extreme in (numbers.min(1), numbers.max(1))

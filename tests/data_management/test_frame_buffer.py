@@ -1,4 +1,4 @@
-"""The buffer of pictures against a plain model: every row's stack and next stack, however the rings have turned."""
+"""The frame buffer against a plain model: the stack and next stack of every row in full rings."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def random_paths(rng, lengths):
 
 
 def rows_of(paths):
-    """(stack, next stack, reward) of every step, put together from the episodes' pictures one by one."""
+    """(stack, next stack, reward) of every step, assembled frame by frame."""
     for i, length in enumerate(paths.lengths):
         seen = [[paths.obs[i, max(0, t - back)] for back in (2, 1, 0)] for t in range(length + 1)]
         for t in range(length):
@@ -105,7 +105,8 @@ def test_pictures_are_stored_once_and_removed_with_the_last_row_that_shows_them(
     rng, buffer = np.random.default_rng(1), make_buffer()
     for _ in range(20):
         buffer.add_paths([0], random_paths(rng, [HORIZON]))
-    # The oldest of 11 rows is the fourth step of its episode, which shows pictures 1 to 3 of 0 to 7; then a whole one.
+    # The oldest of 11 rows is the fourth step of its episode, which shows frames 1 to 3 of 0 to 7.
+    # A whole episode follows.
     assert buffer.frames.num_rows == 7 + 8
     assert len(buffer.frames.pages.data) <= 4 * 8  # pages came back and were used again
 

@@ -1,4 +1,4 @@
-"""How much memory a replay buffer of the cheetah-vel run really takes, asked of the kernel, however it is filled."""
+"""Memory that the kernel reports for a replay buffer of the size of the cheetah-vel run."""
 
 import sys
 
@@ -38,7 +38,7 @@ def assert_lean(buffer):
     assert data <= resident_bytes(buffer) <= 1.2 * data
 
 
-# A reserve for 2.7 million rows has tables of 43 kB, of which a buffer of a few rows would make much.
+# A reserve for 2.7 million rows has tables of 43 kB, which is more than a few rows take.
 TABLES = 44_000
 
 

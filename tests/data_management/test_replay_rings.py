@@ -1,4 +1,4 @@
-"""The replay buffer against a plain model of its rings, after random additions, clearings and restorations."""
+"""The replay buffer against a plain model, with random adding, clearing and loading."""
 
 import numpy as np
 import pytest
