@@ -1,15 +1,14 @@
-"""Shows how a trained policy adapts: evaluates it on the run's held-out tasks, trajectory by trajectory; draws or films it."""
+"""Evaluates a trained policy on held-out tasks, trajectory by trajectory; draws or films it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 from rich.console import Console
 
-from rlkit.core.eval_util import divergence_remark
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers.exit_codes import exit_codes
@@ -18,6 +17,9 @@ from rlkit.launchers.run_config import read_run_config
 from rlkit.launchers.simulation import Simulation, simulate
 from rlkit.visualization.adaptation import print_rows, write_rows
 from rlkit.visualization.trajectories import plot_trajectories
+
+if TYPE_CHECKING:
+    from rlkit.visualization.video import FilmedEnv
 
 FILMED_TASKS = 3
 
@@ -31,7 +33,7 @@ def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
         env.tasks[task_ids],
         task_ids,
         [positions(env, paths) for paths in simulation.trajectories],
-        goal_radius=getattr(env, "goal_radius", None),
+        goal_radius=env.goal_radius,
         sparse=simulation.protocol.sparse,
         title=f"{config.env_name}: z from the prior up to trajectory {explored}, then from the posterior",
     )
@@ -51,9 +53,11 @@ def positions(env: MetaEnv, paths: Paths) -> Paths:
     return replace(paths, obs=np.concatenate([paths.outcomes[:, :1], paths.outcomes], axis=1))
 
 
-def film(simulation: Simulation, config: ExperimentConfig, path: Path, quality: str) -> None:
+def film(
+    simulation: Simulation, env: "FilmedEnv", config: ExperimentConfig, path: Path, quality: str
+) -> None:
     """Film all trajectories of a few held-out tasks, one task after the other."""
-    env, task_ids, num_trajs = simulation.env, simulation.task_ids, len(simulation.trajectories)
+    task_ids, num_trajs = simulation.task_ids, len(simulation.trajectories)
 
     def captions(index: int, n: int) -> Sequence[str]:
         explores, latent = n < simulation.protocol.num_explored, simulation.protocol.latent
@@ -68,7 +72,7 @@ def film(simulation: Simulation, config: ExperimentConfig, path: Path, quality: 
         ]
 
     filmed = np.unique(np.linspace(0, len(task_ids) - 1, FILMED_TASKS).round().astype(int)).tolist()
-    cast(Any, env).film(
+    env.film(
         path,
         task_ids,
         filmed,
@@ -143,10 +147,10 @@ def main(
         )
         print_rows(simulation.rows, title, Console())
         click.echo(f"wrote {table}")
-        if text := divergence_remark(simulation.env):
+        if text := simulation.env.divergence_message():
             click.echo(text, err=True)
-        if hasattr(simulation.env, "film"):
-            film(simulation, config, run_dir / "video.mp4", quality)
+        if simulation.filmed is not None:
+            film(simulation, simulation.filmed, config, run_dir / "video.mp4", quality)
             click.echo(f"wrote {run_dir / 'video.mp4'}")
         elif video:
             click.echo(f"no film: {config.env_name} has no MuJoCo model", err=True)

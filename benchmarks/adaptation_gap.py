@@ -25,6 +25,7 @@ from rlkit.core.eval_util import evaluate_adaptation
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.launchers.exit_codes import exit_codes
+from rlkit.policies.base import with_contexts
 
 ROWS = (20, 40, 64)
 TRAJECTORIES = (1, 2, 10)
@@ -90,12 +91,17 @@ class Trials:
         spread = means.reshape(-1, self.runs, means.shape[-1]).var(dim=1).mean().sqrt()
         return float(variances.mean().sqrt()), float(spread)
 
-    def _sample(self, generators, contexts, deterministic: bool) -> Paths:
-        sampler = self.run.experiment.algorithm.sampler
-        return sampler.obtain_samples(
+    def _sample(
+        self,
+        generators: Sequence[np.random.Generator],
+        contexts: Sequence[Tensor] | None,
+        deterministic: bool,
+    ) -> Paths:
+        experiment = self.run.experiment
+        return experiment.algorithm.sampler.obtain_samples(
             [task_id for task_id, _ in self.lanes],
             generators,
-            contexts,
+            begin=None if contexts is None else with_contexts(experiment.agent, contexts),
             deterministic=deterministic,
         )
 

@@ -6,13 +6,14 @@ new episode where one ends, and `worker_cpu_seconds()`, the CPU time of its othe
 
 import time
 import warnings
-from typing import Any
 
 import gymnasium
 import mujoco
 import numpy as np
 
 from rlkit.envs import env_class, make_env
+from rlkit.envs.batched import Lanes
+from rlkit.envs.mujoco_env import MujocoMetaEnv
 
 HORIZON = 200
 Starts = list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]
@@ -23,13 +24,14 @@ class OurLanes:
 
     Attributes:
         env: the environment.
+        body: the same without wrappers, where it has simulations.
         starts: of the last run, the episodes that began in it: (step, lanes [n], qpos [n, nq], qvel [n, nv]).
         given: of the last run, controls and places of mocap bodies in each step, if actions are not the controls.
     """
 
     def __init__(self, name: str, num_envs: int, threads: int, seed: int) -> None:
         n_tasks = env_class(name).fixed_n_tasks or 10
-        self.env: Any = make_env(name, n_tasks=n_tasks, num_envs=num_envs, physics_threads=threads)
+        self.env = make_env(name, n_tasks=n_tasks, num_envs=num_envs, physics_threads=threads)
         self.env.reset_task(np.arange(num_envs) % n_tasks)
         self._generators = [np.random.default_rng((seed, lane)) for lane in range(num_envs)]
         self.env.reset(self._generators)
@@ -37,7 +39,9 @@ class OurLanes:
         self._age = np.random.default_rng(seed).integers(
             min(HORIZON, self.env.max_episode_steps), size=num_envs
         )
-        self._simulation = getattr(self.env, "simulation", None)
+        body = self.env.unwrapped
+        self.body = body if isinstance(body, MujocoMetaEnv) else None
+        self._simulation = None if self.body is None else self.body.simulation
         self.starts: Starts = []
         self.given: list[tuple[np.ndarray, np.ndarray]] = []
         if self._simulation is not None and self._simulation.model.nmocap:
@@ -47,9 +51,9 @@ class OurLanes:
         """Let the simulation keep what it is given."""
         simulation, step = self._simulation, self._simulation.step
 
-        def recorded(ctrl: np.ndarray) -> np.ndarray:
+        def recorded(ctrl: np.ndarray, lanes: Lanes | None = None) -> np.ndarray:
             self.given.append((ctrl, simulation.mocap_pos.copy()))
-            return step(ctrl)
+            return step(ctrl, lanes)
 
         simulation.step = recorded
 
@@ -81,16 +85,14 @@ class BareMujoco:
     """
 
     def __init__(self, ours: OurLanes) -> None:
-        self._ours, env = ours, ours.env
+        self._ours, env = ours, ours.body
         self._frame_skip = env.frame_skip
         self._contact_forces = "cfrc_ext" in env.simulation.fields
         self._models = [env.simulation.lane_model(lane) for lane in range(env.num_envs)]
         self._data = [mujoco.MjData(model) for model in self._models]
         self._ctrl = [data.ctrl for data in self._data]
-        self._low, self._half_width = (
-            env.env.action_low,
-            0.5 * (env.env.action_high - env.env.action_low),
-        )
+        self._low = env.action_low
+        self._half_width = 0.5 * (env.action_high - env.action_low)
         for lane in range(env.num_envs):
             self._start(lane, env.simulation.qpos[lane], env.simulation.qvel[lane])
 
@@ -120,7 +122,7 @@ class BareMujoco:
 
     def difference(self) -> float:
         """Largest difference between these states and those of our lanes."""
-        qpos = self._ours.env.simulation.qpos
+        qpos = self._ours.body.simulation.qpos
         return max(
             float(np.abs(data.qpos - qpos[lane]).max()) for lane, data in enumerate(self._data)
         )

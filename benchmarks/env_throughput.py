@@ -67,7 +67,7 @@ def measure(task: str, lanes: int, repeats: int, seconds: float, seed: int = 0) 
         RuntimeError: MuJoCo alone arrived at other states than our lanes.
     """
     ours = OurLanes(task, lanes, 1, seed)
-    bare = BareMujoco(ours) if hasattr(ours.env, "simulation") else None
+    bare = None if ours.body is None else BareMujoco(ours)
     gym = {kind: GymnasiumLanes(NEAREST[task], lanes, kind, seed) for kind in ("Sync", "Async")}
     contestants: dict[str, Any] = {"ours": ours, **({"bare": bare} if bare else {}), **gym}
     rng = np.random.default_rng(seed)

@@ -15,6 +15,7 @@ from PIL import Image
 from benchmarks.sawyer_policies import runnable
 from rlkit.envs import env_class, make_env
 from rlkit.envs.base import MetaEnv
+from rlkit.envs.mujoco_env import MujocoMetaEnv
 from rlkit.envs.rendering import Renderer
 from rlkit.visualization.video_file import captioned
 
@@ -55,10 +56,11 @@ def act(name: str) -> tuple[MetaEnv, np.ndarray, np.ndarray]:
     fixed = env_class(name).fixed_n_tasks
     n_tasks, task_ids = (fixed, list(range(fixed))) if fixed else (SET_SIZE, TASKS)
     env = make_env(name, n_tasks=n_tasks, num_envs=len(task_ids))
+    body = env.unwrapped
     env.reset_task(task_ids)
     obs = [env.reset([np.random.default_rng(SEED) for _ in task_ids])]
     rng = np.random.default_rng(SEED)
-    start = env.get_state(0)[0] if hasattr(env, "get_state") else obs[0][0]
+    start = body.get_state(0)[0] if isinstance(body, MujocoMetaEnv) else obs[0][0]
     for _ in range(STEPS[name]):
         action = np.tile(rng.uniform(-1, 1, env.act_dim), (len(task_ids), 1))
         obs.append(env.step(action)[0])
@@ -68,12 +70,14 @@ def act(name: str) -> tuple[MetaEnv, np.ndarray, np.ndarray]:
 def photograph(name: str, path: Path) -> None:
     """Draw a MuJoCo distribution: a lane beside the other, each with its task above it."""
     env, start, obs = act(name)
-    elapsed = env.dt * (len(obs) - 1)
+    body = env.unwrapped
+    assert isinstance(body, MujocoMetaEnv)
+    elapsed = body.dt * (len(obs) - 1)
     pictures = []
     with Renderer(env, WIDTH, HEIGHT, quality="high") as renderer:
         for lane, task_id in enumerate(env.task_ids.tolist()):
             picture = renderer.render_state(
-                *env.get_state(lane), env.marker(task_id, start, elapsed)
+                *body.get_state(lane), body.marker(task_id, start, elapsed)
             )
             pictures.append(captioned(picture, [f"task {task_id}: {env.describe_task(task_id)}"]))
     env.close()
@@ -82,7 +86,7 @@ def photograph(name: str, path: Path) -> None:
 
 def has_body(name: str) -> bool:
     """Whether a distribution has a MuJoCo model; if not, it is a point in the plane."""
-    return hasattr(env_class(name), "model_file")
+    return env_class(name).has_simulation
 
 
 def plot(name: str, path: Path) -> None:

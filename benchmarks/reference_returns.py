@@ -21,6 +21,7 @@ from benchmarks.reference_cases import CASES, Case
 from benchmarks.sawyer_policies import DragPuck, ReachGoal, runnable
 from rlkit.core.seeding import stream
 from rlkit.envs import env_class, make_env
+from rlkit.envs.base import MetaEnv
 from rlkit.envs.keywords import constructor_keywords
 from rlkit.policies.simple import RandomPolicy
 from rlkit.samplers.util import rollout
@@ -60,13 +61,13 @@ class ZeroPolicy:
 class GoalPolicy(ZeroPolicy):
     """Goes straight to the goal of a point robot, as far as an action reaches along each axis."""
 
-    def __init__(self, env: Any) -> None:
+    def __init__(self, env: MetaEnv) -> None:
         super().__init__(env.act_dim)
         self._env = env
 
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
         missing = self._env.tasks[self._env.task_ids] - obs
-        return np.clip(missing / self._env.env.action_high, -1, 1)
+        return np.clip(missing / self._env.unwrapped.action_high, -1, 1)
 
 
 def measure(case: Case, physics: str, episodes: int, seed: int) -> Measured:

@@ -24,6 +24,7 @@ from rlkit.core.errors import UserError
 from rlkit.core.eval_util import successes
 from rlkit.core.seeding import stream
 from rlkit.launchers.exit_codes import exit_codes
+from rlkit.policies.base import with_contexts
 from rlkit.torch.hfr.assignment import probabilities
 from rlkit.torch.hfr.labels import Labels, labels_of
 from rlkit.torch.hfr.methods import ForesightOfTask
@@ -96,7 +97,9 @@ def judge(run: TrainedRun, per_kind: int, seed: int) -> list[Judged]:
         contexts.append(algorithm.agent.acting_context(drawn) if kind == "posterior" else None)
     generators = [stream(seed, f"probe {kind}", task_id, k) for task_id, kind, k in lanes]
     paths = algorithm.sampler.obtain_samples(
-        [task_id for task_id, _, _ in lanes], generators, contexts
+        [task_id for task_id, _, _ in lanes],
+        generators,
+        begin=with_contexts(algorithm.agent, contexts),
     )
     reached = successes(run.experiment.env, paths)
     judged = []

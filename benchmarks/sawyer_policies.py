@@ -2,9 +2,10 @@
 
 import importlib.util
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
+
+from rlkit.envs.base import MetaEnv
 
 FINGERS = (0.0, 0.0, -0.045)  # from the hand [m]
 CARRY, GRASP = 0.14, 0.06  # heights of the hand above the puck and at it [m]
@@ -20,7 +21,7 @@ def runnable(names: Iterable[str]) -> list[str]:
 class ReachGoal:
     """Goes straight to the goal of sawyer-reach."""
 
-    def __init__(self, env: Any) -> None:
+    def __init__(self, env: MetaEnv) -> None:
         self.act_dim, self._env = env.act_dim, env
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:

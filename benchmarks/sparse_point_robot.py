@@ -8,7 +8,6 @@ evaluation runs them; `--epoch N` takes those of iteration N of a run with `dump
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from rlkit.core.eval_util import evaluate_adaptation
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.launchers.exit_codes import exit_codes
+from rlkit.policies.base import with_contexts
 from rlkit.visualization.adaptation import write_rows
 from rlkit.visualization.belief import Beliefs, plot_belief
 from rlkit.visualization.sparse_point_robot import LIMITS, plot_prior
@@ -143,17 +143,20 @@ def infer_beliefs(shown: Shown, *, num_samples: int = NUM_SAMPLES, seed: int = 0
     ]
     deviations, ends = [], []
     for count in counts:
-        contexts: Sequence | None = None
+        begin = None
         deviation = np.full(len(task_ids), float(agent.use_information_bottleneck))
         if count:
             rows = torch.cat(
                 [agent.context_of_paths(paths) for paths in shown.trajectories[:count]], dim=1
             )
             deviation = agent.posterior(rows)[1].mean(dim=1).sqrt().numpy()
-            contexts = [rows[index] for index, _ in lanes]
+            begin = with_contexts(agent, [rows[index] for index, _ in lanes])
         generators = [stream(seed, "belief figure", task_ids[index], k) for index, k in lanes]
         paths = sampler.obtain_samples(
-            [task_ids[index] for index, _ in lanes], generators, contexts, deterministic=True
+            [task_ids[index] for index, _ in lanes],
+            generators,
+            begin=begin,
+            deterministic=True,
         )
         deviations.append(deviation)
         ends.append(

@@ -1,12 +1,17 @@
-"""Small stand-ins for an environment and a meta-policy, whose trajectories can be computed by hand."""
+"""Stand-ins for an environment and a meta-policy, with trajectories computed by hand."""
 
 import numpy as np
 
 
 class CountingEnv:
-    """obs = number of steps so far; reward = 1; task k terminates after its k-th step (0: never)."""
+    """obs = number of steps so far.
+
+    Reward = 1; task k terminates after its k-th step (0: never).
+    """
 
     obs_dim, recorded_dim, act_dim, outcome_dim, dtype = 1, 1, 1, 1, np.float32
+
+    can_be_drawn = False
 
     def __init__(self, num_envs: int = 3) -> None:
         self.num_envs, self.lanes_used = num_envs, []
@@ -21,7 +26,7 @@ class CountingEnv:
         self.reset_noise = [g.random() for g in generators]
         return self.steps[:, None].astype(np.float32)
 
-    def step(self, action):
+    def step(self, action, running=None):
         assert action.shape == (len(self.task_ids), 1)
         self.steps = self.steps + 1
         ended = (self.task_ids > 0) & (self.steps >= self.task_ids)

@@ -192,13 +192,3 @@ def _adapt_slice(
         steps += paths.lengths
         trajectories.append(paths)
     return trajectories
-
-
-def divergence_remark(env: MetaEnv) -> str:
-    """Say how many episodes have ended because the simulation diverged, and in which tasks, since the last call; "" if none."""
-    tasks = env.take_diverged()
-    if not tasks:
-        return ""
-    numbers = sorted(set(tasks))
-    where = f"task{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
-    return f"{len(tasks)} episode{'s' * (len(tasks) > 1)} ended because the simulation diverged, in {where}"

@@ -12,6 +12,7 @@ from rlkit.core.eval_util import Adaptation, evaluate_adaptation, mean_speed, su
 from rlkit.core.oyster2019 import evaluate_oyster2019
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
+from rlkit.policies.base import with_contexts
 from rlkit.samplers.in_place import InPlacePathSampler
 
 
@@ -134,7 +135,10 @@ class MetaEvaluation:
             len(task_ids) - len(lanes)
         )
         paths = self.sampler.obtain_samples(
-            task_ids, generators, contexts, deterministic=deterministic
+            task_ids,
+            generators,
+            begin=with_contexts(self.agent, contexts),
+            deterministic=deterministic,
         )
         ends = np.cumsum([len(block) for block in blocks])
         parts = [

@@ -15,6 +15,7 @@ from rlkit.core.meta_evaluation import MetaEvaluation
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.relabeler import Relabeler
+from rlkit.policies.base import with_contexts
 from rlkit.samplers.in_place import InPlacePathSampler
 
 # progress.csv begins with oyster's 41 columns, then those of the meta-test that it does not have.
@@ -184,16 +185,17 @@ class MetaRLAlgorithm:
             given = of_z = None
             if posterior:
                 groups = [int(n - first[v]) // group_size if group_size else 0 for v, n in lanes]
-                given = [
+                drawn = [
                     self._context(iteration, v, k, int(first[v]), contexts)
                     for (v, _), k in zip(lanes, groups, strict=True)
                 ]
+                given = with_contexts(self.agent, drawn)
             if posterior and not group_size:
                 of_z = [
                     stream(self.seed, "collection z", iteration, v, int(first[v])) for v, _ in lanes
                 ]
             paths = self.sampler.obtain_samples(
-                [visits[v] for v, _ in lanes], generators, given, z_generators=of_z
+                [visits[v] for v, _ in lanes], generators, begin=given, policy_generators=of_z
             )
             self.relabeler.store(paths, to_encoder=to_encoder, visits=[v for v, _ in lanes])
             self._count(paths, [v for v, _ in lanes], steps, started)

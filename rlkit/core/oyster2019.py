@@ -7,6 +7,7 @@ import numpy as np
 
 from rlkit.core.eval_util import Adaptation
 from rlkit.data_management.paths import Paths
+from rlkit.policies.base import ContextPolicy, with_contexts
 from rlkit.samplers.in_place import InPlacePathSampler
 
 Streams = Callable[[int, int, int], np.random.Generator]
@@ -49,7 +50,7 @@ def evaluate_oyster2019(
         rows = np.flatnonzero(of_task.mask)
         drawn = streams("context")(index, run, 0).choice(rows, size=num_rows)
         contexts.append(agent.context_of_paths(of_task).flatten(0, 1)[drawn])
-    acted = _act(sampler, task_ids, lanes, contexts, num_steps, streams, deterministic)
+    acted = _act(sampler, agent, task_ids, lanes, contexts, num_steps, streams, deterministic)
     agent.reset_belief(1)
     agent.infer_posterior(contexts[-1:], [0])
 
@@ -77,6 +78,7 @@ def _explore(
 
 def _act(
     sampler: InPlacePathSampler,
+    agent: ContextPolicy,
     task_ids: Sequence[int],
     lanes: Sequence[tuple[int, int]],
     contexts: Sequence,
@@ -92,9 +94,9 @@ def _act(
         paths = sampler.obtain_samples(
             [task_ids[index] for index, _ in chosen],
             [streams("run")(index, run, number) for index, run in chosen],
-            [contexts[i] for i in going],
+            begin=with_contexts(agent, [contexts[i] for i in going]),
             deterministic=deterministic,
-            z_generators=[streams("z")(index, run, 0) for index, run in chosen],
+            policy_generators=[streams("z")(index, run, 0) for index, run in chosen],
         )
         trajectories.append(_spread(paths, going, len(lanes)))
         steps += trajectories[-1].lengths

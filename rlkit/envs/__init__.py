@@ -1,9 +1,13 @@
-"""Task distributions by name. A class is imported when it is asked for; importing this package does not import mujoco."""
+"""Task distributions by name.
+
+A class is imported when it is asked for; importing this package does not import mujoco.
+"""
 
 import difflib
 import importlib
 import os
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any
 
 import gymnasium
 
@@ -36,12 +40,13 @@ def env_class(name: str) -> type[MetaEnv]:
     """Import the class of a task distribution.
 
     Args:
-        name: a key of `ENVS`, or "module:Class" of a class of one's own: a `MetaEnv`, or one written for old gym (`old_gym`).
+        name: a key of `ENVS`, or "module:Class" of a class of one's own: a `MetaEnv`, or one
+            written for old gym (`old_gym`).
     Returns:
         A subclass of `MetaEnv`.
     Raises:
-        ValueError: an unknown name (the message names the nearest known one), a class that does not fit, or an OpenGL library
-            chosen by MUJOCO_GL that does not work.
+        ValueError: an unknown name (the message names the nearest known one), a class that does
+            not fit, or an OpenGL library chosen by MUJOCO_GL that does not work.
     """
     if ":" in name:
         return _users_class(name)
@@ -53,15 +58,16 @@ def env_class(name: str) -> type[MetaEnv]:
     try:
         imported = importlib.import_module(module)
     except (AttributeError, ImportError, RuntimeError) as error:
-        chosen = os.environ.get(
-            "MUJOCO_GL"
-        )  # mujoco looks for this library when it is imported, whether it will draw or not
+        # mujoco looks for this library when it is imported, whether it will draw or not.
+        chosen = os.environ.get("MUJOCO_GL")
         if not chosen:
             raise
         raise ValueError(
-            f"mujoco cannot be imported with MUJOCO_GL={chosen} ({error}); unset it, or install its library"
+            f"mujoco cannot be imported with MUJOCO_GL={chosen} ({error}); unset it, or install "
+            "its library"
         ) from error
-    return cast(type[MetaEnv], getattr(imported, attribute))
+    found: type[MetaEnv] = getattr(imported, attribute)
+    return found
 
 
 def _users_class(name: str) -> type[MetaEnv]:
@@ -90,33 +96,43 @@ def _users_class(name: str) -> type[MetaEnv]:
     return adapted(found, name)
 
 
-def make_env(name: str, *, normalize: bool = True, **kwargs: Any) -> MetaEnv:
+def make_env(
+    name: str, *, normalize: bool = True, physics_threads: int | None = None, **kwargs: Any
+) -> MetaEnv:
     """Construct a task distribution.
 
     Args:
         name: see `env_class`.
-        normalize: take actions in [-1, 1] (`NormalizedBoxEnv`); False: actions in the environment's own box.
-        **kwargs: passed to the constructor.
+        normalize: take actions in [-1, 1] (`NormalizedBoxEnv`); False: actions in the
+            environment's own box.
+        physics_threads: threads that step the physics; passed only to constructors that name it.
+        **kwargs: passed to the constructor; `n_tasks` may be left out where it is fixed.
     Returns:
-        The environment; wrapped, it answers to everything a `MetaEnv` does.
+        The environment.
     Raises:
         ValueError: an unknown name or keyword, or a value that the constructor refuses.
     """
     constructor = env_class(name)
-    known = list(constructor_keywords(constructor))
+    known = constructor_keywords(constructor)
     for key in kwargs:
         if key not in known:
             raise ValueError(
                 f"{name} has no parameter {key!r}{_nearest(key, known)}; known: {', '.join(known)}"
             )
     if "n_tasks" not in kwargs:
-        raise ValueError(f"{name} needs n_tasks, the size of its task set")
+        if constructor.fixed_n_tasks is None:
+            raise ValueError(f"{name} needs n_tasks, the size of its task set")
+        kwargs["n_tasks"] = constructor.fixed_n_tasks
+    if physics_threads is not None and "physics_threads" in known:
+        kwargs["physics_threads"] = physics_threads
     env = constructor(**kwargs)
-    return cast(MetaEnv, NormalizedBoxEnv(env)) if normalize else env
+    return NormalizedBoxEnv(env) if normalize else env
 
 
 def make_single_env(name: str, *, render_mode: str | None = None, **kwargs: Any) -> SingleEnv:
-    """Construct a task distribution as an ordinary gymnasium environment with one lane; what `gymnasium.make` calls.
+    """Construct a task distribution as an ordinary gymnasium environment with one lane.
+
+    This is what `gymnasium.make` calls.
 
     Args:
         name: a key of `ENVS`.
@@ -141,7 +157,7 @@ def _register(
     )
 
 
-def _nearest(name: str, known: Any) -> str:
+def _nearest(name: str, known: Iterable[str]) -> str:
     matches = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 

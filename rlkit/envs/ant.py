@@ -1,4 +1,7 @@
-"""The ant body: model, reset, contact forces, observation. Tasks and rewards are in `ant_dir`, `ant_goal` and `hfr`."""
+"""The ant body: model, reset, contact forces, observation.
+
+Tasks and rewards are in `ant_dir`, `ant_goal` and `hfr`.
+"""
 
 from functools import cached_property
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 
@@ -15,7 +19,9 @@ NUM_CONTACT_FORCES = 84  # 14 bodies, the world included, with a torque and a fo
 
 
 class Ant(MujocoMetaEnv):
-    """Four-legged runner, 0.88 kg (0.91 kg in native physics), 0.05 s a step; subclasses write `_outcome`.
+    """Four-legged runner, 0.88 kg (0.91 kg in native physics), 0.05 s a step.
+
+    Subclasses write `_outcome`.
 
     The observation is qpos (15), qvel (14) and cfrc_ext clipped to ±1 (84).
     Source: gym 0.12, ant.xml; katerakelly/oyster, rlkit/envs/ant.py and ant_multitask_base.py.
@@ -42,7 +48,8 @@ class Ant(MujocoMetaEnv):
         Args:
             n_tasks: size of the task set.
             use_low_gear_ratio: motors of gear 30 instead of 150.
-            contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
+            contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py
+                2.
             **settings: see `MujocoMetaEnv`.
         Raises:
             ValueError: a value out of its range.
@@ -74,25 +81,28 @@ class Ant(MujocoMetaEnv):
 
     @staticmethod
     def fallen(height: Any) -> Any:
-        """Whether the torso is too low or too high [m] to go on, as in the tasks that end then; NaN counts as such."""
+        """Whether the torso is too low or too high [m] to go on, as in the tasks that end then.
+
+        NaN counts as such.
+        """
         return ~((height >= 0.2) & (height <= 1.0))
 
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _observe(self, lanes: Lanes) -> np.ndarray:
         simulation = self.simulation
         return np.concatenate(
             [simulation.qpos[lanes], simulation.qvel[lanes], self._clipped_forces(lanes)], axis=1
         )
 
-    def _position(self) -> np.ndarray:
-        """The torso's x and y as `mj_step` leaves them: of its last stage, not of the state after it."""
-        return self.simulation.fields["xpos"][: self.num_lanes, self._torso, :2].copy()
+    def _position(self, lanes: Lanes) -> np.ndarray:
+        """x and y of the torso as `mj_step` leaves them: those of its last stage."""
+        return self.simulation.fields["xpos"][lanes, self._torso, :2].copy()
 
-    def _clipped_forces(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _clipped_forces(self, lanes: Lanes) -> np.ndarray:
         """Torque and force of contacts on each body, the world included, clipped to ±1; [n, 84]."""
         forces = self.simulation.fields["cfrc_ext"][lanes]
         return np.clip(forces, -1, 1).reshape(len(forces), NUM_CONTACT_FORCES)
 
-    def _costs(self, action: np.ndarray) -> np.ndarray:
+    def _costs(self, action: np.ndarray, lanes: Lanes) -> np.ndarray:
         """Squared norms of the action and of the clipped contact forces, [num_lanes, 2]."""
-        forces = self._clipped_forces(slice(self.num_lanes))
+        forces = self._clipped_forces(lanes)
         return np.stack([(action * action).sum(axis=1), (forces * forces).sum(axis=1)], axis=1)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.ant import CONTACT_COST, Ant
+from rlkit.envs.batched import Lanes
 from rlkit.envs.markers import Goal, Marker
 
 CONTROL_COST = 0.1  # reward per squared action
@@ -14,7 +15,8 @@ RADIUS = 3.0  # of the disc of goals [m]
 class AntGoal(Ant):
     """Goals spread evenly over a disc of 3 m round the start; the task is the goal's x and y [m].
 
-    The outcome is the torso's x and y [m] and the squared norms of the action and of the clipped contact forces.
+    The outcome is the torso's x and y [m] and the squared norms of the action and of the clipped
+    contact forces.
     Source: katerakelly/oyster, rlkit/envs/ant_goal.py.
     """
 
@@ -39,10 +41,13 @@ class AntGoal(Ant):
         return Goal(*self.tasks[task_id].tolist())
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = -|x - g_x| - |y - g_y| - 0.1 ‖u‖² - 0.0005 ‖contact‖²; no sparse form, never terminated."""
+        """r = -|x - g_x| - |y - g_y| - 0.1 ‖u‖² - 0.0005 ‖contact‖².
+
+        No sparse form, never terminated.
+        """
         distance = abs(outcome[..., 0] - task[..., 0]) + abs(outcome[..., 1] - task[..., 1])
         reward = -distance - CONTROL_COST * outcome[..., 2] - CONTACT_COST * outcome[..., 3]
         return reward, 0 * abs(reward), reward < reward
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        return np.concatenate([self._position(), self._costs(action)], axis=1)
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        return np.concatenate([self._position(lanes), self._costs(action, lanes)], axis=1)

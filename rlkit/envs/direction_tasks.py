@@ -9,7 +9,10 @@ from rlkit.envs.mujoco_env import MujocoMetaEnv
 
 
 class DirectionTasks(MujocoMetaEnv):
-    """A task is (cos θ, sin θ); the first two numbers of an outcome are the velocity in the plane [m/s]."""
+    """A task is (cos θ, sin θ).
+
+    The first two numbers of an outcome are the velocity in the plane [m/s].
+    """
 
     task_dim = 2
 

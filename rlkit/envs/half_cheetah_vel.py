@@ -9,7 +9,8 @@ from rlkit.envs.velocity_tasks import VelocityTasks
 class HalfCheetahVel(VelocityTasks, HalfCheetah):
     """Target velocities between 0 and 3 m/s; the task is the velocity.
 
-    Source: katerakelly/oyster, rlkit/envs/half_cheetah_vel.py (its text says up to 2 m/s, its code draws up to 3).
+    Source: katerakelly/oyster, rlkit/envs/half_cheetah_vel.py (its text says up to 2 m/s, its code
+    draws up to 3).
     """
 
     name = "cheetah-vel"

@@ -1,10 +1,14 @@
-"""The humanoid body: model, reset, observation and outcome. Tasks and rewards are in `humanoid_dir`."""
+"""The humanoid body: model, reset, observation and outcome.
+
+Tasks and rewards are in `humanoid_dir`.
+"""
 
 from typing import Any
 
 import mujoco
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 
 IMPACT_COST = 0.5e-6  # reward per squared contact force or torque
@@ -20,9 +24,10 @@ DYNAMICS = (
 class Humanoid(MujocoMetaEnv):
     """Two-legged figure, 39.6 kg (42.1 kg in native physics), 0.015 s a step.
 
-    The observation is qpos without x and y (22), qvel (23), cinert (140), cvel (84), qfrc_actuator (23) and cfrc_ext (84), the
-    rows of the world included. The outcome is the velocity of the centre of mass along x and y [m/s], the squared norm of the
-    action, the impact cost and the torso's height [m].
+    The observation is qpos without x and y (22), qvel (23), cinert (140), cvel (84), qfrc_actuator
+    (23) and cfrc_ext (84), the rows of the world included. The outcome is the velocity of the
+    centre of mass along x and y [m/s], the squared norm of the action, the impact cost and the
+    torso's height [m].
     Source: gym 0.12, humanoid.xml; katerakelly/oyster, rlkit/envs/humanoid_dir.py.
     """
 
@@ -40,7 +45,8 @@ class Humanoid(MujocoMetaEnv):
 
         Args:
             n_tasks: size of the task set.
-            contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py 2.
+            contact_forces: compute cfrc_ext as MuJoCo did until 1.50; False: zero, as in mujoco-py
+                2.
             **settings: see `MujocoMetaEnv`.
         Raises:
             ValueError: a value out of its range.
@@ -57,7 +63,7 @@ class Humanoid(MujocoMetaEnv):
             mujoco.mj_normalizeQuat(self.model, qpos)
         return qpos, generator.uniform(-0.01, 0.01, self.model.nv)
 
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _observe(self, lanes: Lanes) -> np.ndarray:
         simulation = self.simulation
         parts = [simulation.qpos[lanes, 2:], simulation.qvel[lanes]]
         parts += [
@@ -66,19 +72,17 @@ class Humanoid(MujocoMetaEnv):
         ]
         return np.concatenate(parts, axis=1)
 
-    def _position(self) -> np.ndarray:
-        """Centre of mass along x and y as `mj_step` leaves the bodies: of its last stage, not of the state after it."""
-        return (self._weights * self.simulation.fields["xipos"][: self.num_lanes, :, :2]).sum(
-            axis=1
-        )
+    def _position(self, lanes: Lanes) -> np.ndarray:
+        """x and y of the centre of mass as `mj_step` leaves them: those of its last stage."""
+        return (self._weights * self.simulation.fields["xipos"][lanes, :, :2]).sum(axis=1)
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        velocity = (self._position() - position_before) / self.dt
-        forces = self.simulation.fields["cfrc_ext"][: self.num_lanes]
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        velocity = (self._position(lanes) - position_before) / self.dt
+        forces = self.simulation.fields["cfrc_ext"][lanes]
         impact = np.minimum(
             IMPACT_COST * (forces * forces).reshape(len(forces), -1).sum(axis=1), MAX_IMPACT_COST
         )
-        height = self.simulation.qpos[: self.num_lanes, 2]
+        height = self.simulation.qpos[lanes, 2]
         return np.concatenate(
             [velocity, np.stack([(action * action).sum(axis=1), impact, height], axis=1)], axis=1
         )

@@ -12,7 +12,9 @@ CONTROL_COST = 0.1  # reward per squared action
 
 
 class HumanoidDir(DirectionTasks, Humanoid):
-    """Directions in the plane, the task is (cos θ, sin θ); an episode ends when the torso is too low or too high.
+    """Directions in the plane, the task is (cos θ, sin θ).
+
+    An episode ends when the torso is too low or too high.
 
     Source: katerakelly/oyster, rlkit/envs/humanoid_dir.py.
     """
@@ -33,7 +35,10 @@ class HumanoidDir(DirectionTasks, Humanoid):
         super().__init__(n_tasks, **settings)
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = 1.25 v · (cos θ, sin θ) - 0.1 ‖u‖² - impact cost + alive bonus; no sparse form; ends outside 1 ≤ z ≤ 2."""
+        """r = 1.25 v · (cos θ, sin θ) - 0.1 ‖u‖² - impact cost + alive bonus.
+
+        No sparse form; ends outside 1 ≤ z ≤ 2.
+        """
         speed = self.speed(outcome, task)
         reward = (
             SPEED_REWARD * speed

@@ -1,16 +1,20 @@
-"""Keywords of constructors, each declared once: a task names its own, and takes its body's as `**settings`."""
+"""Keywords of constructors: a task names its own, and takes those of its body as `**settings`."""
 
 import inspect
 from typing import Any, get_type_hints
 
+from rlkit.envs.base import MetaEnv
 
-def constructor_keywords(cls: type) -> dict[str, inspect.Parameter]:
-    """Collect what a class's constructor takes; `**settings` stands for the keywords of the next constructor of its bases.
+
+def constructor_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
+    """Collect the keywords of a class's constructor.
 
     Args:
-        cls: a class whose constructor hands `**settings`, if it has them, to that of its bases.
+        cls: a class whose constructor passes `**settings`, if it has them, to that of its bases;
+            they stand for the keywords of the next constructor.
     Returns:
-        Name -> parameter, annotations resolved and `self` left out. Of a keyword declared twice, the derived class's.
+        Name -> parameter, annotations resolved and `self` left out. A keyword declared twice has
+        the derived class's parameter; `n_tasks` defaults to `fixed_n_tasks` where there is one.
     """
     found: dict[str, inspect.Parameter] = {}
     for ancestor in cls.__mro__:
@@ -26,4 +30,6 @@ def constructor_keywords(cls: type) -> dict[str, inspect.Parameter]:
                 )
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
             break
+    if cls.fixed_n_tasks is not None and "n_tasks" in found:
+        found["n_tasks"] = found["n_tasks"].replace(default=cls.fixed_n_tasks)
     return found

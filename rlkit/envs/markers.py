@@ -1,4 +1,6 @@
-"""What a picture shows of a task: a goal, a direction or a velocity, as plain numbers and as shapes added to a MuJoCo scene.
+"""Markers of tasks in pictures: goals, directions and velocities.
+
+Plain numbers, and shapes that are added to a MuJoCo scene.
 
 Shapes are added to the scene that is drawn; no model is changed.
 """
@@ -11,7 +13,8 @@ import mujoco
 import numpy as np
 
 COLOR = (0.1, 0.75, 0.25)  # green, which no body and no floor has
-LANE = -0.5  # y of what is drawn beside a body that moves in the plane y = 0 [m]; the camera stands on this side
+# y of what is drawn next to a body that moves in the plane y = 0 [m], on the camera's side.
+LANE = -0.5
 HEIGHT = 0.02  # of what lies on the floor [m]
 ARROW_RADIUS = 0.04  # [m]
 PACE_TIME = 0.5  # an arrow for a velocity is as long as the way of this time [s]
@@ -19,7 +22,7 @@ PACE_TIME = 0.5  # an arrow for a velocity is as long as the way of this time [s
 
 @dataclass(frozen=True)
 class Goal:
-    """A place on the floor, (x, y) in m: a disc of some radius [m] with a pole on it, and a line from the body to it."""
+    """A place on the floor, (x, y) [m]: a disc of a radius [m] with a pole, and a line to it."""
 
     x: float
     y: float
@@ -47,7 +50,7 @@ class Disc:
 
 @dataclass(frozen=True)
 class Direction:
-    """A direction in the plane, the unit vector (x, y): an arrow on the floor that goes along with the body."""
+    """A direction in the plane, the unit vector (x, y): an arrow that moves with the body."""
 
     x: float
     y: float
@@ -59,7 +62,10 @@ class Direction:
 
 @dataclass(frozen=True)
 class Pace:
-    """A velocity along x [m/s]: an arrow as long as the way of half a second, and a runner that keeps to it from the start.
+    """A velocity along x [m/s]: an arrow and a runner.
+
+    The arrow is as long as the distance covered in half a second; the runner keeps the velocity
+    from the start.
 
     Attributes:
         velocity: what is wanted [m/s].
@@ -141,7 +147,10 @@ def _connect(
     end: Sequence[float],
     opacity: float = 1.0,
 ) -> None:
-    """Add one shape from a point to another; one that is a hair long is left out, and so is what the scene has no room for."""
+    """Add one shape from a point to another.
+
+    One that is a hair long is left out, and so is what the scene has no room for.
+    """
     first, last = np.array(start, np.float64), np.array(end, np.float64)
     if scene.ngeom >= scene.maxgeom or np.linalg.norm(last - first) < 1e-3:
         return

@@ -1,7 +1,8 @@
 """Many MuJoCo simulations of one model, stepped together.
 
-Two routes give the same numbers, bit for bit, for any number of lanes and threads: `mujoco.batch` (MuJoCo ≥ 3.17) and a pool
-of threads over `mj_step`, which also serves bodies that need contact forces.
+Two routes give the same numbers, bit for bit, for any number of lanes and threads: `mujoco.batch`
+(MuJoCo ≥ 3.17) and a pool of threads over `mj_step`, which also serves bodies that need contact
+forces.
 """
 
 import copy
@@ -14,6 +15,7 @@ from typing import Literal, get_args
 import mujoco
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.simulation import Simulation
 
 Backend = Literal[
@@ -24,7 +26,10 @@ _DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.m
 
 
 class QuietDivergence:
-    """Keeps MuJoCo from printing and from writing MUJOCO_LOG.TXT when a simulation diverges; a handler of the user's stays."""
+    """Keeps MuJoCo from printing and from writing MUJOCO_LOG.TXT when a simulation diverges.
+
+    A handler of the user's stays.
+    """
 
     def __enter__(self) -> None:
         self._ours = mujoco.get_mju_user_warning() is None
@@ -65,25 +70,24 @@ class BatchSimulation(Simulation):
         self._rest = self._batch.state[0].copy()
 
     def reset(self, lanes: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
-        # A lane is its row of state and nothing else. Batch.reset writes the same row, but in ten times the time.
+        # A lane is its row of state and nothing else. Batch.reset writes the same row, but in ten
+        # times the time.
         self._batch.state[lanes] = self._rest
         self.qpos[lanes] = qpos
         self.qvel[lanes] = qvel
         with QuietDivergence():
             self._batch.forward(np.sort(lanes))
 
-    def step(self, ctrl: np.ndarray) -> np.ndarray:
-        n = len(ctrl)
-        self._ctrl[:n] = ctrl
-        warning = self._batch.warning[:n]
-        warning[...] = (
-            0  # a diverged lane's counter stays at 1 when it diverges again, so counters start anew each step
-        )
+    def step(self, ctrl: np.ndarray, lanes: Lanes | None = None) -> np.ndarray:
+        chosen = slice(len(ctrl)) if lanes is None else lanes
+        self._ctrl[chosen] = ctrl
+        warning = self._batch.warning
+        # The counter of a lane stays at 1 when it diverges again, so counters restart every step.
+        warning[chosen] = 0
+        numbers = None if len(ctrl) == len(self._lanes) else self._lanes[chosen]
         with QuietDivergence():
-            self._batch.step(
-                self._lanes[:n] if n < len(self._lanes) else None, nstep=self._frame_skip
-            )
-        return warning[:, _DIVERGED, 1].any(axis=1)
+            self._batch.step(numbers, nstep=self._frame_skip)
+        return warning[chosen][:, _DIVERGED, 1].any(axis=1)
 
     def set_model_fields(
         self,
@@ -107,8 +111,8 @@ class BatchSimulation(Simulation):
 class PoolSimulation(Simulation):
     """Simulations with one `MjData` each, stepped by a pool of threads.
 
-    MuJoCo's functions let other Python threads run; what is left between them are a few calls. Results are read for all lanes
-    together, through views made beforehand.
+    MuJoCo's functions let other Python threads run; what is left between them are a few calls.
+    Results are read for all lanes together, through views made beforehand.
     """
 
     def __init__(
@@ -174,19 +178,16 @@ class PoolSimulation(Simulation):
             self._share(work, len(lanes))
             self._read(int(lanes.max()) + 1)
 
-    def step(self, ctrl: np.ndarray) -> np.ndarray:
-        models, simulations, targets, frame_skip = (
-            self._models,
-            self._data,
-            self._ctrl,
-            self._frame_skip,
-        )
-        mocap = self._mocap
+    def step(self, ctrl: np.ndarray, lanes: Lanes | None = None) -> np.ndarray:
+        models, simulations, targets = self._models, self._data, self._ctrl
+        frame_skip, mocap = self._frame_skip, self._mocap
+        numbers = np.arange(len(models))[slice(len(ctrl)) if lanes is None else lanes].tolist()
 
         def work(rows: range) -> None:
-            for lane in rows:
+            for row in rows:
+                lane = numbers[row]
                 model, data = models[lane], simulations[lane]
-                targets[lane][:] = ctrl[lane]
+                targets[lane][:] = ctrl[row]
                 if mocap:
                     mocap[lane][:] = self.mocap_pos[lane]
                 mujoco.mj_step(model, data, frame_skip)
@@ -194,12 +195,11 @@ class PoolSimulation(Simulation):
                     mujoco.mj_rnePostConstraint(model, data)
 
         self._share(work, len(ctrl))
-        self._read(len(ctrl))
-        diverged = np.logical_or.reduce(self._warnings[: len(ctrl), _DIVERGED], axis=1)
-        for lane in np.flatnonzero(
-            diverged
-        ):  # a counter stays at 1 when its lane diverges again, so it starts anew
-            self._data[lane].warning.number[:] = 0
+        self._read(numbers[-1] + 1)
+        diverged = np.logical_or.reduce(self._warnings[numbers][:, _DIVERGED], axis=1)
+        # The counter of a lane stays at 1 when it diverges again, so it restarts here.
+        for row in np.flatnonzero(diverged).tolist():
+            self._data[numbers[row]].warning.number[:] = 0
         return diverged
 
     def set_model_fields(
@@ -244,9 +244,10 @@ def make_simulation(
         frame_skip: substeps of one step.
         threads: how many threads step the lanes, the caller's included.
         fields: names of `MjData` arrays to be read after each step.
-        contact_forces: call `mj_rnePostConstraint` after the substeps and after a reset (cfrc_ext and cfrc_int are zero without).
-        backend: "mujoco": the official bindings, by the faster route that can do what is asked; "batch" or "pool": by this route;
-            "mujoco-py": MuJoCo 2.1.0.
+        contact_forces: call `mj_rnePostConstraint` after the substeps and after a reset (cfrc_ext
+            and cfrc_int are zero without).
+        backend: "mujoco": the official bindings, by the faster route that can do what is asked;
+            "batch" or "pool": by this route; "mujoco-py": MuJoCo 2.1.0.
         path: the file that the model was compiled from, for "mujoco-py", which compiles it anew.
     Returns:
         The simulation, every lane waiting for its first reset.

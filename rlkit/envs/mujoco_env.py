@@ -1,4 +1,7 @@
-"""`MujocoMetaEnv`: a task distribution whose lanes are MuJoCo simulations. Bodies and rewards are subclasses' business."""
+"""`MujocoMetaEnv`: a task distribution whose lanes are MuJoCo simulations.
+
+Bodies and rewards are subclasses' business.
+"""
 
 import abc
 from collections.abc import Sequence
@@ -9,7 +12,8 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from rlkit.envs.base import MetaEnv, at_least
+from rlkit.envs.base import Advance, MetaEnv
+from rlkit.envs.batched import Lanes, at_least
 from rlkit.envs.markers import Marker
 from rlkit.envs.mujoco_batch import Backend, make_simulation
 from rlkit.envs.mujoco_model import Physics, gymnasium_asset, load_model
@@ -31,17 +35,19 @@ class MujocoMetaEnv(MetaEnv):
         simulation: the lanes.
         camera_body: the body that a camera follows.
         camera_target: a place at which it looks instead, x, y, z [m]; None: it follows.
-        camera_distance, camera_elevation, camera_azimuth: of this camera from the body [m], its angle to the horizon, and the
-            direction in which it looks, counted from the x axis towards y [degrees].
+        camera_distance, camera_elevation, camera_azimuth: of this camera from the body [m], its
+            angle to the horizon, and the direction in which it looks, counted from the x axis
+            towards y [degrees].
     """
 
+    has_simulation = True
+    dt: float
     model_file: ClassVar[str]
     total_mass: ClassVar[float | None] = None
     timestep: float | None = None
     frame_skip = 5
     fields: ClassVar[tuple[str, ...]] = ("xpos",)
     contact_forces = False
-    action_box: ClassVar[tuple[float, float] | None] = None
     camera_body = "torso"
     camera_target: ClassVar[tuple[float, float, float] | None] = None
     camera_distance = 4.0
@@ -65,8 +71,10 @@ class MujocoMetaEnv(MetaEnv):
         Args:
             n_tasks: size of the task set.
             randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
-            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published results) or "native" (today's).
-            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers) or "mujoco-py" (2.1.0).
+            physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published
+                results) or "native" (today's).
+            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal
+                numbers) or "mujoco-py" (2.1.0).
             task_seed: seed of the generator that draws the task set.
             num_envs: the most lanes that can be in use.
             physics_threads: threads that step the lanes.
@@ -76,9 +84,11 @@ class MujocoMetaEnv(MetaEnv):
         """
         self.physics = physics
         self.model = self._make_model(backend)
-        low, high = self.action_box or self.model.actuator_ctrlrange.T
-        super().__init__(n_tasks, low, high, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
-        self.dt = self.frame_skip * self.model.opt.timestep
+        if self.action_box is None:
+            low, high = self.model.actuator_ctrlrange.T
+            self.action_box = low, high
+        super().__init__(n_tasks, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
+        self.dt = self.frame_skip * float(self.model.opt.timestep)
         self.simulation = make_simulation(
             self.model,
             self.num_envs,
@@ -96,7 +106,10 @@ class MujocoMetaEnv(MetaEnv):
         return gymnasium_asset(cls.model_file)
 
     def _make_model(self, backend: Backend) -> mujoco.MjModel:
-        """Compile `model_file`, see `load_model`. With backend "mujoco-py" it has old masses in either mode of physics."""
+        """Compile `model_file`, see `load_model`.
+
+        With backend "mujoco-py" it has old masses in either mode of physics.
+        """
         old = backend == "mujoco-py" and self.physics == "native"
         physics: Physics = "mujoco210" if old else self.physics
         return load_model(
@@ -108,16 +121,22 @@ class MujocoMetaEnv(MetaEnv):
         """Draw the state in which an episode starts, qpos [nq] and qvel [nv]."""
 
     @abc.abstractmethod
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _observe(self, lanes: Lanes) -> np.ndarray:
         """Observations of these lanes, [n, obs_dim]."""
 
     @abc.abstractmethod
-    def _position(self) -> np.ndarray:
-        """Place of the lanes in use, whose change in a step is the body's velocity; [num_lanes, coordinates], a copy."""
+    def _position(self, lanes: Lanes) -> np.ndarray:
+        """Positions of these lanes, whose change in a step is the velocity; [n, axes], a copy."""
 
     @abc.abstractmethod
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        """Outcomes of the lanes in use after a step, [num_lanes, outcome_dim]."""
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        """Outcomes of a step of these lanes, [n, outcome_dim].
+
+        Args:
+            position_before: what `_position` returned before the step.
+            action: [n, act_dim].
+            lanes: the n lanes.
+        """
 
     def _reset_lanes(
         self, generators: Sequence[np.random.Generator], lanes: np.ndarray
@@ -127,15 +146,19 @@ class MujocoMetaEnv(MetaEnv):
         self.simulation.reset(lanes, qpos, qvel)
         return self._observe(lanes)
 
-    def _advance(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        in_use = slice(self.num_lanes)
-        position_before = self._position()
-        diverged = self._simulate(action)
-        return self._observe(in_use), self._outcome(position_before, action), diverged
+    def _advance(self, action: np.ndarray, lanes: Lanes) -> Advance:
+        position_before = self._position(lanes)
+        diverged = self._simulate(action, lanes)
+        return Advance(
+            self._observe(lanes), self._outcome(position_before, action, lanes), diverged
+        )
 
-    def _simulate(self, action: np.ndarray) -> np.ndarray:
-        """Step the lanes in use and return which diverged; bodies whose actions are not the model's controls write it anew."""
-        return self.simulation.step(action)
+    def _simulate(self, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        """Step these lanes and return which diverged, bool [n].
+
+        Bodies whose actions are not the model's controls override it.
+        """
+        return self.simulation.step(action, lanes)
 
     @property
     def qpos(self) -> np.ndarray:
@@ -170,7 +193,8 @@ class MujocoMetaEnv(MetaEnv):
         expected = (len(chosen), self.model.nq), (len(chosen), self.model.nv)
         if (positions.shape, velocities.shape) != expected:
             raise ValueError(
-                f"qpos and qvel have shapes {positions.shape} and {velocities.shape}, expected {expected}"
+                f"qpos and qvel have shapes {positions.shape} and {velocities.shape}, expected "
+                f"{expected}"
             )
         if not (np.isfinite(positions).all() and np.isfinite(velocities).all()):
             raise ValueError("qpos and qvel must be finite")

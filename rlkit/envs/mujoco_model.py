@@ -1,4 +1,4 @@
-"""Compiled MuJoCo models: gymnasium's model files, loaded with today's physics or with that of MuJoCo 2.1.0 and earlier."""
+"""Compiled MuJoCo models from gymnasium's files, with today's or MuJoCo 2.1.0's physics."""
 
 import importlib.util
 from pathlib import Path
@@ -27,7 +27,8 @@ def gymnasium_asset(file_name: str) -> Path:
         if path.is_file():
             return path
     raise ValueError(
-        f"gymnasium ships no model file {file_name!r}; looked under {folders or 'nothing: it is not installed'}"
+        f"gymnasium ships no model file {file_name!r}; looked under "
+        f"{folders or 'nothing: it is not installed'}"
     )
 
 
@@ -37,9 +38,11 @@ def load_model(
     """Compile a model file.
 
     Args:
-        path: MJCF file. Its compiler attribute `settotalmass`, which MuJoCo warns about, is ignored.
-        physics: "native": as the installed MuJoCo has it; "mujoco210": masses and inertias of capsules by the rule in force
-            until MuJoCo 2.1.0, and contact margins that mean on MuJoCo ≥ 3.5 what they meant before.
+        path: MJCF file. Its compiler attribute `settotalmass`, which MuJoCo warns about, is
+            ignored.
+        physics: "native": as the installed MuJoCo has it; "mujoco210": masses and inertias of
+            capsules by the rule in force until MuJoCo 2.1.0, and contact margins that mean on
+            MuJoCo ≥ 3.5 what they meant before.
         total_mass: scale masses and inertias to this sum [kg]; None leaves them.
         timestep: of one physics step [s]; None leaves the file's.
     Returns:
@@ -64,9 +67,12 @@ def load_model(
 
 
 def _write_old_inertias(spec: mujoco.MjSpec, model: mujoco.MjModel) -> None:
-    """Give bodies the inertias of MuJoCo ≤ 2.1.0, which took a capsule for a cylinder of half length h + r/2.
+    """Give bodies the inertias of MuJoCo ≤ 2.1.0.
 
-    A second model in which every capsule is that cylinder is compiled, and its inertial frames are copied.
+    It took a capsule for a cylinder of half length h + r/2.
+
+    A second model in which every capsule is that cylinder is compiled, and its inertial frames are
+    copied.
     """
     for geom in spec.geoms:
         if geom.type == mujoco.mjtGeom.mjGEOM_CAPSULE:
@@ -86,11 +92,15 @@ def _write_old_inertias(spec: mujoco.MjSpec, model: mujoco.MjModel) -> None:
 
 
 def _write_old_margins(model: mujoco.MjModel) -> None:
-    """Halve the contact margins where MuJoCo sums those of two geoms (since 3.5); before, it took the larger."""
+    """Halve the contact margins where MuJoCo sums those of two geoms (since 3.5).
+
+    Before, it took the larger.
+    """
     if tuple(int(part) for part in mujoco.__version__.split(".")[:2]) < (3, 5):
         return
     if np.unique(model.geom_margin).size > 1:
         raise ValueError(
-            f"geoms have different margins {np.unique(model.geom_margin)}: no margins give MuJoCo 2.1.0's contacts"
+            f"geoms have different margins {np.unique(model.geom_margin)}: no margins give MuJoCo "
+            "2.1.0's contacts"
         )
     model.geom_margin[:] /= 2

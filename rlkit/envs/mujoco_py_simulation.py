@@ -1,6 +1,9 @@
-"""Lanes on the original engine: MuJoCo 2.1.0 through mujoco-py, the parity oracle and an optional backend of every task.
+"""Lanes on MuJoCo 2.1.0, the original engine, through mujoco-py.
 
-Slower than `mujoco_batch` where there are cores to use: mujoco-py holds Python's lock, so that lanes step one after another.
+It is the parity oracle and an optional backend of every task.
+
+Slower than `mujoco_batch` where there are cores to use: mujoco-py holds Python's lock, so that
+lanes step one after another.
 """
 
 import copy
@@ -13,6 +16,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.simulation import Simulation
 
 EDITED_FIELDS = (
@@ -27,7 +31,9 @@ _DIVERGED = ("WARN_BADQPOS", "WARN_BADQVEL", "WARN_BADQACC", "WARN_BADCTRL")
 
 
 def import_mujoco_py() -> Any:
-    """Import mujoco-py, which compiles itself when it is imported for the first time (minutes, and many lines of output).
+    """Import mujoco-py.
+
+    The first import compiles it, which takes minutes and prints many lines.
 
     Returns:
         The module `mujoco_py`.
@@ -44,15 +50,16 @@ def import_mujoco_py() -> Any:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(
             f"backend is 'mujoco-py', but mujoco_py cannot be imported ({lines[0]}); "
-            "run benchmarks/mujoco210/install.sh and set the two variables that it prints, or use backend 'mujoco'"
+            "run benchmarks/mujoco210/install.sh and set the two variables that it prints, or use "
+            "backend 'mujoco'"
         ) from error
 
 
 class MujocoPySimulation(Simulation):
     """Simulations with one `mjData` of MuJoCo 2.1.0 each.
 
-    The engine compiles the model file itself. `model` is the same file compiled by the official bindings; it serves whoever
-    asks for names and sizes, or draws a picture.
+    The engine compiles the model file itself. `model` is the same file compiled by the official
+    bindings; it serves whoever asks for names and sizes, or draws a picture.
     """
 
     def __init__(
@@ -68,7 +75,8 @@ class MujocoPySimulation(Simulation):
 
         Args:
             path: MJCF file that MuJoCo 2.1.0 can read.
-            model: the same file, compiled by the official bindings and edited; the timestep and `EDITED_FIELDS` are taken over.
+            model: the same file, compiled by the official bindings and edited; the timestep and
+                `EDITED_FIELDS` are taken over.
             num_envs, frame_skip, fields, contact_forces: see `make_simulation`.
         Raises:
             ValueError: mujoco-py does not work here, see `import_mujoco_py`.
@@ -127,17 +135,18 @@ class MujocoPySimulation(Simulation):
                 engine.mj_forward(model, data)
                 self._read(lane)
 
-    def step(self, ctrl: np.ndarray) -> np.ndarray:
+    def step(self, ctrl: np.ndarray, lanes: Lanes | None = None) -> np.ndarray:
+        numbers = np.arange(len(self._data))[slice(len(ctrl)) if lanes is None else lanes]
         step, diverged = self._mujoco_py.functions.mj_step, np.zeros(len(ctrl), bool)
         with self._mujoco_py.ignore_mujoco_warnings():
-            for lane, control in enumerate(ctrl):
+            for row, (lane, control) in enumerate(zip(numbers.tolist(), ctrl, strict=True)):
                 model, data = self._models[lane], self._data[lane]
                 data.ctrl[:] = control
                 for warning in self._warnings[lane]:
                     warning.number = 0
                 for _ in range(self._frame_skip):
                     step(model, data)
-                diverged[lane] = any(warning.number for warning in self._warnings[lane])
+                diverged[row] = any(warning.number for warning in self._warnings[lane])
                 self._read(lane)
         return diverged
 
@@ -158,7 +167,10 @@ class MujocoPySimulation(Simulation):
                 self._set_constants(self._models[lane])
 
     def lane_model(self, lane: int) -> mujoco.MjModel:
-        """The official bindings' model with the lane's own values, for a picture; the lane runs on MuJoCo 2.1.0's."""
+        """The official bindings' model with the lane's own values, for a picture.
+
+        The lane runs on MuJoCo 2.1.0's.
+        """
         model = copy.copy(self.model)
         for name, value in self._own_values[lane].items():
             getattr(model, name)[...] = value

@@ -1,6 +1,9 @@
-"""Task distributions written for old gym (`reset_task`, 4-tuple `step`), trained unchanged; gym itself is not imported.
+"""Task distributions written for old gym (`reset_task`, 4-tuple `step`), trained unchanged.
 
-Their rewards cannot be computed again for another task: the outcome of a step is what the class returned.
+Gym itself is not imported.
+
+Their rewards cannot be computed again for another task: the outcome of a step is what the class
+returned.
 """
 
 import contextlib
@@ -12,14 +15,18 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from rlkit.envs.base import MetaEnv, at_least
+from rlkit.envs.base import Advance, MetaEnv
+from rlkit.envs.batched import Lanes, at_least
 
 
 @contextlib.contextmanager
 def legacy_random_numbers(source: np.random.BitGenerator) -> Iterator[None]:
-    """Let the functions of `numpy.random`, from which old classes draw, draw from `source`; then give back what was there.
+    """Let the functions of `numpy.random`, from which old classes draw, draw from `source`.
 
-    What is given back continues where it was, but for the second of a pair of normal numbers, if one was waiting.
+    Then give back what was there.
+
+    What is given back continues where it was, but for the second of a pair of normal numbers, if
+    one was waiting.
     """
     ambient = np.random.get_bit_generator()  # type: ignore[attr-defined]
     np.random.set_bit_generator(source)  # type: ignore[attr-defined]
@@ -37,14 +44,17 @@ def legacy_source(seed: int) -> np.random.BitGenerator:
 
 
 class OldGymEnv(MetaEnv):
-    """Lanes of a class of old gym, an instance each; `old_gym_adapter` makes the subclass for a class.
+    """Lanes of a class of old gym, an instance each.
 
-    The task is its number. The outcome is (reward, sparse reward, terminated) as the class returned them; `info` may hold
-    "sparse_reward". A lane that has ended stands still until its reset.
+    `old_gym_adapter` makes the subclass for a class.
 
-    Random numbers: an instance is constructed while `numpy.random` is seeded with `task_seed`, so that all lanes have the
-    same tasks. At each reset of a lane, `numpy.random` and, where there is a method `seed`, the instance are seeded from the
-    lane's generator, then come `reset_task` and `reset`; later steps of the lane go on with its own numbers.
+    The task is its number. The outcome is (reward, sparse reward, terminated) as the class returned
+    them; `info` may hold "sparse_reward". A lane that has ended stands still until its reset.
+
+    Random numbers: an instance is constructed while `numpy.random` is seeded with `task_seed`, so
+    that all lanes have the same tasks. At each reset of a lane, `numpy.random` and, where there is
+    a method `seed`, the instance are seeded from the lane's generator, then come `reset_task` and
+    `reset`; later steps of the lane go on with its own numbers.
     """
 
     old_class: ClassVar[type]
@@ -86,18 +96,22 @@ class OldGymEnv(MetaEnv):
         )
         if not (np.isfinite(low) & np.isfinite(high)).all():
             raise ValueError(
-                f"{self.name}: the bounds of action_space are {low} and {high}, expected finite numbers"
+                f"{self.name}: the bounds of action_space are {low} and {high}, expected finite "
+                "numbers"
             )
-        super().__init__(n_tasks, low, high, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
+        self.action_box = low, high
+        super().__init__(n_tasks, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
         self._numbers = list(first.get_all_task_idx())
         if len(self._numbers) != self.n_tasks:
             raise ValueError(
-                f"{self.name}: n_tasks is {n_tasks}, but the class has {len(self._numbers)} tasks; set n_tasks to that"
+                f"{self.name}: n_tasks is {n_tasks}, but the class has {len(self._numbers)} tasks; "
+                "set n_tasks to that"
             )
         self._try(first)
         self._streams: dict[int, np.random.BitGenerator] = {}
         self._obs = np.zeros((self.num_envs, self.obs_dim))
         self._outcomes = np.zeros((self.num_envs, self.outcome_dim))
+        self._truncated = np.zeros(self.num_envs, bool)
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Number the tasks, [num_tasks, 1]; the class itself draws what they are."""
@@ -111,7 +125,8 @@ class OldGymEnv(MetaEnv):
         """
         if not np.array_equal(tasks, self.tasks):
             raise ValueError(
-                f"{self.name}: tasks live in the class and cannot be replaced; expected the numbers 0 to {self.n_tasks - 1}"
+                f"{self.name}: tasks live in the class and cannot be replaced; expected the "
+                f"numbers 0 to {self.n_tasks - 1}"
             )
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
@@ -133,7 +148,7 @@ class OldGymEnv(MetaEnv):
         return self._instances[lane]
 
     def _try(self, instance: Any) -> None:
-        """Reset an instance and step it once, so that a class which does not fit is found out before anything is trained."""
+        """Reset an instance and step it once, so that a class that does not fit fails early."""
         try:
             with legacy_random_numbers(legacy_source(0)):
                 instance.reset_task(self._numbers[0])
@@ -165,7 +180,8 @@ class OldGymEnv(MetaEnv):
             checked = np.zeros(0)
         if checked.size != self.obs_dim or isinstance(obs, tuple):
             raise ValueError(
-                f"{self.name}: {method} gave an observation {brief(obs)}, expected an array of {self.obs_dim} numbers "
+                f"{self.name}: {method} gave an observation {brief(obs)}, expected an array of "
+                f"{self.obs_dim} numbers "
                 "as observation_space says (old gym: reset returns the observation alone)"
             )
         if not np.isfinite(checked).all():
@@ -174,8 +190,11 @@ class OldGymEnv(MetaEnv):
             )
         return checked
 
-    def _unpack(self, result: Any) -> tuple[np.ndarray, tuple[float, float, bool]]:
-        """Take what `step` returned as observation and outcome; an end that old gym's time limit made is none."""
+    def _unpack(self, result: Any) -> tuple[np.ndarray, tuple[float, float, bool], bool]:
+        """Convert what `step` returned to observation, outcome and truncated.
+
+        An end that old gym's time limit made is a truncation.
+        """
         if not isinstance(result, tuple) or len(result) != 4:
             found = f"{len(result)} values" if isinstance(result, tuple) else brief(result)
             raise ValueError(
@@ -183,13 +202,15 @@ class OldGymEnv(MetaEnv):
             )
         obs, reward, done, info = result
         info = info or {}
-        ended = bool(done) and not info.get("TimeLimit.truncated", False)
-        outcome = float(reward), float(info.get("sparse_reward", 0.0)), ended
+        truncated = bool(done) and bool(info.get("TimeLimit.truncated", False))
+        terminated = bool(done) and not truncated
+        outcome = float(reward), float(info.get("sparse_reward", 0.0)), terminated
         if not np.isfinite(outcome[:2]).all():
             raise ValueError(
-                f"{self.name}: step returned the reward {outcome[0]} (sparse {outcome[1]}), expected finite numbers"
+                f"{self.name}: step returned the reward {outcome[0]} (sparse {outcome[1]}), "
+                "expected finite numbers"
             )
-        return self._as_obs(obs, "step"), outcome
+        return self._as_obs(obs, "step"), outcome, truncated
 
     def _reset_lanes(
         self, generators: Sequence[np.random.Generator], lanes: np.ndarray
@@ -203,16 +224,18 @@ class OldGymEnv(MetaEnv):
                     instance.seed(own_seed)
                 instance.reset_task(number)
                 self._obs[lane] = self._as_obs(instance.reset(), "reset")
-            self._outcomes[lane] = 0
+            self._outcomes[lane], self._truncated[lane] = 0, False
         return self._obs[lanes]
 
-    def _advance(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        in_use = slice(self.num_lanes)
-        for lane in np.flatnonzero(self._outcomes[in_use, 2] == 0).tolist():
+    def _advance(self, action: np.ndarray, lanes: Lanes) -> Advance:
+        for row, lane in enumerate(np.arange(self.num_lanes)[lanes].tolist()):
+            if self._outcomes[lane, 2] or self._truncated[lane]:
+                continue  # a class is never stepped beyond an end
             with legacy_random_numbers(self._streams[lane]):
-                result = self._instances[lane].step(action[lane].reshape(self._action_shape).copy())
-            self._obs[lane], self._outcomes[lane] = self._unpack(result)
-        return self._obs[in_use].copy(), self._outcomes[in_use], np.zeros(self.num_lanes, bool)
+                result = self._instances[lane].step(action[row].reshape(self._action_shape).copy())
+            self._obs[lane], self._outcomes[lane], self._truncated[lane] = self._unpack(result)
+        truncated = self._truncated[lanes].copy()
+        return Advance(self._obs[lanes], self._outcomes[lanes], truncated=truncated)
 
     def close(self) -> None:
         """Take all lanes out of use and close the instances; may be called twice."""

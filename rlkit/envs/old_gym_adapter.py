@@ -1,4 +1,7 @@
-"""From a class written for old gym to a task distribution: what it must have, and which of its settings a JSON file can set."""
+"""Turns a class written for old gym into a task distribution.
+
+Checks what the class must have and which of its settings a JSON file can set.
+"""
 
 import inspect
 from collections.abc import Callable
@@ -13,7 +16,6 @@ METHODS = ("reset_task", "get_all_task_idx", "reset", "step")
 _OWN_KEYWORDS = {
     "task_seed": (int, 1337),
     "num_envs": (int, 1),
-    "physics_threads": (int, 1),
     "dtype": (DTypeLike, np.float32),
 }
 _JSON_TYPES = (bool, int, float, str, list, dict)
@@ -24,10 +26,12 @@ def adapted(old_class: Any, name: str) -> type[OldGymEnv]:
     """Make a task distribution of a class of old gym.
 
     Args:
-        old_class: has the methods `METHODS`, observation_space and action_space; its constructor takes n_tasks.
+        old_class: has the methods `METHODS`, observation_space and action_space; its constructor
+            takes n_tasks.
         name: `module:Class`, for messages and run folders.
     Returns:
-        A subclass of `OldGymEnv` whose constructor has the keywords of the class and `_OWN_KEYWORDS`.
+        A subclass of `OldGymEnv` whose constructor has the keywords of the class and
+            `_OWN_KEYWORDS`.
     Raises:
         ValueError: it is no such class; all that is missing is named.
     """
@@ -45,11 +49,11 @@ def adapted(old_class: Any, name: str) -> type[OldGymEnv]:
         missing.append("constructor argument n_tasks")
     if missing:
         raise ValueError(
-            f"{name} lacks {', '.join(missing)}; expected a task distribution of old gym, or a MetaEnv"
+            f"{name} lacks {', '.join(missing)}; expected a task distribution of old gym, or a "
+            "MetaEnv"
         )
 
     def __init__(self: OldGymEnv, **settings: Any) -> None:  # noqa: N807
-        settings.pop("physics_threads", None)  # one thread steps all lanes
         OldGymEnv.__init__(self, **settings)
 
     signature = inspect.Signature(

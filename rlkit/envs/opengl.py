@@ -6,7 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
-# Draws nothing, but loads the library all the way: some contexts open without one and fail only when they are used.
+# Draws nothing, but loads the library all the way: some contexts open without one and fail only
+# when they are used.
 _PROBE = (
     "import importlib, mujoco; context = importlib.import_module('mujoco.{0}').GLContext(8, 8); context.make_current(); "
     "mujoco.MjrContext(mujoco.MjModel.from_xml_string('<mujoco/>'), mujoco.mjtFontScale.mjFONTSCALE_100).free(); context.free()"
@@ -16,8 +17,9 @@ _PROBE = (
 def open_gl_context(width: int, height: int) -> Any:
     """Open an off-screen OpenGL context and make it current.
 
-    The environment variable MUJOCO_GL ("egl", "osmesa", "glfw") decides where it is set. Otherwise EGL, OSMesa and a display
-    are tried in this order, each in a process of its own, because a failed attempt spoils the next in one process.
+    The environment variable MUJOCO_GL ("egl", "osmesa", "glfw") decides where it is set. Otherwise
+    EGL, OSMesa and a display are tried in this order, each in a process of its own, because a
+    failed attempt spoils the next in one process.
 
     Args:
         width, height: size in pixels.
@@ -46,12 +48,18 @@ def open_gl_context(width: int, height: int) -> Any:
 
 
 def _in_use(name: str) -> bool:
-    """Whether this process has loaded the library already. glfw says nothing: MuJoCo imports it with or without a display."""
+    """Whether this process has loaded the library already.
+
+    glfw does not count: MuJoCo imports it with or without a display.
+    """
     return name in ("egl", "osmesa") and f"mujoco.{name}" in sys.modules
 
 
 def _probe(name: str) -> str | None:
-    """Open and use a context in another process; None if that works, else what was complained of."""
+    """Open and use a context in another process.
+
+    None if that works, else what was complained of.
+    """
     probe = subprocess.run(
         [sys.executable, "-c", _PROBE.format(name)],
         env={**os.environ, "MUJOCO_GL": "disable" if name == "osmesa" else name},

@@ -1,4 +1,4 @@
-"""Point robots: a point in the plane that has to reach a goal it is not told, with a dense and with a sparse reward."""
+"""Point robots: reach an unknown goal in the plane, with a dense or a sparse reward."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from rlkit.envs.base import MetaEnv
+from rlkit.envs.base import Advance, MetaEnv
+from rlkit.envs.batched import Lanes
 
 VIEW = 2.0  # a picture shows x and y from -VIEW to VIEW; a robot beyond is drawn on the rim
 DISC = 0.3  # radius of the robot in a picture
-# The ground is black: on white the first features hardly change with the robot, and learning takes ten times as long to begin.
+# The ground is black: on white the first features hardly change with the robot, and learning takes
+# ten times as long to begin.
 GROUND, AXES, ROBOT = np.array([0, 0, 0]), np.array([40, 40, 60]), np.array([255, 90, 90])
 HAND_MADE_GOALS = ((1, -1), (1, 1), (-1, 1), (-1, -1), (0, 0), (0.7, 0.2), (0, 0.4), (-0.6, 0.9))
 
@@ -18,7 +20,8 @@ HAND_MADE_GOALS = ((1, -1), (1, 1), (-1, 1), (-1, -1), (0, 0), (0.7, 0.2), (0, 0
 class PointRobot(MetaEnv):
     """Goals anywhere in the square; the reward is minus the distance to the goal.
 
-    The outcome is the position (x, y) after the step, the task is the goal (x, y), both without unit.
+    The outcome is the position (x, y) after the step, the task is the goal (x, y), both without
+    unit.
     Source: katerakelly/oyster, rlkit/envs/point_robot.py (class PointEnv).
     """
 
@@ -28,6 +31,7 @@ class PointRobot(MetaEnv):
     outcome_dim = 2
     task_dim = 2
     max_episode_steps = 20
+    action_box = (-0.1, 0.1)
 
     def __init__(
         self,
@@ -36,32 +40,35 @@ class PointRobot(MetaEnv):
         randomize_tasks: bool = True,
         task_seed: int = 1337,
         num_envs: int = 1,
-        physics_threads: int = 1,
         dtype: DTypeLike = np.float32,
     ) -> None:
         """Draw the goals.
 
         Args:
             n_tasks: number of goals; without `randomize_tasks` it must be 8.
-            randomize_tasks: draw goals uniformly from the square (±1, ±1); False: eight goals made by hand.
+            randomize_tasks: draw goals uniformly from the square (±1, ±1); False: eight goals made
+                by hand.
             task_seed: seed of the generator that draws the goals.
             num_envs: the most lanes that can be in use.
-            physics_threads: accepted because every environment has it; one thread steps all lanes here.
             dtype: of observations, outcomes, tasks and rewards.
         Raises:
             ValueError: a value out of its range.
         """
         self.randomize_tasks = randomize_tasks
-        super().__init__(n_tasks, -0.1, 0.1, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
+        super().__init__(n_tasks, task_seed=task_seed, num_envs=num_envs, dtype=dtype)
         self._state = np.zeros((self.num_envs, 2))
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """Draw goals, x then y of each in turn; without `randomize_tasks` return the eight made by hand."""
+        """Draw goals, x then y of each in turn.
+
+        Without `randomize_tasks` return the eight made by hand.
+        """
         if self.randomize_tasks:
             return rng.uniform(-1.0, 1.0, size=(num_tasks, 2))
         if num_tasks != len(HAND_MADE_GOALS):
             raise ValueError(
-                f"n_tasks is {num_tasks}, but {self.name} without randomize_tasks has {len(HAND_MADE_GOALS)} goals made by hand"
+                f"n_tasks is {num_tasks}, but {self.name} without randomize_tasks has "
+                f"{len(HAND_MADE_GOALS)} goals made by hand"
             )
         return np.array(HAND_MADE_GOALS, np.float64)
 
@@ -71,9 +78,12 @@ class PointRobot(MetaEnv):
         return reward, 0 * abs(reward), reward < reward
 
     def draw(self, lanes: np.ndarray, size: int) -> np.ndarray:
-        """Draw the robots of these lanes [n] in the plane with its axes, x to the right, y up; goals are not shown.
+        """Draw the robots of these lanes [n] in the plane with its axes, x to the right, y up.
 
-        The rim of a disc is a pixel wide and fades, so that a picture tells more than the pixel that the robot is in.
+        Goals are not shown.
+
+        The rim of a disc is a pixel wide and fades, so that a picture tells more than the pixel
+        that the robot is in.
 
         Returns:
             Pictures, uint8 [n, size, size, 3].
@@ -96,20 +106,24 @@ class PointRobot(MetaEnv):
         self._state[lanes] = [self._start(generator) for generator in generators]
         return self._state[lanes]
 
-    def _advance(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        state = self._state[: self.num_lanes]
-        state += action
-        return state, state, np.zeros(self.num_lanes, bool)
+    def _advance(self, action: np.ndarray, lanes: Lanes) -> Advance:
+        self._state[lanes] += action
+        state = self._state[lanes]
+        return Advance(state, state)
 
 
 class SparsePointRobot(PointRobot):
-    """Goals on the upper half of the unit circle, start in its centre; sparse reward within `goal_radius` of the goal.
+    """Goals on the upper half of the unit circle, start in its centre.
 
-    The step returns the dense reward; the sparse one is 1 - distance inside the radius and 0 outside it.
+    Sparse reward within `goal_radius` of the goal.
+
+    The step returns the dense reward; the sparse one is 1 - distance inside the radius and 0
+    outside it.
     Source: katerakelly/oyster, rlkit/envs/point_robot.py (class SparsePointEnv).
     """
 
     name = "sparse-point-robot"
+    goal_radius: float
 
     def __init__(self, n_tasks: int, *, goal_radius: float = 0.2, **settings: Any) -> None:
         """Place the goals.
@@ -117,7 +131,8 @@ class SparsePointRobot(PointRobot):
         Args:
             n_tasks: number of goals, evenly spaced in angle from 0 to π.
             goal_radius: distance from the goal within which the sparse reward is given, positive.
-            **settings: see `PointRobot`; without `randomize_tasks` the goals stay in the order of their angles.
+            **settings: see `PointRobot`; without `randomize_tasks` the goals stay in the order of
+                their angles.
         Raises:
             ValueError: a value out of its range.
         """
@@ -127,7 +142,7 @@ class SparsePointRobot(PointRobot):
         super().__init__(n_tasks, **settings)
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """Place goals evenly on the half circle, then shuffle them unless `randomize_tasks` is False."""
+        """Place goals evenly on the half circle and shuffle them if `randomize_tasks`."""
         angles = np.linspace(0.0, np.pi, num_tasks)
         goals = np.stack([np.cos(angles), np.sin(angles)], axis=1)
         if self.randomize_tasks:
@@ -135,7 +150,10 @@ class SparsePointRobot(PointRobot):
         return goals
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """Dense r = -‖position - goal‖₂; sparse r + 1 where r ≥ -goal_radius, else 0; never terminated."""
+        """Dense r = -‖position - goal‖₂.
+
+        The sparse reward is r + 1 where r ≥ -goal_radius, otherwise 0; never terminated.
+        """
         reward = -distance(outcome, task)
         near = reward >= -self.goal_radius
         return (

@@ -1,4 +1,4 @@
-"""Task distributions over the dynamics of one body, those of `rand_param_envs`: each lane has a model of its own."""
+"""Task distributions over the dynamics of one body: each lane has a model of its own."""
 
 from typing import Any, ClassVar
 
@@ -6,15 +6,19 @@ import mujoco
 import numpy as np
 
 from rand_param_envs import RandomEnv
+from rlkit.envs.batched import Lanes
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 
 
 class RandParamsEnv(MujocoMetaEnv):
-    """Forward speed under unknown dynamics; a task is the factors of masses, inertias, dampings and frictions.
+    """Forward speed under unknown dynamics.
 
-    The observation is qpos without x, and qvel clipped to ±10. For the outcome see `RandomEnv.outcome`; the reward is the same
-    for all tasks. What a lane runs on is the base model times the task's factors, rounded to `dtype`.
+    A task is the factors of masses, inertias, dampings and frictions.
+
+    The observation is qpos without x, and qvel clipped to ±10. For the outcome see
+    `RandomEnv.outcome`; the reward is the same for all tasks. What a lane runs on is the base model
+    times the task's factors, rounded to `dtype`.
     """
 
     random_env_class: ClassVar[type[RandomEnv]]
@@ -39,8 +43,8 @@ class RandParamsEnv(MujocoMetaEnv):
             n_tasks: number of dynamics.
             alive_bonus: reward of each step.
             log_scale_limit: c in the factors b^U(-c, c), b 1.5 (1.3 for dampings).
-            recompute_constants: let MuJoCo's derived constants follow the task's values; False: as published, those of the base
-                model stay.
+            recompute_constants: let MuJoCo's derived constants follow the task's values; False: as
+                published, those of the base model stay.
             **settings: see `MujocoMetaEnv`.
         Raises:
             ValueError: a value out of its range.
@@ -58,17 +62,26 @@ class RandParamsEnv(MujocoMetaEnv):
         return model
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """Draw factors, [num_tasks, task_dim]; their order is that of `RandomEnv.sample_factors`."""
+        """Draw factors, [num_tasks, task_dim].
+
+        Their order is that of `RandomEnv.sample_factors`.
+        """
         return self.random_env.sample_factors(rng, num_tasks)
 
     def describe_task(self, task_id: int) -> str:
-        """The body's mass, also as a share of the base model's; the other factors are too many for a caption."""
+        """The body's mass, also as a share of the base model's.
+
+        The other factors are too many for a caption.
+        """
         masses = self.random_env.scaled(self.tasks[task_id].astype(np.float64))["body_mass"]
         base = self.random_env.base_params["body_mass"]
         return f"{masses.sum():.1f} kg, {masses.sum() / base.sum():.0%} of the base model"
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = v + alive bonus - 0.001 ‖u‖², whatever the task; no sparse form; ends when the body is no longer `healthy`."""
+        """r = v + alive bonus - 0.001 ‖u‖², whatever the task.
+
+        No sparse form; ends when the body is no longer `healthy`.
+        """
         nothing = 0 * task[..., 0]  # gives the result the task's leading axes
         reward = self.random_env.reward(outcome, self.alive_bonus) + nothing
         return reward, 0 * abs(reward), ~self.random_env.healthy(outcome) | (nothing != 0)
@@ -86,14 +99,14 @@ class RandParamsEnv(MujocoMetaEnv):
     def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         return self.random_env.draw_start(generator)
 
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _observe(self, lanes: Lanes) -> np.ndarray:
         return self.random_env.observe(self.simulation.qpos[lanes], self.simulation.qvel[lanes])
 
-    def _position(self) -> np.ndarray:
-        return self.simulation.qpos[: self.num_lanes, 0].copy()
+    def _position(self, lanes: Lanes) -> np.ndarray:
+        return self.simulation.qpos[lanes, 0].copy()
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        qpos, qvel = self.simulation.qpos[: self.num_lanes], self.simulation.qvel[: self.num_lanes]
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        qpos, qvel = self.simulation.qpos[lanes], self.simulation.qvel[lanes]
         return self.random_env.outcome(
-            (self._position() - position_before) / self.dt, action, qpos, qvel
+            (self._position(lanes) - position_before) / self.dt, action, qpos, qvel
         )

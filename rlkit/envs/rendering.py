@@ -1,7 +1,7 @@
-"""Frames from the state of a MuJoCo lane: the body, a floor of squares 1 m wide, and what its task asks for."""
+"""Frames from the state of a MuJoCo lane: the body, a floor of 1 m squares, and the task."""
 
 import copy
-from typing import Any, cast
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -29,16 +29,18 @@ class Renderer:
         Args:
             env: a MuJoCo environment, wrapped or not.
             width, height: size of a frame in pixels.
-            quality: "high" has shadows, reflections and smooth edges; "fast" leaves them out, which makes a frame ten to thirty
-                times cheaper where there is no graphics card.
+            quality: "high" has shadows, reflections and smooth edges; "fast" leaves them out, which
+                makes a frame ten to thirty times cheaper where there is no graphics card.
         Raises:
-            ValueError: an environment without a MuJoCo model, an unknown quality, or no OpenGL library that works.
+            ValueError: an environment without a MuJoCo model, an unknown quality, or no OpenGL
+                library that works.
         """
-        if not hasattr(env, "simulation"):
+        body = env.unwrapped
+        if not isinstance(body, MujocoMetaEnv):
             raise ValueError(f"{env.name} has no MuJoCo model and cannot be rendered")
         if quality not in QUALITIES:
             raise ValueError(f"quality is {quality!r}, expected one of {', '.join(QUALITIES)}")
-        self.env = cast(MujocoMetaEnv, env)
+        self.env = body
         self.width, self.height = width, height
         self._model = _model_to_draw(self.env.model, width, height, quality)
         self._data = mujoco.MjData(self._model)
@@ -113,7 +115,10 @@ class Renderer:
         mujoco.mj_camlight(self._model, self._data)
 
     def _aim(self, center: np.ndarray) -> None:
-        """Point the camera at the body; its height stays unless the body leaves the middle of the picture."""
+        """Point the camera at the body.
+
+        Its height stays unless the body leaves the middle of the picture.
+        """
         if self.env.camera_target is not None:
             self._camera.lookat = self.env.camera_target
             return
@@ -121,7 +126,10 @@ class Renderer:
         self._camera.lookat = (center[0], center[1], height)
 
     def _move_floor_and_lights(self) -> None:
-        """Let the floor and the shadows go along with the camera, so that neither ends; the floor by whole squares, unseen."""
+        """Let the floor and the shadows go along with the camera, so that neither ends.
+
+        The floor by whole squares, unseen.
+        """
         x, y, _ = self._camera.lookat
         period = 2 * SQUARE
         for geom in self._scene.geoms[: self._scene.ngeom]:
@@ -147,7 +155,7 @@ class Renderer:
 
 
 def _model_to_draw(model: mujoco.MjModel, width: int, height: int, quality: str) -> mujoco.MjModel:
-    """Copy a model and change what concerns its looks: room for the picture, a floor with squares of a known width."""
+    """Copy a model and adapt its looks: size of the picture, a floor of squares of known width."""
     drawn = copy.copy(model)
     drawn.vis.global_.offwidth = max(width, drawn.vis.global_.offwidth)
     drawn.vis.global_.offheight = max(height, drawn.vis.global_.offheight)

@@ -1,4 +1,4 @@
-"""What was done for one task, seen from other tasks: rewards of every step under each of them, in one call."""
+"""Rewards of steps under other tasks than the one they were made for, in one call."""
 
 from typing import Any
 
@@ -10,7 +10,8 @@ def reward_matrix(env: MetaEnv, outcome: Any, tasks: Any) -> tuple[Any, Any, Any
 
     Args:
         env: a distribution whose tasks differ in rewards alone (`relabelable`).
-        outcome: [..., outcome_dim], for example the steps of a trajectory; numpy array or torch tensor.
+        outcome: [..., outcome_dim], for example the steps of a trajectory; numpy array or torch
+            tensor.
         tasks: [num_tasks, task_dim], of the same kind.
     Returns:
         Reward, sparse reward and terminated as of `MetaEnv.compute_reward`, each [num_tasks, ...].
@@ -19,7 +20,8 @@ def reward_matrix(env: MetaEnv, outcome: Any, tasks: Any) -> tuple[Any, Any, Any
     """
     if not env.relabelable:
         raise ValueError(
-            f"{env.name}: its tasks differ in more than their rewards, so that those of another task mean nothing"
+            f"{env.name}: its tasks differ in more than their rewards, so that those of another "
+            "task mean nothing"
         )
     spread = tasks.reshape(len(tasks), *[1] * (outcome.ndim - 1), env.task_dim)
     return env.compute_reward(outcome[None], spread)

@@ -6,17 +6,21 @@ from collections.abc import Mapping
 import mujoco
 import numpy as np
 
+from rlkit.envs.batched import Lanes
+
 
 class Simulation(abc.ABC):
     """Simulations ("lanes") of one model.
 
     Attributes:
         model: the model that all lanes share, but for the fields of `set_model_fields`.
-        qpos, qvel: state of each lane, [num_envs, nq] and [num_envs, nv]. Read them; `reset` writes them.
-        mocap_pos: places of the bodies that move as they are told, [num_envs, nmocap, 3]. Write them before a step; `reset` puts
-            them back to the model's. MuJoCo 2.1.0 has none here.
-        fields: results of the last step by name, for example "xpos" [num_envs, nbody, 3]. As `mj_step` leaves them they
-            belong to the state before the last substep's integration, while qpos and qvel are after it.
+        qpos, qvel: state of each lane, [num_envs, nq] and [num_envs, nv]. Read them; `reset` writes
+            them.
+        mocap_pos: places of the bodies that move as they are told, [num_envs, nmocap, 3]. Write
+            them before a step; `reset` puts them back to the model's. MuJoCo 2.1.0 has none here.
+        fields: results of the last step by name, for example "xpos" [num_envs, nbody, 3]. As
+            `mj_step` leaves them they belong to the state before the last substep's integration,
+            while qpos and qvel are after it.
     """
 
     model: mujoco.MjModel
@@ -27,13 +31,18 @@ class Simulation(abc.ABC):
 
     @abc.abstractmethod
     def reset(self, lanes: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
-        """Put lanes [n] at rest in time 0 with state qpos [n, nq], qvel [n, nv], and compute the fields there."""
+        """Put lanes [n] into state qpos [n, nq], qvel [n, nv] at time 0 and compute the fields."""
 
     @abc.abstractmethod
-    def step(self, ctrl: np.ndarray) -> np.ndarray:
-        """Advance lanes 0 … n-1 by `frame_skip` substeps with controls [n, nu]; return which of them diverged, bool [n].
+    def step(self, ctrl: np.ndarray, lanes: Lanes | None = None) -> np.ndarray:
+        """Advance some lanes by `frame_skip` substeps; no other lane is touched.
 
-        MuJoCo itself puts a diverged lane back to the model's start; no other lane is touched.
+        Args:
+            ctrl: controls, [n, nu].
+            lanes: the n lanes, in ascending order; None: lanes 0 … n-1.
+        Returns:
+            Which of the n lanes diverged, bool [n]. MuJoCo itself puts those back to the model's
+            start.
         """
 
     @abc.abstractmethod
@@ -44,14 +53,17 @@ class Simulation(abc.ABC):
         *,
         recompute_constants: bool = False,
     ) -> None:
-        """Give lanes [n] their own values of fields of the model, each [n, …]; the lanes must be reset afterwards.
+        """Give lanes [n] their own values of fields of the model, each [n, …].
 
-        With `recompute_constants`, what MuJoCo derives from the model at load (`mj_setConst`) follows the new values.
+        The lanes must be reset afterwards.
+
+        With `recompute_constants`, what MuJoCo derives from the model at load (`mj_setConst`)
+        follows the new values.
         """
 
     @abc.abstractmethod
     def lane_model(self, lane: int) -> mujoco.MjModel:
-        """The model that a lane runs on, its own values included (a copy, or shared: do not write to it)."""
+        """The model that a lane runs on, with its own values; do not write to it."""
 
     @abc.abstractmethod
     def close(self) -> None:

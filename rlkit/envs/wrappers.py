@@ -1,49 +1,50 @@
-"""Wrappers: actions scaled to [-1, 1], and a view of one lane as an ordinary gymnasium environment."""
+"""Two views of a `MetaEnv`: actions scaled to [-1, 1], and one lane as a gymnasium environment."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rlkit.envs.base import MetaEnv, StepResult
+from rlkit.envs.base import MetaEnv
+from rlkit.envs.batched import StepResult
+from rlkit.envs.wrapper import EnvWrapper
+
+if TYPE_CHECKING:
+    from rlkit.envs.rendering import Renderer
 
 
-class NormalizedBoxEnv:
-    """A `MetaEnv` whose actions lie in [-1, 1] and are mapped linearly to the action box, then clipped to it.
+class NormalizedBoxEnv(EnvWrapper):
+    """A `MetaEnv` with actions in [-1, 1], scaled linearly to the action box and clipped.
 
-    Everything but `step`, `single_action_space`, `action_low` and `action_high` is the wrapped environment's.
-    Source: katerakelly/oyster, rlkit/envs/wrappers.py (its observation scaling is never used and left out).
+    Source: katerakelly/oyster, rlkit/envs/wrappers.py (its observation scaling is never used and
+    left out).
     """
 
     def __init__(self, env: MetaEnv) -> None:
-        self.env = env
-        self.action_low = -np.ones(env.act_dim)
-        self.action_high = np.ones(env.act_dim)
+        super().__init__(env)
+        self.action_box = -1.0, 1.0
+        self.action_low, self.action_high = -np.ones(env.act_dim), np.ones(env.act_dim)
         self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (env.act_dim,), np.float32)
         self._low, self._high = env.action_low, env.action_high
         self._half_width = 0.5 * (env.action_high - env.action_low)
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "env":  # not constructed yet (copying): nothing to delegate to
-            raise AttributeError(name)
-        return getattr(self.env, name)
-
-    def step(self, action: ArrayLike) -> StepResult:
-        """Advance all lanes; `action` is [num_lanes, act_dim] in [-1, 1]. Otherwise as `MetaEnv.step`."""
+    def step(self, action: ArrayLike, running: np.ndarray | None = None) -> StepResult:
+        """Advance lanes, as `MetaEnv.step`; `action` is [num_lanes, act_dim] in [-1, 1]."""
         scaled = self.env.check_action(action) + 1.0
         scaled *= self._half_width
         scaled += self._low
         np.maximum(scaled, self._low, out=scaled)
         np.minimum(scaled, self._high, out=scaled)
-        return self.env.step_checked(scaled)
+        return self.env.step_checked(scaled, running)
 
 
 class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):
-    """One lane of a `MetaEnv` as an ordinary gymnasium environment, for people and tools that know those.
+    """One lane of a `MetaEnv` as an ordinary gymnasium environment.
 
-    `reset(options={"task": i})` selects a task, which stays until another is selected; task 0 is the first. The info of a
-    step has outcome, sparse_reward, diverged and task. Nothing is truncated here: `gymnasium.make` adds the time limit.
+    `reset(options={"task": i})` selects a task, which stays until another is selected; task 0 is
+    the first. The info of a step has outcome, sparse_reward, diverged and task. The time limit is
+    not applied here: `gymnasium.make` adds it.
     """
 
     def __init__(self, env: MetaEnv, render_mode: str | None = None) -> None:
@@ -55,21 +56,21 @@ class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         Raises:
             ValueError: a render mode that the environment does not have.
         """
-        dt = getattr(env, "dt", None)
         self.metadata = (
-            {"render_modes": ["rgb_array"], "render_fps": round(1 / dt)}
-            if dt
+            {"render_modes": ["rgb_array"], "render_fps": round(1 / env.dt)}
+            if env.has_simulation and env.dt
             else {"render_modes": []}
         )
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(
-                f"render_mode is {render_mode!r}, but {env.name} has {self.metadata['render_modes'] or 'none'}"
+                f"render_mode is {render_mode!r}, but {env.name} has "
+                f"{self.metadata['render_modes'] or 'none'}"
             )
         self.render_mode = render_mode
         self.meta_env = env
         self.action_space = env.single_action_space
         self.observation_space = env.single_observation_space
-        self._renderer: Any = None
+        self._renderer: Renderer | None = None
         self._task = 0
 
     def reset(
@@ -110,9 +111,8 @@ class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         if self.render_mode is None:
             return None
         if self._renderer is None:
-            from rlkit.envs.rendering import (
-                Renderer,
-            )  # imports mujoco and looks for OpenGL, so only when asked
+            # Only when asked, because it imports mujoco and looks for OpenGL.
+            from rlkit.envs.rendering import Renderer
 
             self._renderer = Renderer(self.meta_env)
         return self._renderer.frame(0)

@@ -119,7 +119,7 @@ class PEARL(Launcher[PEARLExperiment]):
         lanes = num_envs or config.util_params.num_envs or default_num_envs(config)
         env = super().build_env(config, tasks, lanes)
         if config.obs_mode == "image":
-            env = cast(MetaEnv, PixelObservation(env, config.image_size, config.image_frames))
+            env = PixelObservation(env, config.image_size, config.image_frames)
         return env
 
     def buffer_sizes(self, config: PEARLExperiment) -> BufferSizes:

@@ -18,7 +18,6 @@ from rich.console import Console
 from rlkit.core import config as config_lib
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import ResourceError, UserError
-from rlkit.core.eval_util import divergence_remark
 from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
 from rlkit.core.rl_algorithm import Schedule, train
@@ -184,7 +183,7 @@ def _train(
     say = _speaker(console, logger)
 
     def remark() -> None:
-        if text := divergence_remark(experiment.env):
+        if text := experiment.env.divergence_message():
             say(f"iteration {logger.iteration}: {text}")
 
     def last_words(message: str) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rlkit.core.errors import UserError
 from rlkit.core.eval_util import Adaptation, evaluate_adaptation
@@ -14,6 +14,9 @@ from rlkit.launchers.launcher import EvaluationProtocol, launcher_for
 from rlkit.launchers.run_folder import load_tasks
 from rlkit.visualization.adaptation import adaptation_rows
 
+if TYPE_CHECKING:
+    from rlkit.visualization.video import FilmedEnv
+
 MAX_LANES = 128
 
 
@@ -22,11 +25,12 @@ class Simulation:
     """An evaluation.
 
     Attributes:
-        env: the environment it ran in; a `FilmedEnv` where a film was asked for and can be made.
+        env: the environment it ran in.
         protocol: how it was evaluated, with the number of trajectories that were run.
         task_ids: the held-out tasks.
         trajectories: the n-th holds the n-th trajectory of every task.
         rows: the table, one row per trajectory.
+        filmed: the same environment, where a film was asked for and can be made.
     """
 
     env: MetaEnv
@@ -34,6 +38,7 @@ class Simulation:
     task_ids: list[int]
     trajectories: list[Paths]
     rows: list[dict[str, Any]]
+    filmed: "FilmedEnv | None" = None
 
 
 def simulate(
@@ -65,10 +70,11 @@ def simulate(
         env = launcher.build_env(config, load_tasks(run_dir), num_envs=lanes)
     except ValueError as error:
         raise UserError(f"{run_dir}: {error}") from error
-    if record and hasattr(env, "simulation"):
+    filmed = None
+    if record and env.has_simulation:
         from rlkit.visualization.video import FilmedEnv  # imports mujoco and imageio
 
-        env = cast(MetaEnv, FilmedEnv(env))
+        env = filmed = FilmedEnv(env)
     policy = launcher.load(config, env, run_dir, "cpu")
     first = 0 if protocol.num_tasks is None else len(env.tasks) - protocol.num_tasks
     task_ids = list(range(first, len(env.tasks)))
@@ -92,4 +98,4 @@ def simulate(
         sparse=protocol.sparse,
         latent=protocol.latent,
     )
-    return Simulation(env, protocol, task_ids, trajectories, rows)
+    return Simulation(env, protocol, task_ids, trajectories, rows, filmed)

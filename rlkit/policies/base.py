@@ -1,22 +1,51 @@
-"""What samplers and evaluation ask of something that acts."""
+"""Protocols: what samplers and evaluation ask of something that acts."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from rlkit.data_management.paths import Paths
 
+Context = TypeVar("Context", contravariant=True)
+
 
 class Policy(Protocol):
-    """Acts in many environments at once."""
+    """Acts in many lanes at once."""
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
         """Draw what the policy fixes for a whole trajectory (PEARL: z), one generator per lane."""
 
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
-        """Map obs [num_envs, obs_dim] and standard normal noise [num_envs, act_dim] (None: deterministic) to actions
-        [num_envs, act_dim] in [-1, 1]."""
+        """Choose an action for every lane, including those that have ended.
+
+        Args:
+            obs: observations, [num_envs, obs_dim]; meaningless for lanes that have ended.
+            noise: standard normal, [num_envs, act_dim]; None: act without noise.
+        Returns:
+            Actions in [-1, 1], [num_envs, act_dim]; those of lanes that have ended are ignored.
+        """
+
+
+@runtime_checkable
+class FeedbackPolicy(Policy, Protocol):
+    """A policy that is told the result of its actions while a trajectory runs.
+
+    For recurrent policies that take their last action, its reward and the end of an episode as
+    input. A lane that has ended stands still until all have ended, so a policy with a state must
+    leave the state of these lanes alone; otherwise it would depend on how long the other lanes
+    run. Whether the state survives into the next trajectory is the policy's own affair:
+    `start_trajectories` begins a trajectory, `MetaPolicy.reset_belief` begins a task.
+    """
+
+    def after_step(self, reward: np.ndarray, ended: np.ndarray) -> None:
+        """Take in the result of the last `get_actions`.
+
+        Args:
+            reward: [num_envs], 0 in lanes that had ended before this step.
+            ended: whether the trajectory is over, by termination, truncation or the horizon, bool
+                [num_envs]; stays True once it is.
+        """
 
 
 class MetaPolicy(Policy, Protocol):
@@ -26,4 +55,32 @@ class MetaPolicy(Policy, Protocol):
         """Forget everything: `num_envs` lanes begin, each with a task it knows nothing of."""
 
     def adapt(self, paths: Paths) -> None:
-        """Take in one finished trajectory per lane, [num_envs] paths; a path of length 0 carries nothing."""
+        """Take in one finished trajectory per lane, [num_envs]; length 0 carries nothing."""
+
+
+class ContextPolicy(MetaPolicy, Protocol[Context]):
+    """A meta-policy whose belief can be inferred from given contexts (PEARL: context rows)."""
+
+    def infer_posterior(self, context: Sequence[Context], lanes: Sequence[int]) -> None:
+        """Set the belief of these lanes to the posterior given their contexts, one each."""
+
+
+def with_contexts(
+    policy: ContextPolicy[Context], contexts: Sequence[Context | None]
+) -> Callable[[Sequence[int]], None]:
+    """Make the `begin` of `InPlacePathSampler.obtain_samples` that infers beliefs from contexts.
+
+    Args:
+        policy: the one that the sampler runs.
+        contexts: one per trajectory of the request; None: the belief stays the prior.
+    Returns:
+        A function of the numbers of the trajectories that are about to run.
+    """
+
+    def begin(trajectories: Sequence[int]) -> None:
+        given = [(lane, contexts[number]) for lane, number in enumerate(trajectories)]
+        chosen = [(lane, context) for lane, context in given if context is not None]
+        if chosen:
+            policy.infer_posterior([context for _, context in chosen], [lane for lane, _ in chosen])
+
+    return begin

@@ -6,7 +6,7 @@ import numpy as np
 
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
-from rlkit.policies.base import Policy
+from rlkit.policies.base import FeedbackPolicy, Policy
 
 
 def rollout(
@@ -17,26 +17,31 @@ def rollout(
     max_path_length: int,
     *,
     deterministic: bool | Sequence[bool] | np.ndarray = False,
-    z_generators: Sequence[np.random.Generator] | None = None,
+    policy_generators: Sequence[np.random.Generator] | None = None,
 ) -> Paths:
     """Run one trajectory per lane, all lanes together.
 
-    Each trajectory takes its random numbers from its own generator in a fixed order (what the policy fixes for the
-    trajectory, reset noise, action noise of the whole horizon), so it does not depend on the lanes beside it.
+    Each trajectory takes its random numbers from its own generator in a fixed order (what the
+    policy fixes for the trajectory, reset noise, action noise of the whole horizon), and a lane
+    stands still once it has ended, so a trajectory does not depend on the lanes next to it.
 
     Args:
         env: steps the lanes; takes actions in [-1, 1].
-        policy: already holds the belief of each lane.
+        policy: already holds the belief of each lane. A `FeedbackPolicy` is told rewards and ends.
         task_ids: task of each lane, [num_paths], at most env.num_envs.
         generators: one per lane.
-        max_path_length: horizon; a trajectory ends there (bootstrapping, not terminated) or where its task terminates it.
+        max_path_length: horizon. A trajectory ends there, where its task terminates it, or where
+            the class truncates it; only the second is stored as terminated, so that values are
+            bootstrapped after the other two.
         deterministic: no action noise; one answer for all lanes, or one per lane.
-        z_generators: one per lane, of what the policy fixes for the trajectory, where that is not new with every trajectory.
+        policy_generators: one per lane, of what the policy fixes for the trajectory, where that is
+            not new with every trajectory.
     Returns:
         The trajectories, in lane order.
     """
     num_paths = len(task_ids)
-    policy.start_trajectories(z_generators or generators)
+    feedback = policy if isinstance(policy, FeedbackPolicy) else None
+    policy.start_trajectories(policy_generators or generators)
     env.reset_task(np.asarray(task_ids))
     obs = env.reset(generators)
     noise = None
@@ -53,10 +58,11 @@ def rollout(
     paths.task_ids[:] = task_ids
     paths.obs[:, 0] = obs[:, recorded]
     alive = np.ones(num_paths, dtype=bool)
-    rows: slice | np.ndarray = slice(None)  # of the lanes that still run
+    running = None  # lanes that still run, where some have ended
+    rows: slice | np.ndarray = slice(None)  # theirs
     for t in range(max_path_length):
         action = policy.get_actions(obs, None if noise is None else noise[:, t])
-        obs, reward, terminated, _, info = env.step(action)
+        obs, reward, terminated, truncated, info = env.step(action, running)
         paths.obs[rows, t + 1] = obs[rows, recorded]
         paths.actions[rows, t] = action[rows]
         paths.rewards[rows, t] = reward[rows]
@@ -64,9 +70,12 @@ def rollout(
         paths.outcomes[rows, t] = info["outcome"][rows]
         paths.terminated[rows, t] = terminated[rows]
         paths.lengths[rows] = t + 1
-        if terminated.any():
-            alive &= ~terminated
-            rows = alive
+        ended = terminated | truncated
+        if feedback is not None:
+            over = ~alive | ended | (t + 1 == max_path_length)
+            feedback.after_step(np.where(alive, reward, 0), over)
+        if ended.any():
+            rows = running = alive = alive & ~ended
             if not alive.any():
                 break
     return paths

@@ -1,1 +1,4 @@
-"""Pictures of runs: learning curves, films, trajectories. Reads run folders and stored trajectories; trains nothing."""
+"""Pictures of runs: learning curves, films, trajectories.
+
+Reads run folders and stored trajectories; trains nothing.
+"""

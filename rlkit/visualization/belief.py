@@ -1,4 +1,7 @@
-"""How the sparse point robot's belief narrows: where it would go with z from its belief, after ever more trajectories."""
+"""How the sparse point robot's belief narrows with the number of trajectories.
+
+Shows where the robot would go with z from its belief.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +31,8 @@ class Beliefs:
     Attributes:
         counts: the numbers n, ascending.
         z_std: standard deviation of z, root mean square over dimensions, [num_counts, num_tasks].
-        ends: where trajectories with z from the belief end, (x, y), [num_counts, num_tasks, num_samples, 2].
+        ends: where trajectories with z from the belief end, (x, y), [num_counts, num_tasks,
+            num_samples, 2].
     """
 
     counts: Sequence[int]
@@ -76,7 +80,9 @@ def plot_belief(
     num_exploration: int,
     title: str | None = None,
 ) -> None:
-    """Draw the half circle of a few tasks, context growing from left to right, and curves over all tasks below.
+    """Draw the half circles of a few tasks and, below, curves over all tasks.
+
+    Context grows from left to right.
 
     Args:
         output: image file.
@@ -124,7 +130,10 @@ def plot_belief(
 
 
 def angle_density(ends: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Density over the angle of places [num_samples, 2], smoothed, at `angles` [n]; 1 where all samples are in one place."""
+    """Density over the angle of places [num_samples, 2], smoothed, at `angles` [n].
+
+    1 where all samples are in one place.
+    """
     sampled = np.arctan2(ends[:, 1], ends[:, 0])
     turned = np.angle(np.exp(1j * (angles[:, None] - sampled)))
     return np.exp(-0.5 * (turned / SMOOTHING) ** 2).mean(axis=1)

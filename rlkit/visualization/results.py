@@ -13,7 +13,7 @@ LAST = 5  # a single evaluation scatters; results are judged on the mean of so m
 
 
 def result_rows(groups: Mapping[str, Sequence[Run]], y_name: str) -> list[dict[str, object]]:
-    """One row per run: its group, seed, length, and means of `y_name` over all iterations and over the last five.
+    """One row per run: group, seed, length, means of `y_name` over all and the last iterations.
 
     The mean over all tells of the area under the curve. nan is left out of both.
     """
@@ -42,14 +42,17 @@ def mean_of_known(values: np.ndarray) -> float:
 
 
 def write_results(groups: Mapping[str, Sequence[Run]], path: Path, y_name: str) -> None:
-    """Write the rows of `result_rows` to a .csv or .md file; Markdown ends each experiment with mean and standard deviation.
+    """Write the rows of `result_rows` to a .csv or .md file.
+
+    Markdown ends each experiment with mean and standard deviation.
 
     Raises:
         UserError: another suffix, or the file cannot be written.
     """
     if path.suffix not in (".csv", ".md"):
         raise UserError(
-            f"{path}: a results table is a .md or a .csv file, not {path.suffix or 'a file without suffix'}"
+            f"{path}: a results table is a .md or a .csv file, not "
+            f"{path.suffix or 'a file without suffix'}"
         )
     rows = result_rows(groups, y_name)
     names = list(rows[0])
@@ -73,7 +76,8 @@ def _markdown(rows: Sequence[dict[str, object]], names: Sequence[str]) -> str:
         group = [row for row in rows if row["experiment"] == label]
         for row in group:
             lines.append(
-                f"| {' | '.join(str(row[name]) for name in described)} | {row[every]:.2f} | {row[last]:.2f} |"
+                f"| {' | '.join(str(row[name]) for name in described)} | {row[every]:.2f} | "
+                f"{row[last]:.2f} |"
             )
         if len(group) > 1:
             means, finals = np.array([(row[every], row[last]) for row in group], dtype=np.float64).T

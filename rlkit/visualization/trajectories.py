@@ -29,13 +29,14 @@ def plot_trajectories(
     title: str | None = None,
     limits: tuple[tuple[float, float], tuple[float, float]] | None = None,
 ) -> None:
-    """Draw what was done on each task: its goal, the other tasks' goals, and the trajectories from the first to the last.
+    """Draw each task: its goal, the other tasks' goals, and its trajectories in order.
 
     Args:
         output: image file.
         goals: of all drawn tasks, [num_tasks, 2].
         task_ids: their numbers, for the titles.
-        trajectories: the n-th holds the n-th trajectory of every task, num_tasks paths with observations (x, y).
+        trajectories: the n-th holds the n-th trajectory of every task, num_tasks paths with
+            observations (x, y).
         goal_radius: radius of the discs around the goals; None: a star.
         sparse: titles give the sparse return of the last trajectory.
         title: above the figure.
@@ -98,7 +99,7 @@ def _extent(goals: np.ndarray, trajectories: Sequence[Paths]) -> tuple[np.ndarra
 
 
 def draw_goals(axes: Axes, goals: np.ndarray, own: int | None, radius: float | None) -> None:
-    """Draw the goals [num_tasks, 2] as discs (radius None: as marks): the own one in full, the others faint."""
+    """Draw the goals [num_tasks, 2] as discs (radius None: as marks), all but `own` faint."""
     for index, goal in enumerate(goals):
         alpha = 0.9 if index == own else 0.12
         if radius is not None:

@@ -1,64 +1,76 @@
-"""Films of simulated trajectories: states are recorded while an evaluation runs, and drawn afterwards frame by frame."""
+"""Films of simulated trajectories.
+
+States are recorded while an evaluation runs, and drawn afterwards frame by frame.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rlkit.core.errors import UserError
 from rlkit.data_management.paths import Paths
-from rlkit.envs.base import MetaEnv, StepResult
+from rlkit.envs.base import MetaEnv
+from rlkit.envs.batched import StepResult
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 from rlkit.envs.rendering import Renderer
+from rlkit.envs.wrapper import EnvWrapper
 from rlkit.visualization.video_file import captioned, video_writer
 
 PAUSE = 1.0  # seconds that the last picture of a trajectory stands
-MAX_FPS = 35.0  # pictures per second; tasks with shorter steps are shown slower than life, each step still a picture
+# Pictures per second; tasks with shorter steps are shown slower than life, each step still a
+# picture.
+MAX_FPS = 35.0
 
 
 @dataclass
 class _Rollout:
-    """One wide rollout: tasks of the lanes; qpos [num_lanes, nq] and qvel [num_lanes, nv] after reset and after each step."""
+    """One wide rollout: tasks of the lanes.
+
+    Qpos [num_lanes, nq] and qvel [num_lanes, nv] after reset and after each step.
+    """
 
     task_ids: np.ndarray
     qpos: list[np.ndarray] = field(default_factory=list)
     qvel: list[np.ndarray] = field(default_factory=list)
 
 
-class FilmedEnv:
-    """A MuJoCo environment whose trajectories can be filmed afterwards; all but `film` is the wrapped environment's.
-
-    Args:
-        env: its lanes are simulations.
-    """
+class FilmedEnv(EnvWrapper):
+    """A MuJoCo environment that remembers its states, so that trajectories can be filmed later."""
 
     def __init__(self, env: MetaEnv) -> None:
-        self.env = cast(MujocoMetaEnv, env)
+        """Wrap an environment.
+
+        Raises:
+            ValueError: its lanes are not simulations.
+        """
+        super().__init__(env)
+        body = env.unwrapped
+        if not isinstance(body, MujocoMetaEnv):
+            raise ValueError(f"{env.name} has no MuJoCo model and cannot be filmed")
+        self._body = body
         self._rollouts: list[_Rollout] = []
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "env":  # not constructed yet (copying): nothing to delegate to
-            raise AttributeError(name)
-        return getattr(self.env, name)
-
-    def reset_task(self, task_ids: np.ndarray, lanes: Any = None) -> None:
+    def reset_task(self, task_ids: ArrayLike, lanes: ArrayLike | None = None) -> None:
         """Give lanes their tasks, as `MetaEnv.reset_task`; with lanes None a new rollout begins."""
         self.env.reset_task(task_ids, lanes)
         if lanes is None:
             self._rollouts.append(_Rollout(np.array(task_ids)))
 
-    def reset(self, generators: Sequence[np.random.Generator], lanes: Any = None) -> np.ndarray:
+    def reset(
+        self, generators: Sequence[np.random.Generator], lanes: ArrayLike | None = None
+    ) -> np.ndarray:
         """Start episodes, as `MetaEnv.reset`."""
         obs = self.env.reset(generators, lanes)
         self._remember()
         return obs
 
-    def step(self, action: np.ndarray) -> StepResult:
-        """Advance all lanes, as `MetaEnv.step`."""
-        result = self.env.step(action)
+    def step(self, action: ArrayLike, running: np.ndarray | None = None) -> StepResult:
+        """Advance lanes, as `MetaEnv.step`."""
+        result = self.env.step(action, running)
         self._remember()
         return result
 
@@ -75,7 +87,9 @@ class FilmedEnv:
         width: int = 480,
         height: int = 480,
     ) -> None:
-        """Write the trajectories of a few tasks to one film, a picture a step, with the task's marker, captions and returns.
+        """Write the trajectories of a few tasks to one film, one picture per step.
+
+        Pictures have the task's marker, captions and returns.
 
         Args:
             path: MP4 file.
@@ -89,10 +103,10 @@ class FilmedEnv:
         Raises:
             UserError: nothing can be drawn here (no OpenGL library), or the file cannot be written.
         """
-        fps, slowdown = playback(self.env.dt)
+        fps, slowdown = playback(self._body.dt)
         speed = "" if slowdown == 1 else f" (1/{slowdown} speed)"
         try:
-            renderer = Renderer(cast(MetaEnv, self.env), width, height, quality)
+            renderer = Renderer(self, width, height, quality)
         except ValueError as error:
             raise UserError(f"no film: {error}") from error
         with renderer, video_writer(path, fps) as writer:
@@ -105,14 +119,15 @@ class FilmedEnv:
                     rewards = (paths.sparse_rewards if sparse else paths.rewards)[index, :length]
                     returns = np.concatenate([[0.0], np.cumsum(rewards, dtype=np.float64)])
                     start = None
-                    # The states may go on past the trajectory's end, for as long as other lanes ran.
+                    # The states may go on past the trajectory's end, for as long as other lanes
+                    # ran.
                     for step, (total, (qpos, qvel)) in enumerate(
                         zip(returns, self._states(task_ids[index], n), strict=False)
                     ):
                         start = qpos if start is None else start
-                        elapsed = step * self.env.dt
+                        elapsed = step * self._body.dt
                         picture = renderer.render_state(
-                            qpos, qvel, self.env.marker(task_ids[index], start, elapsed)
+                            qpos, qvel, self._body.marker(task_ids[index], start, elapsed)
                         )
                         over = (
                             ", episode over"
@@ -132,7 +147,7 @@ class FilmedEnv:
                     done.append(f"{returns[-1]:.1f}")
 
     def _states(self, task_id: int, trajectory: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The states of the n-th trajectory that was run on a task: qpos [nq] and qvel [nv], after reset and after each step."""
+        """States of the n-th trajectory on a task: qpos [nq], qvel [nv], from the reset on."""
         rollout = [r for r in self._rollouts if task_id in r.task_ids][trajectory]
         lane = int(np.flatnonzero(rollout.task_ids == task_id)[0])
         return (
@@ -140,12 +155,12 @@ class FilmedEnv:
         )
 
     def _remember(self) -> None:
-        simulation, in_use = self.env.simulation, slice(self.env.num_lanes)
+        simulation, in_use = self._body.simulation, slice(self.num_lanes)
         self._rollouts[-1].qpos.append(simulation.qpos[in_use].copy())
         self._rollouts[-1].qvel.append(simulation.qvel[in_use].copy())
 
 
 def playback(dt: float) -> tuple[float, int]:
-    """Pictures per second of a film with a picture every `dt` seconds, and how many times slower than life it is."""
+    """Pictures per second of a film with a picture every `dt` seconds, and its slowdown."""
     slowdown = math.ceil(1 / (dt * MAX_FPS))
     return 1 / (dt * slowdown), slowdown

@@ -17,7 +17,9 @@ SMALLEST = 6  # size of text that can still be read [pixels]
 
 @contextmanager
 def video_writer(path: Path, fps: float) -> Iterator[Any]:
-    """Open an MP4 file (H.264) that takes frames [height, width, 3] of uint8 by `append_data`; it appears when it is whole.
+    """Open an MP4 file (H.264) that takes frames [height, width, 3] of uint8 by `append_data`.
+
+    It appears when it is whole.
 
     Raises:
         UserError: the file cannot be written.
@@ -44,7 +46,8 @@ def captioned(frame: np.ndarray, lines: Sequence[str]) -> np.ndarray:
         frame: [height, width, 3] of uint8.
         lines: text; smaller where a line is too long for the width.
     Returns:
-        Frame with its band, whose height, a multiple of 16, depends on the number of lines and the width only.
+        Frame with its band, whose height, a multiple of 16, depends on the number of lines and the
+            width only.
     """
     width = frame.shape[1]
     size = max(11, width // 30)

@@ -11,8 +11,8 @@ from benchmarks.env_throughput import NEAREST, best, main, measure, rate, scale,
 from rlkit.envs import ENVS
 
 
-def test_every_task_has_a_nearest_environment():
-    assert set(NEAREST) == set(ENVS)
+def test_only_registered_tasks_have_a_nearest_environment():
+    assert set(NEAREST) <= set(ENVS)
 
 
 @pytest.mark.parametrize("name", ["cheetah-vel", "humanoid-dir", "hopper-rand-params"])

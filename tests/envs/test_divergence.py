@@ -1,4 +1,4 @@
-"""A simulation that diverges ends its episode, and a user is told: by the environment, in debug.log, by sim_policy.py."""
+"""A simulation that diverges ends its episode, and the environment and debug.log say so."""
 
 import importlib.util
 import io
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from rlkit.core.eval_util import divergence_remark
 from rlkit.envs import make_env
 from rlkit.envs.point_robot import PointRobot
 from rlkit.launchers.load_config import load_config
@@ -28,8 +27,9 @@ def started(name, **settings):
 
 
 def push(env, lanes):
-    env.set_state(
-        [env.model.qpos0] * len(lanes), np.full((len(lanes), env.model.nv), FAST), lanes=lanes
+    model = env.unwrapped.model
+    env.unwrapped.set_state(
+        [model.qpos0] * len(lanes), np.full((len(lanes), model.nv), FAST), lanes=lanes
     )
 
 
@@ -40,15 +40,15 @@ def step(env):
 @pytest.mark.parametrize("backend", ROUTES)
 def test_the_environment_tells_the_tasks_of_episodes_that_diverged_once(backend):
     env = started("hopper-rand-params", backend=backend)
-    assert env.take_diverged() == []
+    assert env.pop_diverged_tasks() == []
     push(env, [1])
     _, _, terminated, _, info = step(env)
     assert (terminated & info["diverged"]).tolist() == [False, True, False]
-    assert env.take_diverged() == [2]
-    assert env.take_diverged() == []
+    assert env.pop_diverged_tasks() == [2]
+    assert env.pop_diverged_tasks() == []
     push(env, [0, 2])  # a lane that diverges in the same step as another
     step(env)
-    assert env.take_diverged() == [0, 2]
+    assert env.pop_diverged_tasks() == [0, 2]
 
 
 @pytest.mark.parametrize("backend", ROUTES)
@@ -56,34 +56,34 @@ def test_a_lane_whose_episode_has_ended_already_is_not_counted(backend, monkeypa
     env = started("hopper-rand-params", backend=backend)
     push(env, [1])
     step(env)
-    assert env.take_diverged() == [2]
-    simulation = env.simulation
+    assert env.pop_diverged_tasks() == [2]
+    simulation = env.unwrapped.simulation
     simulation.qvel[1] = FAST  # what was ended is stepped on, and fails again
     if backend == "pool":
         simulation._data[1].qvel[:] = FAST
     assert step(env)[4]["diverged"].tolist() == [False, True, False]
-    assert env.take_diverged() == []
+    assert env.pop_diverged_tasks() == []
 
 
 def test_the_remark_names_number_and_tasks():
     env = started("hopper-rand-params")
-    assert divergence_remark(env) == ""
+    assert env.divergence_message() == ""
     push(env, [1])
     step(env)
-    assert divergence_remark(env) == "1 episode ended because the simulation diverged, in task 2"
+    assert env.divergence_message() == "1 episode ended because the simulation diverged, in task 2"
     push(env, [0, 1, 2])
     step(env)
     assert (
-        divergence_remark(env) == "3 episodes ended because the simulation diverged, in tasks 0, 2"
+        env.divergence_message()
+        == "3 episodes ended because the simulation diverged, in tasks 0, 2"
     )
 
 
 class FailingRobot(PointRobot):
     """A point robot whose simulation fails in the lanes of task 1."""
 
-    def _advance(self, action):
-        obs, outcome, _ = super()._advance(action)
-        return obs, outcome, self.task_ids == 1
+    def _advance(self, action, lanes):
+        return super()._advance(action, lanes)._replace(diverged=self.task_ids[lanes] == 1)
 
 
 def test_a_run_says_in_debug_log_and_on_the_console_what_diverged(tmp_path, monkeypatch):

@@ -1,4 +1,7 @@
-"""humanoid-dir: draws, observation, reward and end of an episode; against plain MuJoCo and the formulas of oyster."""
+"""humanoid-dir: draws, observation, reward and end of an episode.
+
+Against plain MuJoCo and the formulas of oyster.
+"""
 
 import mujoco
 import numpy as np
@@ -96,7 +99,8 @@ def test_the_impact_cost_has_a_ceiling():
     env = HumanoidDir(1)
     started(env, [0])
     env.simulation.fields["cfrc_ext"][:] = 1e6
-    outcome = env._outcome(env._position(), np.zeros((1, 17)))
+    lanes = slice(1)
+    outcome = env._outcome(env._position(lanes), np.zeros((1, 17)), lanes)
     assert outcome[0, 3] == 10
 
 

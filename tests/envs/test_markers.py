@@ -1,4 +1,4 @@
-"""What pictures show of a task: that it agrees with the reward, and that it is drawn where it belongs."""
+"""Markers of tasks agree with the reward and are drawn where they belong."""
 
 import mujoco
 import numpy as np
@@ -8,7 +8,7 @@ from rlkit.envs import ENVS, env_class, make_env
 from rlkit.envs.markers import Ball, Direction, Disc, Goal, Pace
 from rlkit.envs.rendering import Renderer
 
-NAMES = sorted(name for name in ENVS if hasattr(env_class(name), "model_file"))
+NAMES = sorted(name for name in ENVS if env_class(name).has_simulation)
 
 
 def started(name, n_tasks=2, **settings):
@@ -31,7 +31,7 @@ def best(env, outcomes, task_id):
 
 
 def green_places(renderer, marker, height):
-    """World (x, y) of the marker's pixels, seen from straight above, if they lie at this height; [n, 2]."""
+    """World (x, y) of the marker's pixels at this height, seen from above; [n, 2]."""
     camera = renderer._camera
     camera.elevation, camera.distance = -89.999, 9.0
     rest = renderer.env.model.qpos0
@@ -55,7 +55,7 @@ def test_the_shown_direction_is_the_one_that_the_reward_wants(name):
     outcomes = np.zeros((len(angles), env.outcome_dim))
     outcomes[:, 0], outcomes[:, 1] = np.cos(angles), np.sin(angles)
     for task_id in range(5):
-        marker = env.marker(task_id)
+        marker = env.unwrapped.marker(task_id)
         np.testing.assert_allclose(
             [marker.x, marker.y], best(env, outcomes, task_id)[:2], atol=2e-3
         )
@@ -68,7 +68,7 @@ def test_the_cheetahs_arrow_points_to_the_rewarded_side():
     env = make_env("cheetah-dir", n_tasks=2)
     outcomes = np.array([[-1.0, 0.0], [1.0, 0.0]])
     for task_id, text in enumerate(("run backward", "run forward")):
-        assert env.marker(task_id) == Direction(best(env, outcomes, task_id)[0], 0.0)
+        assert env.unwrapped.marker(task_id) == Direction(best(env, outcomes, task_id)[0], 0.0)
         assert env.describe_task(task_id) == text
 
 
@@ -79,7 +79,7 @@ def test_the_shown_goal_is_the_place_of_the_greatest_reward(name):
     outcomes = np.zeros((301, 301, env.outcome_dim))
     outcomes[..., 0], outcomes[..., 1] = np.meshgrid(grid, grid)
     for task_id in range(3):
-        marker = env.marker(task_id)
+        marker = env.unwrapped.marker(task_id)
         np.testing.assert_allclose(
             [marker.x, marker.y],
             best(env, outcomes.reshape(-1, env.outcome_dim), task_id)[:2],
@@ -93,13 +93,13 @@ def test_the_runner_keeps_to_the_velocity_of_the_greatest_reward(name):
     env = make_env(name, n_tasks=3)
     outcomes = np.zeros((6001, env.outcome_dim))
     outcomes[:, 0] = np.linspace(-3, 3, 6001)
-    start = np.full(env.model.nq, 0.07)
+    start = np.full(env.unwrapped.model.nq, 0.07)
     for task_id in range(3):
         wanted = best(env, outcomes, task_id)[0]
-        marker = env.marker(task_id, start, elapsed=4.0)
+        marker = env.unwrapped.marker(task_id, start, elapsed=4.0)
         assert marker.velocity == pytest.approx(wanted, abs=1e-3)
         assert marker.runner == pytest.approx(0.07 + 4.0 * wanted, abs=4e-3)
-        assert env.marker(task_id).runner is None, "without a start there is no runner"
+        assert env.unwrapped.marker(task_id).runner is None, "without a start there is no runner"
         assert env.describe_task(task_id) == f"run at {marker.velocity:.2f} m/s"
 
 
@@ -107,11 +107,11 @@ def test_the_runner_keeps_to_the_velocity_of_the_greatest_reward(name):
 def test_a_task_of_dynamics_is_told_by_its_mass(name):
     env = make_env(name, n_tasks=2)
     env.tasks[1] = 1.0
-    total = mujoco.mj_getTotalmass(env.model)
-    assert env.marker(1) is None
+    total = mujoco.mj_getTotalmass(env.unwrapped.model)
+    assert env.unwrapped.marker(1) is None
     assert env.describe_task(1) == f"{total:.1f} kg, 100% of the base model"
     env.reset_task([0])
-    lane_mass = env.random_env.scaled(env.tasks[0].astype(np.float64))["body_mass"].sum()
+    lane_mass = env.unwrapped.random_env.scaled(env.tasks[0].astype(np.float64))["body_mass"].sum()
     assert env.describe_task(0).startswith(f"{lane_mass:.1f} kg, {lane_mass / total:.0%} ")
 
 
@@ -151,7 +151,7 @@ def test_the_goal_is_drawn_at_its_place():
 @pytest.mark.render
 def test_a_goal_is_as_wide_as_its_radius():
     env = started("ant-goal-ring")
-    assert env.marker(0).radius == 0.8
+    assert env.unwrapped.marker(0).radius == 0.8
     with opened(env) as renderer:
         places = green_places(renderer, Goal(0.0, 1.5, radius=0.8), height=0.02)
     beyond = places[places[:, 1] > 1.5]  # the ant and the line are on the other side
@@ -177,7 +177,7 @@ def test_a_place_is_drawn_as_wide_as_counts_as_there(marker, height, radius):
 def test_the_shown_place_of_the_sawyer_arm_is_where_the_task_succeeds(name):
     env = make_env(name, n_tasks=3)
     for task_id in range(3):
-        marker = env.marker(task_id)
+        marker = env.unwrapped.marker(task_id)
         outcome = np.zeros(env.outcome_dim)
         place = outcome[:3] if name == "sawyer-reach" else outcome[3:6]
         for factor, inside in ((0.99, True), (1.01, False)):
@@ -200,8 +200,8 @@ def test_a_pace_is_an_arrow_of_half_a_second_beside_the_body_and_a_runner():
 @pytest.mark.render
 def test_a_lane_is_drawn_with_its_own_task():
     env = started("cheetah-dir")
-    same = np.zeros((2, env.model.nq)), np.zeros((2, env.model.nv))
-    env.set_state(*same)
+    same = np.zeros((2, env.unwrapped.model.nq)), np.zeros((2, env.unwrapped.model.nv))
+    env.unwrapped.set_state(*same)
     with opened(env) as renderer:
         backward, forward = renderer.frame(0).astype(int), renderer.frame(1).astype(int)
     columns = [
@@ -215,9 +215,9 @@ def test_a_lane_is_drawn_with_its_own_task():
 @pytest.mark.render
 def test_a_marker_that_goes_along_stays_at_the_same_place_of_the_picture():
     env = started("cheetah-dir")
-    qpos = env.model.qpos0.copy()
+    qpos = env.unwrapped.model.qpos0.copy()
     with opened(env) as renderer:
-        near = renderer.render_state(qpos, qpos, env.marker(1)).astype(int)
+        near = renderer.render_state(qpos, qpos, env.unwrapped.marker(1)).astype(int)
         qpos[0] = 50.0
-        far = renderer.render_state(qpos, qpos, env.marker(1)).astype(int)
+        far = renderer.render_state(qpos, qpos, env.unwrapped.marker(1)).astype(int)
     np.testing.assert_array_equal(near[..., 1] - near[..., 0] > 40, far[..., 1] - far[..., 0] > 40)

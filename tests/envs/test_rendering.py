@@ -1,4 +1,4 @@
-"""Frames: shape, content, a camera that follows, a floor without end, and one clear message where nothing can be drawn."""
+"""Frames: shape, content, camera, floor, and one message where nothing can be drawn."""
 
 import os
 import subprocess
@@ -43,12 +43,18 @@ def renderer():
 
 
 def body_pixels(picture):
-    """How many pixels are of the cheetah's colours (red well above blue); floor and sky are grey."""
+    """How many pixels are of the cheetah's colours (red well above blue).
+
+    Floor and sky are grey.
+    """
     return int((picture[..., 0].astype(int) - picture[..., 2] > 40).sum())
 
 
 def in_picture(renderer, points):
-    """Where points [n, 3] appear, in half widths of the picture from its centre, [n, 2]; outside ±1 they are not seen."""
+    """Where points [n, 3] appear, in half widths of the picture from its centre, [n, 2].
+
+    Outside ±1 they are not seen.
+    """
     camera = renderer._camera
     azimuth, elevation = np.radians([camera.azimuth, camera.elevation])
     forward = np.array(
@@ -143,7 +149,7 @@ def test_high_quality_has_shadows():
     pictures = []
     for quality in ("fast", "high"):
         with opened(env, width=64, height=64, quality=quality) as renderer:
-            pictures.append(renderer.render_state(*env.get_state(0)))
+            pictures.append(renderer.render_state(*env.unwrapped.get_state(0)))
     assert (pictures[1].max(axis=-1) < 60).sum() > (pictures[0].max(axis=-1) < 60).sum() + 20
     env.close()
 

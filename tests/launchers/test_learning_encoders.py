@@ -7,6 +7,7 @@ from rlkit.core.loop import NoLoop
 from rlkit.core.seeding import stream
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
+from rlkit.policies.base import with_contexts
 from rlkit.torch.sac.config import ENCODERS
 
 TASKS = [
@@ -49,7 +50,9 @@ def returns_with_contexts_of(algorithm, tasks):
     ids = list(algorithm.train_tasks) * 4
     generators = [stream(0, "check", i) for i in range(len(ids))]
     return (
-        algorithm.sampler.obtain_samples(ids, generators, contexts, deterministic=True)
+        algorithm.sampler.obtain_samples(
+            ids, generators, begin=with_contexts(algorithm.agent, contexts), deterministic=True
+        )
         .returns()
         .mean()
     )

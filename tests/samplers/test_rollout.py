@@ -3,6 +3,7 @@
 import numpy as np
 
 from rlkit.core.seeding import stream
+from rlkit.policies.base import with_contexts
 from rlkit.samplers.in_place import InPlacePathSampler
 from rlkit.samplers.util import rollout
 from tests.toy import CountingEnv, RecordingPolicy
@@ -52,7 +53,7 @@ def test_equal_generators_of_z_give_one_z_to_all_trajectories():
     policy = RecordingPolicy()
     sampler = InPlacePathSampler(CountingEnv(2), policy, 5)
     paths = sampler.obtain_samples(
-        [0, 0, 0], streams(3), z_generators=[stream(0, "z") for _ in range(3)]
+        [0, 0, 0], streams(3), policy_generators=[stream(0, "z") for _ in range(3)]
     )
     assert len(set(sum(policy.z, []))) == 1
     assert (
@@ -84,6 +85,6 @@ def test_sampler_gives_each_lane_its_own_context_and_leaves_the_others_at_the_pr
     policy = RecordingPolicy()
     contexts = ["a", None, "c", None, "e"]
     InPlacePathSampler(CountingEnv(num_envs=3), policy, 2).obtain_samples(
-        [0] * 5, streams(5), contexts
+        [0] * 5, streams(5), begin=with_contexts(policy, contexts)
     )
     assert policy.inferred == [(["a", "c"], [0, 2]), (["e"], [1])]

@@ -1,1 +1,4 @@
-"""Task distributions of HFR (Hindsight Foresight Relabeling), under names of their own where oyster has another task."""
+"""Task distributions of HFR (Hindsight Foresight Relabeling).
+
+They have names of their own where oyster has another task of that name.
+"""

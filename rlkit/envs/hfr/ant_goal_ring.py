@@ -1,10 +1,14 @@
-"""ant-goal-ring: go to a place on a half circle that is not told; only who is close to it learns how close. HFR's ant-goal."""
+"""ant-goal-ring: go to a place on a half circle that is not told.
+
+Only who is close to it learns how close. HFR's ant-goal.
+"""
 
 from typing import Any
 
 import numpy as np
 
 from rlkit.envs.ant_goal import AntGoal
+from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.low_gear_ant import LowGearAnt
 from rlkit.envs.markers import Goal, Marker
 from rlkit.envs.point_robot import distance
@@ -17,8 +21,8 @@ OFFSET = 4.0  # from which distances are subtracted
 class AntGoalRing(LowGearAnt, AntGoal):
     """Goals on a half circle of 2 m; an episode ends when the torso is too low or too high.
 
-    The outcome is the torso's x and y [m], the squared norms of the action and of the clipped contact forces, and the torso's
-    height [m]; the task is the goal's x and y [m].
+    The outcome is the torso's x and y [m], the squared norms of the action and of the clipped
+    contact forces, and the torso's height [m]; the task is the goal's x and y [m].
     Source: michaelwan11/hfr, its ant-goal environment; RussellM2020/maesn_suite (AntRandGoalRing).
     """
 
@@ -38,9 +42,10 @@ class AntGoalRing(LowGearAnt, AntGoal):
 
         Args:
             n_tasks: number of goals, evenly spaced in angle from 0 to π.
-            sparse: the reward tells the distance within 0.8 m of the goal only; False: everywhere, and the former is the sparse
-                reward.
-            randomize_tasks: accepted because HFR's files may have it; the goals are shuffled either way.
+            sparse: the reward tells the distance within 0.8 m of the goal only; False: everywhere,
+                and the former is the sparse reward.
+            randomize_tasks: accepted because HFR's files may have it; the goals are shuffled either
+                way.
             task_seed: seed of the generator that shuffles the goals.
             **settings: see `LowGearAnt` and `Ant`.
         Raises:
@@ -57,7 +62,9 @@ class AntGoalRing(LowGearAnt, AntGoal):
         return goals
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = 4 - ‖p - g‖₁ within 0.8 m of g and 4 - ‖g‖₁ outside (dense: the former everywhere), plus what any step earns.
+        """r = 4 - ‖p - g‖₁ within 0.8 m of g and 4 - ‖g‖₁ outside, plus what any step earns.
+
+        Without `sparse` the former holds everywhere.
 
         With `sparse` the sparse reward is r. Ends outside 0.2 ≤ z ≤ 1.
         """
@@ -77,5 +84,5 @@ class AntGoalRing(LowGearAnt, AntGoal):
         x, y = self.tasks[task_id].tolist()
         return Goal(x, y, RADIUS)
 
-    def _progress(self, position_before: np.ndarray) -> np.ndarray:
-        return self._position()
+    def _progress(self, position_before: np.ndarray, lanes: Lanes) -> np.ndarray:
+        return self._position(lanes)

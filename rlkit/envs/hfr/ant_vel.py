@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.low_gear_ant import LowGearAnt
 from rlkit.envs.velocity_tasks import VelocityTasks
 
@@ -13,8 +14,8 @@ RADIUS = 0.5  # error in velocity below which ant-vel-sparse gives its bonus [m/
 class AntVel(VelocityTasks, LowGearAnt):
     """Target velocities between 0 and 3 m/s; an episode ends when the torso is too low or too high.
 
-    The outcome is the torso's velocity along x [m/s], the squared norms of the action and of the clipped contact forces, and
-    the torso's height [m]; the task is the velocity.
+    The outcome is the torso's velocity along x [m/s], the squared norms of the action and of the
+    clipped contact forces, and the torso's height [m]; the task is the velocity.
     Source: michaelwan11/hfr, its ant-vel environment.
     """
 
@@ -42,8 +43,8 @@ class AntVel(VelocityTasks, LowGearAnt):
             self.fallen(outcome[..., 3] + 0 * task[..., 0]),
         )
 
-    def _progress(self, position_before: np.ndarray) -> np.ndarray:
-        return (self._position() - position_before)[:, :1] / self.dt
+    def _progress(self, position_before: np.ndarray, lanes: Lanes) -> np.ndarray:
+        return (self._position(lanes) - position_before)[:, :1] / self.dt
 
 
 class AntVelSparse(AntVel):
@@ -56,7 +57,10 @@ class AntVelSparse(AntVel):
     slowest, fastest = -1.5, 1.5
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = -|v - g| (+ 1 if |v - g| < 0.5), plus what any step earns; its own sparse form; ends outside 0.2 ≤ z ≤ 1."""
+        """r = -|v - g| (+ 1 if |v - g| < 0.5), plus what any step earns.
+
+        Its own sparse form; ends outside 0.2 ≤ z ≤ 1.
+        """
         error = self.velocity_error(outcome, task)
         one = 1 + 0 * error  # gives the bonus the outcome's type
         reward = self.with_costs((error < RADIUS) * one - error, outcome)

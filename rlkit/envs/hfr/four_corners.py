@@ -1,4 +1,7 @@
-"""four-corners: a point looks for the one of four corners that it is not told; a detour tells it which, at a price."""
+"""four-corners: a point looks for an unknown one of four corners.
+
+A detour identifies the corner, at a price.
+"""
 
 from typing import Any
 
@@ -14,28 +17,30 @@ PENALTY_SQUARE = (
 
 
 class FourCorners(PointRobot):
-    """Four goals, the corners (±1, ±1), which serve for training and for testing; start in the centre, end at the goal.
+    """Four goals, the corners (±1, ±1), which serve for training and for testing.
 
-    On the way to the own corner lies a square in which a step costs 3 instead of 1: to pass it lowers the return, and tells
-    the task. The outcome is the position (x, y) after the step, the task is the corner, both without unit. `n_tasks` must be 4;
-    `randomize_tasks` and `task_seed` change nothing here.
+    Start in the centre, end at the goal.
+
+    On the way to the goal lies a square in which a step costs 3 instead of 1: crossing it lowers
+    the return, but identifies the task. The outcome is the position (x, y) after the step, the
+    task is the corner, both without unit. `n_tasks` must be 4; `randomize_tasks` and `task_seed`
+    change nothing here.
     Source: michaelwan11/hfr, its four-corners environment.
     """
 
     name = "four-corners"
     fixed_n_tasks = 4
-    goal_radius = 0.2
+    goal_radius: float = 0.2
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Return the corners, [4, 2]; nothing is drawn."""
-        if num_tasks != self.fixed_n_tasks:
-            raise ValueError(
-                f"{num_tasks} tasks asked for, but {self.name} has exactly {self.fixed_n_tasks}"
-            )
         return np.array(CORNERS, np.float64)
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = 0 within the goal's radius, which ends the episode; else -3 inside the penalty square; else -1. Sparse: r."""
+        """r = 0 within the goal's radius, which ends the episode.
+
+        Otherwise -3 inside the penalty square and -1 outside. The sparse reward is r.
+        """
         low, high = PENALTY_SQUARE
         towards = outcome * task  # coordinates of a corner are ±1: its signs
         inside = (towards > low) & (towards < high)

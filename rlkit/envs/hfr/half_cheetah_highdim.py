@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.half_cheetah import CONTROL_COST, HalfCheetah
 
 NUM_COORDINATES = 18
@@ -14,9 +15,11 @@ NORMALIZER = Path(__file__).with_suffix(".txt")
 class HalfCheetahHighDim(HalfCheetah):
     """Weights of 18 coordinates, each between -1 and 1; the task is the weights.
 
-    The observation is qpos (9, with the forward position) and qvel (9). The outcome is the same after the step, each coordinate
-    minus its mean over its standard deviation as they stand in `half_cheetah_highdim.txt`, and the squared norm of the action.
-    Source: michaelwan11/hfr, its cheetah-highdim environment; LinZichuan/AdMRL (the means and deviations).
+    The observation is qpos (9, with the forward position) and qvel (9). The outcome is the same
+    after the step, each coordinate minus its mean over its standard deviation as they stand in
+    `half_cheetah_highdim.txt`, and the squared norm of the action.
+    Source: michaelwan11/hfr, its cheetah-highdim environment; LinZichuan/AdMRL (the means and
+    deviations).
     """
 
     name = "cheetah-highdim"
@@ -43,14 +46,18 @@ class HalfCheetahHighDim(HalfCheetah):
         return rng.uniform(-1.0, 1.0, size=(num_tasks, NUM_COORDINATES))
 
     def describe_task(self, task_id: int) -> str:
-        """The weights of the forward position, which decides most of a return, and of its velocity."""
+        """The weights of the forward position, which decides most of a return, and velocity."""
         weights = self.tasks[task_id]
         return f"x weighs {weights[0]:+.2f}, its velocity {weights[9]:+.2f}"
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = Σ_j w_j (s_j - mean_j) / deviation_j - 0.05 ‖u‖², s the state after the step; no sparse form, never terminated."""
+        """r = Σ_j w_j (s_j - mean_j) / deviation_j - 0.05 ‖u‖², s the state after the step.
+
+        No sparse form, never terminated.
+        """
         weighed = outcome[..., :NUM_COORDINATES] * task
-        # Added in an order of our own, which no library and no size of a batch changes, so that every digit is the same.
+        # Added in an order of our own, which no library and no size of a batch changes, so that
+        # every digit is the same.
         weighed = weighed[..., :9] + weighed[..., 9:]
         weighed = weighed[..., :3] + weighed[..., 3:6] + weighed[..., 6:]
         reward = (
@@ -65,9 +72,9 @@ class HalfCheetahHighDim(HalfCheetah):
         """Coordinates minus their means over their deviations, [..., 18]."""
         return (state - self._means) / self._deviations
 
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _observe(self, lanes: Lanes) -> np.ndarray:
         return np.concatenate([self.simulation.qpos[lanes], self.simulation.qvel[lanes]], axis=1)
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        state = self.normalize(self._observe(slice(self.num_lanes)))
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        state = self.normalize(self._observe(lanes))
         return np.concatenate([state, (action * action).sum(axis=1, keepdims=True)], axis=1)

@@ -1,4 +1,7 @@
-"""cheetah-vel-sparse: run at a velocity that is not told; only who is close to it learns how close."""
+"""cheetah-vel-sparse: run at a velocity that is not told.
+
+Only who is close to it learns how close.
+"""
 
 from typing import Any
 
@@ -9,7 +12,9 @@ RADIUS = 0.3  # error in velocity up to which there is a reward [m/s]
 
 
 class HalfCheetahVelSparse(HalfCheetahVel):
-    """Body and tasks of cheetah-vel, drawn from another seed; standing still is rewarded where the target is below 0.3 m/s.
+    """Body and tasks of cheetah-vel, drawn from another seed.
+
+    Standing still is rewarded where the target is below 0.3 m/s.
 
     Source: michaelwan11/hfr, its cheetah-vel-sparse environment.
     """
@@ -29,7 +34,10 @@ class HalfCheetahVelSparse(HalfCheetahVel):
         super().__init__(n_tasks, task_seed=task_seed, **settings)
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = (2 - |v - g| if |v - g| ≤ 0.3, else 0) - 0.05 ‖u‖², which is its own sparse form; never terminated."""
+        """r = (2 - |v - g| if |v - g| ≤ 0.3, else 0) - 0.05 ‖u‖², which is its own sparse form.
+
+        Never terminated.
+        """
         error = self.velocity_error(outcome, task)
         reward = (error <= RADIUS) * (2 - error) - CONTROL_COST * outcome[..., 1]
         return reward, reward, reward < reward

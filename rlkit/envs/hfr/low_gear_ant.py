@@ -1,4 +1,4 @@
-"""The ant of HFR's tasks: weak motors, small costs, and episodes that end when it is too low or too high."""
+"""The ant of HFR's tasks: weak motors, small costs, and an end when it is too low or high."""
 
 import abc
 from typing import Any
@@ -6,16 +6,19 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.ant import CONTACT_COST, Ant
+from rlkit.envs.batched import Lanes
 
 CONTROL_COST = 0.005  # reward per squared action
 ALIVE_BONUS = 0.05  # reward of each step
 
 
 class LowGearAnt(Ant):
-    """The ant with motors of gear 30; subclasses write `_progress`, the first numbers of the outcome.
+    """The ant with motors of gear 30.
 
-    The last three numbers of an outcome are the squared norms of the action and of the clipped contact forces, and the
-    torso's height [m]; before them stands what the task is about.
+    Subclasses write `_progress`, the first numbers of the outcome.
+
+    The last three numbers of an outcome are the squared norms of the action and of the clipped
+    contact forces, and the torso's height [m]; before them stands what the task is about.
     Source: michaelwan11/hfr, low_gear_ratio_ant.xml and its ant environments.
     """
 
@@ -32,17 +35,17 @@ class LowGearAnt(Ant):
         super().__init__(n_tasks, use_low_gear_ratio=use_low_gear_ratio, **settings)
 
     def with_costs(self, reward: Any, outcome: Any) -> Any:
-        """Add what each step earns and costs whatever the task: -0.005 ‖u‖² - 0.0005 ‖contact‖² + 0.05."""
+        """Add what each step earns and costs: -0.005 ‖u‖² - 0.0005 ‖contact‖² + 0.05."""
         return (
             reward - CONTROL_COST * outcome[..., -3] - CONTACT_COST * outcome[..., -2] + ALIVE_BONUS
         )
 
     @abc.abstractmethod
-    def _progress(self, position_before: np.ndarray) -> np.ndarray:
+    def _progress(self, position_before: np.ndarray, lanes: Lanes) -> np.ndarray:
         """What the task is about after a step, [num_lanes, n]."""
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        height = self.simulation.qpos[: self.num_lanes, 2:3]
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        height = self.simulation.qpos[lanes, 2:3]
         return np.concatenate(
-            [self._progress(position_before), self._costs(action), height], axis=1
+            [self._progress(position_before, lanes), self._costs(action, lanes), height], axis=1
         )

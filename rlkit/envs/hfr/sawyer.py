@@ -1,4 +1,7 @@
-"""The Sawyer arm: model, control, reset and observation. Tasks and rewards are in `sawyer_reach` and `sawyer_push`."""
+"""The Sawyer arm: model, control, reset and observation.
+
+Tasks and rewards are in `sawyer_reach` and `sawyer_push`.
+"""
 
 import abc
 import math
@@ -9,6 +12,7 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.sawyer_model import load_scene, scene_file
 from rlkit.envs.hfr.sawyer_starts import ABOVE_PUCK, Start
 from rlkit.envs.mujoco_batch import Backend
@@ -21,8 +25,9 @@ WORKSPACE = (-0.5, 0.4, 0.05), (0.5, 1.0, 0.5)  # of this point: least and great
 class Sawyer(MujocoMetaEnv):
     """An arm with a gripper above a table with a puck; the goal is not observed.
 
-    The observation is the place of the hand and of the puck [m]. Action: movement along x, y, z of a point that pulls the hand,
-    and the gripper, all ±1. Every episode starts alike. Dense rewards count from where it started, so that the outcome tells it.
+    The observation is the place of the hand and of the puck [m]. Action: movement along x, y, z of
+    a point that pulls the hand, and the gripper, all ±1. Every episode starts alike. Dense rewards
+    count from where it started, so that the outcome tells it.
     Source: michaelwan11/hfr, rlkit/envs/sawyer_reach_push_pick_place.py.
 
     Attributes:
@@ -57,9 +62,11 @@ class Sawyer(MujocoMetaEnv):
 
         Args:
             n_tasks: size of the task set.
-            sparse: reward -1 a step, and 0 with the end of the episode when the goal is reached; False: dense, without end.
+            sparse: reward -1 a step, and 0 with the end of the episode when the goal is reached;
+                False: dense, without end.
             physics: "native", as the installed MuJoCo has it; there is no older mode of this arm.
-            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal numbers).
+            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal
+                numbers).
             task_seed: seed of the generator that draws the task set.
             **settings: see `MujocoMetaEnv`.
         Raises:
@@ -100,33 +107,36 @@ class Sawyer(MujocoMetaEnv):
     def _start_place(self, lanes: np.ndarray) -> np.ndarray:
         """What the dense reward needs of the start, [n, start_dim]."""
 
-    def _simulate(self, action: np.ndarray) -> np.ndarray:
-        target = self.simulation.mocap_pos[: self.num_lanes, 0]
-        np.clip(target + REACH * np.clip(action[:, :3], -1, 1), *WORKSPACE, out=target)
-        return self.simulation.step(action[:, 3:] * (1, -1))
+    def _simulate(self, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        target = self.simulation.mocap_pos[lanes, 0] + REACH * np.clip(action[:, :3], -1, 1)
+        self.simulation.mocap_pos[lanes, 0] = np.clip(target, *WORKSPACE)
+        return self.simulation.step(action[:, 3:] * (1, -1), lanes)
 
     def set_state(
         self, qpos: ArrayLike, qvel: ArrayLike, lanes: ArrayLike | None = None
     ) -> np.ndarray:
-        """Start an episode from given states, with the point that pulls the hand where the hand is; see `MujocoMetaEnv`."""
+        """Start an episode from given states; see `MujocoMetaEnv`.
+
+        The point that pulls the hand is put where the hand is.
+        """
         obs = super().set_state(qpos, qvel, lanes)
         chosen = self.check_lanes(lanes)
         self.simulation.mocap_pos[chosen, 0] = self._hand(chosen)
         return obs
 
-    def _observe(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _observe(self, lanes: Lanes) -> np.ndarray:
         return np.concatenate([self._hand(lanes), self._puck(lanes)], axis=1)
 
-    def _position(self) -> np.ndarray:
-        return self._finger(slice(self.num_lanes))
+    def _position(self, lanes: Lanes) -> np.ndarray:
+        return self._finger(lanes)
 
-    def _hand(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _hand(self, lanes: Lanes) -> np.ndarray:
         return self.simulation.fields["xpos"][lanes, self._hand_body]
 
-    def _puck(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _puck(self, lanes: Lanes) -> np.ndarray:
         return self.simulation.fields["xpos"][lanes, self._puck_body]
 
-    def _finger(self, lanes: np.ndarray | slice) -> np.ndarray:
+    def _finger(self, lanes: Lanes) -> np.ndarray:
         """The middle between the finger tips, [n, 3]."""
         right, left = (
             self.simulation.fields["site_xpos"][lanes, finger] for finger in self._fingers
@@ -134,7 +144,10 @@ class Sawyer(MujocoMetaEnv):
         return (right + left) / 2
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """Sparse: -1, and 0 at the goal, which ends the episode if `sparse`; if not, the reward is `_dense` and nothing ends."""
+        """Sparse: -1, and 0 at the goal, which ends the episode if `sparse`.
+
+        If not, the reward is `_dense` and nothing ends.
+        """
         reached = self.success(outcome, task)
         one = 1 + 0 * outcome[..., 0]  # gives the result the outcome's type
         sparse = reached * one - one
@@ -148,7 +161,10 @@ class Sawyer(MujocoMetaEnv):
 
 
 def approach(distance: Any, start: Any) -> Any:
-    """max(0, 1000 (start - distance) + 1000 (exp(-distance²/0.01) + exp(-distance²/0.001))), distances in m, [...]."""
+    """max(0, 1000 (s - d) + 1000 (exp(-d²/0.01) + exp(-d²/0.001))), [...].
+
+    d is the distance and s the one at the start, both in m.
+    """
     square = distance**2
     reward = 1000 * (start - distance) + 1000 * (
         math.e ** (-square / 0.01) + math.e ** (-square / 0.001)

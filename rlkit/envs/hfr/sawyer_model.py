@@ -1,4 +1,7 @@
-"""The Sawyer arm's scenes: files of the installed metaworld package, which is never imported, edited to its 2020 form."""
+"""The Sawyer arm's scenes, from files of the installed metaworld package.
+
+The package is never imported; the scenes are edited to their form of 2020.
+"""
 
 import importlib.util
 from collections.abc import Sequence
@@ -6,7 +9,8 @@ from pathlib import Path
 
 import mujoco
 
-# Mass [kg], principal inertia [kg m²] and centre of mass [m] as of 2020; bodies that have no mass in the files of today.
+# Mass [kg], principal inertia [kg m²] and centre of mass [m] as of 2020; bodies that have no mass
+# in the files of today.
 INERTIAS = {
     "hand": (0.08635, (8.778916667e-5, 1.439166667e-6, 8.778916667e-5), (-0.05, 0.0, 0.0)),
     "leftpad": (0.0162, (1.2636e-6, 1.215e-5, 1.09836e-5), (0.0, 0.0, 0.0)),
@@ -51,7 +55,8 @@ def load_scene(path: Path, hand_target: Sequence[float]) -> mujoco.MjModel:
         hand_target: where the point that pulls the hand is after a reset, x, y, z [m].
     Returns:
         The model.
-    Source: michaelwan11/hfr on Farama-Foundation/Metaworld of May 2020. Contact parameters are left as metaworld 3 has them.
+    Source: michaelwan11/hfr on Farama-Foundation/Metaworld of May 2020. Contact parameters are left
+    as metaworld 3 has them.
     """
     spec = mujoco.MjSpec.from_file(str(path))
     spec.geom("objGeom").size[:2] = PUCK_SIZE
@@ -63,8 +68,9 @@ def load_scene(path: Path, hand_target: Sequence[float]) -> mujoco.MjModel:
         body.mass, body.inertia, body.ipos, body.iquat = mass, inertia, center, (1, 0, 0, 0)
     target = spec.body("mocap")
     target.pos, target.quat = hand_target, GRIPPER_DOWN
-    # Anchor, relative place and relative orientation of the weld: none. What MuJoCo computes where they are left out is the
-    # distance at rest, about 1 m. The numbers that follow, whose count depends on MuJoCo's version, stay.
+    # Anchor, relative place and relative orientation of the weld: none. What MuJoCo computes where
+    # they are left out is the distance at rest, about 1 m. The numbers that follow, whose count
+    # depends on MuJoCo's version, stay.
     spec.equalities[0].data[:10] = (0, 0, 0, 0, 0, 0, 1, 0, 0, 0)
     spec.site("goal").rgba[3] = 0  # a fixed place; films show the task's own
     return spec.compile()

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.sawyer import Sawyer, approach, distance3
 from rlkit.envs.hfr.sawyer_starts import AT_PUCK, Start
 from rlkit.envs.markers import Disc, Marker
@@ -14,9 +15,12 @@ TOUCH = 0.05  # fingers nearer than this to the puck count as pushing it [m]
 
 
 class SawyerPush(Sawyer):
-    """Goals in a square on the table, far from the arm; the task is the goal's x, y and a z that is not used [m].
+    """Goals in a square on the table, far from the arm.
 
-    The outcome is the middle between the finger tips (3), the puck (3), and its x and y when the episode began, in m.
+    The task is the goal's x, y and a z that is not used [m].
+
+    The outcome is the middle between the finger tips (3), the puck (3), and its x and y when the
+    episode began, in m.
     """
 
     name = "sawyer-push"
@@ -47,7 +51,7 @@ class SawyerPush(Sawyer):
         return AT_PUCK if self.sparse else super()._choose_start()
 
     def _dense(self, outcome: Any, task: Any) -> Any:
-        """Minus the distance of fingers and puck d, plus, if d < 5 cm, `approach` of the puck to the goal."""
+        """-d, plus `approach` of the puck to the goal if d < 5 cm, d from fingers to puck."""
         finger, puck, start = outcome[..., :3], outcome[..., 3:6], outcome[..., 6:]
         apart = distance3(finger, puck)
         return (apart < TOUCH) * approach(distance(puck, task), distance(start, task)) - apart
@@ -55,8 +59,5 @@ class SawyerPush(Sawyer):
     def _start_place(self, lanes: np.ndarray) -> np.ndarray:
         return self._puck(lanes)[:, :2]
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        in_use = slice(self.num_lanes)
-        return np.concatenate(
-            [self._finger(in_use), self._puck(in_use), self._starts[in_use]], axis=1
-        )
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        return np.concatenate([self._finger(lanes), self._puck(lanes), self._starts[lanes]], axis=1)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.sawyer import Sawyer, approach, distance3
 from rlkit.envs.markers import Ball, Marker
 
@@ -11,9 +12,12 @@ RADIUS = 0.05  # of the goal [m]
 
 
 class SawyerReach(Sawyer):
-    """Goals in a box above the table, nearer by 0.1 m in the sparse form; the task is the goal's x, y, z [m].
+    """Goals in a box above the table, nearer by 0.1 m in the sparse form.
 
-    The outcome is the middle between the finger tips, and where it was when the episode began, [6], in m.
+    The task is the goal's x, y, z [m].
+
+    The outcome is the middle between the finger tips, and where it was when the episode began, [6],
+    in m.
     """
 
     name = "sawyer-reach"
@@ -48,6 +52,5 @@ class SawyerReach(Sawyer):
     def _start_place(self, lanes: np.ndarray) -> np.ndarray:
         return self._finger(lanes)
 
-    def _outcome(self, position_before: np.ndarray, action: np.ndarray) -> np.ndarray:
-        in_use = slice(self.num_lanes)
-        return np.concatenate([self._finger(in_use), self._starts[in_use]], axis=1)
+    def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
+        return np.concatenate([self._finger(lanes), self._starts[lanes]], axis=1)

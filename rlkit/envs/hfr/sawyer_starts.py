@@ -1,9 +1,12 @@
-"""Where the Sawyer arm starts: state of the arm and the puck after a reset, as numbers, so that every MuJoCo has the same task.
+"""States of the Sawyer arm and the puck after a reset.
 
-The original pulls the open gripper towards a point for ten control steps (0.125 s) from the model's rest, over more than a
-metre, puts the puck back, and begins while the hand is still moving. What that leads to depends on the engine: since 3.7
-MuJoCo counts the turning of the arm's joints in how it pulls, and before that the hand flings the puck onto the goals. The
-numbers are those of MuJoCo 4.0; a test computes them again.
+They are stored as numbers, so that every version of MuJoCo has the same task.
+
+The original pulls the open gripper towards a point for ten control steps (0.125 s) from the model's
+rest, over more than a metre, puts the puck back, and begins while the hand is still moving. What
+that leads to depends on the engine: since 3.7 MuJoCo counts the turning of the arm's joints in how
+it pulls, and before that the hand flings the puck onto the goals. The numbers are those of MuJoCo
+4.0; a test computes them again.
 """
 
 from dataclasses import dataclass
@@ -15,7 +18,8 @@ class Start:
 
     Attributes:
         hand_target: where the point that pulls the hand is, x, y, z [m].
-        qpos: seven joints of the arm [rad], two fingers [m], place and orientation of the puck, [16].
+        qpos: seven joints of the arm [rad], two fingers [m], place and orientation of the puck,
+            [16].
         qvel: their velocities, [15].
     """
 

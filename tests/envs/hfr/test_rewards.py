@@ -1,4 +1,7 @@
-"""Rewards and ends of HFR's ant and cheetah tasks, by hand and against published numbers; what they are bounded by."""
+"""Rewards and ends of HFR's ant and cheetah tasks, by hand and against published numbers.
+
+What they are bounded by.
+"""
 
 import numpy as np
 import pytest
@@ -66,7 +69,7 @@ def test_the_sparse_cheetah_is_rewarded_within_its_radius(velocity, reward):
 @pytest.mark.parametrize(("state", "reward"), [(0.0, 1.2365301864793492), (1.0, -13.0349929497469)])
 def test_the_weighed_coordinates_of_a_state(state, reward):
     env = made("cheetah-highdim", 130)
-    outcome = np.append(env.normalize(np.full(18, state)), 0.0)
+    outcome = np.append(env.unwrapped.normalize(np.full(18, state)), 0.0)
     assert env.compute_reward(outcome, env.tasks[0])[0] == pytest.approx(reward, abs=2e-14)
     outcome[-1] = 2.0
     assert env.compute_reward(outcome, env.tasks[0])[0] == pytest.approx(reward - 0.1, abs=2e-14)
@@ -78,9 +81,11 @@ def test_a_step_of_the_weighed_cheetah_observes_its_whole_state_and_rewards_the_
     env.reset([np.random.default_rng(0)])
     action = np.random.default_rng(1).uniform(-1, 1, (1, 6))
     obs, reward, terminated, _, info = env.step(action)
-    np.testing.assert_array_equal(obs[0], np.concatenate([env.qpos[0], env.qvel[0]]))
-    np.testing.assert_array_equal(info["outcome"][0, :18], env.normalize(obs[0]))
-    expected = np.dot(env.tasks[2], env.normalize(obs[0])) - 0.05 * np.sum(action**2)
+    np.testing.assert_array_equal(
+        obs[0], np.concatenate([env.unwrapped.qpos[0], env.unwrapped.qvel[0]])
+    )
+    np.testing.assert_array_equal(info["outcome"][0, :18], env.unwrapped.normalize(obs[0]))
+    expected = np.dot(env.tasks[2], env.unwrapped.normalize(obs[0])) - 0.05 * np.sum(action**2)
     assert reward[0] == pytest.approx(expected, abs=1e-13)
     assert not terminated[0]
 
@@ -93,15 +98,19 @@ def test_a_step_of_the_ants_has_the_velocity_costs_and_height_of_its_body(name):
     rng = np.random.default_rng(1)
     touched = 0
     for _ in range(30):
-        before = env.simulation.fields["xpos"][:, env._torso, :2].copy()
+        before = env.unwrapped.simulation.fields["xpos"][:, env.unwrapped._torso, :2].copy()
         action = rng.uniform(-1, 1, (2, 8))
         obs, _, _, _, info = env.step(action)
-        after = env.simulation.fields["xpos"][:, env._torso, :2]
-        np.testing.assert_array_equal(obs[:, :29], np.concatenate([env.qpos, env.qvel], axis=1))
+        after = env.unwrapped.simulation.fields["xpos"][:, env.unwrapped._torso, :2]
+        np.testing.assert_array_equal(
+            obs[:, :29], np.concatenate([env.unwrapped.qpos, env.unwrapped.qvel], axis=1)
+        )
         progress = after if name == "ant-goal-ring" else ((after - before) / 0.05)[:, :1]
-        forces = np.clip(env.simulation.fields["cfrc_ext"], -1, 1).reshape(2, 84)
+        forces = np.clip(env.unwrapped.simulation.fields["cfrc_ext"], -1, 1).reshape(2, 84)
         np.testing.assert_array_equal(obs[:, 29:], forces)
-        costs = np.stack([(action**2).sum(axis=1), (forces**2).sum(axis=1), env.qpos[:, 2]], axis=1)
+        costs = np.stack(
+            [(action**2).sum(axis=1), (forces**2).sum(axis=1), env.unwrapped.qpos[:, 2]], axis=1
+        )
         np.testing.assert_allclose(
             info["outcome"], np.concatenate([progress, costs], axis=1), rtol=1e-14
         )
@@ -111,8 +120,8 @@ def test_a_step_of_the_ants_has_the_velocity_costs_and_height_of_its_body(name):
 
 @pytest.mark.parametrize("name", ["ant-goal-ring", "ant-vel", "ant-vel-sparse"])
 def test_the_ants_have_weak_motors_unless_told_otherwise(name):
-    assert set(made(name).model.actuator_gear[:, 0]) == {30}
-    assert set(made(name, use_low_gear_ratio=False).model.actuator_gear[:, 0]) == {150}
+    assert set(made(name).unwrapped.model.actuator_gear[:, 0]) == {30}
+    assert set(made(name, use_low_gear_ratio=False).unwrapped.model.actuator_gear[:, 0]) == {150}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""sawyer-reach and sawyer-push: goals, control, rewards by hand and under other tasks, what scripts and chance earn."""
+"""sawyer-reach and sawyer-push: goals, control, rewards by hand and under other tasks."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,10 @@ def started(name, task_ids=(0, 1), **settings):
 
 
 def run_all_tasks(name, policy_class, seed=0):
-    """One trajectory on each of the 60 tasks in the sparse form; returns, lengths and whether the last step is a success."""
+    """One trajectory on each of the 60 tasks in the sparse form.
+
+    Returns, lengths and whether the last step is a success.
+    """
     env = make_env(name, n_tasks=60, num_envs=60, sparse=True)
     policy = policy_class(env.act_dim) if policy_class is RandomPolicy else policy_class(env)
     generators = [np.random.default_rng((seed, task)) for task in range(60)]
@@ -89,7 +92,7 @@ def test_every_episode_starts_alike_but_for_the_task(name):
 
 def test_the_hand_follows_a_point_that_moves_a_centimetre_a_step_within_the_workspace():
     env = started("sawyer-reach", (0,))
-    place = env.simulation.mocap_pos
+    place = env.unwrapped.simulation.mocap_pos
     np.testing.assert_allclose(place[0, 0], [0.0, 0.6, 0.2])
     env.step([[1.0, -0.5, 0.25, 0.0]])
     np.testing.assert_allclose(place[0, 0], [0.01, 0.595, 0.2025])
@@ -108,7 +111,7 @@ def test_the_fourth_number_closes_and_opens_the_gripper():
     env = started("sawyer-reach", (0, 1))
     for _ in range(30):
         env.step([[0, 0, 0, 1.0], [0, 0, 0, -1.0]])
-    closed, opened = env.qpos[:, 7] - env.qpos[:, 8]
+    closed, opened = env.unwrapped.qpos[:, 7] - env.unwrapped.qpos[:, 8]
     assert closed > opened + 0.05
 
 
@@ -117,13 +120,15 @@ def test_an_episode_begins_where_the_state_is_set(name):
     env = started(name, (0, 1))
     for _ in range(20):
         env.step([[1.0, 1.0, 0.5, -1.0], [0.0, 0.0, 0.0, 0.0]])
-    qpos, qvel = env.get_state(0)
-    obs = env.set_state([qpos], [qvel], lanes=[1])
-    np.testing.assert_array_equal(env.simulation.mocap_pos[1, 0].astype(np.float32), obs[0, :3])
-    outcome = env.step(np.zeros((2, 4)))[4]["outcome"]
-    assert np.abs(outcome[1, -env.start_dim :] - outcome[0, -env.start_dim :]).max() > (
-        0.05 if name == "sawyer-reach" else 0
+    qpos, qvel = env.unwrapped.get_state(0)
+    obs = env.unwrapped.set_state([qpos], [qvel], lanes=[1])
+    np.testing.assert_array_equal(
+        env.unwrapped.simulation.mocap_pos[1, 0].astype(np.float32), obs[0, :3]
     )
+    outcome = env.step(np.zeros((2, 4)))[4]["outcome"]
+    assert np.abs(
+        outcome[1, -env.unwrapped.start_dim :] - outcome[0, -env.unwrapped.start_dim :]
+    ).max() > (0.05 if name == "sawyer-reach" else 0)
 
 
 def bonus(distance, start):
@@ -135,7 +140,7 @@ def bonus(distance, start):
 
 
 def by_hand(name, sparse, outcome, task):
-    """Reward, sparse reward, end and success of one step, in float64, straight from the formulas."""
+    """Reward, sparse reward, end and success of one step, in float64, from the formulas."""
     finger = outcome[:3]
     if name == "sawyer-reach":
         away, start = np.linalg.norm(finger - task), np.linalg.norm(outcome[3:] - task)

@@ -1,0 +1,135 @@
+"""`EnvWrapper`: base of wrappers, a `MetaEnv` that hands everything on to the one it wraps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rlkit.envs.base import Advance, MetaEnv
+from rlkit.envs.batched import Lanes, StepResult
+
+
+class EnvWrapper(MetaEnv):
+    """A `MetaEnv` around another one; subclasses override what they change.
+
+    Sizes, bounds and spaces are copied at construction. Tasks and lanes live in the wrapped
+    environment and are looked up there.
+
+    Attributes:
+        env: the wrapped environment.
+    """
+
+    def __init__(self, env: MetaEnv) -> None:
+        # MetaEnv's constructor would draw tasks and make lanes, which the wrapped one has.
+        self.env = env
+        self.name, self.dt, self.dtype = env.name, env.dt, env.dtype
+        self.num_envs, self.max_episode_steps = env.num_envs, env.max_episode_steps
+        self.obs_dim, self.recorded_dim = env.obs_dim, env.recorded_dim
+        self.act_dim, self.action_box = env.act_dim, env.action_box
+        self.action_low, self.action_high = env.action_low, env.action_high
+        self.single_action_space = env.single_action_space
+        self.single_observation_space = env.single_observation_space
+        self.outcome_dim, self.task_dim = env.outcome_dim, env.task_dim
+        self.n_tasks, self.fixed_n_tasks = env.n_tasks, env.fixed_n_tasks
+        self.relabelable, self.goal_radius = env.relabelable, env.goal_radius
+        self.has_simulation = env.has_simulation
+
+    @property
+    def unwrapped(self) -> MetaEnv:
+        """The environment itself, without wrappers."""
+        return self.env.unwrapped
+
+    @property
+    def num_lanes(self) -> int:
+        """Lanes in use now."""
+        return self.env.num_lanes
+
+    @property
+    def tasks(self) -> np.ndarray:
+        """The task set, [n_tasks, task_dim] in `dtype`."""
+        return self.env.tasks
+
+    @property
+    def task_ids(self) -> np.ndarray:
+        """Task of each lane in use, int64 [num_lanes]."""
+        return self.env.task_ids
+
+    @property
+    def can_be_drawn(self) -> bool:
+        """Whether lanes can be shown as pictures."""
+        return self.env.can_be_drawn
+
+    def draw(self, lanes: np.ndarray, size: int) -> np.ndarray:
+        """See `MetaEnv.draw`."""
+        return self.env.draw(lanes, size)
+
+    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
+        """See `MetaEnv.sample_tasks`."""
+        return self.env.sample_tasks(rng, num_tasks)
+
+    def set_tasks(self, tasks: ArrayLike) -> None:
+        """See `MetaEnv.set_tasks`."""
+        self.env.set_tasks(tasks)
+
+    def describe_task(self, task_id: int) -> str:
+        """See `MetaEnv.describe_task`."""
+        return self.env.describe_task(task_id)
+
+    def get_all_task_idx(self) -> range:
+        """See `MetaEnv.get_all_task_idx`."""
+        return self.env.get_all_task_idx()
+
+    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
+        """See `MetaEnv.compute_reward`."""
+        return self.env.compute_reward(outcome, task)
+
+    def speed(self, outcome: Any, task: Any) -> Any:
+        """See `MetaEnv.speed`."""
+        return self.env.speed(outcome, task)
+
+    def success(self, outcome: Any, task: Any) -> Any:
+        """See `MetaEnv.success`."""
+        return self.env.success(outcome, task)
+
+    def reset_task(self, task_ids: ArrayLike, lanes: ArrayLike | None = None) -> None:
+        """See `MetaEnv.reset_task`."""
+        self.env.reset_task(task_ids, lanes)
+
+    def reset(
+        self, generators: Sequence[np.random.Generator], lanes: ArrayLike | None = None
+    ) -> np.ndarray:
+        """See `MetaEnv.reset`."""
+        return self.env.reset(generators, lanes)
+
+    def step(self, action: ArrayLike, running: np.ndarray | None = None) -> StepResult:
+        """See `MetaEnv.step`."""
+        return self.env.step(action, running)
+
+    def step_checked(self, action: np.ndarray, running: np.ndarray | None = None) -> StepResult:
+        """See `MetaEnv.step_checked`."""
+        return self.step(action, running)
+
+    def check_action(self, action: ArrayLike) -> np.ndarray:
+        """See `MetaEnv.check_action`."""
+        return self.env.check_action(action)
+
+    def check_lanes(self, lanes: ArrayLike | None) -> np.ndarray:
+        """See `MetaEnv.check_lanes`."""
+        return self.env.check_lanes(lanes)
+
+    def pop_diverged_tasks(self) -> list[int]:
+        """See `MetaEnv.pop_diverged_tasks`."""
+        return self.env.pop_diverged_tasks()
+
+    def close(self) -> None:
+        """Close the wrapped environment; may be called twice."""
+        self.env.close()
+
+    def _reset_lanes(
+        self, generators: Sequence[np.random.Generator], lanes: np.ndarray
+    ) -> np.ndarray:
+        return self.env._reset_lanes(generators, lanes)
+
+    def _advance(self, action: np.ndarray, lanes: Lanes) -> Advance:
+        return self.env._advance(action, lanes)
