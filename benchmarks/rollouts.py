@@ -20,7 +20,7 @@ from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
 from rlkit.core.seeding import stream
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import Experiment, build_pearl
-from rlkit.torch.pytorch_util import torch_threads
+from rlkit.torch.execution import torch_threads
 
 CONFIG = "configs/cheetah-vel.json"
 HORIZON = 200
@@ -186,7 +186,10 @@ def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
             Value("the same, by CPU time", 2),
             Value("this / twin", 1, wall=True),
         ]
-        note = f"{CONFIG}. Bare physics is `mj_step(nstep=5)` on as many threads; the twin has one environment and uses one thread."
+        note = (
+            f"{CONFIG}. Bare physics is `mj_step(nstep=5)` on as many threads; the twin has one "
+            "environment and uses one thread."
+        )
         table = Table("Collection and evaluation", ["physics threads", "what"], values, rows, note)
         command = (
             f"python -m benchmarks.rollouts --threads {threads} --lanes {lanes} --repeats {repeats}"
