@@ -28,7 +28,6 @@ from rlkit.launchers.hfr import HFR
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.run import resolve
 from rlkit.torch.hfr.labels import labels_of
-from rlkit.torch.pytorch_util import torch_threads
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "hfr"
 TRAJECTORIES = 3  # of each task in the buffers

@@ -22,7 +22,7 @@ from rlkit.core.loop import NoLoop
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.pearl_config import PEARLExperiment
-from rlkit.torch.pytorch_util import torch_threads
+from rlkit.torch.execution import torch_threads
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "humanoid-dir.json"
 GB = 1e9

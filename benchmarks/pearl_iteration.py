@@ -24,7 +24,7 @@ from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.run import resolve
-from rlkit.torch.pytorch_util import torch_threads
+from rlkit.torch.execution import torch_threads
 
 
 @dataclass(frozen=True)

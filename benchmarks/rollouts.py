@@ -22,7 +22,7 @@ from rlkit.core.seeding import stream
 from rlkit.launchers.launcher import Experiment
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
-from rlkit.torch.pytorch_util import torch_threads
+from rlkit.torch.execution import torch_threads
 
 CONFIG = "configs/cheetah-vel.json"
 HORIZON = 200

@@ -53,8 +53,6 @@ class MetaRLAlgorithm:
         before_rollouts: called when a collection or an evaluation begins; brings what acts up to date.
     """
 
-    columns = COLUMNS
-
     def __init__(
         self,
         *,
@@ -80,6 +78,7 @@ class MetaRLAlgorithm:
         )
         self.train_tasks, self.eval_tasks = train_tasks, eval_tasks
         self.config, self.seed, self._before_rollouts = config, seed, before_rollouts
+        self.columns = (*COLUMNS, *trainer.statistic_names[27:])
         self.num_env_steps = self.num_rollouts = 0
         self.evaluation = MetaEvaluation(
             env=env,
@@ -246,9 +245,12 @@ class MetaRLAlgorithm:
 
     def do_training(self, iteration: int, loop: Loop) -> dict[str, float]:
         """`num_train_steps_per_itr` meta-gradient steps."""
-        return self.trainer.train(
-            self.replay_buffer, self.encoder_buffer, self.config.num_train_steps_per_itr
-        )
+        total = self.config.num_train_steps_per_itr
+        with self.trainer.training(self.replay_buffer, self.encoder_buffer):
+            while (done := self.trainer.steps.num_taken) < total:
+                self.trainer.take(1)
+                loop.tick(done + 1, total, save="due")
+        return self.trainer.fetch()
 
     # Evaluation
 

@@ -15,6 +15,7 @@ from rlkit.launchers.pearl import PEARL, BuildContext
 from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.launchers.pearl_networks import build_buffer, network_options
 from rlkit.launchers.pearl_sizes import BufferSizes, blocks, buffer_sizes, whole
+from rlkit.torch.execution import sharing_threads
 from rlkit.torch.hfr.foresight import Foresight
 from rlkit.torch.hfr.learned_reward import LearnedReward
 from rlkit.torch.hfr.methods import (
@@ -25,7 +26,6 @@ from rlkit.torch.hfr.methods import (
 )
 from rlkit.torch.hfr.relabelers import CountedOriginals, HindsightLabels
 from rlkit.torch.networks import FlattenMlp
-from rlkit.torch.pytorch_util import sharing_threads
 
 
 class HFR(PEARL):

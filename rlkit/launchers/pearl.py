@@ -33,10 +33,10 @@ from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_weights
 from rlkit.policies.base import MetaPolicy
 from rlkit.samplers.in_place import InPlacePathSampler
-from rlkit.torch.pytorch_util import Copies
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.sac import PEARLSoftActorCritic
+from rlkit.torch.weight_mirror import WeightMirror
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,8 @@ class PEARL(Launcher[PEARLExperiment]):
         acting, copies = agent, None
         on_cpu = config.util_params.rollout_device == "cpu" and place.type != "cpu"
         if copy_weights or (copy_weights is None and on_cpu):
-            named = networks.named()
-            copies = Copies({name: named[name] for name in ACTING if name in named}, "cpu")
-            acting = build_agent(config, networks._replace(**copies.copies))
+            copies = WeightMirror("cpu")
+            acting = build_agent(config, networks.copied_for_acting(copies))
         sizes = self.buffer_sizes(config)
         overshoot = config.n_train_tasks * (algo.max_path_length - 1)  # where episodes end early
         replay_rows = config.util_params.replay_reserve or sizes.replay
@@ -177,7 +176,7 @@ class PEARL(Launcher[PEARLExperiment]):
             torch.Generator(place).manual_seed(torch_seed(seed, "training")),
             num_threads=config.util_params.torch_threads or 1,
             cuda_graph=config.util_params.cuda_graph,
-            companion=relabeler,
+            aux_learner=relabeler,
         )
         algorithm = self.loop(
             env=env,

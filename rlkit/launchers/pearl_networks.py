@@ -10,7 +10,8 @@ from rlkit.envs.base import MetaEnv
 from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.launchers.pearl_sizes import frames_shown
 from rlkit.torch.conv_encoder import FEATURES, ConvEncoder
-from rlkit.torch.networks import SLICE_ROWS, Arithmetic, FlattenMlp
+from rlkit.torch.mlp_function import SLICE_ROWS, Arithmetic
+from rlkit.torch.networks import FlattenMlp
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import TanhGaussianPolicy

@@ -31,7 +31,7 @@ from rlkit.launchers.machine import choose_device, default_threads, keep_freed_m
 from rlkit.launchers.record import changes_since, variant_record
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_tasks, load_weights
-from rlkit.torch.pytorch_util import torch_threads
+from rlkit.torch.execution import torch_threads
 
 Protect = Callable[[], AbstractContextManager[None]]
 TABLES_OF_OLD_CHECKPOINTS = ("online_returns",)  # which do not name theirs

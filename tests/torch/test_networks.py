@@ -4,12 +4,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from rlkit.torch.networks import SMALLEST_SHARE, Arithmetic, Mlp, MlpFunction, Route
+from rlkit.torch.mlp_function import SMALLEST_SHARE, Arithmetic, MlpFunction, Route
+from rlkit.torch.networks import Mlp
 
 
 def make_mlp(hidden=(7, 6), inputs=4, outputs=3, **options) -> Mlp:
     return Mlp(list(hidden), inputs, outputs, generator=torch.Generator().manual_seed(0), **options)
+
+
+def route_of(mlp: Mlp, rows: torch.Tensor) -> Route:
+    return mlp.arithmetic.route_of(rows, mlp.workers, mlp.num_threads)
 
 
 def parameters_in_order(mlp: Mlp) -> list[torch.Tensor]:
@@ -76,7 +82,7 @@ def test_threads_that_share_the_slices_change_nothing():
         shared.share_slices(workers, 2)
         for mlp in (alone, shared):
             mlp(x).square().sum().backward()
-    assert shared._route(x).num_slices == 2
+    assert route_of(shared, x).num_slices == 2
     for ours, theirs in zip(shared.parameters(), alone.parameters(), strict=True):
         assert torch.equal(ours.grad, theirs.grad)
 
@@ -157,5 +163,36 @@ def test_acting_is_exact_whatever_the_precision_of_the_updates():
 
 def test_all_rows_at_once_where_slices_do_not_pay():
     x = torch.zeros(5000, 4)
-    assert make_mlp(arithmetic=Arithmetic(slice_rows=0))._route(x).num_slices == 1
-    assert make_mlp()._route(x).num_slices == 5
+    assert route_of(make_mlp(arithmetic=Arithmetic(slice_rows=0)), x).num_slices == 1
+    assert route_of(make_mlp(), x).num_slices == 5
+
+
+def test_few_rows_are_not_shared_by_threads():
+    mlp = make_mlp()
+    mlp.share_slices(None, 4)
+    assert route_of(mlp, torch.zeros(2 * SMALLEST_SHARE - 1, 4)).num_slices == 1
+    assert route_of(mlp, torch.zeros(2 * SMALLEST_SHARE, 4)).num_slices == 4
+
+
+def test_onednn_is_taken_for_float32_alone():
+    onednn, rounded = (Arithmetic("onednn", precision) for precision in ("float32", "bf16"))
+    x = torch.zeros(5, 4)
+    assert onednn.route_of(x, None, 1).onednn
+    assert not onednn.route_of(x.double(), None, 1).onednn
+    assert not rounded.route_of(x, None, 1).onednn
+    assert rounded.route_of(x, None, 1).dtype == torch.bfloat16
+
+
+def test_frozen_weights_and_inputs_that_need_no_gradient_cost_no_product():
+    mlp = make_mlp((8, 8))
+    layers = 2 * 16 * (4 * 8 + 8 * 8 + 8 * 3)  # operations of one product per layer
+
+    def flops(x, **options):
+        with FlopCounterMode(display=False) as counter:
+            mlp(x, **options).sum().backward()
+        return counter.get_total_flops()
+
+    x, needing = torch.ones(16, 4), torch.ones(16, 4, requires_grad=True)
+    assert flops(needing) == 3 * layers  # forward, weights, inputs
+    assert flops(needing, frozen=True) == 2 * layers
+    assert flops(x) == 3 * layers - 2 * 16 * 4 * 8

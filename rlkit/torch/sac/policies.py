@@ -7,14 +7,18 @@ import torch
 from torch import Tensor, nn
 
 from rlkit.torch.distributions import tanh_normal_log_prob
-from rlkit.torch.networks import EXACT, Arithmetic, Mlp
+from rlkit.torch.mlp_function import DEFAULT_ARITHMETIC, Arithmetic
+from rlkit.torch.networks import Mlp
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 INIT_W = 1e-3
 
 
 class PolicySample(NamedTuple):
-    """Actions drawn from the policy, and what its loss needs; all [..., act_dim], log_prob [..., 1]."""
+    """Actions drawn from the policy, and what its loss needs.
+
+    All are [..., act_dim], but log_prob is [..., 1].
+    """
 
     action: Tensor
     mean: Tensor
@@ -27,7 +31,8 @@ class TanhGaussianPolicy(Mlp):
     """pi(a | o, z): a = tanh(u), u ~ N(mean, std), two linear heads on one trunk.
 
     The log standard deviation is clamped to [-20, 2] (no gradient outside). Actions lie in [-1, 1].
-    Source: SAC; katerakelly/oyster, rlkit/torch/sac/policies.py (parameter names fc*, last_fc, last_fc_log_std).
+    Source: SAC; katerakelly/oyster, rlkit/torch/sac/policies.py (parameter names fc*, last_fc,
+        last_fc_log_std).
     """
 
     def __init__(
@@ -38,7 +43,7 @@ class TanhGaussianPolicy(Mlp):
         action_dim: int,
         *,
         generator: torch.Generator | None = None,
-        arithmetic: Arithmetic = EXACT,
+        arithmetic: Arithmetic = DEFAULT_ARITHMETIC,
         init: str = "fanout",
     ) -> None:
         input_size = obs_dim + latent_dim
@@ -81,7 +86,7 @@ class TanhGaussianPolicy(Mlp):
 
     @torch.no_grad()
     def act(self, obs: Tensor, z: Tensor, noise: Tensor | None) -> Tensor:
-        """Actions for the environment, [num_envs, act_dim]; without noise the deterministic tanh(mean)."""
+        """Actions for the environment, [num_envs, act_dim]; without noise tanh(mean)."""
         hidden = self.last_hidden(torch.cat([obs, z], dim=-1))
         mean = self.last_fc(hidden)
         if noise is None:
