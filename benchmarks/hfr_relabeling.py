@@ -27,6 +27,7 @@ from rlkit.envs.base import MetaEnv
 from rlkit.launchers.hfr import HFR
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.run import resolve
+from rlkit.torch.execution import torch_threads
 from rlkit.torch.hfr.labels import labels_of
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "hfr"
