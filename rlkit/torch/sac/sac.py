@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlkit.data_management.relabeler import Relabeler
 from rlkit.data_management.replay_buffer import Batch, EpisodeBatch, MultiTaskReplayBuffer
+from rlkit.torch.aux_learner import AuxLearner
 from rlkit.torch.cuda_graph import Captured, rolled_back
 from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.pytorch_util import (
@@ -64,7 +64,7 @@ class PEARLSoftActorCritic:
         num_threads: int = 1,
         cuda_graph: bool = True,
         stacked: bool | None = None,
-        companion: Relabeler | None = None,
+        companion: AuxLearner | None = None,
     ) -> None:
         self.agent, self.companion = agent, companion
         (
@@ -330,15 +330,11 @@ class PEARLSoftActorCritic:
         if self.generator.device.type != "cuda" or not self.cuda_graph:
             return step(True), step(False)
         if self._captured is None:
-            networks, optimizers = (
-                [*self.networks.values()],
-                [self.q_optimizer, self.policy_optimizer],
-            )
+            networks = [*self.networks.values()]
+            optimizers: list[torch.optim.Optimizer] = [self.q_optimizer, self.policy_optimizer]
             if self.companion is not None:
-                networks, optimizers = (
-                    networks + [*self.companion.networks.values()],
-                    optimizers + self.companion.optimizers,
-                )
+                networks += self.companion.networks.values()
+                optimizers += self.companion.optimizers
             tensors = [
                 self.sums,
                 self.maxima,
