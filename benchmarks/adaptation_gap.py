@@ -57,7 +57,7 @@ class Trials:
             raise UserError(
                 f"{self.run.config.env_name}: trajectories end early; this measurement needs whole ones"
             )
-        rows = self.run.experiment.agent.context_of_paths(whole)
+        rows = self.run.experiment.policy.context_of_paths(whole)
         return rows.reshape(len(trajectories), len(self.lanes), *rows.shape[1:]).transpose(0, 1)
 
     def returns(self, contexts: Sequence[Tensor] | None) -> np.ndarray:
@@ -72,7 +72,7 @@ class Trials:
         """The evaluation's own procedure, continued: return after 0, 1, ... trajectories, [n, num_tasks, runs]."""
         adaptation = evaluate_adaptation(
             self.run.experiment.env,
-            self.run.experiment.agent,
+            self.run.experiment.policy,
             self.task_ids,
             num_runs=self.runs,
             num_steps=(1 + max(TRAJECTORIES)) * self.algo.max_path_length,
@@ -87,7 +87,7 @@ class Trials:
     @torch.no_grad()
     def belief(self, contexts: Sequence[Tensor]) -> tuple[float, float]:
         """How wide the belief is, and how far its mean moves between contexts of one task (see `Cell`)."""
-        means, variances = self.run.experiment.agent.posterior(torch.stack(list(contexts)))
+        means, variances = self.run.experiment.policy.posterior(torch.stack(list(contexts)))
         spread = means.reshape(-1, self.runs, means.shape[-1]).var(dim=1).mean().sqrt()
         return float(variances.mean().sqrt()), float(spread)
 
@@ -98,10 +98,10 @@ class Trials:
         deterministic: bool,
     ) -> Paths:
         experiment = self.run.experiment
-        return experiment.algorithm.sampler.obtain_samples(
+        return experiment.algorithm.collection.sampler.obtain_samples(
             [task_id for task_id, _ in self.lanes],
             generators,
-            begin=None if contexts is None else with_contexts(experiment.agent, contexts),
+            begin=None if contexts is None else with_contexts(experiment.policy, contexts),
             deterministic=deterministic,
         )
 
@@ -120,7 +120,7 @@ def measure(
 ) -> list[Cell]:
     """Fill the table for one set of tasks, each with so many contexts of every kind."""
     trials = Trials(run, split, runs, seed)
-    algo, agent = run.config.algo_params, run.experiment.agent
+    algo, agent = run.config.algo_params, run.experiment.policy
     cells: list[Cell] = []
 
     def add(
@@ -193,7 +193,7 @@ def main(run_dir: Path, folder: Path, seed: int) -> None:
     with exit_codes():
         torch.set_num_threads(1)  # the products are small
         run = load_trained(run_dir, num_fresh_tasks=FRESH_TASKS, with_state=True)
-        if run.experiment.agent.context_encoder.needs_sequences:
+        if run.experiment.policy.context_encoder.needs_sequences:
             raise UserError(
                 f"{run_dir}: its encoder reads whole episodes; contexts of drawn rows mean nothing to it"
             )

@@ -22,13 +22,13 @@ import numpy as np
 
 from benchmarks.machine import Table, Value, Watch, write_result
 from rlkit.core.errors import UserError
+from rlkit.data_management.labels import labels_of
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers.hfr import HFR
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.run import resolve
 from rlkit.torch.execution import torch_threads
-from rlkit.torch.hfr.labels import labels_of
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "hfr"
 TRAJECTORIES = 3  # of each task in the buffers
@@ -51,7 +51,7 @@ def measure(config: Any, repeats: int) -> tuple[float, float, float]:
     """Processor seconds of a gradient step, a judged trajectory and a partition context, measured in turns."""
     experiment, generator = HFR().build(config, "cpu", 0), np.random.default_rng(0)
     algorithm, env = experiment.algorithm, experiment.env
-    relabeler: Any = algorithm.relabeler
+    relabeler: Any = algorithm.collection.relabeler
     with closing(env):
         tasks = np.repeat(np.arange(config.n_train_tasks), TRAJECTORIES)
         for buffer in algorithm.buffers.values():
@@ -67,11 +67,11 @@ def measure(config: Any, repeats: int) -> tuple[float, float, float]:
             algorithm.trainer.train(algorithm.replay_buffer, algorithm.encoder_buffer, 1)
 
         def judge() -> None:
-            with relabeler.together():
+            with relabeler.sharing():
                 relabeler.method.score(path, labels_of(path, relabeler.tasks, env), generator)
 
         def partition() -> None:
-            with relabeler.together():
+            with relabeler.sharing():
                 foresight.log_partition(algorithm.buffers["sampler"], generator)
 
         return in_turns((step, judge, partition), repeats)

@@ -10,18 +10,17 @@ contact forces, as shipped, and without, since MuJoCo from 2.0 on leaves them at
 
 import csv
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import click
 
 from rlkit.core.loop import NoLoop
-from rlkit.core.meta_rl_algorithm import OYSTER_COLUMNS
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.torch.execution import torch_threads
+from rlkit.torch.sac.columns import TRAINED
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "humanoid-dir.json"
 
@@ -42,7 +41,7 @@ def first_row(config: PEARLExperiment, seed: int) -> dict[str, float]:
     algorithm.collect_data(0, NoLoop())
     statistics = algorithm.trainer.train(algorithm.replay_buffer, algorithm.encoder_buffer, 1)
     experiment.env.close()
-    return dict(islice(statistics.items(), OYSTER_COLUMNS))
+    return {name: statistics[name] for name in TRAINED}
 
 
 def small_pool(

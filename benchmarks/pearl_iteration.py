@@ -20,6 +20,7 @@ from benchmarks.plain_pearl import PlainPEARL
 from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
 from benchmarks.rollouts import CONFIG, HORIZON, evaluate
 from rlkit.core.loop import NoLoop
+from rlkit.core.progress import Progress
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.pearl import PEARL
@@ -70,7 +71,7 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
         experiment = PEARL().build(config, device, 0)
         algorithm, algo = experiment.algorithm, config.algo_params
         with closing(experiment.env):
-            algorithm._collect_initial_pool()
+            algorithm.collection.collect_initial_pool(Progress(NoLoop(), total=0))
             start = time.perf_counter() - began
             model = experiment.env.model
             plain = PlainPEARL(experiment.networks, algo, config.latent_size)

@@ -23,10 +23,10 @@ from benchmarks.trained_run import TrainedRun, load_trained
 from rlkit.core.errors import UserError
 from rlkit.core.eval_util import successes
 from rlkit.core.seeding import stream
+from rlkit.data_management.assignment import probabilities
+from rlkit.data_management.labels import Labels, labels_of
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.policies.base import with_contexts
-from rlkit.torch.hfr.assignment import probabilities
-from rlkit.torch.hfr.labels import Labels, labels_of
 from rlkit.torch.hfr.methods import ForesightOfTask
 from rlkit.torch.hfr.relabelers import HindsightLabels
 
@@ -74,14 +74,11 @@ def telling_rows(labels: Labels, own: int) -> int:
 def judge(run: TrainedRun, per_kind: int, seed: int) -> list[Judged]:
     """Collect trajectories on every train task and judge them as the run's relabeler would."""
     algorithm = run.experiment.algorithm
-    relabeler: Any = algorithm.relabeler
-    foresight, sampler_buffer, config = (
-        relabeler.method.foresight,
-        relabeler.visits.buffer,
-        relabeler.config,
-    )
+    relabeler: Any = algorithm.collection.relabeler
+    foresight, settings = relabeler.method.foresight, relabeler.settings
+    sampler_buffer = relabeler.sampler_buffer
     log_z = np.zeros(len(relabeler.tasks))
-    if config.use_partition:
+    if settings.use_partition:
         log_z = foresight.log_partition(sampler_buffer, stream(seed, "probe partition"))
     lanes = [
         (task_id, kind, k)
@@ -92,14 +89,18 @@ def judge(run: TrainedRun, per_kind: int, seed: int) -> list[Judged]:
     contexts = []
     for task_id, kind, k in lanes:
         drawn = sampler_buffer.draw(
-            task_id, config.embedding_batch_size, stream(seed, "probe context", task_id, k)
+            task_id,
+            algorithm.trainer.config.embedding_batch_size,
+            stream(seed, "probe context", task_id, k),
         )
-        contexts.append(algorithm.agent.acting_context(drawn) if kind == "posterior" else None)
+        contexts.append(
+            run.experiment.policy.acting_context(drawn) if kind == "posterior" else None
+        )
     generators = [stream(seed, f"probe {kind}", task_id, k) for task_id, kind, k in lanes]
-    paths = algorithm.sampler.obtain_samples(
+    paths = algorithm.collection.sampler.obtain_samples(
         [task_id for task_id, _, _ in lanes],
         generators,
-        begin=with_contexts(algorithm.agent, contexts),
+        begin=with_contexts(run.experiment.policy, contexts),
     )
     reached = successes(run.experiment.env, paths)
     judged = []
@@ -110,9 +111,9 @@ def judge(run: TrainedRun, per_kind: int, seed: int) -> list[Judged]:
             path, labels, stream(seed, f"probe judgement {kind}", task_id, k)
         )
         surplus = utilities - log_z
-        share = probabilities(surplus / config.relabel_temperature, use_softmax=config.use_softmax)[
-            task_id
-        ]
+        share = probabilities(
+            surplus / settings.relabel_temperature, use_softmax=settings.use_softmax
+        )[task_id]
         judged.append(
             Judged(
                 task_id,
@@ -175,7 +176,7 @@ def main(run_dir: Path, folder: Path, trajectories: int, seed: int) -> None:
     with exit_codes():
         torch.set_num_threads(1)
         run = load_trained(run_dir, with_state=True)
-        relabeler = run.experiment.algorithm.relabeler
+        relabeler = run.experiment.algorithm.collection.relabeler
         if not isinstance(relabeler, HindsightLabels) or not isinstance(
             relabeler.method, ForesightOfTask
         ):

@@ -134,7 +134,8 @@ def measure_part(path: str, settings: list[str], num_steps: int) -> dict[str, fl
     with tempfile.TemporaryDirectory() as folder, torch_threads(1):
         experiment = PEARL().build(config, "cpu", 0)
         algorithm = experiment.algorithm
-        algorithm.config = replace(algorithm.config, num_train_steps_per_itr=num_steps)
+        trainer = algorithm.trainer
+        trainer.config = replace(trainer.config, num_train_steps_per_itr=num_steps)
         algorithm.collect_data(0, NoLoop())
         algorithm.do_training(0, NoLoop())
         algorithm.evaluate(0, NoLoop())

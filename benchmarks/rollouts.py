@@ -18,6 +18,7 @@ from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.plain_pearl import PlainPEARL
 from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
 from rlkit.core.loop import NoLoop
+from rlkit.core.progress import Progress
 from rlkit.core.seeding import stream
 from rlkit.launchers.launcher import Experiment
 from rlkit.launchers.load_config import load_config
@@ -63,7 +64,7 @@ def build(threads: int, lanes: int | None) -> Experiment:
     if lanes is not None:
         settings.append(f"util_params.num_envs={lanes}")
     experiment = PEARL().build(load_config(CONFIG, settings), "cpu", 0)
-    experiment.algorithm._collect_initial_pool()
+    experiment.algorithm.collection.collect_initial_pool(Progress(NoLoop(), total=0))
     return experiment
 
 
@@ -72,8 +73,8 @@ def collect(experiment: Experiment, lanes: int) -> Callable[[], int]:
 
     def run() -> int:
         generators = [stream(0, "benchmark", n) for n in range(lanes)]
-        tasks = [n % len(experiment.algorithm.train_tasks) for n in range(lanes)]
-        return experiment.algorithm.sampler.obtain_samples(tasks, generators).num_steps
+        tasks = [n % len(experiment.algorithm.collection.train_tasks) for n in range(lanes)]
+        return experiment.algorithm.collection.sampler.obtain_samples(tasks, generators).num_steps
 
     return run
 
@@ -81,7 +82,7 @@ def collect(experiment: Experiment, lanes: int) -> Callable[[], int]:
 def evaluate(experiment: Experiment) -> Callable[[], int]:
     """The whole evaluation of an iteration; returns the number of steps."""
     algorithm = experiment.algorithm
-    cfg = algorithm.config
+    cfg = algorithm.trainer.config
 
     def run() -> int:
         algorithm.evaluate(0, NoLoop())
@@ -92,7 +93,7 @@ def evaluate(experiment: Experiment) -> Callable[[], int]:
         )
         return (
             online
-            + len(algorithm.eval_tasks)
+            + len(algorithm.evaluation.meta_test.eval_tasks)
             * (cfg.num_steps_per_eval // cfg.max_path_length)
             * cfg.max_path_length
         )
@@ -124,7 +125,9 @@ def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
                 model = experiment.env.model
                 generator = torch.Generator().manual_seed(0)
                 plain = PlainPEARL(
-                    experiment.networks, experiment.algorithm.config, experiment.agent.latent_dim
+                    experiment.networks,
+                    experiment.algorithm.trainer.config,
+                    experiment.policy.latent_dim,
                 )
                 twin = PlainSampler(PlainCheetah(model, 0), plain, generator)
 

@@ -83,14 +83,14 @@ def run_trajectories(
     """Run the prior and the meta-test anew; as many trajectories a task as the evaluation has, unless said otherwise."""
     algo, experiment = run.config.algo_params, run.experiment
     task_ids = list(run.splits["test"])
-    prior = experiment.algorithm.sampler.obtain_samples(
+    prior = experiment.algorithm.collection.sampler.obtain_samples(
         task_ids[:1] * num_prior,
         [stream(seed, "prior figure", n) for n in range(num_prior)],
         deterministic=True,
     )
     adaptation = evaluate_adaptation(
         experiment.env,
-        experiment.agent,
+        experiment.policy,
         task_ids,
         num_runs=1,
         num_steps=(num_trajs or math.ceil(algo.num_steps_per_eval / algo.max_path_length))
@@ -136,7 +136,7 @@ def infer_beliefs(shown: Shown, *, num_samples: int = NUM_SAMPLES, seed: int = 0
     A task's samples use the same noise for every n, so that they differ by the belief alone.
     """
     experiment, task_ids = shown.run.experiment, shown.task_ids
-    agent, sampler = experiment.agent, experiment.algorithm.sampler
+    agent, sampler = experiment.policy, experiment.algorithm.collection.sampler
     lanes = [(index, k) for index in range(len(task_ids)) for k in range(num_samples)]
     counts = [count for count in COUNTS if count < len(shown.trajectories)] + [
         len(shown.trajectories)

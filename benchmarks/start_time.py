@@ -17,6 +17,8 @@ from pathlib import Path
 import click
 
 from benchmarks.machine import Table, Value, Watch, write_result
+from rlkit.core.loop import NoLoop
+from rlkit.core.progress import Progress
 
 CONFIG = "configs/cheetah-vel.json"
 TOTAL = "all, with the interpreter's own start"
@@ -54,10 +56,11 @@ def measure_start(config_path: str, settings: list[str]) -> dict[str, tuple[floa
             -1, {"algorithm": algorithm.state_dict(), "clock": {}}, algorithm.buffers
         )
         done("first checkpoint")
-        algorithm._collect_initial_pool()
+        progress = Progress(NoLoop(), total=0)
+        algorithm.collection.collect_initial_pool(progress)
         done("initial pool")
-        algorithm._collect_visits(0)
-        algorithm.relabeler.end_collection(0)
+        algorithm.collection.collect_visits(0, progress)
+        algorithm.collection.end(0)
         done("visits")
         algorithm.trainer.train(*algorithm.buffers.values(), 1)
         done("gradient step")

@@ -149,6 +149,52 @@ def test_algorithms_under_rlkit_torch_do_not_import_each_other():
             assert others <= {path.parts[2]} | SHARED_TORCH, f"{path} imports {others}"
 
 
+ALGORITHMS = (
+    "pearl",
+    "oyster",
+    "hfr",
+    "hipi",
+    "sac",
+    "rl2",
+    "maml",
+    "promp",
+    "maesn",
+    "pets",
+    "steve",
+)
+NAME_NO_ALGORITHM = ["rlkit/core"]
+
+
+def algorithms_named_in(text: str) -> list[str]:
+    """Lines that name an algorithm, other than those of a docstring's paragraph `Source:`."""
+    lines, in_source = [], False
+    for line in text.splitlines():
+        in_source = "Source:" in line or (in_source and line.strip() not in ("", '"""'))
+        words = re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", line).lower())
+        if not in_source and set(words) & set(ALGORITHMS):
+            lines.append(line.strip())
+        in_source = in_source and not line.rstrip().endswith('"""')
+    return lines
+
+
+@pytest.mark.parametrize("place", NAME_NO_ALGORITHM)
+def test_what_every_algorithm_shares_names_none_outside_its_sources(place):
+    path = ROOT / place
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    assert files
+    named = {str(file.relative_to(ROOT)): algorithms_named_in(file.read_text()) for file in files}
+    assert {file: lines for file, lines in named.items() if lines} == {}
+
+
+def test_the_check_of_names_finds_a_name_in_code_and_prose_but_not_in_a_source():
+    assert algorithms_named_in("from rlkit.torch.sac.agent import PEARLAgent")
+    assert algorithms_named_in('    """As oyster does."""')
+    assert algorithms_named_in('    """Source: oyster."""\n    hfr_columns = 1') == [
+        "hfr_columns = 1"
+    ]
+    assert algorithms_named_in('    Source: PEARL;\n    oyster, file.\n    """') == []
+
+
 def test_rand_param_envs_stands_alone():
     files = [path for path in library_files() if path.parts[0] == "rand_param_envs"]
     assert [

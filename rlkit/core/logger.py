@@ -55,10 +55,11 @@ class Logger:
             replace_file(self.run_dir / "variant.json", text.encode())
 
     def log(self, text: str) -> None:
-        """Append to debug.log, each line of the text as `<time> | [<run>] Iteration #<n> | <line>`, as oyster does.
+        """Append lines to debug.log, each as `<time> | [<run>] Iteration #<n> | <line>`.
 
         Raises:
             ResourceError: the disk is full.
+        Source: the form is that of katerakelly/oyster.
         """
         time = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S.%f %Z")
         place = f"[{self.run_dir.name}]" + (

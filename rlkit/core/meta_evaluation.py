@@ -1,236 +1,157 @@
-"""What PEARL evaluates after an iteration: three returns, adaptation trajectory by trajectory, speed and success.
+"""The meta-test on train and test tasks that every meta-learner is evaluated with."""
 
-The meta-test itself is `evaluate_adaptation`, or that of oyster's first release in `evaluate_oyster2019`.
-"""
-
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from rlkit.core.eval_util import Adaptation, evaluate_adaptation, mean_speed, success_rate
-from rlkit.core.oyster2019 import evaluate_oyster2019
+from rlkit.core.progress import Progress
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
-from rlkit.policies.base import with_contexts
-from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.envs.base import MetaEnv
+from rlkit.policies.base import MetaPolicy
+
+Adaptations = Mapping[str, Adaptation]  # by split, "train" and "test"
+ExtraColumns = Callable[[Adaptations], dict[str, float]]
+Streams = Callable[[int, int, int], np.random.Generator]
+
+
+@dataclass(frozen=True)
+class MetaTestSettings:
+    """How a meta-test is run.
+
+    Attributes:
+        num_runs: independent runs per task.
+        num_steps: transitions of a run; its last trajectory is not cut there.
+        horizon: the most steps of a trajectory.
+        deterministic: no action noise.
+        num_stochastic: that many trajectories at the beginning of a run have noise in any case.
+        sparse: report sparse returns.
+    """
+
+    num_runs: int
+    num_steps: int
+    horizon: int
+    deterministic: bool = True
+    num_stochastic: int = 0
+    sparse: bool = False
 
 
 class MetaEvaluation:
-    """Evaluates an agent on train and on test tasks; what is not evaluated leaves no trace.
+    """Runs the meta-test on as many train tasks as there are test tasks, and on these.
 
     Args:
-        env, agent, sampler: what acts where.
-        encoder_buffer: rows of the train tasks that contexts are drawn from.
+        env: takes actions in [-1, 1].
+        policy: the meta-learner.
         train_tasks, eval_tasks: task ids.
-        config: PEARL's settings.
+        settings: how it is run.
         seed: names the random streams.
-        save_eval_paths: called with (file name, paths) when `dump_eval_paths` is set.
+        extra_columns: further statistics of the adaptations.
     """
 
     def __init__(
         self,
-        *,
-        env,
-        agent,
-        sampler: InPlacePathSampler,
-        encoder_buffer,
-        train_tasks: range,
-        eval_tasks: range,
-        config,
+        env: MetaEnv,
+        policy: MetaPolicy,
+        train_tasks: Sequence[int],
+        eval_tasks: Sequence[int],
+        settings: MetaTestSettings,
         seed: int,
-        save_eval_paths: Callable[[str, Paths], None],
+        extra_columns: ExtraColumns = lambda adaptations: {},
     ) -> None:
-        self.env, self.agent, self.sampler, self.encoder_buffer = (
-            env,
-            agent,
-            sampler,
-            encoder_buffer,
-        )
+        self.env, self.policy, self.settings = env, policy, settings
         self.train_tasks, self.eval_tasks = train_tasks, eval_tasks
-        self.config, self.seed, self.save_eval_paths = config, seed, save_eval_paths
-        self.adaptations: dict[str, Adaptation] = {}
+        self.seed, self.extra_columns = seed, extra_columns
 
-    def evaluate(self, iteration: int) -> dict[str, float]:
-        """The three returns (docs/pearl.md, columns 30-32): on as many train tasks as there are eval tasks, and on these."""
-        cfg = self.config
-        if cfg.dump_eval_paths:
-            self._dump_prior_paths(iteration)
-        draws = stream(self.seed, "evaluation tasks", iteration).integers(
-            len(self.train_tasks), size=len(self.eval_tasks)
-        )
-        train_tasks = [self.train_tasks[i] for i in draws]
-        splits = {"train": train_tasks, "test": list(self.eval_tasks)}
-        with_buffer, explored = self._independent_trajectories(iteration, splits)
-        self.adaptations = {
-            split: self._adaptation(iteration, split, splits[split], explored[split])
-            for split in splits
-        }
-        if cfg.dump_eval_paths:
-            self._dump_test_paths(iteration)
-        final = {
-            split: a.final_returns(cfg.sparse_rewards) for split, a in self.adaptations.items()
-        }
-        has_posterior = cfg.use_information_bottleneck
-        return {
-            "Z mean eval": self.agent.z_means[-1].abs().mean().item()
-            if has_posterior
-            else math.nan,
-            "Z variance eval": self.agent.z_vars[-1].mean().item() if has_posterior else math.nan,
-            "AverageTrainReturn_all_train_tasks": float(with_buffer.mean()),
-            "AverageReturn_all_train_tasks": float(final["train"].mean()),
-            "AverageReturn_all_test_tasks": float(final["test"].mean()),
-            **self._of_test_tasks(),
-        }
+    @property
+    def budget(self) -> int:
+        """Steps of one evaluation, as `adaptations` counts them."""
+        num_lanes = 2 * len(self.eval_tasks) * self.settings.num_runs
+        return num_lanes * self.settings.num_steps
 
-    def _independent_trajectories(
-        self, iteration: int, splits: dict[str, list[int]]
-    ) -> tuple[np.ndarray, dict]:
-        """Run all that depends on no other trajectory of the evaluation at once, as wide as the environment is.
+    def draw_tasks(self, iteration: int) -> dict[str, list[int]]:
+        """Tasks of both splits; the train tasks are drawn with replacement."""
+        generator = stream(self.seed, "evaluation tasks", iteration)
+        draws = generator.integers(len(self.train_tasks), size=len(self.eval_tasks))
+        return {"train": [self.train_tasks[i] for i in draws], "test": list(self.eval_tasks)}
 
-        Returns:
-            Return of each train task with z from the posterior of a training context batch, a fresh one a trajectory,
-            [num_tasks]; and of each split the exploration trajectories of every run, as `evaluate_adaptation` takes them.
+    def streams(self, iteration: int, split: str, purpose: str = "") -> Streams:
+        """Make the function that gives the generator of (index of the task, run, trajectory)."""
+        name = f"meta-{split} {purpose}".rstrip()
+        return lambda index, run, n: stream(self.seed, name, iteration, index, run, n)
+
+    def adaptations(
+        self,
+        iteration: int,
+        splits: Mapping[str, Sequence[int]],
+        progress: Progress,
+        explored: Mapping[str, Sequence[Paths]] | None = None,
+    ) -> dict[str, Adaptation]:
+        """Run the meta-test.
+
+        Args:
+            iteration: names the random streams.
+            splits: the tasks of each split, as from `draw_tasks`.
+            progress: is told the steps; they add up to `budget`.
+            explored: first trajectories of every run that have been run already, by split; see
+                `evaluate_adaptation`.
         """
-        cfg, tasks = self.config, splits["train"]
-        num_trajectories = max(1, cfg.num_steps_per_eval // cfg.max_path_length)
-        lanes = [(index, n) for index in range(len(tasks)) for n in range(num_trajectories)]
-        generators = [
-            stream(self.seed, "buffer evaluation", iteration, index, n) for index, n in lanes
-        ]
-        rows, buffer = cfg.embedding_batch_size, self.encoder_buffer
-        if cfg.takes_episodes:
-            drawn = (
-                buffer.newest_episodes(tasks[index], cfg.context_episodes * cfg.max_path_length)
-                for index, _ in lanes
-            )
-        else:
-            drawn = (
-                buffer.draw(tasks[index], rows, g)
-                for (index, _), g in zip(lanes, generators, strict=True)
-            )
-        contexts = [self.agent.acting_context(batch) for batch in drawn]
-        blocks = [[tasks[index] for index, _ in lanes]]
-
-        # Shorter episodes may take more trajectories than this, but never fewer.
-        num_explored = min(
-            cfg.num_exp_traj_eval, math.ceil(cfg.num_steps_per_eval / cfg.max_path_length)
-        )
-        if cfg.eval_protocol == "oyster2019":
-            num_explored = 0  # it shares its exploration between the runs
-        for split, split_tasks in splits.items():
-            streams = self._eval_streams(iteration, split)
-            for n in range(num_explored):
-                runs = [
-                    (index, run)
-                    for index in range(len(split_tasks))
-                    for run in range(cfg.num_evals)
-                ]
-                generators += [streams(index, run, n) for index, run in runs]
-                blocks.append([split_tasks[index] for index, _ in runs])
-        task_ids = sum(blocks, [])
-        contexts += [None] * (len(task_ids) - len(contexts))
-        exploration = cfg.eval_deterministic and cfg.eval_exploration == "deterministic"
-        deterministic = [cfg.eval_deterministic] * len(lanes) + [exploration] * (
-            len(task_ids) - len(lanes)
-        )
-        paths = self.sampler.obtain_samples(
-            task_ids,
-            generators,
-            begin=with_contexts(self.agent, contexts),
-            deterministic=deterministic,
-        )
-        ends = np.cumsum([len(block) for block in blocks])
-        parts = [
-            paths.select(np.arange(end - len(block), end))
-            for block, end in zip(blocks, ends, strict=True)
-        ]
-        with_buffer = (
-            parts[0].returns(cfg.sparse_rewards).reshape(len(tasks), num_trajectories).mean(axis=1)
-        )
-        explored = {
-            split: parts[1 + k * num_explored :][:num_explored] for k, split in enumerate(splits)
-        }
-        return with_buffer, explored
-
-    def _eval_streams(
-        self, iteration: int, split: str, purpose: str = ""
-    ) -> Callable[[int, int, int], np.random.Generator]:
-        return lambda index, run, n: stream(
-            self.seed, f"meta-{split}{purpose}", iteration, index, run, n
-        )
-
-    def _adaptation(
-        self, iteration: int, split: str, tasks: list[int], explored: Sequence[Paths]
-    ) -> Adaptation:
-        """Run the meta-test on some tasks, whose exploration trajectories were run before."""
-        cfg = self.config
-        if cfg.eval_protocol == "oyster2019":
-            return evaluate_oyster2019(
-                self.sampler,
-                self.agent,
-                tasks,
-                num_runs=cfg.num_evals,
-                num_steps=cfg.num_steps_per_eval,
-                num_rows=cfg.embedding_batch_size,
-                streams=lambda purpose: self._eval_streams(iteration, split, f" {purpose}"),
-                deterministic=cfg.eval_deterministic,
-            )
-        return evaluate_adaptation(
-            self.env,
-            self.agent,
-            tasks,
-            num_runs=cfg.num_evals,
-            num_steps=cfg.num_steps_per_eval,
-            max_path_length=cfg.max_path_length,
-            streams=self._eval_streams(iteration, split),
-            deterministic=cfg.eval_deterministic,
-            num_stochastic=cfg.num_exp_traj_eval if cfg.eval_exploration == "stochastic" else 0,
-            explored=explored,
-        )
-
-    def _dump_prior_paths(self, iteration: int) -> None:
-        """Twenty trajectories with z from the prior on the first eval task, as an NPZ file."""
-        generators = [stream(self.seed, "prior paths", iteration, n) for n in range(20)]
-        paths = self.sampler.obtain_samples(
-            [self.eval_tasks[0]] * 20, generators, deterministic=self.config.eval_deterministic
-        )
-        self.save_eval_paths(f"prior-epoch{iteration}", paths)
-
-    def _dump_test_paths(self, iteration: int) -> None:
-        """The meta-test trajectories of every eval task and run, as NPZ files."""
-        adaptation = self.adaptations["test"]
-        for index, task_id in enumerate(self.eval_tasks):
-            for run in range(adaptation.num_runs):
-                lane = index * adaptation.num_runs + run
-                paths = Paths.concatenate(
-                    [p.select([lane]) for p in adaptation.trajectories if p.lengths[lane] > 0]
-                )
-                self.save_eval_paths(f"task{task_id}-epoch{iteration}-run{run}", paths)
-
-    def online_returns(self, iteration: int) -> list[dict[str, float | str]]:
-        """Return of the first, second, ... trajectory over tasks, for either split."""
-        rows: list[dict[str, float | str]] = []
-        for split, adaptation in self.adaptations.items():
-            by_trajectory = adaptation.online_returns(self.config.sparse_rewards)
-            for number, returns in enumerate(by_trajectory, start=1):
-                place: dict[str, float | str] = {
-                    "iteration": iteration,
-                    "split": split,
-                    "trajectory": number,
-                }
-                spread = {"mean": returns.mean(), "std": returns.std(), "n": len(returns)}
-                rows.append({**place, **spread})
-        return rows
-
-    def _of_test_tasks(self) -> dict[str, float]:
-        """Spread of the return, the first trajectory's return, and measures of the final trajectories."""
-        test, sparse = self.adaptations["test"], self.config.sparse_rewards
-        final = test.final_paths()
+        settings = self.settings
         return {
-            "AverageReturn_std_test_tasks": float(test.final_returns(sparse).std()),
+            split: evaluate_adaptation(
+                self.env,
+                self.policy,
+                tasks,
+                num_runs=settings.num_runs,
+                num_steps=settings.num_steps,
+                max_path_length=settings.horizon,
+                streams=self.streams(iteration, split),
+                deterministic=settings.deterministic,
+                num_stochastic=settings.num_stochastic,
+                explored=() if explored is None else explored[split],
+                report=partial(progress.add, note=f"{split} tasks"),
+            )
+            for split, tasks in splits.items()
+        }
+
+    def statistics(self, adaptations: Adaptations) -> dict[str, float]:
+        """Returns of both splits; how the test tasks' final trajectories went; extra columns.
+
+        `AverageReturn_prior_test_tasks` is the return of the first trajectory of a run.
+        """
+        sparse, test = self.settings.sparse, adaptations["test"]
+        returns, final = test.final_returns(sparse), test.final_paths()
+        return {
+            "AverageReturn_all_train_tasks": float(
+                adaptations["train"].final_returns(sparse).mean()
+            ),
+            "AverageReturn_all_test_tasks": float(returns.mean()),
+            "AverageReturn_std_test_tasks": float(returns.std()),
             "AverageReturn_prior_test_tasks": float(test.returns(sparse)[0].mean()),
             "AverageLength_test_tasks": float(final.lengths.mean()),
             "AverageSpeed_test_tasks": mean_speed(self.env, final),
             "SuccessRate_test_tasks": success_rate(self.env, final),
+            **self.extra_columns(adaptations),
         }
+
+    def online_returns(
+        self, iteration: int, adaptations: Adaptations
+    ) -> list[dict[str, float | str]]:
+        """Rows of online_returns.csv: the n-th trajectory's return over the tasks of a split."""
+        rows: list[dict[str, float | str]] = []
+        for split, adaptation in adaptations.items():
+            by_trajectory = adaptation.online_returns(self.settings.sparse)
+            for number, returns in enumerate(by_trajectory, start=1):
+                rows.append(
+                    {
+                        "iteration": iteration,
+                        "split": split,
+                        "trajectory": number,
+                        "mean": returns.mean(),
+                        "std": returns.std(),
+                        "n": len(returns),
+                    }
+                )
+        return rows

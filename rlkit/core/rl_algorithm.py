@@ -252,9 +252,10 @@ class _OuterLoop:
         return self._finished[name]
 
     def _time_columns(self) -> Statistics:
-        """The last six of oyster's columns.
+        """Compute the columns of times, whose sum leaves the current evaluation out.
 
-        Oyster writes its row before the current evaluation has been timed, so it reports the previous one.
+        Source: katerakelly/oyster, which writes its row before the current evaluation has been
+        timed and therefore reports the previous one.
         """
         previous_eval, seconds = self._clock["eval"], self._timer.seconds
         train, sample = seconds.get("train", 0.0), seconds.get("sample", 0.0)

@@ -1,4 +1,4 @@
-"""Weights on the disk, oyster's `<network>.pth` files, and what may be written to one at all."""
+"""Weights on the disk, and the states that may be written there at all."""
 
 import io
 from collections.abc import Mapping
@@ -15,15 +15,17 @@ Networks = Mapping[str, nn.Module]
 
 
 def save_weights(run_dir: str | Path, networks: Networks) -> None:
-    """Write `<name>.pth` for each network, oyster's weight files, each replaced whole.
+    """Write `<name>.pth` for each network, each file replaced whole.
 
-    The disk is not waited for: a loss of power may cost these files, but the checkpoint has the weights too.
+    The disk is not waited for: a loss of power may cost these files, but the checkpoint has the
+    weights too.
 
     Args:
         run_dir: the run folder, or another; created if needed.
         networks: by name.
     Raises:
         ResourceError: the disk is full.
+    Source: names and content of the files are those of katerakelly/oyster.
     """
     Path(run_dir).mkdir(parents=True, exist_ok=True)
     for name, network in networks.items():

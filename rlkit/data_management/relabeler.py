@@ -1,167 +1,111 @@
-"""Where collected trajectories are stored, and under which task's label.
+"""Under which task's label collected trajectories are stored.
 
-The meta-loop asks a `Relabeler` and does not know which it has. PEARL keeps every trajectory under its own task
-(`OriginalLabels`); hindsight relabeling is another class with the same methods.
+The collection calls a `Relabeler` and does not know which one it has. With `OriginalLabels` every
+trajectory stays with the task that it was collected on; hindsight relabeling is another class with
+the same methods.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.replay_buffer import Batch, EpisodeBatch, MultiTaskReplayBuffer
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
 
 class Relabeler(Protocol):
-    """Decides what becomes of collected trajectories.
+    """Decides under which task a trajectory is stored.
 
-    A visit is one draw of a train task within an iteration. The rows that its contexts are drawn from start empty, so visits
-    do not depend on each other, even two of one task; when the collection ends, those of a task are its last visit's.
+    A collection is, in this order: in iteration 0, `store` for the trajectories of the initial pool
+    (`visits` is None); `begin`; for each block of the visits, `store` once or more, then
+    `end_block`; `end_collection`. A visit is one draw of a train task within an iteration; two
+    visits may have the same task.
+
+    A relabeler must
+    - leave at least one row of every train task in the RL and in the encoder buffer by the end of
+      the first collection, since every task can be drawn for the next gradient step. Storing the
+      initial pool under its own tasks is enough;
+    - store every trajectory at the latest in `end_block`: a later block sees what it has stored;
+    - keep nothing between two collections but its buffers and what `state_dict` returns.
 
     Attributes:
-        buffers: what it keeps beside the RL and the encoder buffer, by name.
-        networks: what it learns, by the names of the weight files.
-        optimizers: those of its networks.
-        contexts_of_every_block: whether a visit's contexts hold rows of blocks that do not feed the encoder, too.
+        sampler_buffer: None: the contexts of the collection are drawn from the encoder buffer,
+            which the collection then fills on its own with the trajectories under their own tasks.
+            A relabeler that fills the encoder buffer itself has a third buffer here: original rows
+            of each task's last visit, from all blocks, for contexts of the collection. The
+            collection fills it.
     """
 
-    contexts_of_every_block: bool
-    buffers: dict[str, MultiTaskReplayBuffer]
-    networks: dict[str, Any]
-    optimizers: list[Any]
+    sampler_buffer: MultiTaskReplayBuffer | None
 
-    def begin_visits(self, task_ids: Sequence[int], iteration: int) -> None:
-        """Begin an iteration's collection, which visits these tasks in this order."""
+    def begin(self, task_ids: Sequence[int], iteration: int) -> None:
+        """Begin the visits of an iteration.
+
+        Args:
+            task_ids: the task of each visit.
+            iteration: the current one.
+        """
 
     def store(self, paths: Paths, *, to_encoder: bool, visits: Sequence[int] | None = None) -> None:
-        """Store trajectories in the RL buffer and, if wanted, as encoder data: of their visits, or (None: the initial
-        pool) of their tasks at once."""
+        """Store trajectories in the RL buffer and, if wanted, in the encoder buffer.
+
+        Args:
+            paths: whole trajectories under the tasks that they were collected on.
+            to_encoder: whether they feed the encoder buffer too.
+            visits: visit of each trajectory; None for the initial pool.
+        """
 
     def end_block(self, group_size: int) -> None:
-        """A block of all visits is over, in which each visit's trajectories came in groups of so many (0: one group)."""
+        """Finish a block of all visits.
 
-    def collection_context(
-        self, visit: int, generator: np.random.Generator, num_rows: int
-    ) -> Batch:
-        """Draw rows [1, num_rows, dim] of the visit, uniformly with replacement."""
-
-    def collection_episodes(self, visit: int, num_rows: int) -> EpisodeBatch:
-        """Take the newest episodes of the visit that have at least num_rows rows together."""
+        Args:
+            group_size: number of consecutive trajectories of a visit that shared a posterior;
+                0: all trajectories of the block form one group.
+        """
 
     def end_collection(self, iteration: int) -> dict[str, float]:
-        """Finish the collection; statistics for the log."""
-
-    def train_step(self, batch: Batch, task_ids: Any, with_statistics: bool) -> dict[str, Any]:
-        """Learn from the RL rows of a gradient step, fields [m, n, dim], of tasks [m], without waiting for the device; scalar
-        tensors for the log."""
+        """Finish the collection and return statistics for the log."""
 
     def state_dict(self) -> dict[str, Any]:
-        """All that its next decisions depend on, beside the buffers' rows."""
+        """Everything that later decisions depend on, except the rows of buffers."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a state."""
-
-
-class VisitRows:
-    """The rows that contexts are drawn from while visits run: apart for each visit, then the task's.
-
-    Args:
-        buffer: rows of every task; a task that was visited has those of its last visit.
-        max_visits: most visits of one collection.
-    """
-
-    def __init__(self, buffer: MultiTaskReplayBuffer, max_visits: int) -> None:
-        self.buffer, self.rows = buffer, buffer.empty_like(num_tasks=max_visits)
-        self.task_ids: list[int] = []
-
-    def begin(self, task_ids: Sequence[int]) -> None:
-        """Begin a collection that visits these tasks."""
-        self.task_ids = list(task_ids)
-        for visit in range(len(self.task_ids)):
-            self.rows.clear(visit)
-
-    def add(self, paths: Paths, visits: Sequence[int] | None) -> None:
-        """Add trajectories to their visits, or (None) to their tasks at once."""
-        if visits is None:
-            self.buffer.add_paths(paths.task_ids, paths)
-        else:
-            self.rows.add_paths(np.asarray(visits), paths)
-
-    def context(self, visit: int, generator: np.random.Generator, num_rows: int) -> Batch:
-        """Draw rows of a visit, [1, num_rows, dim]."""
-        return self.rows.draw(visit, num_rows, generator)
-
-    def episodes(self, visit: int, num_rows: int) -> EpisodeBatch:
-        """Take the newest episodes of a visit."""
-        return self.rows.newest_episodes(visit, num_rows)
-
-    def end(self) -> None:
-        """Let the rows of each visited task be those of its last visit."""
-        for visit, task_id in enumerate(self.task_ids):
-            self.buffer.clear(task_id)
-            self.buffer.add_copy(task_id, self.rows, visit)
-            self.rows.clear(visit)
-        self.task_ids = []
+        """Restore a state."""
 
 
 class OriginalLabels:
-    """PEARL: every trajectory is stored under the task that it was collected on.
+    """Stores every trajectory under the task that it was collected on.
 
     Args:
         replay_buffer: RL rows of every train task.
-        encoder_buffer: rows that context is drawn from.
-        max_visits: most visits of one collection.
     """
 
-    contexts_of_every_block = False
+    def __init__(self, replay_buffer: MultiTaskReplayBuffer) -> None:
+        self.replay_buffer = replay_buffer
+        self.sampler_buffer: MultiTaskReplayBuffer | None = None
 
-    def __init__(
-        self,
-        replay_buffer: MultiTaskReplayBuffer,
-        encoder_buffer: MultiTaskReplayBuffer,
-        max_visits: int,
-    ) -> None:
-        self.replay_buffer, self.visits = replay_buffer, VisitRows(encoder_buffer, max_visits)
-        self.buffers: dict[str, MultiTaskReplayBuffer] = {}
-        self.networks: dict[str, Any] = {}
-        self.optimizers: list[Any] = []
-
-    def begin_visits(self, task_ids: Sequence[int], iteration: int) -> None:
-        """Begin a collection that visits these tasks."""
-        self.visits.begin(task_ids)
+    def begin(self, task_ids: Sequence[int], iteration: int) -> None:
+        """Begin the visits; there is nothing to prepare."""
 
     def store(self, paths: Paths, *, to_encoder: bool, visits: Sequence[int] | None = None) -> None:
-        """Store under the trajectories' own tasks."""
+        """Store RL rows under the trajectories' own tasks; the collection stores encoder rows."""
         self.replay_buffer.add_paths(paths.task_ids, paths)
-        if to_encoder:
-            self.visits.add(paths, visits)
 
     def end_block(self, group_size: int) -> None:
-        """Nothing is left to be decided."""
-
-    def collection_context(
-        self, visit: int, generator: np.random.Generator, num_rows: int
-    ) -> Batch:
-        """Draw rows of the visit's encoder data."""
-        return self.visits.context(visit, generator, num_rows)
-
-    def collection_episodes(self, visit: int, num_rows: int) -> EpisodeBatch:
-        """Take the newest episodes of the visit's encoder data."""
-        return self.visits.episodes(visit, num_rows)
+        """Finish a block; everything has been stored."""
 
     def end_collection(self, iteration: int) -> dict[str, float]:
-        """Let the encoder data of each visited task be those of its last visit."""
-        self.visits.end()
-        return {}
-
-    def train_step(self, batch: Batch, task_ids: Any, with_statistics: bool) -> dict[str, Any]:
-        """There is nothing to learn."""
+        """Finish the collection; there is nothing to report."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: all is in the buffers."""
+        """Return an empty state: everything is in the buffers."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Nothing to take over."""
+        """Restore an empty state."""
+
+
+def tasks_without_rows(*buffers: MultiTaskReplayBuffer) -> list[int]:
+    """Tasks that lack rows in at least one of the buffers."""
+    tasks = range(buffers[0].num_tasks)
+    return [task for task in tasks if any(buffer.size(task) == 0 for buffer in buffers)]

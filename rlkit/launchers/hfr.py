@@ -1,13 +1,13 @@
 """Builds HFR: PEARL with another relabeler. Everything else is `rlkit.launchers.pearl`'s."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import ClassVar, cast
 
 import numpy as np
 import torch
 
-from rlkit.core.hfr_columns import HFRColumns
+from rlkit.core.meta_evaluation import ExtraColumns
 from rlkit.core.seeding import torch_seed
 from rlkit.data_management.relabeler import Relabeler
 from rlkit.launchers.hfr_config import HFRConfig, HFRExperiment
@@ -15,15 +15,18 @@ from rlkit.launchers.pearl import PEARL, BuildContext
 from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.launchers.pearl_networks import build_buffer, network_options
 from rlkit.launchers.pearl_sizes import BufferSizes, blocks, buffer_sizes, whole
+from rlkit.torch.aux_learner import AuxLearner
 from rlkit.torch.execution import sharing_threads
+from rlkit.torch.hfr.columns import COUNT_NAMES, HFRColumns
 from rlkit.torch.hfr.foresight import Foresight
-from rlkit.torch.hfr.learned_reward import LearnedReward
+from rlkit.torch.hfr.learned_reward import LearnedReward, RewardLearner
 from rlkit.torch.hfr.methods import (
     ForesightOfTask,
     ReturnOfTask,
     TransitionsByCritic,
     UniformTask,
 )
+from rlkit.torch.hfr.pearl import MetaLearner
 from rlkit.torch.hfr.relabelers import CountedOriginals, HindsightLabels
 from rlkit.torch.networks import FlattenMlp
 
@@ -32,7 +35,7 @@ class HFR(PEARL):
     """Launches HFR. `relabel_method` none is PEARL."""
 
     settings: ClassVar[type[HFRExperiment]] = HFRExperiment
-    loop = HFRColumns
+    count_names: ClassVar[Mapping[str, str]] = COUNT_NAMES
 
     def buffer_sizes(self, config: PEARLExperiment) -> BufferSizes:
         """Rows that the buffers hold at most, where assignments are spread over the tasks.
@@ -50,6 +53,22 @@ class HFR(PEARL):
         encoder = rows.encoder + algo.num_tasks_sample * to_encoder
         return rows._replace(encoder=encoder, sampler=sampler)
 
+    def aux_learner(self, context: BuildContext, relabeler: Relabeler) -> AuxLearner | None:
+        """Construct what reports the rewards of a gradient step and trains the learned reward."""
+        if not isinstance(relabeler, HindsightLabels):
+            return None
+        return RewardLearner(relabeler.learned_reward)
+
+    def extra_columns(self, context: BuildContext) -> ExtraColumns:
+        """HFR's average return and success rates."""
+        algo = _algo(context.config)
+        return HFRColumns(
+            context.env,
+            sparse=algo.sparse_rewards,
+            log_success_rate=algo.log_success_rate,
+            num_explored=algo.num_exp_traj_eval,
+        )
+
 
 def _algo(config: PEARLExperiment) -> HFRConfig:
     return cast(HFRExperiment, config).algo_params
@@ -58,8 +77,7 @@ def _algo(config: PEARLExperiment) -> HFRConfig:
 def hindsight_relabeler(context: BuildContext) -> Relabeler:
     """Construct the relabeler of an HFR configuration; PEARL's, counting successes, for none."""
     if _algo(context.config).relabel_method == "none":
-        visits = context.config.algo_params.num_tasks_sample
-        return CountedOriginals(context.env, context.replay_buffer, context.encoder_buffer, visits)
+        return CountedOriginals(context.env, context.replay_buffer)
     return hindsight_labels(context)
 
 
@@ -68,10 +86,13 @@ def hindsight_labels(context: BuildContext) -> Relabeler:
     config, algo = context.config, _algo(context.config)
     device, reserve = context.replay_buffer.device, context.sizes.sampler
     sampler_buffer = build_buffer(config, context.env, device, reserve)
-    foresight = Foresight(context.agent, context.networks, context.replay_buffer, algo)
+    pearl = MetaLearner(context.agent, context.networks, algo)
+    foresight = Foresight(pearl, context.replay_buffer, algo)
     methods: dict[str, Callable[[], UniformTask]] = {
         "random": lambda: UniformTask(config.n_train_tasks),
-        "return": lambda: ReturnOfTask(config.n_train_tasks, algo),
+        "return": lambda: ReturnOfTask(
+            config.n_train_tasks, algo, sparse_rewards=algo.sparse_rewards
+        ),
         "hipi": lambda: TransitionsByCritic(foresight, context.encoder_buffer),
         "hfr-q": lambda: ForesightOfTask(foresight, sampler_buffer, context.seed),
         "hfr-bellman": lambda: ForesightOfTask(foresight, sampler_buffer, context.seed),
@@ -84,10 +105,11 @@ def hindsight_labels(context: BuildContext) -> Relabeler:
         encoder_buffer=context.encoder_buffer,
         sampler_buffer=sampler_buffer,
         method=methods[algo.relabel_method](),
-        config=algo,
+        settings=algo,
+        sparse_rewards=algo.sparse_rewards,
         seed=context.seed,
         learned_reward=learned_reward(context, tasks) if algo.use_learned_reward else None,
-        together=partial(
+        sharing=partial(
             sharing_threads,
             list(context.networks.named().values()),
             config.util_params.torch_threads or 1,

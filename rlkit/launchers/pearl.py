@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 
-from rlkit.core.meta_rl_algorithm import MetaRLAlgorithm
+from rlkit.core.meta_evaluation import ExtraColumns
 from rlkit.core.names import import_named
 from rlkit.core.seeding import torch_seed
 from rlkit.data_management.paths import Paths
@@ -33,7 +33,11 @@ from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_weights
 from rlkit.policies.base import MetaPolicy
 from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.torch.aux_learner import AuxLearner
 from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.torch.sac.collection import Collection
+from rlkit.torch.sac.evaluation import PEARLEvaluation
+from rlkit.torch.sac.meta_rl_algorithm import MetaRLAlgorithm
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.sac import PEARLSoftActorCritic
 from rlkit.torch.weight_mirror import WeightMirror
@@ -65,8 +69,7 @@ class BuildContext:
 
 def original_labels(context: BuildContext) -> Relabeler:
     """Construct PEARL's relabeler: every trajectory keeps its task."""
-    visits = context.config.algo_params.num_tasks_sample
-    return OriginalLabels(context.replay_buffer, context.encoder_buffer, visits)
+    return OriginalLabels(context.replay_buffer)
 
 
 class PEARL(Launcher[PEARLExperiment]):
@@ -79,7 +82,8 @@ class PEARL(Launcher[PEARLExperiment]):
         "test before adaptation": "AverageReturn_prior_test_tasks",
     }
 
-    loop: ClassVar[type[MetaRLAlgorithm]] = MetaRLAlgorithm
+    # Further columns that repeat a count of the collection: new name to its name.
+    count_names: ClassVar[Mapping[str, str]] = {}
 
     def resolve(self, config: PEARLExperiment, device: str) -> PEARLExperiment:
         """Choose lanes, the route of products and the device that the policy acts on.
@@ -131,6 +135,14 @@ class PEARL(Launcher[PEARLExperiment]):
         make = import_named(context.config.algo_params.relabeler, context.config.relabelers)
         return cast(Callable[[BuildContext], Relabeler], make)(context)
 
+    def aux_learner(self, context: BuildContext, relabeler: Relabeler) -> AuxLearner | None:
+        """Construct what learns from the RL rows after each gradient step; None: nothing does."""
+        return None
+
+    def extra_columns(self, context: BuildContext) -> ExtraColumns:
+        """Further statistics of the meta-test."""
+        return lambda adaptations: {}
+
     def build(
         self,
         config: PEARLExperiment,
@@ -168,32 +180,64 @@ class PEARL(Launcher[PEARLExperiment]):
         context = BuildContext(
             config, env, agent, networks, replay_buffer, encoder_buffer, sizes, seed
         )
+        update = (lambda: None) if copies is None else copies.update
+        algorithm = self._build_algorithm(context, acting, _dumps(files), update)
+        return Experiment(env, algorithm, acting)
+
+    def _build_algorithm(
+        self,
+        context: BuildContext,
+        acting: PEARLAgent,
+        save_eval_paths: Callable[[str, Paths], None],
+        before_rollouts: Callable[[], None],
+    ) -> MetaRLAlgorithm:
+        """Wire the trainer, the collection and the evaluation."""
+        config, algo = context.config, context.config.algo_params
+        device, num_tasks = context.replay_buffer.device, len(context.env.tasks)
         relabeler = self.make_relabeler(context)
+        aux_learner = self.aux_learner(context, relabeler)
         trainer = PEARLSoftActorCritic(
-            agent,
-            networks,
+            context.agent,
+            context.networks,
             algo,
-            torch.Generator(place).manual_seed(torch_seed(seed, "training")),
+            torch.Generator(device).manual_seed(torch_seed(context.seed, "training")),
             num_threads=config.util_params.torch_threads or 1,
             cuda_graph=config.util_params.cuda_graph,
-            aux_learner=relabeler,
+            aux_learner=aux_learner,
         )
-        algorithm = self.loop(
-            env=env,
+        sampler = InPlacePathSampler(context.env, acting, algo.max_path_length)
+        train_tasks = range(config.n_train_tasks)
+        collection = Collection(
+            env=context.env,
             agent=acting,
-            sampler=InPlacePathSampler(env, acting, algo.max_path_length),
-            trainer=trainer,
-            replay_buffer=replay_buffer,
-            encoder_buffer=encoder_buffer,
+            sampler=sampler,
+            replay_buffer=context.replay_buffer,
+            encoder_buffer=context.encoder_buffer,
             relabeler=relabeler,
-            train_tasks=range(config.n_train_tasks),
-            eval_tasks=range(len(env.tasks) - config.n_eval_tasks, len(env.tasks)),
+            train_tasks=train_tasks,
             config=algo,
-            seed=seed,
-            save_eval_paths=_dumps(files),
-            before_rollouts=(lambda: None) if copies is None else copies.update,
+            seed=context.seed,
         )
-        return Experiment(env, algorithm, acting)
+        evaluation = PEARLEvaluation(
+            env=context.env,
+            agent=acting,
+            sampler=sampler,
+            encoder_buffer=context.encoder_buffer,
+            train_tasks=train_tasks,
+            eval_tasks=range(num_tasks - config.n_eval_tasks, num_tasks),
+            config=algo,
+            seed=context.seed,
+            save_eval_paths=save_eval_paths,
+            extra_columns=self.extra_columns(context),
+        )
+        return MetaRLAlgorithm(
+            trainer=trainer,
+            collection=collection,
+            evaluation=evaluation,
+            aux_learner=aux_learner,
+            count_names=self.count_names,
+            before_rollouts=before_rollouts,
+        )
 
     def load(self, config: PEARLExperiment, env: MetaEnv, run_dir: Path, device: str) -> MetaPolicy:
         """Construct the agent of a run folder, ours or oyster's."""

@@ -1,7 +1,7 @@
 """Interface of what learns alongside an algorithm from the rows of its gradient steps."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -32,3 +32,9 @@ class AuxLearner(Protocol):
         Returns:
             Scalar tensors by column name.
         """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that later steps depend on."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore a state."""

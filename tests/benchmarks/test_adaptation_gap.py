@@ -45,7 +45,7 @@ def test_rows_are_drawn_from_the_lanes_own_pool():
 
 def test_a_whole_context_gives_the_belief_of_the_meta_test(run_dir):
     trials = Trials(load_trained(run_dir), "test", runs=2, seed=0)
-    agent = trials.run.experiment.agent
+    agent = trials.run.experiment.policy
     explored = trials.explore(deterministic=True)
     assert explored.shape == (6, 10, 4, 5)
     paths = [trials._sample(trials.generators("exploration", n), None, True) for n in range(2)]

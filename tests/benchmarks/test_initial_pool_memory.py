@@ -6,6 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.initial_pool_memory import main, peak_bytes
+from rlkit.core.loop import NoLoop
+from rlkit.core.progress import Progress
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.pearl import PEARL
 
@@ -46,7 +48,7 @@ def peak_of_collection(num_tasks, num_envs):
     experiment = PEARL().build(config(num_tasks, num_envs), "cpu", 0)
     tracemalloc.start()
     try:
-        experiment.algorithm._collect_initial_pool()
+        experiment.algorithm.collection.collect_initial_pool(Progress(NoLoop(), total=0))
         return tracemalloc.get_traced_memory()[1], experiment.algorithm.replay_buffer.num_rows
     finally:
         tracemalloc.stop()

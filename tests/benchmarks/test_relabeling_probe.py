@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.relabeling_probe import Judged, main, table, telling_rows
-from rlkit.torch.hfr.labels import Labels
+from rlkit.data_management.labels import Labels
 from tests.benchmarks.test_trained_run import CONFIGS, small_run
 
 FOUR_CORNERS = CONFIGS.parent / "hfr" / "quick" / "four-corners"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rlkit.core.eval_util import evaluate_adaptation, mean_speed, success_rate, success_shares
+from rlkit.core.eval_util import evaluate_adaptation, mean_speed, success_rate
 from rlkit.core.seeding import stream
 from tests.toy import CountingEnv, RecordingPolicy
 
@@ -135,17 +135,3 @@ def test_runs_of_one_task_use_different_random_streams():
         streams=streams,
     )
     assert seen == {(i, r, n) for i in range(2) for r in range(2) for n in range(2)}
-
-
-def test_success_shares_of_hfr_count_last_trajectories_later_trajectories_and_runs():
-    adaptation = run([0, 3])  # three trajectories that never succeed, four that always do
-    assert success_shares(CountingEnv(), adaptation, 1) == (0.5, 3 / 5, 0.5)
-    assert success_shares(CountingEnv(), adaptation, 0) == (0.5, 4 / 7, 0.5)
-
-
-def test_success_shares_without_a_later_trajectory_or_a_measure_of_success_are_nan():
-    final, total, runs = success_shares(CountingEnv(), run([0, 3]), 9)
-    assert final == 0.5 and np.isnan([total, runs]).all()
-    env = CountingEnv()
-    env.success = lambda outcome, task: None
-    assert np.isnan(success_shares(env, run([0, 3]), 1)).all()

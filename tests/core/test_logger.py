@@ -21,12 +21,19 @@ def table(run_dir, name="progress.csv"):
     return header, rows
 
 
+def online_returns(epoch):
+    return [
+        {"iteration": epoch, "split": split, "trajectory": n, "mean": mean}
+        for split in ("train", "test")
+        for n, mean in ((1, -epoch), (2, 1.5))
+    ]
+
+
 def logger_with_rows(run_dir, num_rows):
     logger = Logger(run_dir)
     for epoch in range(num_rows):
         logger.record_row({"KL": epoch / 3, "Epoch": epoch})
-        for split in ("train", "test"):
-            logger.record_online_returns(epoch, split, [-epoch, 1.5], [0.1, 0.2], [4, 3])
+        logger.record_table("online_returns", online_returns(epoch))
     return logger
 
 
@@ -94,29 +101,38 @@ def test_what_is_no_number_is_refused_by_its_column_and_nothing_is_written(tmp_p
     assert not (tmp_path / "progress.csv").exists()
 
 
-def test_online_returns_are_one_row_per_trajectory_counted_from_one(tmp_path):
-    Logger(tmp_path).record_online_returns(
-        4, "test", [-20.5, -11.0], [3.0, 2.0], [20, np.int64(19)]
-    )
+def test_a_table_has_numbers_and_texts(tmp_path):
+    row = {"iteration": 4, "split": "test", "mean": np.float32(-20.5), "n": np.int64(19)}
+    Logger(tmp_path).record_table("online_returns", [row])
     header, rows = table(tmp_path, "online_returns.csv")
-    assert header == ["iteration", "split", "trajectory", "mean", "std", "n"]
-    assert rows == [
-        ["4", "test", "1", "-20.5", "3.0", "20"],
-        ["4", "test", "2", "-11.0", "2.0", "19"],
-    ]
+    assert header == ["iteration", "split", "mean", "n"]
+    assert rows == [["4", "test", "-20.5", "19"]]
+
+
+def test_tables_are_files_of_their_own_and_known_by_name(tmp_path):
+    logger = Logger(tmp_path)
+    logger.record_table("trials", [{"iteration": 0, "return": 1.0}])
+    logger.record_table("online_returns", online_returns(0))
+    assert logger.table_names == ["online_returns", "trials"]
+    assert table(tmp_path, "trials.csv") == (["iteration", "return"], [["0", "1.0"]])
+
+
+def test_a_cell_of_a_table_that_is_neither_number_nor_text_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="mean must be a number"):
+        Logger(tmp_path).record_table("trials", [{"iteration": 0, "mean": None}])
+    assert not (tmp_path / "trials.csv").exists()
 
 
 def test_truncation_drops_later_rows_of_both_tables_and_the_run_goes_on(tmp_path):
     logger_with_rows(tmp_path, 5)
     whole = [(tmp_path / name).read_text() for name in ("progress.csv", "online_returns.csv")]
     logger = Logger(tmp_path)
-    logger.truncate_to(2)
+    logger.truncate_to(2, ["online_returns"])
     assert [row[-1] for row in table(tmp_path)[1]] == ["0", "1", "2"]
     assert {row[0] for row in table(tmp_path, "online_returns.csv")[1]} == {"0", "1", "2"}
     for epoch in (3, 4):
         logger.record_row({"KL": epoch / 3, "Epoch": epoch})
-        for split in ("train", "test"):
-            logger.record_online_returns(epoch, split, [-epoch, 1.5], [0.1, 0.2], [4, 3])
+        logger.record_table("online_returns", online_returns(epoch))
     assert [
         (tmp_path / name).read_text() for name in ("progress.csv", "online_returns.csv")
     ] == whole

@@ -1,6 +1,7 @@
 """HFR as it is built: whole iterations on four-corners and a small point robot."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -59,6 +60,7 @@ def iterate(experiment, iterations):
     for i in iterations:
         collected = experiment.algorithm.collect_data(i, NoLoop())
         row = {
+            **dict.fromkeys(experiment.algorithm.columns, math.nan),
             **experiment.algorithm.do_training(i, NoLoop()),
             **experiment.algorithm.evaluate(i, NoLoop()),
             **collected,
@@ -121,14 +123,14 @@ def test_every_transition_is_stored_once_in_the_rl_buffer_and_once_in_the_encode
 ):
     algorithm = build(**HINDSIGHT, relabel_method=method).algorithm
     blocks = {"to encoder": 0, "all": 0}
-    store = algorithm.relabeler.store
+    store = algorithm.collection.relabeler.store
 
     def counting_store(paths, *, to_encoder, visits=None):
         blocks["to encoder"] += paths.num_steps * to_encoder
         blocks["all"] += paths.num_steps
         store(paths, to_encoder=to_encoder, visits=visits)
 
-    algorithm.relabeler.store = counting_store
+    algorithm.collection.relabeler.store = counting_store
     for i in range(2):
         algorithm.collect_data(i, NoLoop())
         added = {
@@ -139,7 +141,7 @@ def test_every_transition_is_stored_once_in_the_rl_buffer_and_once_in_the_encode
             algorithm.replay_buffer.num_rows
             == added["replay"]
             == blocks["all"]
-            == algorithm.num_env_steps
+            == algorithm.collection.num_env_steps
         )
         assert added["encoder"] == blocks["to encoder"]
 
@@ -203,3 +205,46 @@ def test_one_seed_gives_one_run_whatever_the_number_of_lanes():
     for narrow, wide in zip(*rows, strict=True):
         assert narrow["Relabeling moved"] == wide["Relabeling moved"]
         assert narrow["Rows per task Max"] == wide["Rows per task Max"]
+
+
+def test_the_learned_reward_learns_at_its_own_rate():
+    experiment = build(**HINDSIGHT, use_learned_reward=True, rf_lr=0.25, num_train_steps_per_itr=1)
+    experiment.algorithm.collect_data(0, NoLoop())
+    before = [p.detach().clone() for p in experiment.networks["rf"].parameters()]
+    experiment.algorithm.do_training(0, NoLoop())
+    after = experiment.networks["rf"].parameters()
+    moved = max(float((a.detach() - b).abs().max()) for a, b in zip(after, before, strict=True))
+    assert moved == pytest.approx(0.25, rel=1e-3)  # the size of Adam's first step
+
+
+def test_a_checkpoint_in_which_the_relabeler_holds_the_learned_reward_resumes_alike():
+    whole, first, second = (build(**HINDSIGHT, use_learned_reward=True) for _ in range(3))
+    expected = iterate(whole, range(2))
+    iterate(first, range(1))
+    state = first.algorithm.state_dict()
+    state["relabeler"]["learned_reward"] = state.pop("aux_learner")
+    for name, buffer in first.algorithm.buffers.items():
+        copied = second.algorithm.buffers[name]
+        for task in range(buffer.num_tasks):
+            copied.add_copy(task, buffer, task)
+    second.algorithm.load_state_dict(copy.deepcopy(state))
+    (row,) = iterate(second, [1])
+    np.testing.assert_equal(row, expected[1])
+    assert torch.equal(weights(second), weights(whole))
+
+
+def test_hfrs_columns_follow_pearls_in_their_order():
+    experiment = build(**HINDSIGHT, use_learned_reward=True, log_success_rate=True)
+    (row,) = iterate(experiment, range(1))
+    own = [name for name in row if name not in experiment.algorithm.columns]
+    assert own[:14] == [
+        *(f"Reward {statistic}" for statistic in ("Mean", "Std", "Max", "Min")),
+        "RF Loss",
+        "Average Return",
+        *("Train Final Success", "Train Total Success", "Train Any Success"),
+        *("Test Final Success", "Test Total Success", "Success Rate"),
+        "Timesteps",
+        "Adaptation Q Vals Mean",
+    ]
+    assert row["Timesteps"] == row["Number of env steps total"] > 0
+    assert row["Average Return"] == row["AverageReturn_all_test_tasks"]

@@ -35,7 +35,7 @@ SETTINGS = [
 
 def returns_with_contexts_of(algorithm, tasks):
     """Mean return over the train tasks, four trajectories each, acting by the newest episodes of the given tasks."""
-    cfg, agent, buffer = algorithm.config, algorithm.agent, algorithm.encoder_buffer
+    cfg, agent, buffer = algorithm.trainer.config, algorithm.trainer.agent, algorithm.encoder_buffer
     if cfg.takes_episodes:
         drawn = [
             buffer.newest_episodes(task, cfg.context_episodes * cfg.max_path_length)
@@ -47,11 +47,11 @@ def returns_with_contexts_of(algorithm, tasks):
             for task in tasks
         ]
     contexts = [agent.context_of(batch)[0] for batch in drawn] * 4
-    ids = list(algorithm.train_tasks) * 4
+    ids = list(algorithm.collection.train_tasks) * 4
     generators = [stream(0, "check", i) for i in range(len(ids))]
     return (
-        algorithm.sampler.obtain_samples(
-            ids, generators, begin=with_contexts(algorithm.agent, contexts), deterministic=True
+        algorithm.collection.sampler.obtain_samples(
+            ids, generators, begin=with_contexts(agent, contexts), deterministic=True
         )
         .returns()
         .mean()
@@ -61,7 +61,7 @@ def returns_with_contexts_of(algorithm, tasks):
 def gains(config, num_iterations):
     """By how much the own task's context serves better than that of other tasks, after each of some iterations."""
     algorithm = PEARL().build(config, "cpu", seed=1).algorithm
-    tasks, found = list(algorithm.train_tasks), []
+    tasks, found = list(algorithm.collection.train_tasks), []
     for iteration in range(num_iterations):
         algorithm.collect_data(iteration, NoLoop())
         algorithm.do_training(iteration, NoLoop())

@@ -1,16 +1,20 @@
-"""Utilities of contexts for every train task, a chunk of tasks at a time, and the log-partitions that normalise them."""
+"""Utilities of contexts for every train task, and the log-partitions that normalise them.
+
+Both are computed for a chunk of tasks at a time.
+"""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from rlkit.data_management.assignment import log_mean_exp
+from rlkit.data_management.labels import Labels
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer
-from rlkit.torch.hfr.assignment import log_mean_exp
-from rlkit.torch.hfr.labels import Labels
+from rlkit.torch.hfr.config import HFRSettings
+from rlkit.torch.hfr.pearl import MetaLearner
 from rlkit.torch.hfr.utility import bellman_utility, q_utility, sample_z
 
 LARGE = 2**63 - 1  # draws below it modulo n are uniform up to n / 2^63
@@ -18,25 +22,21 @@ Contexts = Callable[[slice], tuple[Tensor, Tensor | None]]
 
 
 class Foresight:
-    """Looks ahead: how good would policy and critics be on a task, had they been adapted with this context?
+    """Looks ahead: how good are policy and critics on a task once adapted with a context?
 
     Args:
-        agent: offers `posterior` and `context_of`; its belief is never touched.
-        networks: qf1, qf2, target_vf, policy, as PEARL has them.
-        replay_buffer: D, whose episodes give the start states (bellman: whose rows are the transitions).
-        config: PEARL's settings and HFR's.
+        pearl: whose policy and critics; the belief of its agent is never touched.
+        replay_buffer: D, whose episodes give the start states (bellman: whose rows are the
+            transitions).
+        settings: HFR's.
     """
 
     def __init__(
-        self, agent: Any, networks: Any, replay_buffer: MultiTaskReplayBuffer, config: Any
+        self, pearl: MetaLearner, replay_buffer: MultiTaskReplayBuffer, settings: HFRSettings
     ) -> None:
-        self.agent, self.networks, self.replay_buffer, self.config = (
-            agent,
-            networks,
-            replay_buffer,
-            config,
-        )
-        like = next(networks.policy.parameters())
+        self.agent, self.networks, self.pearl_settings = pearl
+        self.replay_buffer, self.settings = replay_buffer, settings
+        like = next(self.networks.policy.parameters())
         self.dtype, self.device, self.num_tasks = like.dtype, like.device, replay_buffer.num_tasks
 
     @torch.no_grad()
@@ -46,13 +46,15 @@ class Foresight:
         """Utility of one context per task.
 
         Args:
-            contexts: gives for a slice of the tasks their rows [n, num_rows, context_dim] and the mask of them, or None.
+            contexts: for a slice of the tasks, their rows [n, num_rows, context_dim] and the mask
+                of them, or None.
             num_rows: of a context.
-            generator: of z, start states and actions, drawn for all tasks at once, so that chunks change rounding only.
+            generator: of z, start states and actions, drawn for all tasks at once, so that chunks
+                change rounding only.
         Returns:
             U and the mean of log pi (bellman: zeros), each [num_tasks] float64.
         """
-        cfg, num_tasks = self.config, self.num_tasks
+        cfg, num_tasks = self.settings, self.num_tasks
         samples, states = cfg.utility_z_samples, cfg.utility_batch_size
         z_noise = self._normal(generator, num_tasks, samples, self.agent.latent_dim)
         rows = torch.from_numpy(generator.integers(LARGE, size=(num_tasks, states))).to(self.device)
@@ -71,9 +73,14 @@ class Foresight:
             z = sample_z(self.agent.posterior, context, z_noise[part], mask)
             if action_noise is None:
                 nets, batch = self.networks, self.replay_buffer.rows_at(ids, rows[part])
-                scale = {"reward_scale": cfg.reward_scale, "discount": cfg.discount}
                 value = bellman_utility(
-                    nets.qf1, nets.qf2, nets.target_vf, z, self._cast(batch), **scale
+                    nets.qf1,
+                    nets.qf2,
+                    nets.target_vf,
+                    z,
+                    self._cast(batch),
+                    reward_scale=self.pearl_settings.reward_scale,
+                    discount=self.pearl_settings.discount,
                 )
                 log_pi = torch.zeros_like(value)
             else:
@@ -99,8 +106,11 @@ class Foresight:
     def of_trajectory(
         self, path: Paths, labels: Labels, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """U_psi(tau) of every task: the whole trajectory, in its order, with the rewards of that task as context."""
-        steps, sparse = int(path.lengths[0]), self.config.sparse_rewards
+        """Compute U_psi(tau) of every task psi.
+
+        The context is the whole trajectory, in its order, with the rewards of that task.
+        """
+        steps, sparse = int(path.lengths[0]), self.pearl_settings.sparse_rewards
         rows = self.agent.context_of_paths(path)[0, :steps]
         rewards = torch.as_tensor(
             labels.sparse_rewards if sparse else labels.rewards,
@@ -119,11 +129,12 @@ class Foresight:
     def log_partition(
         self, sampler_buffer: MultiTaskReplayBuffer, generator: np.random.Generator
     ) -> np.ndarray:
-        """log Z_psi = beta log((1/K) sum_k exp(U_psi(c_k) / beta)) over K contexts of psi's own rows, [num_tasks] float64.
+        """log Z_psi = beta log((1/K) sum_k exp(U_psi(c_k) / beta)), [num_tasks] float64.
 
-        Such a context is a horizon's rows drawn singly, or one stored trajectory (`partition_contexts`).
+        The K contexts hold psi's own rows: a horizon's rows drawn singly, or one stored trajectory
+        (`partition_contexts`).
         """
-        cfg, horizon = self.config, self.config.max_path_length
+        cfg, horizon = self.settings, self.pearl_settings.max_path_length
         whole = cfg.partition_contexts == "paths"
         utilities = []
         for _ in range(cfg.num_partition_samples):
@@ -141,7 +152,13 @@ class Foresight:
         return log_mean_exp(np.stack(utilities, axis=-1), cfg.relabel_temperature)
 
     def contexts_of(self, buffer: MultiTaskReplayBuffer, part: slice, draws: Tensor) -> Tensor:
-        """Context rows [n, k, context_dim] of a slice of the tasks, drawn singly from a buffer by large integers [n, k]."""
+        """Context rows [n, k, context_dim] of a slice of the tasks, drawn singly.
+
+        Args:
+            buffer: where they are drawn from.
+            part: the tasks.
+            draws: large random integers, [n, k].
+        """
         return self._context_of(buffer.rows_at(torch.arange(part.start, part.stop), draws))
 
     def _context_of(self, rows: Batch) -> Tensor:
@@ -151,5 +168,8 @@ class Foresight:
         return Batch(*(column.to(self.dtype) for column in batch))
 
     def _normal(self, generator: np.random.Generator, *shape: int) -> Tensor:
-        dtype: Any = np.float64 if self.dtype == torch.float64 else np.float32
-        return torch.from_numpy(generator.standard_normal(shape, dtype=dtype)).to(self.device)
+        if self.dtype == torch.float64:
+            noise: np.ndarray = generator.standard_normal(shape, dtype=np.float64)
+        else:
+            noise = generator.standard_normal(shape, dtype=np.float32)
+        return torch.from_numpy(noise).to(self.device)

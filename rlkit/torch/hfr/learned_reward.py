@@ -1,7 +1,8 @@
-"""A network that learns what reward a task gives, and stands in for it where a trajectory is relabeled.
+"""A network that learns what reward a task gives, and replaces it where a trajectory is relabeled.
 
-A row's sparse-reward column is free then (the two settings exclude each other): it holds 1 where the reward is this
-network's, so that the network does not learn from itself, and 0 where it is the environment's. Source: HFR's code.
+A row's sparse-reward column is free then (the two settings exclude each other). It holds 1 where
+the reward is this network's, so that the network does not learn from itself, and 0 where it is the
+environment's. Source: HFR's code.
 """
 
 from collections.abc import Mapping
@@ -12,14 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rlkit.data_management.labels import Labels
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import Batch
-from rlkit.torch.hfr.labels import Labels
 from rlkit.torch.optimizers import adam
+from rlkit.torch.statistics import statistics_of
 
 
 class LearnedReward:
-    """f(o, a, g), trained on the rows of every gradient step to give their stored, unscaled rewards.
+    """f(o, a, g), trained on the rows of every gradient step to predict their unscaled rewards.
 
     Args:
         network: maps (obs, action, task) to one number.
@@ -33,7 +35,9 @@ class LearnedReward:
         self.optimizer = adam([(network, learning_rate)])
 
     def train_step(self, batch: Batch, task_ids: Tensor) -> Tensor:
-        """One step on the mean squared error over the rows whose reward is the environment's; nothing is fetched.
+        """Take a step on the mean squared error; nothing is fetched from the device.
+
+        Only rows whose reward is the environment's count.
 
         Args:
             batch: RL rows, fields [m, n, dim].
@@ -63,11 +67,13 @@ class LearnedReward:
         return predicted.squeeze(-1).cpu().numpy()
 
     def relabel(self, path: Paths, labels: Labels) -> tuple[Labels, float]:
-        """Put predictions in place of the rewards of all tasks but the trajectory's own; terminals stay the environment's.
+        """Replace the rewards of all tasks but the trajectory's own by predictions.
+
+        Terminals stay the environment's.
 
         Returns:
-            The labels, whose sparse rewards are the marks of model-made rewards; and the mean squared error of the
-            predictions for the trajectory's own task, none of whose rows has been trained on.
+            The labels, whose sparse rewards mark predicted rewards; and the mean squared error of
+            the predictions for the trajectory's own task, none of whose rows has been trained on.
         """
         own, predicted = int(path.task_ids[0]), self.predict(path)
         error = float(((predicted[own] - labels.rewards[own]) ** 2).mean())
@@ -82,9 +88,49 @@ class LearnedReward:
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Restore a state."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+class RewardLearner:
+    """An auxiliary of the gradient steps: reports their rewards and trains the learned reward.
+
+    Args:
+        learned_reward: None: there is none, rewards are only reported.
+    """
+
+    def __init__(self, learned_reward: LearnedReward | None) -> None:
+        self.learned_reward = learned_reward
+        self.networks: dict[str, nn.Module] = {}
+        self.optimizers: list[torch.optim.Optimizer] = []
+        if learned_reward is not None:
+            self.networks["rf"] = learned_reward.network
+            self.optimizers.append(learned_reward.optimizer)
+
+    def train_step(
+        self, batch: Batch, task_ids: Tensor, with_statistics: bool
+    ) -> dict[str, Tensor]:
+        """Learn from the RL rows of a gradient step; nothing is fetched from the device.
+
+        Args:
+            batch: fields [m, n, dim].
+            task_ids: their tasks, [m].
+            with_statistics: also describe the rewards.
+        """
+        statistics = statistics_of("Reward", batch.rewards) if with_statistics else {}
+        if self.learned_reward is not None:
+            statistics["RF Loss"] = self.learned_reward.train_step(batch, task_ids)
+        return statistics
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights and optimizer of the learned reward, if there is one."""
+        return {} if self.learned_reward is None else self.learned_reward.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore a state."""
+        if self.learned_reward is not None:
+            self.learned_reward.load_state_dict(state)
 
 
 def marked_real(paths: Paths) -> Paths:

@@ -1,4 +1,7 @@
-"""How the task of a trajectory is chosen: each method gives logits over the train tasks, of a trajectory or of every step."""
+"""How the task of a trajectory is chosen.
+
+Each method gives logits over the train tasks, for a trajectory or for each of its steps.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,11 +10,12 @@ import numpy as np
 import torch
 
 from rlkit.core.seeding import stream
+from rlkit.data_management.assignment import log_mean_exp
+from rlkit.data_management.labels import Labels
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
-from rlkit.torch.hfr.assignment import log_mean_exp
+from rlkit.torch.hfr.config import HFRSettings
 from rlkit.torch.hfr.foresight import LARGE, Foresight
-from rlkit.torch.hfr.labels import Labels
 from rlkit.torch.hfr.utility import sample_z, transition_utility
 
 REMEMBERED_RETURNS = 500  # trajectories that `ReturnOfTask` is normalised over
@@ -33,7 +37,9 @@ class Scores(NamedTuple):
 
 
 class UniformTask:
-    """random: every train task is as likely as any other. The base of the other methods: nothing to prepare or to keep.
+    """random: every train task is as likely as any other.
+
+    The base of the other methods; there is nothing to prepare or to keep.
 
     Args:
         num_tasks: train tasks.
@@ -46,7 +52,11 @@ class UniformTask:
         """Called before an iteration's collection."""
 
     def watch(self, returns: np.ndarray) -> None:
-        """Called with the returns of a block's trajectories under every task, [num_paths, num_tasks], before they are judged."""
+        """Called before the trajectories of a block are judged.
+
+        Args:
+            returns: theirs under every task, [num_paths, num_tasks].
+        """
 
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
         """Judge one trajectory."""
@@ -65,14 +75,22 @@ class UniformTask:
 
 
 class ReturnOfTask(UniformTask):
-    """return: R_psi(tau) - log Z_psi, log Z_psi = beta log-mean-exp(R_psi / beta) over the last 500 trajectories of any task.
+    """return: (R_psi(tau) - log Z_psi) / beta.
 
-    Source: HFR's code, where nothing calls it and where it is normalised over one call's trajectories, mostly a single one.
+    log Z_psi = beta log-mean-exp(R_psi / beta) over the last 500 trajectories of any task.
+
+    Args:
+        num_tasks: train tasks.
+        settings: HFR's.
+        sparse_rewards: judge by sparse returns.
+    Source: HFR's code, where nothing calls it and where it is normalised over the trajectories of
+        one call, mostly a single one.
     """
 
-    def __init__(self, num_tasks: int, config: Any) -> None:
+    def __init__(self, num_tasks: int, settings: HFRSettings, *, sparse_rewards: bool) -> None:
         super().__init__(num_tasks)
-        self.config, self.returns = config, np.zeros((0, num_tasks))
+        self.settings, self.sparse_rewards = settings, sparse_rewards
+        self.returns = np.zeros((0, num_tasks))
 
     def watch(self, returns: np.ndarray) -> None:
         """Remember the returns."""
@@ -80,16 +98,13 @@ class ReturnOfTask(UniformTask):
 
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
         """Judge one trajectory by its return under every task."""
-        beta = self.config.relabel_temperature
-        values = (labels.sparse_rewards if self.config.sparse_rewards else labels.rewards).sum(
-            axis=1, dtype=np.float64
-        )
-        partition = (
-            log_mean_exp(self.returns.T, beta)
-            if self.config.use_partition
-            else np.zeros(self.num_tasks)
-        )
-        return Scores((values - partition) / beta, values, np.zeros(self.num_tasks), partition)
+        beta = self.settings.relabel_temperature
+        rewards = labels.sparse_rewards if self.sparse_rewards else labels.rewards
+        values = rewards.sum(axis=1, dtype=np.float64)
+        nothing = np.zeros(self.num_tasks)
+        use_partition = self.settings.use_partition
+        partition = log_mean_exp(self.returns.T, beta) if use_partition else nothing
+        return Scores((values - partition) / beta, values, nothing, partition)
 
     def state_dict(self) -> dict[str, Any]:
         """The remembered returns."""
@@ -101,7 +116,9 @@ class ReturnOfTask(UniformTask):
 
 
 class ForesightOfTask(UniformTask):
-    """hfr-q, hfr-bellman: (U_psi(tau) - log Z_psi) / beta, log Z estimated once an iteration from the sampler buffer.
+    """hfr-q, hfr-bellman: (U_psi(tau) - log Z_psi) / beta.
+
+    log Z is estimated once per iteration from the sampler buffer.
 
     Args:
         foresight: finds utilities.
@@ -113,39 +130,30 @@ class ForesightOfTask(UniformTask):
         self, foresight: Foresight, sampler_buffer: MultiTaskReplayBuffer, seed: int
     ) -> None:
         super().__init__(foresight.num_tasks)
-        self.foresight, self.sampler_buffer, self.config, self.seed = (
-            foresight,
-            sampler_buffer,
-            foresight.config,
-            seed,
-        )
+        self.foresight, self.settings = foresight, foresight.settings
+        self.sampler_buffer, self.seed = sampler_buffer, seed
         self.log_z = np.zeros(self.num_tasks)
 
     def prepare(self, iteration: int) -> None:
         """Estimate log Z before it is used, if that is wanted."""
-        if (
-            self.config.partition_when == "before_collection"
-            and iteration >= self.config.first_iteration
-        ):
+        relabels = iteration >= self.settings.first_iteration
+        if relabels and self.settings.partition_when == "before_collection":
             self._estimate(iteration)
 
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
         """Judge one trajectory by how good a context it would be for every task."""
         values, log_pis = self.foresight.of_trajectory(path, labels, generator)
-        return Scores(
-            (values - self.log_z) / self.config.relabel_temperature, values, log_pis, self.log_z
-        )
+        logits = (values - self.log_z) / self.settings.relabel_temperature
+        return Scores(logits, values, log_pis, self.log_z)
 
     def conclude(self, iteration: int) -> None:
         """Estimate log Z for the next iteration's collection, as HFR does."""
-        if (
-            self.config.partition_when == "after_collection"
-            and iteration + 1 >= self.config.first_iteration
-        ):
+        relabels_next = iteration + 1 >= self.settings.first_iteration
+        if relabels_next and self.settings.partition_when == "after_collection":
             self._estimate(iteration)
 
     def _estimate(self, iteration: int) -> None:
-        if self.config.use_partition:
+        if self.settings.use_partition:
             self.log_z = self.foresight.log_partition(
                 self.sampler_buffer, stream(self.seed, "partition", iteration)
             )
@@ -160,7 +168,9 @@ class ForesightOfTask(UniformTask):
 
 
 class TransitionsByCritic(UniformTask):
-    """hipi: every transition on its own, (g_psi,t - log Z_psi) / beta with log Z_psi over this trajectory's transitions.
+    """hipi: every transition on its own, (g_psi,t - log Z_psi) / beta.
+
+    log Z_psi is taken over the transitions of the trajectory.
 
     Args:
         foresight: has networks and settings.
@@ -170,17 +180,13 @@ class TransitionsByCritic(UniformTask):
 
     def __init__(self, foresight: Foresight, encoder_buffer: MultiTaskReplayBuffer) -> None:
         super().__init__(foresight.num_tasks)
-        self.foresight, self.encoder_buffer, self.config = (
-            foresight,
-            encoder_buffer,
-            foresight.config,
-        )
+        self.foresight, self.encoder_buffer = foresight, encoder_buffer
 
     @torch.no_grad()
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
         """Judge every transition by the critics of every task."""
-        look, cfg, steps = self.foresight, self.config, int(path.lengths[0])
-        num_rows = cfg.embedding_batch_size
+        look, cfg, steps = self.foresight, self.foresight.settings, int(path.lengths[0])
+        num_rows = look.pearl_settings.embedding_batch_size
         draws = torch.from_numpy(generator.integers(LARGE, size=(self.num_tasks, num_rows))).to(
             look.device
         )

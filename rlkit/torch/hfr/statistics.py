@@ -1,16 +1,15 @@
-"""What an iteration's relabeling did: counts and means for the log, gathered trajectory by trajectory."""
+"""Counts and means of an iteration's relabeling, gathered trajectory by trajectory."""
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from rlkit.data_management.assignment import entropy
 from rlkit.data_management.paths import Paths
-from rlkit.torch.hfr.assignment import entropy
 from rlkit.torch.hfr.methods import Scores
 
-Success = Callable[[Any, Any], Any]
+Success = Callable[[np.ndarray, np.ndarray], np.ndarray | None]
 ADAPTATION = {
     "Q Vals": "utilities",
     "log pi": "log_pis",
@@ -24,7 +23,8 @@ class RelabelingStatistics:
 
     Args:
         num_tasks: train tasks.
-        success: the environment's, of (outcomes, task); its answer is None where tasks have no such measure.
+        success: the environment's, of (outcomes, task); it returns None where tasks have no such
+            measure.
         tasks: the train tasks, [num_tasks, task_dim].
         learned_reward: whether rewards are learned.
     """
@@ -73,7 +73,10 @@ class RelabelingStatistics:
             self.new_successes += bool((self.success(outcomes, self.tasks[each]) & elsewhere).any())
 
     def judge(self, scores: Scores, distribution: np.ndarray) -> None:
-        """Take note of a distribution [num_tasks, ...] that a task was drawn from, and of the first one's scores."""
+        """Record a distribution [num_tasks, ...] that a task was drawn from.
+
+        Of the first one, the scores are kept too.
+        """
         entropies = entropy(distribution)
         self.judged.append(
             (entropies.mean(), np.exp(entropies).mean(), distribution.max(axis=0).mean())

@@ -1,6 +1,7 @@
-"""How useful a context would be: what the adapted policy, or the adapted critics, are worth. Pure functions, no gradients.
+"""How useful a context is: what the policy or the critics are worth once adapted with it.
 
-Contexts, tasks or trajectories stand along the first axis; nothing here knows which, and no agent is touched.
+Pure functions without gradients. Contexts, tasks or trajectories are along the first axis; nothing
+here knows which, and no agent is touched.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rlkit.data_management.replay_buffer import Batch
+from rlkit.torch.hfr.pearl import Policy
 
 Posterior = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
@@ -16,7 +18,9 @@ Posterior = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 def sample_z(
     posterior: Posterior, context: Tensor, noise: Tensor, mask: Tensor | None = None
 ) -> Tensor:
-    """Draw latents from q(z | c), [n, num_samples, latent_dim]; without a posterior (variance 0) they are its mean.
+    """Draw latents from q(z | c), [n, num_samples, latent_dim].
+
+    Without a posterior (variance 0) they are its mean.
 
     Args:
         posterior: context and mask to means and variances, each [n, latent_dim].
@@ -29,7 +33,7 @@ def sample_z(
 
 
 def q_utility(
-    policy: nn.Module,
+    policy: Policy,
     qf1: nn.Module,
     qf2: nn.Module,
     z: Tensor,
@@ -38,7 +42,9 @@ def q_utility(
     *,
     with_entropy: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """U = mean over start states of min(Q1, Q2)(s, a, z), a ~ pi(.| s, z); in units of the scaled reward.
+    """U = mean over start states of min(Q1, Q2)(s, a, z), a ~ pi(.| s, z).
+
+    Its unit is that of the scaled reward.
 
     Args:
         policy, qf1, qf2: networks as PEARL has them.
@@ -52,7 +58,7 @@ def q_utility(
     """
     shape = noise.shape[:3]
     states, latents = starts.unsqueeze(1).expand(*shape, -1), z.unsqueeze(2).expand(*shape, -1)
-    sample = policy.sample(states, latents, noise)  # type: ignore[operator]
+    sample = policy.sample(states, latents, noise)
     values = torch.minimum(qf1(states, sample.action, latents), qf2(states, sample.action, latents))
     if with_entropy:
         values = values - sample.log_prob
@@ -69,7 +75,9 @@ def bellman_utility(
     reward_scale: float,
     discount: float,
 ) -> Tensor:
-    """U = -mean of (Q1 - y)^2 + (Q2 - y)^2, y = reward_scale r + (1 - terminated) discount target_V(s', z): [n].
+    """U = -mean of (Q1 - y)^2 + (Q2 - y)^2, [n].
+
+    The target is y = reward_scale r + (1 - terminated) discount target_V(s', z).
 
     Args:
         qf1, qf2, target_vf: networks as PEARL has them.

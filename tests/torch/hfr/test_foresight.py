@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from rlkit.data_management.labels import labels_of
 from rlkit.launchers.hfr_config import HFRConfig
 from rlkit.torch.hfr.foresight import LARGE, Foresight
-from rlkit.torch.hfr.labels import labels_of
+from rlkit.torch.hfr.pearl import MetaLearner
 from tests.torch.hfr.toy import (
     ENV,
     HORIZON,
@@ -42,7 +43,7 @@ VARIANTS = [
 def make_foresight(**changes):
     config = replace(CONFIG, **changes)
     agent, networks = make_agent(config)
-    return Foresight(agent, networks, make_buffer(), config)
+    return Foresight(MetaLearner(agent, networks, config), make_buffer(), config)
 
 
 def mlp(network, *inputs):
@@ -68,7 +69,7 @@ def posterior_by_hand(encoder, rows, config):
 
 def utility_by_hand(look, task, rows, generator_draws):
     """U of one context for one task, one latent, one state at a time."""
-    cfg, nets = look.config, look.networks
+    cfg, nets = look.settings, look.networks
     z_noise, draws, action_noise = generator_draws
     mean, variance = posterior_by_hand(nets.context_encoder, rows, cfg)
     starts = [0, 1, 5]  # the first rows of the trajectories of 1, 4 and 6 steps
@@ -101,7 +102,7 @@ def utility_by_hand(look, task, rows, generator_draws):
 
 def draws_of(look, generator):
     """The numbers that `utilities` takes from a generator, in its order."""
-    cfg = look.config
+    cfg = look.settings
     shape = NUM_TASKS, cfg.utility_z_samples
     z_noise = torch.from_numpy(generator.standard_normal((*shape, LATENT)))
     draws = generator.integers(LARGE, size=(NUM_TASKS, cfg.utility_batch_size))
@@ -123,7 +124,7 @@ def test_utilities_of_a_trajectory_equal_those_computed_one_by_one(changes, step
     draws, expected = draws_of(look, np.random.default_rng(5)), []
     for task in range(NUM_TASKS):
         reward, sparse, _ = compute_reward(path.outcomes[0, :steps], TASKS[task])
-        column = sparse if look.config.sparse_rewards else reward
+        column = sparse if look.settings.sparse_rewards else reward
         rows = np.concatenate(
             [path.obs[0, :steps], path.actions[0, :steps], column[:, None]], axis=1
         )
@@ -140,7 +141,7 @@ def test_log_partitions_equal_those_computed_one_by_one(changes, contexts):
     look, sampler = make_foresight(partition_contexts=contexts, **changes), make_buffer(seed=50)
     found = look.log_partition(sampler, np.random.default_rng(6))
     generator, utilities = np.random.default_rng(6), []
-    for _ in range(look.config.num_partition_samples):
+    for _ in range(look.settings.num_partition_samples):
         numbers = generator.integers(LARGE, size=(NUM_TASKS, 1 if contexts == "paths" else HORIZON))
         draws = draws_of(look, generator)
         utilities.append([])
@@ -151,7 +152,7 @@ def test_log_partitions_equal_those_computed_one_by_one(changes, contexts):
             else:
                 rows = stored[numbers[task] % len(stored)]
             utilities[-1].append(utility_by_hand(look, task, rows, draws))
-    beta = look.config.relabel_temperature
+    beta = look.settings.relabel_temperature
     expected = beta * np.log(np.mean(np.exp(np.array(utilities) / beta), axis=0))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
 

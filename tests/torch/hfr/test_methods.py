@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from rlkit.data_management.assignment import probabilities
+from rlkit.data_management.labels import labels_of
 from rlkit.launchers.hfr_config import HFRConfig
-from rlkit.torch.hfr.assignment import probabilities
 from rlkit.torch.hfr.foresight import LARGE, Foresight
-from rlkit.torch.hfr.labels import labels_of
 from rlkit.torch.hfr.methods import (
     REMEMBERED_RETURNS,
     ForesightOfTask,
@@ -18,6 +18,7 @@ from rlkit.torch.hfr.methods import (
     TransitionsByCritic,
     UniformTask,
 )
+from rlkit.torch.hfr.pearl import MetaLearner
 from tests.torch.hfr.test_foresight import mlp, posterior_by_hand
 from tests.torch.hfr.toy import (
     ENV,
@@ -42,7 +43,7 @@ CONFIG = HFRConfig(
 def make_foresight(**changes):
     config = replace(CONFIG, **changes)
     agent, networks = make_agent(config)
-    return Foresight(agent, networks, make_buffer(), config)
+    return Foresight(MetaLearner(agent, networks, config), make_buffer(), config)
 
 
 def labeled(path):
@@ -124,7 +125,8 @@ class OfLatent(torch.nn.Module):
 def test_a_planted_critic_chooses_the_analytically_best_task(wanted):
     critic = OfLatent(wanted)
     networks = SimpleNamespace(policy=critic, qf1=critic, qf2=critic, target_vf=critic)
-    look = Foresight(MeanReward(), networks, make_buffer(), replace(CONFIG, use_softmax=False))
+    config = replace(CONFIG, use_softmax=False)
+    look = Foresight(MetaLearner(MeanReward(), networks, config), make_buffer(), config)
     method = ForesightOfTask(look, make_buffer(), seed=0)
     for seed in range(20):
         path = make_path(seed % 3, seed=200 + seed)
@@ -137,7 +139,7 @@ def test_a_planted_critic_chooses_the_analytically_best_task(wanted):
 
 
 def test_return_is_normalised_over_the_last_500_trajectories():
-    method, path = ReturnOfTask(3, CONFIG), make_path(0)
+    method, path = ReturnOfTask(3, CONFIG, sparse_rewards=False), make_path(0)
     rng = np.random.default_rng(0)
     returns = rng.normal(size=(REMEMBERED_RETURNS + 40, 3)) * 3
     for part in np.array_split(returns, 7):
@@ -147,7 +149,7 @@ def test_return_is_normalised_over_the_last_500_trajectories():
     partition = beta * np.log(np.exp(remembered / beta).mean(axis=0))
     own = [compute_reward(path.outcomes[0], task)[0].sum() for task in TASKS]
     np.testing.assert_allclose(scores.logits, (own - partition) / beta, rtol=1e-12)
-    other = ReturnOfTask(3, CONFIG)
+    other = ReturnOfTask(3, CONFIG, sparse_rewards=False)
     other.load_state_dict(method.state_dict())
     np.testing.assert_array_equal(other.returns, method.returns)
 
@@ -172,7 +174,7 @@ def test_hipi_judges_every_transition_as_computed_one_by_one(steps, chunk):
     for task in range(3):
         stored = encoder_buffer.rows_of(task)[:, :3]
         mean, variance = posterior_by_hand(
-            nets.context_encoder, stored[draws[task] % len(stored)], look.config
+            nets.context_encoder, stored[draws[task] % len(stored)], look.settings
         )
         z = mean + variance.sqrt() * noise[task, 0]
         for t in range(steps):

@@ -21,7 +21,7 @@ TO_TASK_2 = (0.0, 0.0, 1e9)
 def collect(relabeler, iteration, paths, *, visits=None, to_encoder=True, group_size=1):
     """One iteration of a single block: every path is a visit of its own unless told otherwise."""
     visits = list(range(len(paths))) if visits is None else visits
-    relabeler.begin_visits(
+    relabeler.begin(
         [int(paths[visits.index(v)].task_ids[0]) for v in sorted(set(visits))], iteration
     )
     relabeler.store(Paths.concatenate(paths), to_encoder=to_encoder, visits=visits)
@@ -33,22 +33,20 @@ def sizes(buffer):
     return [buffer.size(task_id) for task_id in range(buffer.num_tasks)]
 
 
-def test_the_initial_pool_goes_unrelabeled_to_all_three_buffers():
+def test_the_initial_pool_goes_unrelabeled_to_both_buffers():
     relabeler = make_relabeler(ChosenTask(TO_TASK_2))
     fill_pool(relabeler)
-    for buffer in (relabeler.replay_buffer, relabeler.encoder_buffer, relabeler.buffers["sampler"]):
+    for buffer in (relabeler.replay_buffer, relabeler.encoder_buffer):
         assert sizes(buffer) == [HORIZON] * 3
     assert relabeler.method.judged == []
 
 
-def test_a_relabeled_trajectory_goes_to_its_new_task_and_its_original_to_the_sampler():
+def test_a_relabeled_trajectory_goes_to_its_new_task():
     relabeler, path = make_relabeler(ChosenTask(TO_TASK_2)), make_path(0)
     columns = collect(relabeler, 0, [path])
     assert sizes(relabeler.replay_buffer) == sizes(relabeler.encoder_buffer) == [0, 0, HORIZON]
-    assert sizes(relabeler.buffers["sampler"]) == [HORIZON, 0, 0]
     rewards, _, _ = compute_reward(path.outcomes[0], TASKS[2])
     np.testing.assert_array_equal(relabeler.replay_buffer.rows_of(2)[:, 2], rewards)
-    np.testing.assert_array_equal(relabeler.buffers["sampler"].rows_of(0)[:, 2], path.rewards[0])
     assert (
         columns["Relabeling moved"],
         columns["Relabeling kept"],
@@ -56,15 +54,12 @@ def test_a_relabeled_trajectory_goes_to_its_new_task_and_its_original_to_the_sam
     ) == (1, 0, 2)
 
 
-def test_a_block_that_does_not_feed_the_encoder_reaches_the_other_two():
+def test_a_block_that_does_not_feed_the_encoder_reaches_the_rl_buffer_only():
     relabeler = make_relabeler(ChosenTask(TO_TASK_2))
     fill_pool(relabeler)
     collect(relabeler, 0, [make_path(0)], to_encoder=False)
     assert sizes(relabeler.replay_buffer) == [HORIZON, HORIZON, 2 * HORIZON]
     assert sizes(relabeler.encoder_buffer) == [HORIZON] * 3
-    assert (
-        sizes(relabeler.buffers["sampler"]) == [HORIZON] * 3
-    )  # the visit's rows in place of the pool's
 
 
 def test_encoder_rows_are_emptied_by_the_first_assignment_of_an_iteration_only():
@@ -89,35 +84,11 @@ def test_encoder_rows_are_emptied_by_the_first_assignment_of_an_iteration_only()
     ] == pytest.approx(4 / 3)
 
 
-def test_visits_of_one_task_do_not_see_each_other_and_the_last_one_stays():
+def test_the_relabeler_leaves_the_sampler_buffer_to_the_collection():
     relabeler = make_relabeler(ChosenTask(TO_TASK_2))
-    paths = [make_path(1, seed=1), make_path(1, seed=2)]
-    relabeler.begin_visits([1, 1], 0)
-    relabeler.store(Paths.concatenate(paths), to_encoder=True, visits=[0, 1])
-    rng = np.random.default_rng(0)
-    for visit, path in enumerate(paths):
-        drawn = relabeler.collection_context(visit, rng, 50).rewards.flatten().tolist()
-        assert set(drawn) == set(path.rewards[0].tolist())
-    relabeler.end_block(1)
-    relabeler.end_collection(0)
-    np.testing.assert_array_equal(
-        relabeler.buffers["sampler"].rows_of(1)[:, 2], paths[1].rewards[0]
-    )
-
-
-def test_collection_contexts_hold_the_rows_of_every_block_of_the_visit():
-    relabeler, paths = (
-        make_relabeler(ChosenTask(TO_TASK_2)),
-        [make_path(1, seed=1), make_path(1, seed=2)],
-    )
-    relabeler.begin_visits([1], 0)
-    for path, to_encoder in zip(paths, (True, False), strict=True):
-        relabeler.store(path, to_encoder=to_encoder, visits=[0])
-        relabeler.end_block(1)
-    drawn = (
-        relabeler.collection_context(0, np.random.default_rng(0), 500).rewards.flatten().tolist()
-    )
-    assert set(drawn) == {*paths[0].rewards[0].tolist(), *paths[1].rewards[0].tolist()}
+    fill_pool(relabeler)
+    collect(relabeler, 0, [make_path(0)])
+    assert sizes(relabeler.sampler_buffer) == [0] * 3
 
 
 @pytest.mark.parametrize(("group_size", "num_groups"), [(0, 1), (1, 4), (3, 2)])
@@ -129,6 +100,18 @@ def test_trajectories_of_a_group_share_a_coin(group_size, num_groups):
         seen.add(len(relabeler.method.judged))
     possible = {0: {0, 4}, 1: {0, 1, 2, 3, 4}, 3: {0, 1, 3, 4}}[group_size]
     assert seen <= possible and len(seen) >= min(2 * num_groups, 4)
+
+
+def test_each_block_of_a_visit_has_coins_of_its_own():
+    seen = set()
+    for iteration in range(20):
+        relabeler = make_relabeler(ChosenTask(TO_TASK_2), relabel_prob=0.5)
+        relabeler.begin([0], iteration)
+        for _ in range(2):
+            relabeler.store(make_path(0), to_encoder=True, visits=[0])
+            relabeler.end_block(1)
+        seen.add(len(relabeler.method.judged))
+    assert seen == {0, 1, 2}
 
 
 def test_the_coin_falls_with_its_probability():

@@ -104,9 +104,9 @@ def test_a_context_for_acting_is_that_of_training_without_a_graph():
 
 def test_context_rows_of_trajectories_are_those_of_the_replay_rows():
     algorithm = collected()
-    agent, buffer = algorithm.agent, algorithm.encoder_buffer
-    generators = algorithm.evaluation._eval_streams(0, "test")
-    paths = algorithm.sampler.obtain_samples([0], [generators(0, 0, 0)])
+    agent, buffer = algorithm.trainer.agent, algorithm.encoder_buffer
+    generators = algorithm.evaluation.meta_test.streams(0, "test")
+    paths = algorithm.collection.sampler.obtain_samples([0], [generators(0, 0, 0)])
     buffer.clear(0)
     buffer.add_paths([0], paths)
     stored = buffer.gather([0], torch.arange(10)[None])

@@ -1,4 +1,7 @@
-"""What a trajectory's rewards and terminals would have been under every train task; nothing else of it is ever rewritten."""
+"""The rewards and terminals that a trajectory would have had under other tasks.
+
+Nothing else of a trajectory is ever rewritten.
+"""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -11,7 +14,7 @@ from rlkit.envs.reward_matrix import reward_matrix
 
 
 class Labels(NamedTuple):
-    """One trajectory under every task: rewards, sparse rewards and whether it ends, each [num_tasks, T]."""
+    """One trajectory under every task: rewards, sparse rewards and ends, each [num_tasks, T]."""
 
     rewards: np.ndarray
     sparse_rewards: np.ndarray
@@ -24,10 +27,10 @@ def labels_of(path: Paths, tasks: np.ndarray, env: MetaEnv) -> Labels:
     Args:
         path: one trajectory of T steps, collected on task `path.task_ids[0]`.
         tasks: the train tasks, [num_tasks, task_dim].
-        env: gives the rewards.
+        env: computes the rewards.
     Returns:
-        The labels; under its own task they are those that it was collected with, bit for bit. An end that its own task does
-        not explain (the physics failed) holds under every task.
+        The labels. Under its own task they equal those that it was collected with, bit for bit. An
+        end that its own task does not explain (the physics failed) holds under every task.
     """
     steps = int(path.lengths[0])
     labels = Labels(
@@ -41,7 +44,7 @@ def labels_of(path: Paths, tasks: np.ndarray, env: MetaEnv) -> Labels:
 def relabeled(
     path: Paths, labels: Labels, task_ids: int | np.ndarray, *, cut_at_terminal: bool = False
 ) -> Paths:
-    """Rewrite a trajectory's rewards and terminals; observations and actions are never touched.
+    """Rewrite the rewards and terminals of a trajectory; observations and actions stay.
 
     Args:
         path: one trajectory of T steps.

@@ -1,12 +1,15 @@
-"""From utilities to tasks: log-partitions, the distribution over tasks, and a draw from it. Float64, on the CPU."""
+"""From scores of tasks to a task: normalisation, a distribution over tasks, a draw from it.
+
+Everything is float64 on the CPU.
+"""
 
 import numpy as np
 
 
 def log_mean_exp(values: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """beta log((1/K) sum_k exp(U_k / beta)) over the last axis, without overflow: [..., K] -> [...].
+    """beta log((1/K) sum_k exp(U_k / beta)) over the last axis: [..., K] -> [...]; never overflows.
 
-    Contexts whose utility is not finite do not count; if none is finite, the result is nan.
+    Values that are not finite do not count; if none is finite, the result is nan.
     """
     scaled = np.where(np.isfinite(values), values, np.nan) / temperature
     with np.errstate(all="ignore"):
@@ -37,12 +40,12 @@ def probabilities(logits: np.ndarray, *, use_softmax: bool = True) -> np.ndarray
 
 
 def draw_tasks(distribution: np.ndarray, uniforms: np.ndarray, own: int) -> np.ndarray:
-    """Draw tasks by inverting the cumulated distribution; where it is empty, the trajectory keeps its own.
+    """Draw tasks by inverting the cumulated distribution; where it is empty, take `own`.
 
     Args:
         distribution: [num_tasks, ...], as from `probabilities`.
         uniforms: numbers from [0, 1), [...].
-        own: the task that it was collected on.
+        own: the task that the trajectory was collected on.
     Returns:
         Task ids, int64 [...].
     """

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from rlkit.data_management.labels import labels_of, relabeled
 from rlkit.envs import make_env
 from rlkit.samplers.util import rollout
-from rlkit.torch.hfr.labels import labels_of, relabeled
 from tests.torch.hfr.toy import ENV, HORIZON, TASKS, compute_reward, make_path
 from tests.toy import RecordingPolicy
 

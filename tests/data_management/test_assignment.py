@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rlkit.torch.hfr.assignment import draw_tasks, entropy, log_mean_exp, probabilities
+from rlkit.data_management.assignment import draw_tasks, entropy, log_mean_exp, probabilities
 
 
 def test_log_mean_exp_of_three_numbers():

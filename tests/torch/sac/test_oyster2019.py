@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from rlkit.core.oyster2019 import evaluate_oyster2019
 from rlkit.core.seeding import stream
 from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.torch.sac.oyster2019 import evaluate_oyster2019
 from tests.toy import CountingEnv, RecordingPolicy
 
 

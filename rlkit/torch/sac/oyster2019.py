@@ -1,21 +1,26 @@
-"""The meta-test of oyster's first release, with which the published curves were made. Today's is `evaluate_adaptation`."""
+"""The meta-test of oyster's first release, with which the published curves were made.
+
+Today's is `evaluate_adaptation`.
+"""
 
 import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from torch import Tensor
 
 from rlkit.core.eval_util import Adaptation
 from rlkit.data_management.paths import Paths
-from rlkit.policies.base import ContextPolicy, with_contexts
+from rlkit.policies.base import with_contexts
 from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.torch.sac.agent import PEARLAgent
 
 Streams = Callable[[int, int, int], np.random.Generator]
 
 
 def evaluate_oyster2019(
     sampler: InPlacePathSampler,
-    agent,
+    agent: PEARLAgent,
     task_ids: Sequence[int],
     *,
     num_runs: int,
@@ -23,34 +28,40 @@ def evaluate_oyster2019(
     num_rows: int,
     streams: Callable[[str], Streams],
     deterministic: bool = True,
+    report: Callable[[int], None] = lambda steps: None,
 ) -> Adaptation:
     """Explore each task once, then act several times from the posterior of a few of those rows.
 
-    Of every task `num_steps` transitions are collected by the stochastic policy, with a new z from the prior for each
-    trajectory. A run draws `num_rows` of them, uniformly with replacement, and one z from their posterior; with that z it
-    runs trajectories, the next one as long as a whole one still fits into less than `num_steps`: one, where no episode
-    ends early and the budget holds two. The final return is the mean over these trajectories of all runs.
+    On every task the stochastic policy collects `num_steps` transitions, with a new z from the
+    prior for each trajectory. A run draws `num_rows` of them, uniformly with replacement, and one z
+    from their posterior. With that z it runs trajectories; it starts another one as long as a whole
+    trajectory still fits into less than `num_steps`. If no episode ends early and the budget holds
+    two trajectories, that is one. The final return is the mean over these trajectories of all runs.
 
     Args:
         sampler: runs trajectories of the agent.
-        agent: offers `context_of_paths`, `reset_belief` and `infer_posterior`; it ends with the last run's posterior.
-        task_ids: the tasks, [num_tasks]; a task may stand more than once.
+        agent: acts; it ends with the last run's posterior.
+        task_ids: the tasks, [num_tasks]; a task may occur more than once.
         num_runs: independent runs per task.
         num_steps: transitions of exploration, and the budget of a run.
         num_rows: context rows of a run.
         streams: from a purpose to the generator of (index into task_ids, run, trajectory).
         deterministic: no action noise after the exploration.
+        report: called after each rollout with the steps by which the budgets of exploration and
+            runs have been used up; a run that ends below its budget uses it up.
     Source: katerakelly/oyster at a40a98c (2019-03-20).
     """
-    explored = _explore(sampler, task_ids, num_steps, streams("exploration"))
+    explored = _explore(sampler, task_ids, num_steps, streams("exploration"), report)
     lanes = [(index, run) for index in range(len(task_ids)) for run in range(num_runs)]
-    contexts = []
+    contexts: list[Tensor] = []
     for index, run in lanes:
         of_task = Paths.concatenate([paths.select([index]) for paths in explored])
         rows = np.flatnonzero(of_task.mask)
         drawn = streams("context")(index, run, 0).choice(rows, size=num_rows)
         contexts.append(agent.context_of_paths(of_task).flatten(0, 1)[drawn])
-    acted = _act(sampler, agent, task_ids, lanes, contexts, num_steps, streams, deterministic)
+    acted = _act(
+        sampler, agent, task_ids, lanes, contexts, num_steps, streams, deterministic, report
+    )
     agent.reset_belief(1)
     agent.infer_posterior(contexts[-1:], [0])
 
@@ -60,9 +71,17 @@ def evaluate_oyster2019(
 
 
 def _explore(
-    sampler: InPlacePathSampler, task_ids: Sequence[int], num_steps: int, streams: Streams
+    sampler: InPlacePathSampler,
+    task_ids: Sequence[int],
+    num_steps: int,
+    streams: Streams,
+    report: Callable[[int], None],
 ) -> list[Paths]:
-    """Trajectories with z from the prior until every task has its steps; entry n: the n-th of each task, or an empty one."""
+    """Run trajectories with z from the prior until every task has its steps.
+
+    Returns:
+        Entry n: the n-th trajectory of each task, or an empty one.
+    """
     trajectories: list[Paths] = []
     steps = np.zeros(len(task_ids), np.int64)
     while (steps < num_steps).any():
@@ -71,22 +90,29 @@ def _explore(
         paths = _spread(
             sampler.obtain_samples([task_ids[i] for i in lanes], generators), lanes, len(task_ids)
         )
+        before = np.minimum(steps, num_steps).sum()
         steps += paths.lengths
         trajectories.append(paths)
+        report(int(np.minimum(steps, num_steps).sum() - before))
     return trajectories
 
 
 def _act(
     sampler: InPlacePathSampler,
-    agent: ContextPolicy,
+    agent: PEARLAgent,
     task_ids: Sequence[int],
     lanes: Sequence[tuple[int, int]],
-    contexts: Sequence,
+    contexts: Sequence[Tensor],
     num_steps: int,
     streams: Callable[[str], Streams],
     deterministic: bool,
+    report: Callable[[int], None],
 ) -> list[Paths]:
-    """Trajectories of every run with its one z; entry n: the n-th of each lane, or an empty one."""
+    """Run the trajectories of every run with its one z.
+
+    Returns:
+        Entry n: the n-th trajectory of each lane, or an empty one.
+    """
     trajectories: list[Paths] = []
     steps, going = np.zeros(len(lanes), np.int64), list(range(len(lanes)))
     while going:
@@ -99,9 +125,16 @@ def _act(
             policy_generators=[streams("z")(index, run, 0) for index, run in chosen],
         )
         trajectories.append(_spread(paths, going, len(lanes)))
+        used = _used(steps, going, num_steps)
         steps += trajectories[-1].lengths
         going = np.flatnonzero(steps + sampler.max_path_length < num_steps).tolist()
+        report(_used(steps, going, num_steps) - used)
     return trajectories
+
+
+def _used(steps: np.ndarray, going: list[int], num_steps: int) -> int:
+    """Steps of the budgets that are used up: all of a run that has ended."""
+    return int(steps[going].sum()) + num_steps * (len(steps) - len(going))
 
 
 def _spread(paths: Paths, lanes: list[int], num_lanes: int) -> Paths:
@@ -117,7 +150,7 @@ def _spread(paths: Paths, lanes: list[int], num_lanes: int) -> Paths:
 def _closed_up(
     trajectories: list[Paths], num_explored: int, num_tasks: int, num_runs: int
 ) -> Adaptation:
-    """Let each lane's trajectories follow each other without empty ones between; those after the exploration count."""
+    """Close the gaps between each lane's trajectories; those after the exploration count."""
     lengths = np.stack([paths.lengths for paths in trajectories])
     order = np.argsort(lengths == 0, axis=0, kind="stable")[: (lengths > 0).sum(axis=0).max()]
     counted = (order >= num_explored) & (np.take_along_axis(lengths, order, axis=0) > 0)

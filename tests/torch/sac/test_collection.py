@@ -1,4 +1,4 @@
-"""PEARL's schedule: which trajectories are collected under which belief and where they are stored."""
+"""PEARL's schedule: which trajectories are collected under which belief and where they go."""
 
 from dataclasses import replace
 
@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from rlkit.core.loop import NoLoop
-from rlkit.core.meta_rl_algorithm import MetaRLAlgorithm
+from rlkit.core.progress import Progress
+from rlkit.core.seeding import stream
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.torch.sac import collection as collection_module
+from rlkit.torch.sac.collection import Collection
 from rlkit.torch.sac.config import PEARLConfig
 from tests.toy import CountingEnv, RecordingPolicy
 
@@ -23,15 +27,14 @@ CONFIG = PEARLConfig(
 
 
 class RecordingRelabeler:
-    """Remembers what is stored; a context batch is the text of who asked for it."""
+    """Remembers what is stored, in which block."""
 
-    contexts_of_every_block = False
+    sampler_buffer = None
 
     def __init__(self):
-        self.visits, self.stored, self.drawn = [], [], []
-        self.blocks, self.buffers, self.networks = [], {}, {}
+        self.visits, self.stored, self.blocks = [], [], []
 
-    def begin_visits(self, task_ids, iteration):
+    def begin(self, task_ids, iteration):
         self.visits.append(list(task_ids))
 
     def store(self, paths, *, to_encoder, visits=None):
@@ -40,12 +43,28 @@ class RecordingRelabeler:
     def end_block(self, group_size):
         self.blocks.append((len(self.stored), group_size))
 
-    def collection_context(self, visit, generator, num_rows):
+    def end_collection(self, iteration):
+        return {"Relabeled": 0.0}
+
+
+class TextRows:
+    """Rows of visits; a context batch is the text of who asked for it, and when."""
+
+    def __init__(self, stored, every_block=False):
+        self.stored, self.every_block, self.drawn = stored, every_block, []
+
+    def begin(self, task_ids):
+        pass
+
+    def store(self, paths, *, to_encoder, visits=None):
+        pass
+
+    def draw(self, visit, num_rows, generator):
         self.drawn.append((visit, num_rows, len(self.stored)))
         return [f"visit {visit}, draw {len(self.drawn)}"]
 
-    def end_collection(self, iteration):
-        return {"Relabeled": 0.0}
+    def end(self):
+        pass
 
 
 class ContextPolicy(RecordingPolicy):
@@ -53,34 +72,33 @@ class ContextPolicy(RecordingPolicy):
         return batch[0]
 
 
-def make_algorithm(config=CONFIG, tasks=range(3), num_envs=64):
+def make_collection(config=CONFIG, tasks=range(3), num_envs=64, every_block=False):
     env, policy, relabeler = CountingEnv(num_envs), ContextPolicy(), RecordingRelabeler()
-    algorithm = MetaRLAlgorithm(
+    collection = Collection(
         env=env,
         agent=policy,
         sampler=InPlacePathSampler(env, policy, config.max_path_length),
-        trainer=None,
-        replay_buffer=None,
-        encoder_buffer=None,
+        replay_buffer=MultiTaskReplayBuffer(len(tasks), 1, 1),
+        encoder_buffer=MultiTaskReplayBuffer(len(tasks), 1, 1),
         relabeler=relabeler,
         train_tasks=tasks,
-        eval_tasks=tasks,
         config=config,
         seed=0,
     )
-    return algorithm, policy, relabeler
+    collection.visit_rows = TextRows(relabeler.stored, every_block)
+    return collection, policy, relabeler
 
 
 def of_iteration(config, iteration=1, **options):
     """The stores and the inferences of one iteration after the first."""
-    algorithm, policy, relabeler = make_algorithm(config, **options)
-    counts = algorithm.collect_data(iteration, NoLoop())
-    return relabeler, policy, counts
+    collection, policy, relabeler = make_collection(config, **options)
+    collection.collect(iteration, NoLoop())
+    return relabeler, policy, collection
 
 
 def test_initial_pool_covers_every_train_task_and_goes_to_both_buffers():
-    algorithm, policy, relabeler = make_algorithm(tasks=range(0, 1 + 4))
-    algorithm._collect_initial_pool()
+    collection, policy, relabeler = make_collection(tasks=range(0, 1 + 4))
+    collection.collect_initial_pool(Progress(NoLoop(), total=0))
     steps = {}
     for to_encoder, visits, task_ids, lengths in relabeler.stored:
         assert to_encoder and visits is None
@@ -93,8 +111,8 @@ def test_initial_pool_covers_every_train_task_and_goes_to_both_buffers():
 
 @pytest.mark.parametrize("num_envs", [1, 3, 64])
 def test_initial_pool_does_not_depend_on_the_number_of_lanes(num_envs):
-    algorithm, _, relabeler = make_algorithm(tasks=range(5), num_envs=num_envs)
-    algorithm._collect_initial_pool()
+    collection, _, relabeler = make_collection(tasks=range(5), num_envs=num_envs)
+    collection.collect_initial_pool(Progress(NoLoop(), total=0))
     by_task = {}
     for _, _, task_ids, lengths in relabeler.stored:
         for task_id, length in zip(task_ids, lengths, strict=True):
@@ -103,18 +121,23 @@ def test_initial_pool_does_not_depend_on_the_number_of_lanes(num_envs):
 
 
 def test_prior_block_feeds_the_encoder_and_extra_block_does_not():
-    relabeler, _, counts = of_iteration(CONFIG, tasks=range(1))
+    relabeler, _, collection = of_iteration(CONFIG, tasks=range(1))
     assert [(to_encoder, visits) for to_encoder, visits, _, _ in relabeler.stored] == [
         (True, [0, 0, 1, 1]),
         (False, [0, 0, 0, 1, 1, 1]),
     ]
-    assert counts["Number of env steps total"] == 2 * (8 + 12)
-    assert counts["Number of rollouts total"] == 10
+    assert collection.num_env_steps == 2 * (8 + 12)
+    assert collection.num_rollouts == 10
 
 
 def test_first_trajectory_of_a_posterior_block_uses_the_prior_and_later_ones_a_context_each():
-    relabeler, policy, _ = of_iteration(CONFIG, tasks=range(1))
-    assert [(visit, rows) for visit, rows, _ in relabeler.drawn] == [(0, 5), (0, 5), (1, 5), (1, 5)]
+    _, policy, collection = of_iteration(CONFIG, tasks=range(1))
+    assert [(visit, rows) for visit, rows, _ in collection.visit_rows.drawn] == [
+        (0, 5),
+        (0, 5),
+        (1, 5),
+        (1, 5),
+    ]
     ((contexts, lanes),) = policy.inferred
     assert lanes == [1, 2, 4, 5]
     assert contexts == ["visit 0, draw 1", "visit 0, draw 2", "visit 1, draw 3", "visit 1, draw 4"]
@@ -130,24 +153,23 @@ def test_trajectories_between_two_updates_share_one_context_batch():
 
 def test_posterior_block_that_feeds_the_encoder_goes_in_rounds():
     config = replace(CONFIG, num_steps_posterior=12, num_extra_rl_steps_posterior=0)
-    relabeler, policy, _ = of_iteration(config, tasks=range(1))
+    relabeler, policy, collection = of_iteration(config, tasks=range(1))
     assert [visits for to_encoder, visits, _, _ in relabeler.stored[1:]] == [[0, 1], [0, 1], [0, 1]]
     assert all(to_encoder for to_encoder, *_ in relabeler.stored)
     # each context is drawn only after the trajectory before it was stored
-    assert [stores for _, _, stores in relabeler.drawn] == [2, 2, 3, 3]
+    assert [stores for _, _, stores in collection.visit_rows.drawn] == [2, 2, 3, 3]
     assert [lanes for _, lanes in policy.inferred] == [[0, 1], [0, 1]]
 
 
 def test_an_extra_block_goes_in_rounds_too_where_contexts_hold_its_rows():
-    algorithm, _, relabeler = make_algorithm(CONFIG, tasks=range(1))
-    relabeler.contexts_of_every_block = True
-    algorithm.collect_data(1, NoLoop())
+    collection, _, relabeler = make_collection(CONFIG, tasks=range(1), every_block=True)
+    collection.collect(1, NoLoop())
     assert [visits for to_encoder, visits, _, _ in relabeler.stored if not to_encoder] == [
         [0, 1],
         [0, 1],
         [0, 1],
     ]
-    assert [stores for _, _, stores in relabeler.drawn] == [2, 2, 3, 3]
+    assert [stores for _, _, stores in collection.visit_rows.drawn] == [2, 2, 3, 3]
 
 
 def test_the_relabeler_is_told_when_a_block_is_over_and_how_its_trajectories_were_grouped():
@@ -195,14 +217,14 @@ def test_without_updates_a_block_keeps_its_first_z(block):
 
 
 def test_episodes_that_end_early_are_made_up_for_and_none_is_collected_in_vain():
-    relabeler, _, counts = of_iteration(
+    relabeler, _, collection = of_iteration(
         replace(CONFIG, num_extra_rl_steps_posterior=0), tasks=range(3, 4)
     )
     lengths = [length for _, _, _, stored in relabeler.stored for length in stored]
     assert (
         lengths == [3] * 6
     )  # two visits of three trajectories: the shortest number that reaches 8 steps
-    assert counts["Number of env steps total"] == 18
+    assert collection.num_env_steps == 18
 
 
 def test_streams_of_a_trajectory_do_not_depend_on_the_number_of_lanes():
@@ -211,7 +233,66 @@ def test_streams_of_a_trajectory_do_not_depend_on_the_number_of_lanes():
 
 
 def test_visits_are_drawn_anew_each_iteration_from_the_train_tasks():
-    algorithm, _, relabeler = make_algorithm(replace(CONFIG, num_tasks_sample=40), tasks=range(3))
-    algorithm.collect_data(1, NoLoop()), algorithm.collect_data(2, NoLoop())
+    collection, _, relabeler = make_collection(replace(CONFIG, num_tasks_sample=40), tasks=range(3))
+    collection.collect(1, NoLoop()), collection.collect(2, NoLoop())
     assert relabeler.visits[0] != relabeler.visits[1]
     assert set(np.concatenate(relabeler.visits)) == {0, 1, 2}
+
+
+class Recorder(NoLoop):
+    def __init__(self):
+        self.ticks = []
+
+    def tick(self, done, total, note="", save=None):
+        self.ticks.append((done, total))
+        assert save is None
+
+
+@pytest.mark.parametrize("num_envs", [1, 64])
+def test_a_collection_ticks_after_each_rollout_and_its_steps_add_up(num_envs):
+    collection, _, _ = make_collection(tasks=range(3), num_envs=num_envs)
+    collection._check_rows = lambda: None  # the recording relabeler stores nothing
+    for iteration, total in ((0, 3 * 8 + 2 * 20), (1, 2 * 20)):
+        loop = Recorder()
+        collection.collect(iteration, loop)
+        done = [ticked for ticked, _ in loop.ticks]
+        assert {ticked for _, ticked in loop.ticks} == {total}
+        assert done == sorted(done) and done[-1] == total and len(done) > 2
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    """Keys of all random streams that the collection makes."""
+    made = []
+
+    def recorded(seed, *key):
+        made.append(key)
+        return stream(seed, *key)
+
+    monkeypatch.setattr(collection_module, "stream", recorded)
+    return made
+
+
+@pytest.mark.parametrize("num_envs", [2, 64])
+def test_no_two_trajectories_and_no_two_contexts_share_a_random_stream(keys, num_envs):
+    config = replace(CONFIG, num_steps_posterior=12, posterior_from_start=True)
+    collection, _, _ = make_collection(config, tasks=range(5), num_envs=num_envs)
+    collection._check_rows = lambda: None
+    collection.collect(0, NoLoop()), collection.collect(1, NoLoop())
+    assert len(keys) == len(set(keys))
+    assert {purpose for purpose, *_ in keys} == {
+        "initial pool",
+        "visits",
+        "collection",
+        "collection context",
+    }
+    contexts = [key for key in keys if key[0] == "collection context"]
+    assert len(contexts) == len(collection.visit_rows.drawn) > 20
+
+
+def test_each_block_that_keeps_its_z_has_a_z_of_its_own(keys):
+    config = replace(CONFIG, num_steps_posterior=12, posterior_from_start=True, update_post_train=0)
+    _, policy, _ = of_iteration(config, tasks=range(1))
+    of_z = {key for key in keys if key[0] == "collection z"}
+    assert len(of_z) == 2 * 2  # visits, blocks
+    assert len(set(policy.z[1]) | set(policy.z[2])) == 4

@@ -1,0 +1,104 @@
+"""What HFR needs of PEARL: an agent with a posterior, critics and a policy, a few settings.
+
+HFR is built from these alone, so any agent with a task latent can be relabeled for.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+from rlkit.data_management.paths import Paths
+from rlkit.data_management.replay_buffer import Batch
+
+
+class Agent(Protocol):
+    """Infers a latent task variable from context rows."""
+
+    latent_dim: int
+
+    def posterior(self, context: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Mean and variance [n, latent_dim] of q(z | c) for context rows [n, T, context_dim].
+
+        `mask` [n, T] says which rows count.
+        """
+
+    def context_of(self, batch: Batch) -> Tensor:
+        """Context rows of replay rows, [n, T, context_dim]: obs, action, reward, ..."""
+
+    def context_of_paths(self, paths: Paths) -> Tensor:
+        """Context rows of trajectories, [num_paths, horizon, context_dim]."""
+
+
+class Sample(Protocol):
+    """Actions in [-1, 1] and the logarithm of their density."""
+
+    @property
+    def action(self) -> Tensor:
+        """[..., act_dim]."""
+
+    @property
+    def log_prob(self) -> Tensor:
+        """[..., 1]."""
+
+
+class Policy(Protocol):
+    """pi(a | s, z)."""
+
+    def sample(self, obs: Tensor, z: Tensor, noise: Tensor) -> Sample:
+        """Sample an action from standard normal noise [..., act_dim]."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Weights; the first one tells device and dtype."""
+
+
+class Networks(Protocol):
+    """PEARL's networks by their names."""
+
+    @property
+    def qf1(self) -> nn.Module:
+        """Q(s, a, z)."""
+
+    @property
+    def qf2(self) -> nn.Module:
+        """Q(s, a, z)."""
+
+    @property
+    def target_vf(self) -> nn.Module:
+        """V(s, z)."""
+
+    @property
+    def policy(self) -> Policy:
+        """pi(a | s, z)."""
+
+
+class Settings(Protocol):
+    """Settings of PEARL that utilities depend on."""
+
+    @property
+    def sparse_rewards(self) -> bool:
+        """Contexts hold sparse rewards."""
+
+    @property
+    def max_path_length(self) -> int:
+        """Horizon."""
+
+    @property
+    def embedding_batch_size(self) -> int:
+        """Rows of a context."""
+
+    @property
+    def reward_scale(self) -> float:
+        """Factor of the rewards in Bellman targets."""
+
+    @property
+    def discount(self) -> float:
+        """Gamma."""
+
+
+class MetaLearner(NamedTuple):
+    """A meta-learner that is relabeled for."""
+
+    agent: Agent
+    networks: Networks
+    settings: Settings

@@ -1,0 +1,37 @@
+"""The columns of PEARL's progress.csv, in their order.
+
+The first 41 are those of oyster. Source: katerakelly/oyster.
+"""
+
+from rlkit.torch.sac.sac import PEARLSoftActorCritic
+
+TRAINED = (
+    "Z mean train", "Z variance train", "KL Divergence", "KL Loss",
+    "QF Loss", "VF Loss", "Policy Loss",
+    *(
+        f"{name} {statistic}"
+        for name in ("Q Predictions", "V Predictions", "Log Pis", "Policy mu", "Policy log std")
+        for statistic in ("Mean", "Std", "Max", "Min")
+    ),
+)  # fmt: skip
+COUNTS = (
+    "Number of train steps total", "Number of env steps total", "Number of rollouts total",
+)  # fmt: skip
+COLUMNS = (
+    *TRAINED,
+    "Z mean eval", "Z variance eval",
+    "AverageTrainReturn_all_train_tasks", "AverageReturn_all_train_tasks",
+    "AverageReturn_all_test_tasks",
+    *COUNTS,
+    "Train Time (s)", "(Previous) Eval Time (s)", "Sample Time (s)", "Epoch Time (s)",
+    "Total Train Time (s)", "Epoch",
+    # Not in oyster
+    "AverageReturn_std_test_tasks", "AverageReturn_prior_test_tasks",
+    "AverageLength_test_tasks", "AverageSpeed_test_tasks", "SuccessRate_test_tasks",
+)  # fmt: skip
+
+
+def columns_of(trainer: PEARLSoftActorCritic) -> tuple[str, ...]:
+    """All columns of a PEARL run, those that its trainer does not report included."""
+    of_training = (name for name in trainer.statistic_names if name not in COLUMNS)
+    return (*COLUMNS, *of_training)

@@ -1,0 +1,232 @@
+"""What PEARL evaluates besides the meta-test: returns with training contexts, and the latent.
+
+The meta-test is that of `rlkit.core.meta_evaluation`, or that of oyster's first release in
+`oyster2019`.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from rlkit.core.eval_util import Adaptation
+from rlkit.core.loop import Loop
+from rlkit.core.meta_evaluation import ExtraColumns, MetaEvaluation, MetaTestSettings
+from rlkit.core.progress import Progress
+from rlkit.core.seeding import stream
+from rlkit.data_management.paths import Paths
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.envs.base import MetaEnv
+from rlkit.policies.base import with_contexts
+from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.torch.sac import oyster2019
+from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.torch.sac.config import PEARLConfig
+
+NUM_PRIOR_PATHS = 20  # that are dumped
+
+
+class Part(NamedTuple):
+    """Trajectories of an evaluation that depend on no other: what each of them needs."""
+
+    task_ids: list[int]
+    generators: list[np.random.Generator]
+    contexts: list[Tensor | None]
+    deterministic: bool
+
+
+class PEARLEvaluation:
+    """Evaluates an agent on train and on test tasks; what is not evaluated leaves no trace.
+
+    Args:
+        env, agent, sampler: what acts where.
+        encoder_buffer: rows of the train tasks that contexts are drawn from.
+        train_tasks, eval_tasks: task ids.
+        config: PEARL's settings.
+        seed: names the random streams.
+        save_eval_paths: called with (file name, paths) when `dump_eval_paths` is set.
+        extra_columns: further statistics of the adaptations.
+
+    Attributes:
+        adaptations: the last evaluation, by split.
+    """
+
+    def __init__(
+        self,
+        *,
+        env: MetaEnv,
+        agent: PEARLAgent,
+        sampler: InPlacePathSampler,
+        encoder_buffer: MultiTaskReplayBuffer,
+        train_tasks: range,
+        eval_tasks: range,
+        config: PEARLConfig,
+        seed: int,
+        save_eval_paths: Callable[[str, Paths], None] = lambda name, paths: None,
+        extra_columns: ExtraColumns = lambda adaptations: {},
+    ) -> None:
+        self.agent, self.sampler, self.encoder_buffer = agent, sampler, encoder_buffer
+        self.config, self.seed, self.save_eval_paths = config, seed, save_eval_paths
+        noisy = config.num_exp_traj_eval if config.eval_exploration == "stochastic" else 0
+        settings = MetaTestSettings(
+            num_runs=config.num_evals,
+            num_steps=config.num_steps_per_eval,
+            horizon=config.max_path_length,
+            deterministic=config.eval_deterministic,
+            num_stochastic=noisy,
+            sparse=config.sparse_rewards,
+        )
+        self.meta_test = MetaEvaluation(
+            env, agent, train_tasks, eval_tasks, settings, seed, extra_columns
+        )
+        self.adaptations: dict[str, Adaptation] = {}
+
+    def evaluate(self, iteration: int, loop: Loop) -> dict[str, float]:
+        """Measure the three returns, columns 30 to 32 of docs/pearl.md, and their statistics."""
+        cfg, meta_test = self.config, self.meta_test
+        if cfg.dump_eval_paths:
+            self._dump_prior_paths(iteration)
+        splits = meta_test.draw_tasks(iteration)
+        parts = [self._with_training_context(iteration, splits["train"])]
+        parts += self._exploration(iteration, splits)
+        with_buffer, *explored = self._run_together(parts)
+        buffer_steps = len(parts[0].task_ids) * cfg.max_path_length
+        if cfg.eval_protocol == "oyster2019":
+            progress = Progress(loop, buffer_steps + self._oyster2019_budget(splits))
+            progress.add(buffer_steps, "training contexts")
+            self.adaptations = self._oyster2019(iteration, splits, progress)
+        else:
+            progress = Progress(loop, buffer_steps + meta_test.budget)
+            progress.add(buffer_steps, "training contexts")
+            half = len(explored) // 2
+            by_split = {"train": explored[:half], "test": explored[half:]}
+            self.adaptations = meta_test.adaptations(iteration, splits, progress, by_split)
+        if cfg.dump_eval_paths:
+            self._dump_test_paths(iteration)
+        returns = with_buffer.returns(cfg.sparse_rewards).reshape(len(splits["train"]), -1)
+        return {
+            **self._latent(),
+            "AverageTrainReturn_all_train_tasks": float(returns.mean(axis=1).mean()),
+            **meta_test.statistics(self.adaptations),
+        }
+
+    def online_returns(self, iteration: int) -> list[dict[str, float | str]]:
+        """Rows of online_returns.csv for the last evaluation."""
+        return self.meta_test.online_returns(iteration, self.adaptations)
+
+    def _latent(self) -> dict[str, float]:
+        """Size and spread of the last posterior; nan where z is deterministic."""
+        if not self.config.use_information_bottleneck:
+            return {"Z mean eval": math.nan, "Z variance eval": math.nan}
+        return {
+            "Z mean eval": self.agent.z_means[-1].abs().mean().item(),
+            "Z variance eval": self.agent.z_vars[-1].mean().item(),
+        }
+
+    # Trajectories that depend on no other: they run at once, as wide as the environment is
+
+    def _with_training_context(self, iteration: int, tasks: Sequence[int]) -> Part:
+        """Trajectories with z from a training context, a fresh one each: [num_tasks, n], flat."""
+        cfg, buffer = self.config, self.encoder_buffer
+        per_task = max(1, cfg.num_steps_per_eval // cfg.max_path_length)
+        lanes = [(index, n) for index in range(len(tasks)) for n in range(per_task)]
+        task_ids = [tasks[index] for index, _ in lanes]
+        generators = [stream(self.seed, "buffer evaluation", iteration, *lane) for lane in lanes]
+        contexts: list[Tensor | None] = []
+        for task_id, generator in zip(task_ids, generators, strict=True):
+            if cfg.takes_episodes:
+                num_rows = cfg.context_episodes * cfg.max_path_length
+                episodes = buffer.newest_episodes(task_id, num_rows)
+                contexts.append(self.agent.acting_context(episodes))
+            else:
+                rows = buffer.draw(task_id, cfg.embedding_batch_size, generator)
+                contexts.append(self.agent.acting_context(rows))
+        return Part(task_ids, generators, contexts, cfg.eval_deterministic)
+
+    def _exploration(self, iteration: int, splits: Mapping[str, Sequence[int]]) -> list[Part]:
+        """The trajectories of every run of the meta-test that have z from the prior.
+
+        First all those of the first split, one part for the n-th trajectory of every run.
+        """
+        cfg = self.config
+        if cfg.eval_protocol == "oyster2019":
+            return []  # its runs share their exploration
+        deterministic = cfg.eval_deterministic and cfg.eval_exploration == "deterministic"
+        # Shorter episodes may take more trajectories than this, but never fewer.
+        most = math.ceil(cfg.num_steps_per_eval / cfg.max_path_length)
+        parts = []
+        for split, tasks in splits.items():
+            streams = self.meta_test.streams(iteration, split)
+            runs = [(index, run) for index in range(len(tasks)) for run in range(cfg.num_evals)]
+            task_ids = [tasks[index] for index, _ in runs]
+            for n in range(min(cfg.num_exp_traj_eval, most)):
+                generators = [streams(*run, n) for run in runs]
+                parts.append(Part(task_ids, generators, [None] * len(runs), deterministic))
+        return parts
+
+    def _run_together(self, parts: Sequence[Part]) -> list[Paths]:
+        """Run all trajectories in one call of the sampler; returns those of each part."""
+        paths = self.sampler.obtain_samples(
+            [task_id for part in parts for task_id in part.task_ids],
+            [generator for part in parts for generator in part.generators],
+            begin=with_contexts(
+                self.agent, [context for part in parts for context in part.contexts]
+            ),
+            deterministic=[part.deterministic for part in parts for _ in part.task_ids],
+        )
+        ends = np.cumsum([len(part.task_ids) for part in parts])
+        return [
+            paths.select(np.arange(end - len(part.task_ids), end))
+            for part, end in zip(parts, ends, strict=True)
+        ]
+
+    # The first release's meta-test
+
+    def _oyster2019(
+        self, iteration: int, splits: Mapping[str, Sequence[int]], progress: Progress
+    ) -> dict[str, Adaptation]:
+        cfg = self.config
+        return {
+            split: oyster2019.evaluate_oyster2019(
+                self.sampler,
+                self.agent,
+                tasks,
+                num_runs=cfg.num_evals,
+                num_steps=cfg.num_steps_per_eval,
+                num_rows=cfg.embedding_batch_size,
+                streams=partial(self.meta_test.streams, iteration, split),
+                deterministic=cfg.eval_deterministic,
+                report=partial(progress.add, note=f"{split} tasks"),
+            )
+            for split, tasks in splits.items()
+        }
+
+    def _oyster2019_budget(self, splits: Mapping[str, Sequence[int]]) -> int:
+        num_tasks = sum(len(tasks) for tasks in splits.values())
+        return num_tasks * (1 + self.config.num_evals) * self.config.num_steps_per_eval
+
+    # Dumps
+
+    def _dump_prior_paths(self, iteration: int) -> None:
+        """Save trajectories with z from the prior on the first eval task."""
+        numbers = range(NUM_PRIOR_PATHS)
+        paths = self.sampler.obtain_samples(
+            [self.meta_test.eval_tasks[0]] * NUM_PRIOR_PATHS,
+            [stream(self.seed, "prior paths", iteration, n) for n in numbers],
+            deterministic=self.config.eval_deterministic,
+        )
+        self.save_eval_paths(f"prior-epoch{iteration}", paths)
+
+    def _dump_test_paths(self, iteration: int) -> None:
+        """Save the meta-test trajectories of every eval task and run."""
+        adaptation = self.adaptations["test"]
+        for index, task_id in enumerate(self.meta_test.eval_tasks):
+            for run in range(adaptation.num_runs):
+                lane = index * adaptation.num_runs + run
+                paths = Paths.concatenate(
+                    [p.select([lane]) for p in adaptation.trajectories if p.lengths[lane] > 0]
+                )
+                self.save_eval_paths(f"task{task_id}-epoch{iteration}-run{run}", paths)
