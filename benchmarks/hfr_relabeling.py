@@ -28,8 +28,8 @@ from rlkit.launchers.estimate import env_steps
 from rlkit.launchers.hfr import build_hfr
 from rlkit.launchers.launcher_util import resolve
 from rlkit.launchers.load_config import load_config
+from rlkit.torch.execution import torch_threads
 from rlkit.torch.hfr.labels import labels_of
-from rlkit.torch.pytorch_util import torch_threads
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "hfr"
 TRAJECTORIES = 3  # of each task in the buffers

@@ -21,7 +21,7 @@ from rlkit.core.errors import UserError
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import build_pearl
-from rlkit.torch.pytorch_util import torch_threads
+from rlkit.torch.execution import torch_threads
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "humanoid-dir.json"
 GB = 1e9

@@ -23,7 +23,7 @@ from rlkit.launchers.launcher_util import resolve
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.pearl import build_pearl
-from rlkit.torch.pytorch_util import torch_threads
+from rlkit.torch.execution import torch_threads
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,10 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
             Value("ratio", 1, wall=True),
         ]
         route = f"matmul {config.util_params.matmul}, slice_rows {config.util_params.slice_rows}"
-        note = f"{CONFIG}, {device}, {threads} threads, {route}. The twin is composed of measured parts; the last row is in hours."
+        note = (
+            f"{CONFIG}, {device}, {threads} threads, {route}. The twin is composed of measured parts; "
+            "the last row is in hours."
+        )
         table = Table("An iteration of cheetah-vel", ["part"], values, rows, note)
         command = f"python -m benchmarks.pearl_iteration --device {device} --threads {threads} --repeats {repeats}"
         click.echo(

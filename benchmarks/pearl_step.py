@@ -23,7 +23,7 @@ from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import has_bf16_units, keep_freed_memory
 from rlkit.launchers.pearl import Experiment, build_pearl
-from rlkit.torch.pytorch_util import sharing_threads, torch_threads
+from rlkit.torch.execution import sharing_threads, torch_threads
 
 ONE_BY_ONE = "tf32, captured, networks one by one"
 ROWS_PER_TASK = 2000  # in both buffers: as after the initial pool

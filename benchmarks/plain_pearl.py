@@ -217,11 +217,12 @@ class PlainPEARL:
             target_v = self.target_vf(next_obs, z)
 
         opt["context_encoder"].zero_grad()
-        kl = kl_loss = torch.full((), torch.nan)
+        losses: dict[str, Tensor] = {}
         if cfg.use_information_bottleneck:
             kl = self.compute_kl()
             kl_loss = cfg.kl_lambda * kl
             kl_loss.backward(retain_graph=True)
+            losses = {"KL Divergence": kl, "KL Loss": kl_loss}
         opt["qf1"].zero_grad()
         opt["qf2"].zero_grad()
         target = rewards * cfg.reward_scale + (1.0 - terms) * cfg.discount * target_v
@@ -248,13 +249,7 @@ class PlainPEARL:
         opt["policy"].zero_grad()
         policy_loss.backward()
         opt["policy"].step()
-        losses = {
-            "KL Divergence": kl,
-            "KL Loss": kl_loss,
-            "QF Loss": qf_loss,
-            "VF Loss": vf_loss,
-            "Policy Loss": policy_loss,
-        }
+        losses |= {"QF Loss": qf_loss, "VF Loss": vf_loss, "Policy Loss": policy_loss}
         return {name: loss.detach() for name, loss in losses.items()}
 
     def train_step(

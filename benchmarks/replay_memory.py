@@ -39,7 +39,7 @@ from rlkit.data_management.paged_rings import PagedRings
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.pearl import build_pearl
-from rlkit.torch.pytorch_util import torch_threads
+from rlkit.torch.execution import torch_threads
 
 CONFIGS = ("configs/cheetah-vel.json", "configs/humanoid-dir.json")
 LIMITS = {"cheetah-vel": (0.65, 1.5), "humanoid-dir": (9.0, 10.5)}  # GB: replay storage, process

@@ -20,7 +20,7 @@ from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
 from rlkit.core.seeding import stream
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import Experiment, build_pearl
-from rlkit.torch.pytorch_util import torch_threads
+from rlkit.torch.execution import torch_threads
 
 CONFIG = "configs/cheetah-vel.json"
 HORIZON = 200

@@ -38,7 +38,7 @@ def measure_start(config_path: str, settings: list[str]) -> dict[str, tuple[floa
     from rlkit.launchers.load_config import load_config
     from rlkit.launchers.machine import keep_freed_memory
     from rlkit.launchers.pearl import build_pearl
-    from rlkit.torch.pytorch_util import torch_threads
+    from rlkit.torch.execution import torch_threads
 
     done("import")
     requested = load_config(config_path, settings)

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlkit.torch.networks import SLICE_ROWS, Mlp
-from rlkit.torch.pytorch_util import torch_threads
+from rlkit.torch import fast_torch
+from rlkit.torch.execution import torch_threads
+from rlkit.torch.mlp_function import SLICE_ROWS
+from rlkit.torch.networks import Mlp
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,9 @@ def _run(multiply: Callable, slices: list, num_threads: int, workers: ThreadPool
 def _multiply(kind: str, onednn: bool, weight: Tensor, x: Tensor, grad: Tensor) -> Tensor:
     if kind == "dw":
         return (
-            torch.ops.mkldnn._linear_pointwise(grad.t(), x.t(), None, "none", [], "")
-            if onednn
-            else grad.t() @ x
+            fast_torch.onednn_linear(grad.t(), x.t(), None, relu=False) if onednn else grad.t() @ x
         )
     first, second = (x, weight) if kind == "forward" else (grad, weight.t())
     if onednn:
-        return torch.ops.mkldnn._linear_pointwise(first, second, None, "none", [], "")
+        return fast_torch.onednn_linear(first, second, None, relu=False)
     return functional.linear(first, second)

@@ -37,14 +37,20 @@ MAY_IMPORT_PYTORCH = (
 MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")
 NEVER_IMPORTED = {"pickle", "cloudpickle", "dill", "gym", "dateutil"}
 SHARED_TORCH = {
-    "networks",
-    "encoders",
+    "aux_learner",
     "conv_encoder",
-    "ensembles",
     "distributions",
-    "pytorch_util",
-    "cuda_graph",
+    "encoders",
+    "ensembles",
+    "execution",
+    "fast_torch",
+    "gradient_steps",
+    "mlp_function",
+    "networks",
+    "optimizers",
     "stacked",
+    "statistics",
+    "weight_mirror",
 }
 
 

@@ -232,6 +232,7 @@ class MetaRLAlgorithm:
             self.replay_buffer, self.encoder_buffer, self.config.num_train_steps_per_itr
         )
         require_finite(iteration, statistics)  # here, where the means tell of every step
+        statistics = {**dict.fromkeys(self.trainer.statistic_names, math.nan), **statistics}
         items = iter(statistics.items())
         first = dict(islice(items, OYSTER_COLUMNS))
         self._trained = dict(items)

@@ -212,6 +212,10 @@ class MultiTaskReplayBuffer:
         window = self.episodes.random_episode_window(ids, most, horizon, generator)
         return self._episodes(ids, window)
 
+    def has_shorter_episodes(self, horizon: int) -> bool:
+        """Whether an episode is shorter than the horizon, so that `random_episodes` is wider."""
+        return self.episodes.shortest < horizon
+
     def episodes_at(self, task_ids: TaskIds, draws: Tensor, num_steps: int) -> EpisodeBatch:
         """Fetch num_steps steps of episodes selected by random integers [m, k]: `Episodes.at`."""
         ids = self._filled_tasks(task_ids, whole=True)

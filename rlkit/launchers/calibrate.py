@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from rlkit.core.errors import UserError
-from rlkit.torch.networks import SLICE_ROWS, Arithmetic, MlpFunction, Route
-from rlkit.torch.pytorch_util import torch_threads
+from rlkit.torch.execution import torch_threads
+from rlkit.torch.mlp_function import SLICE_ROWS, Arithmetic, MlpFunction, Route
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 
 Matmul = Literal["auto", "default", "onednn"]

@@ -22,12 +22,12 @@ from rlkit.launchers.pearl import (
     rollout_widths,
 )
 from rlkit.launchers.pearl import projected_rows as pearl_rows
+from rlkit.torch.execution import sharing_threads
 from rlkit.torch.hfr.foresight import Foresight
 from rlkit.torch.hfr.learned_reward import LearnedReward
 from rlkit.torch.hfr.methods import ForesightOfTask, ReturnOfTask, TransitionsByCritic, UniformTask
 from rlkit.torch.hfr.relabelers import CountedOriginals, HindsightLabels
 from rlkit.torch.networks import FlattenMlp
-from rlkit.torch.pytorch_util import sharing_threads
 
 __all__ = [
     "build_env",

@@ -22,13 +22,14 @@ from rlkit.samplers.in_place import InPlacePathSampler
 from rlkit.torch.attention_encoder import AttentionEncoder
 from rlkit.torch.conv_encoder import FEATURES, ConvEncoder
 from rlkit.torch.encoders import MlpEncoder
-from rlkit.torch.networks import SLICE_ROWS, Arithmetic, FlattenMlp
-from rlkit.torch.pytorch_util import Copies
+from rlkit.torch.mlp_function import SLICE_ROWS, Arithmetic
+from rlkit.torch.networks import FlattenMlp
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.sac.sac import PEARLSoftActorCritic
 from rlkit.torch.sequence_encoders import GruEncoder, LstmEncoder
+from rlkit.torch.weight_mirror import WeightMirror
 
 ENCODERS = {
     "mlp": MlpEncoder,
@@ -259,10 +260,8 @@ def build_pearl(
     if copy_weights or (
         copy_weights is None and config.util_params.rollout_device == "cpu" and device.type != "cpu"
     ):
-        copies = Copies(
-            {name: network for name, network in networks.named().items() if name in ACTING}, "cpu"
-        )
-        acting = build_agent(config, networks._replace(**copies.copies))
+        copies = WeightMirror("cpu")
+        acting = build_agent(config, networks.copied_for_acting(copies))
     rows = projected_rows(config)
     replay_buffer = build_buffer(
         config, env, device, config.util_params.replay_reserve or rows.replay
@@ -281,7 +280,7 @@ def build_pearl(
         torch.Generator(device).manual_seed(torch_seed(seed, "training")),
         num_threads=config.util_params.torch_threads or 1,
         cuda_graph=config.util_params.cuda_graph,
-        companion=relabeler,
+        aux_learner=relabeler,
     )
     algorithm = loop(
         env=env,

@@ -38,7 +38,7 @@ from rlkit.launchers.machine import (
     versions,
 )
 from rlkit.launchers.run_folder import load_tasks, load_weights
-from rlkit.torch.pytorch_util import torch_threads
+from rlkit.torch.execution import torch_threads
 
 Protect = Callable[[], AbstractContextManager[None]]
 

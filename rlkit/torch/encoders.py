@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlkit.torch.distributions import MIN_VARIANCE, gaussian_sums
-from rlkit.torch.networks import EXACT, Arithmetic, Mlp
+from rlkit.torch.mlp_function import DEFAULT_ARITHMETIC, Arithmetic
+from rlkit.torch.networks import Mlp
 
 State = tuple[Tensor, ...]
 
@@ -64,7 +65,7 @@ class MlpEncoder(Mlp, ContextEncoder):
         use_information_bottleneck: bool = True,
         hidden_sizes: Sequence[int] = (200, 200, 200),
         generator: torch.Generator | None = None,
-        arithmetic: Arithmetic = EXACT,
+        arithmetic: Arithmetic = DEFAULT_ARITHMETIC,
         init: str = "fanout",
     ) -> None:
         output_size = 2 * latent_dim if use_information_bottleneck else latent_dim

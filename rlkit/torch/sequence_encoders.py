@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from rlkit.torch.distributions import MIN_VARIANCE
 from rlkit.torch.encoders import ContextEncoder, State
-from rlkit.torch.networks import EXACT, Arithmetic, Mlp
+from rlkit.torch.mlp_function import DEFAULT_ARITHMETIC, Arithmetic
+from rlkit.torch.networks import Mlp
 
 HOLD = 1e4  # a gate's input from which its sigmoid is exactly 0 or 1
 HEAD_BOUND = 4.0  # of a recurrent encoder's head, times the square root of its inputs' number
@@ -42,7 +43,7 @@ class SequenceEncoder(Mlp, ContextEncoder):
         use_information_bottleneck: bool = True,
         hidden_sizes: Sequence[int] = (200, 200, 200),
         generator: torch.Generator | None = None,
-        arithmetic: Arithmetic = EXACT,
+        arithmetic: Arithmetic = DEFAULT_ARITHMETIC,
     ) -> None:
         output_size = 2 * latent_dim if use_information_bottleneck else latent_dim
         super().__init__(

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rlkit.torch.networks import Mlp, MlpFunction, Route
+from rlkit.torch.mlp_function import MlpFunction, Route
+from rlkit.torch.networks import Mlp
 
 Place = tuple[int, slice]
 
@@ -27,7 +28,7 @@ class Stack(NamedTuple):
     parameters: list[nn.Parameter]
     places: list[Place]
 
-    def holds(self) -> bool:
+    def is_in_use(self) -> bool:
         """Whether the parameters still lie here: `Module.to` and `copy.deepcopy` give them memory of their own."""
         parts = (self.data[place] for place in self.places)
         return all(
@@ -35,7 +36,7 @@ class Stack(NamedTuple):
         )
 
 
-class Joined(torch.autograd.Function):
+class JoinParameters(torch.autograd.Function):
     """Parameters as the stack that they lie in; the stack's gradient as theirs. Nothing is computed and nothing copied."""
 
     @staticmethod
@@ -50,7 +51,7 @@ class Joined(torch.autograd.Function):
         return None, None, *(grads[0][place] for place in ctx.places)
 
 
-class Together:
+class StackedMlps:
     """Applies several MLPs to the same inputs.
 
     Stacked, the parameters of all networks become views into common tensors. They stay what they were to everybody else: in
@@ -70,12 +71,12 @@ class Together:
         """Map the concatenated inputs [..., input_size] to each network's output [..., output_size]; see `Mlp.forward`."""
         if not self.stacked:
             return [network(*inputs, frozen=frozen) for network in self.networks]
-        if not all(stack.holds() for stack in self._stacks):
+        if not all(stack.is_in_use() for stack in self._stacks):
             self._stacks = self._stack()
         x = torch.cat(inputs, dim=-1)
         rows = x.reshape(-1, x.shape[-1])
         parameters = [
-            s.data if frozen else Joined.apply(s.data, s.places, *s.parameters)
+            s.data if frozen else JoinParameters.apply(s.data, s.places, *s.parameters)
             for s in self._stacks
         ]
         route = Route(dtype=self.networks[0].arithmetic.factors_of(rows))

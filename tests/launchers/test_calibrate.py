@@ -6,7 +6,7 @@ import pytest
 
 from rlkit.core.errors import UserError
 from rlkit.launchers.calibrate import _acting, choose_rollout_device, choose_route
-from rlkit.torch.networks import SLICE_ROWS
+from rlkit.torch.mlp_function import SLICE_ROWS
 
 
 def clock(onednn: float, sliced: float):

@@ -5,11 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from rlkit.torch.networks import SMALLEST_SHARE, Arithmetic, Mlp, MlpFunction, Route
+from rlkit.torch.mlp_function import SMALLEST_SHARE, Arithmetic, MlpFunction, Route
+from rlkit.torch.networks import Mlp
 
 
 def make_mlp(hidden=(7, 6), inputs=4, outputs=3, **options) -> Mlp:
     return Mlp(list(hidden), inputs, outputs, generator=torch.Generator().manual_seed(0), **options)
+
+
+def route_of(mlp: Mlp, rows: torch.Tensor) -> Route:
+    return mlp.arithmetic.route_of(rows, mlp.workers, mlp.num_threads)
 
 
 def parameters_in_order(mlp: Mlp) -> list[torch.Tensor]:
@@ -76,7 +81,7 @@ def test_threads_that_share_the_slices_change_nothing():
         shared.share_slices(workers, 2)
         for mlp in (alone, shared):
             mlp(x).square().sum().backward()
-    assert shared._route(x).num_slices == 2
+    assert route_of(shared, x).num_slices == 2
     for ours, theirs in zip(shared.parameters(), alone.parameters(), strict=True):
         assert torch.equal(ours.grad, theirs.grad)
 
@@ -157,5 +162,5 @@ def test_acting_is_exact_whatever_the_precision_of_the_updates():
 
 def test_all_rows_at_once_where_slices_do_not_pay():
     x = torch.zeros(5000, 4)
-    assert make_mlp(arithmetic=Arithmetic(slice_rows=0))._route(x).num_slices == 1
-    assert make_mlp()._route(x).num_slices == 5
+    assert route_of(make_mlp(arithmetic=Arithmetic(slice_rows=0)), x).num_slices == 1
+    assert route_of(make_mlp(), x).num_slices == 5

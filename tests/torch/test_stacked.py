@@ -5,10 +5,11 @@ import copy
 import pytest
 import torch
 
-from rlkit.torch.networks import Arithmetic, FlattenMlp, Mlp
-from rlkit.torch.pytorch_util import adam, soft_update_
+from rlkit.torch.mlp_function import Arithmetic
+from rlkit.torch.networks import FlattenMlp, Mlp
+from rlkit.torch.optimizers import adam, soft_update_
 from rlkit.torch.sac.policies import TanhGaussianPolicy
-from rlkit.torch.stacked import Together
+from rlkit.torch.stacked import StackedMlps
 
 IN, ROWS = 5, 40
 
@@ -32,7 +33,7 @@ def inputs(dtype=torch.float64) -> list[torch.Tensor]:
     ]
 
 
-def run(together: Together, frozen: bool = False) -> list[torch.Tensor]:
+def run(together: StackedMlps, frozen: bool = False) -> list[torch.Tensor]:
     """Outputs, and the gradients of inputs and parameters from a loss that mixes the outputs."""
     obs, z = inputs(next(together.networks[0].parameters()).dtype)
     parameters = [p for network in together.networks for p in network.parameters()]
@@ -51,8 +52,8 @@ def run(together: Together, frozen: bool = False) -> list[torch.Tensor]:
 @pytest.mark.parametrize("frozen", [False, True])
 def test_outputs_and_gradients_are_those_of_the_networks_one_by_one(frozen):
     plain, stacked = (
-        run(Together(networks(), stacked=False), frozen),
-        run(Together(networks(), stacked=True), frozen),
+        run(StackedMlps(networks(), stacked=False), frozen),
+        run(StackedMlps(networks(), stacked=True), frozen),
     )
     for ours, theirs in zip(stacked, plain, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
@@ -60,7 +61,7 @@ def test_outputs_and_gradients_are_those_of_the_networks_one_by_one(frozen):
 
 def test_bf16_rounds_what_the_networks_one_by_one_round():
     results = [
-        run(Together(networks(torch.float32, Arithmetic(precision="bf16")), stacked=s))
+        run(StackedMlps(networks(torch.float32, Arithmetic(precision="bf16")), stacked=s))
         for s in (False, True)
     ]
     for theirs, ours in zip(*results, strict=True):
@@ -70,7 +71,7 @@ def test_bf16_rounds_what_the_networks_one_by_one_round():
 
 def test_parameters_are_views_with_the_values_and_names_that_they_had():
     before, after = networks(), networks()
-    together = Together(after, stacked=True)
+    together = StackedMlps(after, stacked=True)
     for network, other in zip(after, before, strict=True):
         assert list(network.state_dict()) == list(other.state_dict())
         for p, q in zip(network.parameters(), other.parameters(), strict=True):
@@ -80,7 +81,7 @@ def test_parameters_are_views_with_the_values_and_names_that_they_had():
 
 
 def test_loaded_and_updated_weights_are_those_that_the_product_uses():
-    together, others = Together(networks(), stacked=True), networks()
+    together, others = StackedMlps(networks(), stacked=True), networks()
     with torch.no_grad():
         for network in others:
             for p in network.parameters():
@@ -88,7 +89,7 @@ def test_loaded_and_updated_weights_are_those_that_the_product_uses():
     for network, other in zip(together.networks, others, strict=True):
         network.load_state_dict(other.state_dict())
     for ours, theirs in zip(
-        together(*inputs()), Together(others, stacked=False)(*inputs()), strict=True
+        together(*inputs()), StackedMlps(others, stacked=False)(*inputs()), strict=True
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
     soft_update_(networks()[0], together.networks[0], 0.5)
@@ -98,10 +99,13 @@ def test_loaded_and_updated_weights_are_those_that_the_product_uses():
 
 @pytest.mark.parametrize(
     "moved",
-    [lambda t: copy.deepcopy(t), lambda t: Together([n.float() for n in t.networks], stacked=True)],
+    [
+        lambda t: copy.deepcopy(t),
+        lambda t: StackedMlps([n.float() for n in t.networks], stacked=True),
+    ],
 )
 def test_networks_that_were_copied_or_converted_are_stacked_anew(moved):
-    together = moved(Together(networks(), stacked=True))
+    together = moved(StackedMlps(networks(), stacked=True))
     optimizer = adam([(network, 1e-2) for network in together.networks])
     for _ in range(2):
         run(together)
@@ -113,7 +117,7 @@ def test_networks_that_were_copied_or_converted_are_stacked_anew(moved):
 
 
 def test_a_conversion_after_stacking_is_noticed():
-    together = Together(networks(), stacked=True)
+    together = StackedMlps(networks(), stacked=True)
     for network in together.networks:
         network.float()
         torch.nn.init.constant_(network.last_fc.bias, 3.0)
@@ -122,7 +126,7 @@ def test_a_conversion_after_stacking_is_noticed():
 
 
 def test_a_copy_of_one_network_takes_memory_for_itself_alone():
-    network = copy.deepcopy(Together(networks(), stacked=True).networks[0])
+    network = copy.deepcopy(StackedMlps(networks(), stacked=True).networks[0])
     for p in network.parameters():
         assert p.untyped_storage().nbytes() == p.nbytes
 
@@ -131,7 +135,7 @@ def test_a_copy_of_one_network_takes_memory_for_itself_alone():
     "options", [{"fused": True}, {"fused": True, "capturable": True}, {"foreach": True}]
 )
 def test_every_kind_of_adam_steps_the_views_as_it_steps_the_networks(options):
-    groups = [Together(networks(), stacked=stacked) for stacked in (False, True)]
+    groups = [StackedMlps(networks(), stacked=stacked) for stacked in (False, True)]
     for together in groups:
         optimizer = torch.optim.Adam(
             [p for network in together.networks for p in network.parameters()], **options

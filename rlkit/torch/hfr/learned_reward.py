@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import Batch
 from rlkit.torch.hfr.labels import Labels
-from rlkit.torch.pytorch_util import adam
+from rlkit.torch.optimizers import adam
 
 
 class LearnedReward:

@@ -25,7 +25,7 @@ from rlkit.torch.hfr.labels import Labels, labels_of, relabeled
 from rlkit.torch.hfr.learned_reward import LearnedReward, marked_real
 from rlkit.torch.hfr.methods import UniformTask
 from rlkit.torch.hfr.statistics import RelabelingStatistics
-from rlkit.torch.pytorch_util import statistics_of
+from rlkit.torch.statistics import statistics_of
 
 NO_EPISODE = np.empty(0, np.int64)
 

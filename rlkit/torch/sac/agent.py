@@ -13,7 +13,7 @@ from rlkit.data_management.replay_buffer import Batch, EpisodeBatch
 from rlkit.torch.conv_encoder import ConvEncoder
 from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.encoders import ContextEncoder, State, split_before_last
-from rlkit.torch.pytorch_util import tensor_cores
+from rlkit.torch.execution import tensor_cores
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 
 

@@ -1,21 +1,32 @@
-"""What a batch's posterior tells beside oyster's statistics: which dimensions of z are used, whether its variance collapses."""
+"""Statistics of a gradient step: their names in the order of the columns, and what describes the posterior."""
 
 import torch
 from torch import Tensor
 
 from rlkit.torch.distributions import kl_by_dimension
 from rlkit.torch.encoders import ContextEncoder
+from rlkit.torch.statistics import KINDS
+
+POSTERIOR_LOSSES = ("KL Divergence", "KL Loss")  # exist if z has a posterior
+LOSSES = (*POSTERIOR_LOSSES, "QF Loss", "VF Loss", "Policy Loss")
+DESCRIBED = ("Q Predictions", "V Predictions", "Log Pis", "Policy mu", "Policy log std")
+
+
+def statistic_names(latent_dim: int) -> tuple[str, ...]:
+    """All that a step may report beside the gradient norms: first oyster's, in its order."""
+    described = (f"{name} {kind}" for name in DESCRIBED for kind in KINDS)
+    oysters = ("Z mean train", "Z variance train", *LOSSES, *described)
+    by_dimension = (f"KL dim {i}" for i in range(latent_dim))
+    return (*oysters, *by_dimension, "Z variance min", "Z variance at floor")
 
 
 @torch.no_grad()
-def posterior_diagnostics(
+def posterior_statistics(
     encoder: ContextEncoder,
     context: Tensor,
     z_means: Tensor,
     z_vars: Tensor,
     mask: Tensor | None = None,
-    *,
-    has_posterior: bool = True,
 ) -> dict[str, Tensor]:
     """Describe the posteriors of a batch, without waiting for the device.
 
@@ -23,22 +34,18 @@ def posterior_diagnostics(
         encoder: as it was when it made them.
         context: rows [num_tasks, n, context_dim].
         z_means: their posterior means, [num_tasks, latent_dim].
-        z_vars: likewise their variances.
+        z_vars: their posterior variances, same shape.
         mask: which context rows count, [num_tasks, n]; None: all.
-        has_posterior: false where z is deterministic: it has no KL and no variance, all values are nan.
     Returns:
-        By column name: the KL of each dimension (summed over tasks), the smallest variance, and the share of Gaussians
+        By column name: size of the first task's mean and its variance, as oyster logs them; the KL
+        of each dimension (summed over tasks), the smallest variance, and the share of Gaussians
         and dimensions whose variance is at the floor of 1e-7 or below.
     """
-    names = [f"KL dim {i}" for i in range(z_means.shape[1])] + [
-        "Z variance min",
-        "Z variance at floor",
-    ]
-    if not has_posterior:
-        return dict.fromkeys(names, z_means.new_full((), torch.nan))
-    columns = [
-        *kl_by_dimension(z_means, z_vars),
-        z_vars.min(),
-        encoder.share_at_floor(context, mask),
-    ]
-    return dict(zip(names, columns, strict=True))
+    by_dimension = kl_by_dimension(z_means, z_vars)
+    return {
+        "Z mean train": z_means[0].abs().mean(),
+        "Z variance train": z_vars[0].mean(),
+        **{f"KL dim {i}": kl for i, kl in enumerate(by_dimension)},
+        "Z variance min": z_vars.min(),
+        "Z variance at floor": encoder.share_at_floor(context, mask),
+    }

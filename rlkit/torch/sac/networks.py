@@ -1,6 +1,6 @@
 """What PEARL trains: the networks together, under the names of their weight files."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from torch import nn
 
@@ -8,10 +8,14 @@ from rlkit.torch.conv_encoder import ConvEncoder
 from rlkit.torch.encoders import ContextEncoder
 from rlkit.torch.networks import Mlp
 from rlkit.torch.sac.policies import TanhGaussianPolicy
+from rlkit.torch.weight_mirror import WeightMirror
 
 
 class PEARLNetworks(NamedTuple):
-    """The networks; a field's name is that of its weight file. Of pictures o is what obs_encoder makes of them."""
+    """The networks; a field's name is that of its weight file.
+
+    With pictures, o is the output of obs_encoder.
+    """
 
     qf1: Mlp  # Q(o, a, z)
     qf2: Mlp
@@ -22,5 +26,13 @@ class PEARLNetworks(NamedTuple):
     obs_encoder: ConvEncoder | None = None  # of stacks of pictures
 
     def named(self) -> dict[str, nn.Module]:
-        """Those that there are, by name."""
+        """The networks that exist, by name."""
         return {name: network for name, network in self._asdict().items() if network is not None}
+
+    def copied_for_acting(self, mirror: WeightMirror) -> Self:
+        """The same with the networks that act replaced by copies, which the mirror updates."""
+        return self._replace(
+            policy=mirror.copy_of(self.policy),
+            context_encoder=mirror.copy_of(self.context_encoder),
+            obs_encoder=None if self.obs_encoder is None else mirror.copy_of(self.obs_encoder),
+        )

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from rlkit.torch.distributions import tanh_normal_log_prob
-from rlkit.torch.networks import EXACT, Arithmetic, Mlp
+from rlkit.torch.mlp_function import DEFAULT_ARITHMETIC, Arithmetic
+from rlkit.torch.networks import Mlp
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 INIT_W = 1e-3
@@ -38,7 +39,7 @@ class TanhGaussianPolicy(Mlp):
         action_dim: int,
         *,
         generator: torch.Generator | None = None,
-        arithmetic: Arithmetic = EXACT,
+        arithmetic: Arithmetic = DEFAULT_ARITHMETIC,
         init: str = "fanout",
     ) -> None:
         input_size = obs_dim + latent_dim

@@ -16,6 +16,7 @@ from tests.torch.sac.test_sac import (
     ROWS,
     TASKS,
     draw,
+    draw_noise,
     make_trainer,
     one_step,
     weights_of,
@@ -80,6 +81,48 @@ def test_masked_rows_do_not_count_for_the_share_at_the_floor():
     mask = torch.tensor([[True, True, False, False]])
     torch.testing.assert_close(encoder.share_at_floor(rows[:1], mask), whole)
     assert 0 < encoder.share_at_floor(rows).item() < 1
+
+
+# Policy
+
+
+def gradients_of_policy(trainer):
+    return {name: p.grad.clone() for name, p in trainer.policy.named_parameters()}
+
+
+def test_the_pre_activation_weight_adds_the_mean_of_the_summed_squares_of_u():
+    """By hand: d mean_n(sum_i u_ni^2) / d u_ni = 2 u_ni / n, du/dm = 1, du/dlog_std = u - m."""
+    weight, (plain, weighted) = (
+        0.7,
+        (make_trainer(replace(CONFIG, policy_pre_activation_weight=w)) for w in (0.0, 0.7)),
+    )
+    generator = torch.Generator().manual_seed(1)
+    batch, context = draw(generator, ROWS), draw(generator, CONFIG.embedding_batch_size)
+    noise = draw_noise(generator)
+    with torch.no_grad():
+        context = plain.agent.context_of(context)
+        means, variances = plain.agent.posterior(context)
+        z = (means + variances.sqrt() * noise.z)[:, None].expand(-1, ROWS, -1)
+        h = torch.cat([batch.obs, z], dim=-1)
+        for layer in (plain.policy.fc0, plain.policy.fc1):
+            h = torch.relu(h @ layer.weight.T + layer.bias)
+        m, log_std = (
+            h @ head.weight.T + head.bias
+            for head in (plain.policy.last_fc, plain.policy.last_fc_log_std)
+        )
+        u = m + log_std.exp() * noise.action
+    losses = [
+        trainer.take_step(batch, context, noise, False)["Policy Loss"].item()
+        for trainer in (plain, weighted)
+    ]
+    n = TASKS * ROWS
+    assert losses[1] - losses[0] == pytest.approx(weight * u.square().sum().item() / n, rel=1e-9)
+    before, after = map(gradients_of_policy, (plain, weighted))
+    for head, of_u in (("last_fc", u), ("last_fc_log_std", u * (u - m))):
+        added = after[f"{head}.bias"] - before[f"{head}.bias"]
+        torch.testing.assert_close(
+            added, weight * 2 * of_u.sum(dim=(0, 1)) / n, rtol=1e-8, atol=1e-12
+        )
 
 
 # Gradients and targets

@@ -1,0 +1,34 @@
+"""The interface of something that learns alongside an algorithm from the rows of its gradient steps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from rlkit.data_management.replay_buffer import Batch
+
+
+class AuxLearner(Protocol):
+    """Learns from the RL rows of every gradient step, after the step. Example: a reward model."""
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """What it trains, by the names of the weight files."""
+
+    @property
+    def optimizers(self) -> Sequence[torch.optim.Optimizer]:
+        """The optimizers of its networks."""
+
+    def train_step(
+        self, batch: Batch, task_ids: Tensor, with_statistics: bool
+    ) -> dict[str, Tensor]:
+        """Take one step without waiting for the device, so that a CUDA graph can capture it.
+
+        Args:
+            batch: RL rows, fields [m, n, dim].
+            task_ids: their tasks, [m].
+            with_statistics: return all statistics, not only those that cost nothing.
+        Returns:
+            Scalar tensors by column name.
+        """

@@ -1,0 +1,63 @@
+"""How the processor works inside a block: the CPU threads that share the products, the precision of products on a GPU."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from rlkit.torch.networks import Mlp
+
+
+@contextmanager
+def torch_threads(num_threads: int) -> Iterator[None]:
+    """Let torch use `num_threads` CPU threads inside the block, and afterwards as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(num_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator[None]:
+    """Let `num_threads` threads share the products of the networks inside the block; each operation runs on one thread.
+
+    Threads that meet once per network, not within every operation, do not wait spinning, so that a step keeps its speed on a
+    busy machine. On a GPU the pool has nothing to do.
+    """
+    mlps = [
+        module for network in networks for module in network.modules() if isinstance(module, Mlp)
+    ]
+    with (
+        torch_threads(1),
+        ThreadPoolExecutor(max(1, num_threads - 1), thread_name_prefix="mlp") as workers,
+    ):
+        for mlp in mlps:
+            mlp.share_slices(workers if num_threads > 1 else None, num_threads)
+        try:
+            yield
+        finally:
+            for mlp in mlps:
+                mlp.share_slices(None, 1)
+
+
+@contextmanager
+def tensor_cores(enabled: bool) -> Iterator[None]:
+    """Round the factors of float32 products on a GPU to TF32 inside the block, if enabled.
+
+    If not enabled, a GRU, an LSTM or a convolution does not round them either, which it does by torch's default.
+    """
+    cudnn: Any = torch.backends.cudnn
+    kinds = torch.backends.cuda.matmul, cudnn.rnn, cudnn.conv
+    before = [kind.fp32_precision for kind in kinds]
+    for kind in kinds if enabled else kinds[1:]:
+        kind.fp32_precision = "tf32" if enabled else "ieee"
+    try:
+        yield
+    finally:
+        for kind, precision in zip(kinds, before, strict=True):
+            kind.fp32_precision = precision

@@ -1,0 +1,93 @@
+"""The private parts of PyTorch that the package uses for speed. No other file uses a private name of torch.
+
+Each function falls back to public functions where an installed version of torch lacks the private name. The docstrings say
+whether the fallback's numbers are the same bit for bit or equal up to rounding.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Method = TypeVar("Method", bound=Callable)
+
+_onednn_linear = getattr(getattr(torch.ops, "mkldnn", None), "_linear_pointwise", None)
+_threshold_backward = getattr(getattr(torch.ops, "aten", None), "threshold_backward", None)
+_foreach_norm = getattr(torch, "_foreach_norm", None)
+_foreach_mul_ = getattr(torch, "_foreach_mul_", None)
+_foreach_lerp_ = getattr(torch, "_foreach_lerp_", None)
+
+
+def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, relu: bool) -> Tensor:
+    """x W^T + b through oneDNN, with the ReLU in the same pass. CPU, float32.
+
+    Without the private operator torch chooses the kernel; the result differs by rounding.
+
+    Args:
+        x: [rows, in].
+        weight: [out, in].
+        bias: [out], or None for none.
+        relu: apply a ReLU to the result.
+    Returns:
+        [rows, out].
+    """
+    if _onednn_linear is not None:
+        return _onednn_linear(x, weight, bias, "relu" if relu else "none", [], "")
+    y = functional.linear(x, weight, bias)
+    return y.relu_() if relu else y
+
+
+def relu_backward_(grad: Tensor, output: Tensor) -> None:
+    """Set a gradient to zero, in place, where the ReLU's output is zero; `output` has the shape of `grad`.
+
+    The fallback is equal bit for bit and allocates a mask.
+    """
+    if _threshold_backward is not None:
+        _threshold_backward.grad_input(grad, output, 0, grad_input=grad)
+    else:
+        grad.masked_fill_(output <= 0, 0)
+
+
+def norms_of(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Euclidean norm of each tensor, in one launch. The fallback is equal bit for bit on a CPU, up to rounding on a GPU."""
+    if _foreach_norm is not None:
+        return list(_foreach_norm(list(tensors)))
+    return [torch.linalg.vector_norm(tensor) for tensor in tensors]
+
+
+def scale_(tensors: Sequence[Tensor], factor: Tensor) -> None:
+    """Multiply each tensor by a scalar tensor, in place and in one launch. The fallback is equal bit for bit."""
+    if _foreach_mul_ is not None:
+        _foreach_mul_(list(tensors), factor)
+    else:
+        for tensor in tensors:
+            tensor.mul_(factor)
+
+
+def lerp_(targets: Sequence[Tensor], sources: Sequence[Tensor], weight: float) -> None:
+    """Move each target towards its source by this share, in place and in one launch. The fallback is equal bit for bit."""
+    if _foreach_lerp_ is not None:
+        _foreach_lerp_(list(targets), list(sources), weight)
+    else:
+        for target, source in zip(targets, sources, strict=True):
+            target.lerp_(source, weight)
+
+
+def _eager(method: Method) -> Method:
+    """A method of torch's optimizers without the wrapper that imports torch's compiler."""
+    return getattr(method, "__wrapped__", method)
+
+
+class Adam(torch.optim.Adam):
+    """torch's Adam without the import of torch's compiler, which takes more than a second and 100 MB at a run's start.
+
+    Where the methods have no wrapper to remove, this is torch's Adam, equal bit for bit.
+    """
+
+    add_param_group = _eager(torch.optim.Optimizer.add_param_group)
+    zero_grad = _eager(torch.optim.Optimizer.zero_grad)
+    state_dict = _eager(torch.optim.Optimizer.state_dict)
+    load_state_dict = _eager(torch.optim.Optimizer.load_state_dict)
+    step = torch.no_grad()(_eager(torch.optim.Adam.step))

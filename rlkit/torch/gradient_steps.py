@@ -1,0 +1,270 @@
+"""Many gradient steps of any algorithm: run, summed on the device, read once at the end.
+
+On a GPU a step is captured once as a CUDA graph and then replayed, which spares the host's work.
+"""
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rlkit.torch.execution import sharing_threads, tensor_cores
+
+Statistics = dict[str, Tensor]
+WARM_UP = 3  # runs before a capture, in which libraries choose kernels and allocate workspaces
+
+
+class GradientSteps:
+    """Takes gradient steps and reports on all of them at once.
+
+        with steps.running():
+            steps.take(100)
+            ...  # here a checkpoint may be written, and another process may resume from it
+            steps.take(100)
+        statistics = steps.fetch()
+
+    Args:
+        step: takes one step. Returns scalar tensors by name: everything there is to report when
+            called with True, at least `means` and `maxima` when called with False. For a capture
+            it must fetch nothing from the device and return the same names every time.
+        networks: what the step computes with. The CPU threads share their products.
+        optimizers: those that the step calls.
+        generator: the step's only source of random numbers, on the networks' device.
+        means: statistics whose mean over the steps is reported.
+        maxima: statistics that are reported by their maximum over the steps instead of their first
+            value.
+        num_threads: CPU threads that share the products of a step.
+        tf32: on a GPU, round the factors of float32 products to TF32.
+        cuda_graph: on a GPU, capture the step and replay it.
+        captured_state: what a capture depends on besides networks and optimizers, such as the
+            addresses of replay rows. With another value than before, the step is captured again.
+    """
+
+    def __init__(
+        self,
+        step: Callable[[bool], Statistics],
+        *,
+        networks: Iterable[nn.Module],
+        optimizers: Iterable[torch.optim.Optimizer],
+        generator: torch.Generator,
+        means: Sequence[str],
+        maxima: Sequence[str] = (),
+        num_threads: int = 1,
+        tf32: bool = False,
+        cuda_graph: bool = True,
+        captured_state: Callable[[], Hashable] = lambda: None,
+    ) -> None:
+        self._step, self._networks, self._optimizers = step, tuple(networks), tuple(optimizers)
+        self._generator, self._captured_state = generator, captured_state
+        self._means, self._maxima = tuple(means), tuple(maxima)
+        self._num_threads, self._tf32, self.cuda_graph = num_threads, tf32, cuda_graph
+        self._summed = tuple(dict.fromkeys((*means, *maxima)))
+        like = next(self._networks[0].parameters())
+        self._sums = like.new_zeros(len(self._summed))
+        self._largest = torch.empty_like(self._sums)
+        self._first: Statistics = {}
+        self._captured: tuple[Captured, Captured] | None = None
+        self._is_running = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self.num_taken = 0  # since the last fetch
+        self._first = {}
+        self._sums.zero_()
+        self._largest.fill_(-math.inf)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let steps be taken inside the block, in which threads share the networks' products."""
+        with sharing_threads(self._networks, self._num_threads), tensor_cores(self._tf32):
+            self._is_running = True
+            try:
+                yield
+            finally:
+                self._is_running = False
+
+    def take(self, num_steps: int) -> None:
+        """Take steps; the first one after a fetch computes all statistics.
+
+        Raises:
+            RuntimeError: called outside `running`.
+        """
+        if not self._is_running:
+            raise RuntimeError("gradient steps are taken inside `with steps.running()`")
+        first, later = self._functions()
+        for _ in range(num_steps):
+            if self.num_taken == 0:
+                # Cloned, because a replay overwrites the tensors of the one before.
+                self._first = {
+                    name: value.detach().clone()
+                    for name, value in first().items()
+                    if name not in self._maxima
+                }
+            else:
+                later()
+            self.num_taken += 1
+
+    def fetch(self) -> dict[str, float]:
+        """Read what the steps since the last fetch have given, in one transfer, and start again.
+
+        Returns:
+            The statistics of the first step, then `<name> (mean)` of `means` and `<name> (max)` of
+            `maxima` over all steps. A value that was not finite in any step makes its mean not
+            finite.
+        Raises:
+            ValueError: no step was taken.
+        """
+        if self.num_taken == 0:
+            raise ValueError("no gradient step was taken since the last fetch")
+        place = {name: i for i, name in enumerate(self._summed)}
+        means = self._sums / self.num_taken
+        over_steps = [
+            *(means[place[name]] for name in self._means),
+            *(self._largest[place[name]] for name in self._maxima),
+        ]
+        names = (*self._first, *self.names_over_steps(self._means, self._maxima))
+        values = torch.stack([*self._first.values(), *over_steps]).tolist()
+        self._reset()
+        return dict(zip(names, values, strict=True))
+
+    @staticmethod
+    def names_over_steps(means: Sequence[str], maxima: Sequence[str]) -> tuple[str, ...]:
+        """The names under which `fetch` reports these means and maxima."""
+        return (*(f"{name} (mean)" for name in means), *(f"{name} (max)" for name in maxima))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has been accumulated since the last fetch; empty if no step was taken."""
+        if self.num_taken == 0:
+            return {}
+        return {
+            "num_taken": self.num_taken,
+            "first": dict(self._first),
+            "sums": self._sums.clone(),
+            "largest": self._largest.clone(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        self._reset()
+        if state:
+            self.num_taken = state["num_taken"]
+            self._first = {name: v.to(self._sums.device) for name, v in state["first"].items()}
+            self._sums.copy_(state["sums"])
+            self._largest.copy_(state["largest"])
+
+    def _step_and_sum(self, with_statistics: bool) -> Statistics:
+        """Take one step and add its values to the sums. Nothing is fetched."""
+        statistics = self._step(with_statistics)
+        values = torch.stack([statistics[name].detach() for name in self._summed])
+        self._sums += values
+        torch.maximum(self._largest, values, out=self._largest)
+        return statistics
+
+    def _functions(self) -> tuple[Callable[[], Statistics], Callable[[], Statistics]]:
+        """The step with all statistics and the step without, on a GPU as captured graphs."""
+        functions = partial(self._step_and_sum, True), partial(self._step_and_sum, False)
+        if self._generator.device.type != "cuda" or not self.cuda_graph:
+            return functions
+        if self._captured is None:
+            first, later = (
+                Captured(function, self._captured_state, self._undone, self._generator)
+                for function in functions
+            )
+            self._captured = first, later
+        return self._captured
+
+    def _undone(self) -> AbstractContextManager[None]:
+        """Undo at the end of a block all that steps inside it have changed."""
+        changed = [self._sums, self._largest]
+        for network in self._networks:
+            changed += [*network.parameters(), *network.buffers()]
+        for optimizer in self._optimizers:
+            changed += [p for group in optimizer.param_groups for p in group["params"]]
+        tensors = list({id(tensor): tensor for tensor in changed}.values())
+        return rolled_back(tensors, self._optimizers, self._generator)
+
+
+@contextmanager
+def rolled_back(
+    tensors: Sequence[Tensor],
+    optimizers: Sequence[torch.optim.Optimizer],
+    generator: torch.Generator,
+) -> Iterator[None]:
+    """Undo at the end of the block what it changed, in place.
+
+    Args:
+        tensors: get the values back that they had.
+        optimizers: so do their moments and counters; those that the block made become zero, as if
+            no step had been taken.
+        generator: gets its state back.
+    """
+    values = [tensor.detach().clone() for tensor in tensors]
+    moments = {id(moment): moment.clone() for moment in _moments(optimizers)}
+    random = generator.get_state()
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, value in zip(tensors, values, strict=True):
+                tensor.copy_(value)
+            for moment in _moments(optimizers):
+                moment.copy_(moments.get(id(moment), torch.zeros_like(moment)))
+        generator.set_state(random)
+
+
+def _moments(optimizers: Sequence[torch.optim.Optimizer]) -> list[Tensor]:
+    states = [state for optimizer in optimizers for state in optimizer.state.values()]
+    return [value for state in states for value in state.values() if isinstance(value, Tensor)]
+
+
+class Captured:
+    """A function that is captured as a CUDA graph when first called, and replayed from then on.
+
+    Args:
+        function: launches work, fetches nothing, and returns tensors, which every replay
+            overwrites.
+        captured_state: what the capture depends on; with another value the function is captured
+            again.
+        undone: makes a context manager that undoes the warm-up.
+        generator: the only source of the function's random numbers.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[], Statistics],
+        captured_state: Callable[[], Hashable],
+        undone: Callable[[], AbstractContextManager[None]],
+        generator: torch.Generator,
+    ) -> None:
+        self._function, self._captured_state = function, captured_state
+        self._undone, self._generator = undone, generator
+        self._captured_with: Hashable = None
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._result: Statistics = {}
+
+    def __call__(self) -> Statistics:
+        """Run the function once."""
+        state = self._captured_state()
+        if self._graph is None or state != self._captured_with:
+            self._graph = self._capture()
+            self._captured_with = state
+        self._graph.replay()
+        return self._result
+
+    def _capture(self) -> torch.cuda.CUDAGraph:
+        with self._undone():
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(WARM_UP):
+                    self._function()
+            torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        graph.register_generator_state(self._generator)
+        with torch.cuda.graph(graph):
+            self._result = self._function()
+        return graph

@@ -1,0 +1,60 @@
+"""What follows a backward pass: gradients measured and clipped, Adam's step, the soft update of a target network."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rlkit.torch import fast_torch
+
+
+def adam(groups: list[tuple[nn.Module, float]]) -> torch.optim.Adam:
+    """Adam over several networks, each with its own step size, as one fused update that a CUDA graph can capture."""
+    parameters: list[dict[str, Any]] = [
+        {"params": list(module.parameters()), "lr": lr} for module, lr in groups
+    ]
+    on_gpu = all(p.is_cuda for group in parameters for p in group["params"])
+    return fast_torch.Adam(parameters, fused=True, capturable=on_gpu)
+
+
+class Gradients:
+    """The gradients of several networks, measured and clipped without waiting for the device.
+
+    Args:
+        networks: whose gradients, by name.
+        largest_norm: Euclidean norm that a network's gradient is scaled down to; None: never.
+
+    `names` are the names of their norms.
+    """
+
+    def __init__(
+        self, networks: Mapping[str, nn.Module], largest_norm: float | None = None
+    ) -> None:
+        self.names = tuple(f"Gradient norm {name}" for name in networks)
+        # Kept as lists, because walking through modules at every step takes time.
+        self._parameters = [list(network.parameters()) for network in networks.values()]
+        self._flat = [p for parameters in self._parameters for p in parameters]
+        self._counts = [len(parameters) for parameters in self._parameters]
+        self._largest_norm = largest_norm
+
+    @torch.no_grad()
+    def clip_(self) -> dict[str, Tensor]:
+        """Scale each network's gradient down to the largest norm; return the norms before it."""
+        norms = torch.stack(fast_torch.norms_of(_gradients_of(self._flat)))
+        norms = torch.stack([torch.linalg.vector_norm(part) for part in norms.split(self._counts)])
+        if self._largest_norm is not None:
+            scales = (self._largest_norm / norms).clamp(max=1.0)
+            for parameters, scale in zip(self._parameters, scales, strict=True):
+                fast_torch.scale_(_gradients_of(parameters), scale)
+        return dict(zip(self.names, norms, strict=True))
+
+
+def _gradients_of(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
+    return [p.grad for p in parameters if p.grad is not None]
+
+
+@torch.no_grad()
+def soft_update_(source: nn.Module, target: nn.Module, tau: float) -> None:
+    """Move the target's parameters towards the source's: target <- (1 - tau) target + tau source."""
+    fast_torch.lerp_(list(target.parameters()), list(source.parameters()), tau)

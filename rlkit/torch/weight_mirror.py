@@ -1,0 +1,32 @@
+"""Copies of networks on another device, for example for acting on the CPU while a GPU trains."""
+
+import copy
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class WeightMirror:
+    """Keeps copies of networks on a device and updates their weights when asked to.
+
+    Args:
+        device: where the copies are.
+    """
+
+    def __init__(self, device: torch.device | str) -> None:
+        self._device = device
+        self._pairs: list[tuple[nn.Module, nn.Module]] = []
+
+    def copy_of(self, network: Network) -> Network:
+        """Copy a network with its present weights; `update` will keep the copy up to date."""
+        mirrored = copy.deepcopy(network).to(self._device)
+        self._pairs.append((network, mirrored))
+        return mirrored
+
+    def update(self) -> None:
+        """Copy the present weights of all networks into their copies, in place; waits for the networks' device."""
+        for network, mirrored in self._pairs:
+            mirrored.load_state_dict(network.state_dict())
