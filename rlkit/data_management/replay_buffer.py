@@ -15,10 +15,7 @@ TaskIds = Tensor | Sequence[int] | np.ndarray
 
 
 class Batch(NamedTuple):
-    """Transitions of m tasks, k each: views [m, k, dim] of one gathered tensor.
-
-    Rewards and `terminated` have dim 1.
-    """
+    """Transitions of m tasks, k each: views [m, k, dim] of a tensor; rewards, terminated: dim 1."""
 
     obs: Tensor
     actions: Tensor
@@ -209,8 +206,9 @@ class MultiTaskReplayBuffer:
     ) -> EpisodeBatch:
         """Draw 1 to `most` consecutive episodes per task; see `Episodes.random_episode_window`."""
         ids = self._filled_tasks(task_ids, whole=True)
-        window = self.episodes.random_episode_window(ids, most, horizon, generator)
-        return self._episodes(ids, window)
+        return self._episodes(
+            ids, self.episodes.random_episode_window(ids, most, horizon, generator)
+        )
 
     def has_shorter_episodes(self, horizon: int) -> bool:
         """Whether an episode is shorter than the horizon, so that `random_episodes` is wider."""

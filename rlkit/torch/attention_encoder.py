@@ -1,4 +1,4 @@
-"""An encoder that looks at all rows at once: learned queries attend over them, and their order does not matter."""
+"""An encoder whose learned queries attend over all rows at once; their order does not matter."""
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +10,12 @@ NUM_QUERIES = 4
 
 
 class AttentionEncoder(SequenceEncoder):
-    """Each query q takes the mean of the embedded rows e_n, weighted by softmax over n of q · e_n / sqrt(width).
+    """Each query q takes the mean of the embedded rows e_n under softmax(q · e_n / sqrt(width)).
 
-    The state is, for each query, (running maximum m of the scores, normaliser Σ exp(s_n - m), weighted sum Σ exp(s_n - m) e_n),
-    so that rows may come in pieces. The head reads the weighted means of all queries. Keys and values are the embedded rows
-    themselves: a linear map of either could be taken into the queries or into the head.
+    The state is, for each query, (running maximum m of the scores, normaliser Σ exp(s_n - m),
+    weighted sum Σ exp(s_n - m) e_n), so that rows may come in pieces. The head reads the weighted
+    means of all queries. Keys and values are the embedded rows themselves: a linear map of either
+    could be absorbed by the queries or the head.
     """
 
     def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:
@@ -23,7 +24,10 @@ class AttentionEncoder(SequenceEncoder):
         self.last_fc = self._head(NUM_QUERIES * self.width, self.output_size, 3e-3, generator)
 
     def initial_state(self, num_tasks: int) -> State:
-        """No rows: the lowest maximum, and sums of nothing. [num_tasks, queries], the same, [num_tasks, queries, width]."""
+        """No rows: the lowest maximum, and empty sums.
+
+        Shapes: [num_tasks, queries], the same, [num_tasks, queries, width].
+        """
         zeros = self.queries.new_zeros(num_tasks, NUM_QUERIES)
         return (
             torch.full_like(zeros, torch.finfo(zeros.dtype).min),
@@ -50,6 +54,6 @@ class AttentionEncoder(SequenceEncoder):
         return new_maximum, normaliser, weighted * shrunk.unsqueeze(-1) + weights @ embedded
 
     def summary(self, state: State) -> Tensor:
-        """The weighted means of all queries, [num_tasks, queries * width]; not finite for a task without rows."""
+        """The means of all queries, [num_tasks, queries * width]; not finite without rows."""
         _, normaliser, weighted = state
         return (weighted / normaliser.unsqueeze(-1)).flatten(1)

@@ -1,4 +1,4 @@
-"""The interface of something that learns alongside an algorithm from the rows of its gradient steps."""
+"""Interface of what learns alongside an algorithm from the rows of its gradient steps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

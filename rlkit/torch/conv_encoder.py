@@ -1,4 +1,4 @@
-"""The convolutional net that turns stacks of pictures into the features which every other network sees as its observation."""
+"""The convolutional net whose features of stacked pictures are the other networks' observation."""
 
 import torch
 from torch import Tensor, nn
@@ -7,17 +7,18 @@ from torch.nn import functional
 CHANNELS = (32, 64, 128, 256)
 KERNELS, STRIDE, PADDING = (5, 3, 3, 3), 2, 1
 FEATURES = 256
-SIZE = (
-    1 / 32
-)  # root mean square of a row of features: 256 together then move a network about as a few numbers of a state do
+# Root mean square of a row of features. 256 of this size move a network about as much as a few
+# numbers of a state do.
+SIZE = 1 / 32
 
 
 class ConvEncoder(nn.Module):
-    """Five convolutions with ReLU: four that halve the picture, and a last one over all that is left of it.
+    """Five convolutions with ReLU: four that halve the picture, and a last one over the rest.
 
-    Weights are drawn as He et al. (2015) do for ReLU layers, biases are 0. The features of a picture are scaled to a fixed
-    root mean square, `SIZE`. Left alone they grow with the Q values that they are to make, and beside them the networks see
-    neither z nor the action, and the encoder no reward (numbers: docs/pearl.md).
+    Weights are drawn as He et al. (2015) do for ReLU layers, biases are 0. The features of a
+    picture are scaled to a fixed root mean square, `SIZE`. Without this normalisation the features
+    grow with the Q values until they drown out z and the action in the networks, and the reward in
+    the context encoder (numbers: docs/pearl.md).
 
     Source: oyster's branch `image`, which scales neither pictures nor features.
     """
@@ -28,7 +29,8 @@ class ConvEncoder(nn.Module):
         """Make the layers on the CPU.
 
         Args:
-            image_size: height and width of a picture in pixels, at least 3 (of 64 the last kernel is 4 wide, of 32 it is 2).
+            image_size: height and width of a picture in pixels, at least 3 (of 64 the last kernel
+                is 4 wide, of 32 it is 2).
             num_frames: pictures of a stack.
             generator: source of the initial weights.
         Raises:
@@ -42,7 +44,8 @@ class ConvEncoder(nn.Module):
             channels, size = width, (size + 2 * PADDING - kernel) // STRIDE + 1
         if size < 1:
             raise ValueError(
-                f"pictures are {image_size} pixels wide, too small for the convolutional net; expected at least 3"
+                f"pictures are {image_size} pixels wide, too small for the convolutional net; "
+                "expected at least 3"
             )
         layers.append(nn.utils.skip_init(nn.Conv2d, channels, FEATURES, size))
         for i, layer in enumerate(layers):
@@ -51,7 +54,11 @@ class ConvEncoder(nn.Module):
             self.add_module(f"conv{i}", layer)
 
     def forward(self, obs: Tensor) -> Tensor:
-        """Map stacks of pictures, uint8 [..., num_frames * image_size * image_size * 3], to features [..., 256]."""
+        """Map stacks of pictures to features [..., 256].
+
+        Args:
+            obs: uint8, [..., num_frames * image_size * image_size * 3].
+        """
         weight = next(self.parameters())
         size, rows = self.image_size, obs.shape[:-1]
         stacks = obs.reshape(-1, self.num_frames, size, size, 3).permute(0, 2, 3, 1, 4).flatten(3)

@@ -19,7 +19,8 @@ def gaussian_sums(
         variances: factor variances, same shape; clamped below at 1e-7.
         mask: which rows count, [num_tasks, num_context] of booleans; None means all.
     Returns:
-        sum 1/var and sum mean/var, each [num_tasks, latent_dim]. Sums of several batches of rows may be added.
+        sum 1/var and sum mean/var, each [num_tasks, latent_dim]. Sums of several batches of rows
+        may be added.
     Source: PEARL, section 4.1; the clamp is oyster's (rlkit/torch/sac/agent.py).
     """
     precisions = 1.0 / variances.clamp(min=MIN_VARIANCE)
@@ -29,13 +30,19 @@ def gaussian_sums(
 
 
 def product_of_gaussians(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
-    """Multiply diagonal Gaussian factors along the context axis: [num_tasks, n, latent_dim] -> two [num_tasks, latent_dim]."""
+    """Multiply diagonal Gaussian factors along the context axis.
+
+    [num_tasks, n, latent_dim] -> mean and variance, each [num_tasks, latent_dim].
+    """
     precision, weighted = gaussian_sums(means, variances)
     return weighted / precision, 1.0 / precision
 
 
 def kl_to_standard_normal(means: Tensor, variances: Tensor) -> Tensor:
-    """KL(N(mean, var) || N(0, I)) summed over all axes, a scalar. Source: PEARL, equation 1 (the bound on I(z; c))."""
+    """KL(N(mean, var) || N(0, I)) summed over all axes, a scalar.
+
+    Source: PEARL, equation 1 (the bound on I(z; c)).
+    """
     return 0.5 * (variances + means**2 - 1.0 - variances.log()).sum()
 
 
@@ -45,9 +52,10 @@ def kl_by_dimension(means: Tensor, variances: Tensor) -> Tensor:
 
 
 def tanh_normal_log_prob(pre_tanh: Tensor, action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
-    """Log density of a = tanh(u), u ~ N(mean, std), summed over action dimensions: [..., act_dim] -> [..., 1].
+    """Log density of a = tanh(u), u ~ N(mean, std), summed over action dimensions, [..., 1].
 
-    log pi(a) = sum_i [ log N(u_i; m_i, s_i) - log(1 - a_i^2 + 1e-6) ]. Source: SAC, appendix C; the 1e-6 is oyster's.
+    log pi(a) = sum_i [ log N(u_i; m_i, s_i) - log(1 - a_i^2 + 1e-6) ].
+    Source: SAC, appendix C; the 1e-6 is oyster's.
     """
     standardised = (pre_tanh - mean) * torch.exp(-log_std)
     log_normal = -0.5 * standardised**2 - log_std - 0.5 * math.log(2 * math.pi)

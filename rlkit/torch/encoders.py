@@ -1,8 +1,9 @@
 """Context encoders: from transitions of a task to a belief over its latent variable z.
 
-Every encoder keeps its belief in an explicit state, so that rows may arrive all at once or trajectory by trajectory:
-`initial_state`, `update`, `posterior`. `needs_sequences` says whether its context is whole episodes in their order, each row
-ending with a flag that is 1 at the first step of an episode.
+Every encoder keeps its belief in an explicit state, so that rows may arrive all at once or
+trajectory by trajectory: `initial_state`, `update`, `posterior`. `needs_sequences` says whether its
+context is whole episodes in their order, each row ending with a flag that is 1 at the first step of
+an episode.
 """
 
 import abc
@@ -30,16 +31,20 @@ class ContextEncoder(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
-        """Add rows [num_tasks, n, context_dim]; mask [num_tasks, n] says which of them count, those first."""
+        """Add rows [num_tasks, n, context_dim].
+
+        The mask [num_tasks, n] says which of them count; its true entries come first.
+        """
 
     @abc.abstractmethod
     def posterior(self, state: State) -> tuple[Tensor, Tensor]:
         """Mean and variance of z, each [num_tasks, latent_dim]."""
 
     def share_at_floor(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Share of the Gaussians behind the posterior of these rows, times dimensions, whose variance is at most 1e-7.
+        """Share of Gaussians and dimensions whose variance is at most 1e-7, a scalar.
 
-        A scalar, from one Gaussian a task unless an encoder makes one of every row.
+        Counted are the Gaussians that the posterior of these rows is made of: one per task, unless
+        an encoder makes one of every row.
         """
         variances = self.posterior(self.update(self.initial_state(rows.shape[0]), rows, mask))[1]
         return (variances <= MIN_VARIANCE).to(variances.dtype).mean()
@@ -48,11 +53,12 @@ class ContextEncoder(nn.Module, abc.ABC):
 class MlpEncoder(Mlp, ContextEncoder):
     """One Gaussian factor per row, multiplied over rows; order does not matter.
 
-    With `use_information_bottleneck` an output row holds latent_dim means, then latent_dim numbers whose softplus are the
-    variances; the state is (sum 1/var, sum mean/var). Without, z is the mean of the outputs (variance 0); the state is
-    (sum of outputs, number of rows).
+    With `use_information_bottleneck` an output row holds latent_dim means, then latent_dim numbers
+    whose softplus are the variances; the state is (sum 1/var, sum mean/var). Without, z is the mean
+    of the outputs (variance 0); the state is (sum of outputs, number of rows).
 
-    Source: PEARL, section 4.1 and figure 2; hidden layers 200, 200, 200 in every experiment of oyster's.
+    Source: PEARL, section 4.1 and figure 2; hidden layers 200, 200, 200 in every experiment of
+        oyster's.
     """
 
     needs_sequences = False
@@ -102,7 +108,7 @@ class MlpEncoder(Mlp, ContextEncoder):
         return state[0] + sums[0], state[1] + sums[1]
 
     def share_at_floor(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Share of rows times dimensions whose factor has a variance of at most 1e-7, before it is clamped to that."""
+        """Share of rows and dimensions whose factor has a variance of at most 1e-7, unclamped."""
         at_floor = (
             (functional.softplus(self(rows)[..., self.latent_dim :]) <= MIN_VARIANCE)
             .to(rows.dtype)
@@ -111,7 +117,7 @@ class MlpEncoder(Mlp, ContextEncoder):
         return at_floor.mean() if mask is None else (at_floor * mask).sum() / mask.sum()
 
     def posterior(self, state: State) -> tuple[Tensor, Tensor]:
-        """Mean and variance of z; a task without rows has no posterior (its numbers are not finite)."""
+        """Mean and variance of z; those of a task without rows are not finite."""
         if self.use_information_bottleneck:
             precision, weighted = state
             return weighted / precision, 1.0 / precision
@@ -129,8 +135,8 @@ def split_before_last(
         mask: which rows count, [num_tasks, n]; true entries stand first.
         last: less than n.
     Returns:
-        Rows and mask of the first part, [num_tasks, n - last, ...], and of the second, [num_tasks, last, ...]. The shapes do
-        not depend on the mask.
+        Rows and mask of the first part, [num_tasks, n - last, ...], and of the second, [num_tasks,
+        last, ...]. The shapes do not depend on the mask.
     """
     n, columns = rows.shape[1], torch.arange(rows.shape[1], device=rows.device)
     counts = mask.sum(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""How the processor works inside a block: the CPU threads that share the products, the precision of products on a GPU."""
+"""How products are computed inside a block: by how many CPU threads, how precisely on a GPU."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from rlkit.torch.networks import Mlp
 
 @contextmanager
 def torch_threads(num_threads: int) -> Iterator[None]:
-    """Let torch use `num_threads` CPU threads inside the block, and afterwards as many as before."""
+    """Let torch use `num_threads` CPU threads inside the block, then as many as before."""
     before = torch.get_num_threads()
     torch.set_num_threads(num_threads)
     try:
@@ -24,10 +24,11 @@ def torch_threads(num_threads: int) -> Iterator[None]:
 
 @contextmanager
 def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator[None]:
-    """Let `num_threads` threads share the products of the networks inside the block; each operation runs on one thread.
+    """Let threads share the products of the networks inside the block.
 
-    Threads that meet once per network, not within every operation, do not wait spinning, so that a step keeps its speed on a
-    busy machine. On a GPU the pool has nothing to do.
+    Each operation runs on one of `num_threads` threads.
+    Threads that meet once per network, not within every operation, do not wait spinning, so that a
+    step keeps its speed on a busy machine. On a GPU the pool has nothing to do.
     """
     mlps = [
         module for network in networks for module in network.modules() if isinstance(module, Mlp)
@@ -49,7 +50,8 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
 def tensor_cores(enabled: bool) -> Iterator[None]:
     """Round the factors of float32 products on a GPU to TF32 inside the block, if enabled.
 
-    If not enabled, a GRU, an LSTM or a convolution does not round them either, which it does by torch's default.
+    If not enabled, a GRU, an LSTM or a convolution does not round them either, which it does by
+    torch's default.
     """
     cudnn: Any = torch.backends.cudnn
     kinds = torch.backends.cuda.matmul, cudnn.rnn, cudnn.conv

@@ -1,7 +1,8 @@
-"""The private parts of PyTorch that the package uses for speed. No other file uses a private name of torch.
+"""The private parts of PyTorch that are used for speed; no other file uses a private name.
 
-Each function falls back to public functions where an installed version of torch lacks the private name. The docstrings say
-whether the fallback's numbers are the same bit for bit or equal up to rounding.
+Each function falls back to public functions where an installed version of torch lacks the private
+name. The docstrings say whether the fallback's numbers are the same bit for bit or equal up to
+rounding.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,9 +41,9 @@ def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, relu: bool)
 
 
 def relu_backward_(grad: Tensor, output: Tensor) -> None:
-    """Set a gradient to zero, in place, where the ReLU's output is zero; `output` has the shape of `grad`.
+    """Set a gradient to zero, in place, where the ReLU's output is zero.
 
-    The fallback is equal bit for bit and allocates a mask.
+    Both have the same shape. The fallback is equal bit for bit and allocates a mask.
     """
     if _threshold_backward is not None:
         _threshold_backward.grad_input(grad, output, 0, grad_input=grad)
@@ -51,14 +52,20 @@ def relu_backward_(grad: Tensor, output: Tensor) -> None:
 
 
 def norms_of(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Euclidean norm of each tensor, in one launch. The fallback is equal bit for bit on a CPU, up to rounding on a GPU."""
+    """Euclidean norm of each tensor, in one launch.
+
+    The fallback is equal bit for bit on a CPU and up to rounding on a GPU.
+    """
     if _foreach_norm is not None:
         return list(_foreach_norm(list(tensors)))
     return [torch.linalg.vector_norm(tensor) for tensor in tensors]
 
 
 def scale_(tensors: Sequence[Tensor], factor: Tensor) -> None:
-    """Multiply each tensor by a scalar tensor, in place and in one launch. The fallback is equal bit for bit."""
+    """Multiply each tensor by a scalar tensor, in place and in one launch.
+
+    The fallback is equal bit for bit.
+    """
     if _foreach_mul_ is not None:
         _foreach_mul_(list(tensors), factor)
     else:
@@ -67,7 +74,10 @@ def scale_(tensors: Sequence[Tensor], factor: Tensor) -> None:
 
 
 def lerp_(targets: Sequence[Tensor], sources: Sequence[Tensor], weight: float) -> None:
-    """Move each target towards its source by this share, in place and in one launch. The fallback is equal bit for bit."""
+    """Move each target towards its source by this share, in place and in one launch.
+
+    The fallback is equal bit for bit.
+    """
     if _foreach_lerp_ is not None:
         _foreach_lerp_(list(targets), list(sources), weight)
     else:
@@ -81,8 +91,9 @@ def _eager(method: Method) -> Method:
 
 
 class Adam(torch.optim.Adam):
-    """torch's Adam without the import of torch's compiler, which takes more than a second and 100 MB at a run's start.
+    """torch's Adam without the import of torch's compiler.
 
+    The import takes more than a second and 100 MB at the start of a run.
     Where the methods have no wrapper to remove, this is torch's Adam, equal bit for bit.
     """
 

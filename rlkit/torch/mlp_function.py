@@ -1,7 +1,7 @@
 """A whole MLP as one differentiable function, and how its products are done.
 
-`MlpFunction` is one node of the autograd graph. Its backward pass reads as the chain rule, computes weight gradients only where
-they are needed, and can take its products through oneDNN.
+`MlpFunction` is one node of the autograd graph. Its backward pass reads as the chain rule, computes
+weight gradients only where they are needed, and can take its products through oneDNN.
 """
 
 import math
@@ -33,8 +33,8 @@ class Route(NamedTuple):
         num_slices: number of slices that the rows are cut into.
         onednn: products through oneDNN instead of the library's own choice.
         dtype: dtype of the factors; None: that of input and weights.
-        workers: threads that share the slices with the calling one. Each runs its operations alone, so that no thread waits
-            spinning at a barrier within an operation.
+        workers: threads that share the slices with the calling one. Each runs its operations alone,
+            so that no thread waits spinning at a barrier within an operation.
         num_threads: threads that share the slices, including the calling one.
     """
 
@@ -45,7 +45,10 @@ class Route(NamedTuple):
     num_threads: int = 1
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
-        """x W^T + b, then ReLU if wanted. [rows, in] -> [rows, out]; batched if all have a leading axis of networks."""
+        """x W^T + b, then ReLU if wanted: [rows, in] -> [rows, out].
+
+        A leading axis of networks on all arguments makes it a batched product.
+        """
         if self.onednn:
             return fast_torch.onednn_linear(x, weight, bias, relu=relu)
         if weight.ndim == 2:
@@ -59,7 +62,7 @@ class Route(NamedTuple):
         return x if self.dtype is None else x.to(self.dtype)
 
     def map(self, function: Callable[..., Result], *slices: Sequence[Tensor]) -> list[Result]:
-        """Apply a function, without building a graph, to every slice; results are in the order of the slices."""
+        """Apply a function to every slice, without a graph; results are in the slices' order."""
         items = list(zip(*slices, strict=True))
 
         @torch.no_grad()
@@ -77,13 +80,16 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How a network's products are done. All choices but tf32 and bf16 are float32, equal up to rounding.
+    """How a network's products are done. Without tf32 and bf16 all choices are equal to rounding.
 
     Attributes:
-        matmul: "default" (the library's own choice) or "onednn" (float32 products through oneDNN); on a CPU.
-        precision: "float32"; "tf32", which rounds the factors on a GPU (see `execution.tensor_cores`); or "bf16": factors and
-            hidden layers are rounded to bfloat16, while weights, outputs, losses and optimizers stay float32.
-        slice_rows: on a CPU about this many rows are multiplied at a time, which keeps activations in its cache; 0: all.
+        matmul: "default" (the library's own choice) or "onednn" (float32 products through oneDNN);
+            on a CPU.
+        precision: "float32"; "tf32", which rounds the factors on a GPU (see
+            `execution.tensor_cores`); or "bf16": factors and hidden layers are rounded to bfloat16,
+            while weights, outputs, losses and optimizers stay float32.
+        slice_rows: on a CPU about this many rows are multiplied at a time, which keeps activations
+            in its cache; 0: all.
     Raises:
         ValueError: there is no such route or precision.
     """
@@ -110,7 +116,8 @@ class Arithmetic:
     def route_of(self, rows: Tensor, workers: Executor | None, num_threads: int) -> Route:
         """Choose the route of rows [n, width].
 
-        On a CPU: slices of about `slice_rows` rows, as many as the threads can share evenly. Elsewhere: all rows at once.
+        On a CPU: slices of about `slice_rows` rows, as many as the threads can share evenly.
+        Elsewhere: all rows at once.
         """
         dtype = self.factors_of(rows)
         if rows.device.type != "cpu":
@@ -139,8 +146,9 @@ class MlpFunction(torch.autograd.Function):
     """ReLU layers and one linear layer as one differentiable function of x and all weights.
 
     h_0 = x,  h_i = relu(h_{i-1} W_i^T + b_i),  y = h_n V^T + c.
-    Backward from G = dL/dy:  dV = G^T h_n,  dc = sum(G),  G <- (G V) * [h_n > 0],  and so on down to dx.
-    With a leading axis on x and all weights it is the function of several networks, each layer one batched product.
+    Backward from G = dL/dy:  dV = G^T h_n,  dc = sum(G),  G <- (G V) * [h_n > 0],  down to dx.
+    With a leading axis on x and all weights it is the function of several networks, each layer one
+    batched product.
     """
 
     @staticmethod
@@ -164,7 +172,7 @@ class MlpFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: _MlpContext, *grad_outputs: Any) -> tuple[Tensor | None, ...]:
-        """Gradients of x and of those parameters that need one; nothing is computed for the others."""
+        """Gradients of x and of those parameters that need one; the others cost nothing."""
         route, num_layers = ctx.route, ctx.num_layers
         parameters, saved = ctx.saved_tensors[: 2 * num_layers], ctx.saved_tensors[2 * num_layers :]
         needs_x, needs = ctx.needs_input_grad[0], ctx.needs_input_grad[2:]

@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons with oyster's initialisation and parameter names (fc0, fc1, ..., last_fc)."""
+"""Multi-layer perceptrons with oyster's initialisation and names (fc0, fc1, ..., last_fc)."""
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -68,7 +68,8 @@ class Mlp(nn.Module):
 
         Args:
             *inputs: tensors that share all axes but the last.
-            frozen: treat the weights as constants: gradients reach the inputs only, and none is computed for the weights.
+            frozen: treat the weights as constants: gradients reach the inputs only, and none is
+                computed for the weights.
         """
         x = torch.cat(inputs, dim=-1) if len(inputs) > 1 else inputs[0]
         parameters = [p.detach() if frozen else p for pair in self._layers() for p in pair]
@@ -78,7 +79,7 @@ class Mlp(nn.Module):
         return y.view(*x.shape[:-1], y.shape[-1])
 
     def last_hidden(self, x: Tensor) -> Tensor:
-        """The last ReLU layer on a few rows [rows, input_size], in float32 and without a graph: what acting needs."""
+        """The last ReLU layer on a few rows [rows, input_size], for acting: float32, no graph."""
         route = Route(onednn=self.arithmetic.takes_onednn(x))
         for layer in self._trunk:
             x = route.linear(x, layer.weight, layer.bias, relu=True)
@@ -114,20 +115,23 @@ class FlattenMlp(Mlp):
 
 
 class Linear(nn.Linear):
-    """A linear layer that draws no weights of its own. `nn.utils.skip_init` does the same, but takes half a second to import."""
+    """A linear layer that draws no weights of its own.
+
+    `nn.utils.skip_init` does the same, but takes half a second to import.
+    """
 
     def reset_parameters(self) -> None:
         """Leave the memory as it is."""
 
 
 def fanout_init_(weight: Tensor, generator: torch.Generator | None) -> None:
-    """Fill a hidden weight with U(+-1/sqrt(k)), k its number of rows (the layer's output width), as oyster does."""
+    """Fill a hidden weight with U(+-1/sqrt(k)), k the layer's output width, as oyster does."""
     bound = 1.0 / weight.shape[0] ** 0.5
     nn.init.uniform_(weight, -bound, bound, generator=generator)
 
 
 def fanin_init_(weight: Tensor, generator: torch.Generator | None) -> None:
-    """The same with k the number of columns (the layer's input width), which oyster's "fan-in" was meant to be."""
+    """The same with k the layer's input width, which oyster's "fan-in" was meant to be."""
     bound = 1.0 / weight.shape[1] ** 0.5
     nn.init.uniform_(weight, -bound, bound, generator=generator)
 

@@ -1,4 +1,4 @@
-"""What follows a backward pass: gradients measured and clipped, Adam's step, the soft update of a target network."""
+"""What follows a backward pass: measuring and clipping gradients, Adam, the soft update."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,7 +10,10 @@ from rlkit.torch import fast_torch
 
 
 def adam(groups: list[tuple[nn.Module, float]]) -> torch.optim.Adam:
-    """Adam over several networks, each with its own step size, as one fused update that a CUDA graph can capture."""
+    """Adam over several networks, each with its own step size, as one fused update.
+
+    On a GPU a CUDA graph can capture it.
+    """
     parameters: list[dict[str, Any]] = [
         {"params": list(module.parameters()), "lr": lr} for module, lr in groups
     ]
@@ -56,5 +59,5 @@ def _gradients_of(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
 
 @torch.no_grad()
 def soft_update_(source: nn.Module, target: nn.Module, tau: float) -> None:
-    """Move the target's parameters towards the source's: target <- (1 - tau) target + tau source."""
+    """Move the target towards the source: target <- (1 - tau) target + tau source."""
     fast_torch.lerp_(list(target.parameters()), list(source.parameters()), tau)

@@ -1,4 +1,4 @@
-"""Encoders of whole episodes in their order: every row is embedded by itself, then a GRU or an LSTM runs over the rows."""
+"""Encoders of whole episodes in their order: each row is embedded, then a GRU or an LSTM runs."""
 
 import abc
 from collections.abc import Sequence
@@ -17,20 +17,22 @@ HEAD_BOUND = 4.0  # of a recurrent encoder's head, times the square root of its 
 
 
 class SequenceEncoder(Mlp, ContextEncoder):
-    """Rows [o, a, r, (o'), first step of an episode] through ReLU layers; what follows makes one Gaussian a task of them.
+    """Embeds rows [o, a, r, (o'), first step of an episode]; subclasses make one Gaussian per task.
 
     A subclass keeps what it has seen in its state and says by `summary` what the head reads of it.
 
     Args:
         context_dim: numbers of a row, the flag included.
         latent_dim: numbers of z.
-        use_information_bottleneck: the head gives mean and softplus⁻¹ of the variance of z; otherwise z itself.
+        use_information_bottleneck: the head gives mean and softplus⁻¹ of the variance of z;
+            otherwise z itself.
         hidden_sizes: widths of the ReLU layers.
         generator: source of the initial weights.
         arithmetic: how the products of the ReLU layers are done.
-    Source: PEARL, section 6.3 (recurrent ablation); docs/pearl.md. The ReLU layers start with the weights of He et al. 2015
-    and without biases: from `Mlp`'s start all rows are embedded almost alike, and what the first steps make of that hides the
-    tasks for long.
+    Source: PEARL, section 6.3 (recurrent ablation); docs/pearl.md.
+
+    The ReLU layers start with the weights of He et al. 2015 and without biases. With `Mlp`'s start
+    all rows are embedded almost alike, and the first gradient steps then hide the tasks for long.
     """
 
     needs_sequences = True
@@ -68,7 +70,10 @@ class SequenceEncoder(Mlp, ContextEncoder):
         """What the head reads, [num_tasks, its width]."""
 
     def posterior(self, state: State) -> tuple[Tensor, Tensor]:
-        """Mean and variance of z, each [num_tasks, latent_dim]; the variance is at least 1e-7, or 0 without the bottleneck."""
+        """Mean and variance of z, each [num_tasks, latent_dim].
+
+        The variance is at least 1e-7, or 0 without the bottleneck.
+        """
         outputs = self.last_fc(self.summary(state))
         if not self.use_information_bottleneck:
             return outputs, torch.zeros_like(outputs)
@@ -79,9 +84,10 @@ class SequenceEncoder(Mlp, ContextEncoder):
 class RecurrentEncoder(SequenceEncoder):
     """A recurrent cell over the embedded rows, whose output h, between -1 and 1, the head reads.
 
-    The head starts with weights of up to 4 / sqrt(width), so that z is about as large as its prior while h is small. At the start
-    Q is wrong by much and alike for all tasks, which drives every z several units away; with `Mlp`'s small last layer no h but
-    one of -1 and 1 throughout could get there, and a saturated cell has hardly a gradient to come back with.
+    The head starts with weights of up to 4 / sqrt(width), so that z is about as large as its prior
+    while h is small. At the start Q is far off, and equally so for all tasks, which drives every z
+    several units away. With `Mlp`'s small last layer only an h of -1 and 1 throughout could get
+    there, and a saturated cell has hardly any gradient to come back with.
     """
 
     def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:
@@ -115,8 +121,9 @@ class GruEncoder(RecurrentEncoder):
 class LstmEncoder(RecurrentEncoder):
     """An LSTM over the embedded rows; its state is (h, c), each [num_tasks, width].
 
-    h is read at each task's last row that counts. For c to stay what it was there, padding has an input of its own, whose
-    weights close the input gate and open the forget gate completely: c = 1 c + 0. Their gradient is zero.
+    h is read at each task's last row that counts. For c to stay what it was there, padding has an
+    input of its own, whose weights close the input gate and open the forget gate completely, so
+    that c stays as it is. Their gradient is zero.
     """
 
     def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:
@@ -148,7 +155,7 @@ def _cell(
     width: int,
     generator: torch.Generator | None,
 ):
-    """One layer with weights from U(+-1/sqrt(width)), as PyTorch has them, but from the given generator."""
+    """One layer with weights from U(+-1/sqrt(width)), PyTorch's start, from the given generator."""
     cell = kind(input_size, width, batch_first=True, device="meta").to_empty(device="cpu")
     for parameter in cell.parameters():
         nn.init.uniform_(parameter, -(width**-0.5), width**-0.5, generator=generator)
@@ -156,7 +163,7 @@ def _cell(
 
 
 def _at_last_row(before: Tensor, outputs: Tensor, mask: Tensor | None) -> Tensor:
-    """The output [num_tasks, width] at each task's last row that counts; what was before where none does."""
+    """The output [num_tasks, width] at each task's last row that counts; `before` if none does."""
     if mask is None:
         return outputs[:, -1]
     index = mask.sum(dim=1).view(-1, 1, 1).expand(-1, 1, before.shape[1])

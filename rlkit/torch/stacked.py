@@ -1,4 +1,4 @@
-"""Several networks applied to the same rows: on a GPU as one batched product a layer, with the same parameters.
+"""Several networks applied to the same rows, on a GPU as one batched product per layer.
 
 A GPU takes as long to begin a small product as to do it, and one network's layer does not fill it.
 """
@@ -16,10 +16,11 @@ Place = tuple[int, slice]
 
 
 class Stack(NamedTuple):
-    """A tensor whose parts are the data of parameters: of one layer's weights, or of its biases, of all networks.
+    """A tensor whose parts are the weights, or the biases, of one layer of all networks.
 
     Attributes:
-        data: [num_networks, out, in] or [num_networks, out]; zero where a network has fewer outputs than another.
+        data: [num_networks, out, in] or [num_networks, out]; zero where a network has fewer outputs
+            than another.
         parameters: which of the networks' own parameters lie in it.
         places: index of each of them.
     """
@@ -29,7 +30,10 @@ class Stack(NamedTuple):
     places: list[Place]
 
     def is_in_use(self) -> bool:
-        """Whether the parameters still lie here: `Module.to` and `copy.deepcopy` give them memory of their own."""
+        """Whether the parameters are still parts of this tensor.
+
+        `Module.to` and `copy.deepcopy` give them memory of their own.
+        """
         parts = (self.data[place] for place in self.places)
         return all(
             p.data_ptr() == part.data_ptr() for p, part in zip(self.parameters, parts, strict=True)
@@ -37,7 +41,10 @@ class Stack(NamedTuple):
 
 
 class JoinParameters(torch.autograd.Function):
-    """Parameters as the stack that they lie in; the stack's gradient as theirs. Nothing is computed and nothing copied."""
+    """Makes a stack depend on its parameters: the parts of its gradient are their gradients.
+
+    Nothing is computed and nothing copied.
+    """
 
     @staticmethod
     def forward(ctx, data: Tensor, places: list[Place], *parameters: Tensor) -> Tensor:
@@ -54,9 +61,9 @@ class JoinParameters(torch.autograd.Function):
 class StackedMlps:
     """Applies several MLPs to the same inputs.
 
-    Stacked, the parameters of all networks become views into common tensors. They stay what they were to everybody else: in
-    `parameters`, `state_dict`, optimizers and checkpoints nothing changes, and what writes them in place writes the stacks.
-    Losses differ from those of the networks one by one by rounding only.
+    If stacked, the parameters of all networks become views into common tensors. Nothing changes in
+    `parameters`, `state_dict`, optimizers and checkpoints, and what writes the parameters in place
+    writes the stacks. Losses differ from those of single networks by rounding only.
 
     Args:
         networks: with equal widths of input and hidden layers.
@@ -68,7 +75,7 @@ class StackedMlps:
         self._stacks = self._stack() if stacked else []
 
     def __call__(self, *inputs: Tensor, frozen: bool = False) -> list[Tensor]:
-        """Map the concatenated inputs [..., input_size] to each network's output [..., output_size]; see `Mlp.forward`."""
+        """Map the concatenated inputs to each network's output, as `Mlp.forward` does."""
         if not self.stacked:
             return [network(*inputs, frozen=frozen) for network in self.networks]
         if not all(stack.is_in_use() for stack in self._stacks):
@@ -89,7 +96,7 @@ class StackedMlps:
 
     @torch.no_grad()
     def _stack(self) -> list[Stack]:
-        """Move the parameters into stacks: weights and biases, layer after layer; several heads are one layer."""
+        """Move the parameters into stacks, layer by layer; several heads are one layer."""
         depths = zip(*(network.linear_layers() for network in self.networks), strict=True)
         return [self._stack_of([[getattr(part, kind) for part in parts] for parts in depth])
                 for depth in depths for kind in ("weight", "bias")]  # fmt: skip

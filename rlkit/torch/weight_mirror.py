@@ -27,6 +27,6 @@ class WeightMirror:
         return mirrored
 
     def update(self) -> None:
-        """Copy the present weights of all networks into their copies, in place; waits for the networks' device."""
+        """Copy the present weights into the copies, in place; waits for the networks' device."""
         for network, mirrored in self._pairs:
             mirrored.load_state_dict(network.state_dict())

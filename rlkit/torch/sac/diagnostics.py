@@ -1,4 +1,4 @@
-"""Statistics of a gradient step: their names in the order of the columns, and what describes the posterior."""
+"""Statistics of a gradient step: their names in the order of the columns, and the posterior's."""
 
 import torch
 from torch import Tensor

@@ -15,7 +15,10 @@ INIT_W = 1e-3
 
 
 class PolicySample(NamedTuple):
-    """Actions drawn from the policy, and what its loss needs; all [..., act_dim], log_prob [..., 1]."""
+    """Actions drawn from the policy, and what its loss needs.
+
+    All are [..., act_dim], but log_prob is [..., 1].
+    """
 
     action: Tensor
     mean: Tensor
@@ -28,7 +31,8 @@ class TanhGaussianPolicy(Mlp):
     """pi(a | o, z): a = tanh(u), u ~ N(mean, std), two linear heads on one trunk.
 
     The log standard deviation is clamped to [-20, 2] (no gradient outside). Actions lie in [-1, 1].
-    Source: SAC; katerakelly/oyster, rlkit/torch/sac/policies.py (parameter names fc*, last_fc, last_fc_log_std).
+    Source: SAC; katerakelly/oyster, rlkit/torch/sac/policies.py (parameter names fc*, last_fc,
+        last_fc_log_std).
     """
 
     def __init__(
@@ -82,7 +86,7 @@ class TanhGaussianPolicy(Mlp):
 
     @torch.no_grad()
     def act(self, obs: Tensor, z: Tensor, noise: Tensor | None) -> Tensor:
-        """Actions for the environment, [num_envs, act_dim]; without noise the deterministic tanh(mean)."""
+        """Actions for the environment, [num_envs, act_dim]; without noise tanh(mean)."""
         hidden = self.last_hidden(torch.cat([obs, z], dim=-1))
         mean = self.last_fc(hidden)
         if noise is None:

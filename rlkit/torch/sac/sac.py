@@ -276,7 +276,7 @@ class PEARLSoftActorCritic:
     # State
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next step depends on besides the buffers, also in the middle of a training."""
+        """All that the next step depends on besides the buffers, also during a training."""
         return {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "q_optimizer": self.q_optimizer.state_dict(),
