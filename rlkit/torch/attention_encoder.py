@@ -1,10 +1,12 @@
 """An encoder whose learned queries attend over all rows at once; their order does not matter."""
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 
 from rlkit.torch.encoders import State
-from rlkit.torch.sequence_encoders import SequenceEncoder
+from rlkit.torch.sequence_encoders import SequenceEncoder, SequenceOptions
 
 NUM_QUERIES = 4
 
@@ -18,8 +20,15 @@ class AttentionEncoder(SequenceEncoder):
     could be absorbed by the queries or the head.
     """
 
-    def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:
-        super().__init__(*args, generator=generator, **options)
+    def __init__(
+        self,
+        context_dim: int,
+        latent_dim: int,
+        *,
+        generator: torch.Generator | None = None,
+        **options: Unpack[SequenceOptions],
+    ) -> None:
+        super().__init__(context_dim, latent_dim, generator=generator, **options)
         self.queries = nn.Parameter(torch.randn(NUM_QUERIES, self.width, generator=generator))
         self.last_fc = self._head(NUM_QUERIES * self.width, self.output_size, 3e-3, generator)
 

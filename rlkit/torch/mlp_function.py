@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -171,7 +171,7 @@ class MlpFunction(torch.autograd.Function):
         return y.to(x.dtype)
 
     @staticmethod
-    def backward(ctx: _MlpContext, *grad_outputs: Any) -> tuple[Tensor | None, ...]:
+    def backward(ctx: _MlpContext, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of x and of those parameters that need one; the others cost nothing."""
         route, num_layers = ctx.route, ctx.num_layers
         parameters, saved = ctx.saved_tensors[: 2 * num_layers], ctx.saved_tensors[2 * num_layers :]
@@ -194,7 +194,7 @@ class MlpFunction(torch.autograd.Function):
                     fast_torch.relu_backward_(grad, h)
             return grad.to(ctx.dtype), gradients
 
-        grads = grad_outputs[0].contiguous().tensor_split(route.num_slices, dim=-2)
+        grads = grad_output.contiguous().tensor_split(route.num_slices, dim=-2)
         slices = route.map(
             backward_slice, grads, *(saved[i::num_layers] for i in range(num_layers))
         )

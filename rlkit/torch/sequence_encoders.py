@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Sequence
+from typing import TypedDict, TypeVar, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,18 @@ from rlkit.torch.encoders import ContextEncoder, State
 from rlkit.torch.mlp_function import DEFAULT_ARITHMETIC, Arithmetic
 from rlkit.torch.networks import Mlp
 
+Cell = TypeVar("Cell", nn.GRU, nn.LSTM)
+
 HOLD = 1e4  # a gate's input from which its sigmoid is exactly 0 or 1
 HEAD_BOUND = 4.0  # of a recurrent encoder's head, times the square root of its inputs' number
+
+
+class SequenceOptions(TypedDict, total=False):
+    """Keywords of `SequenceEncoder` that its subclasses hand on."""
+
+    use_information_bottleneck: bool
+    hidden_sizes: Sequence[int]
+    arithmetic: Arithmetic
 
 
 class SequenceEncoder(Mlp, ContextEncoder):
@@ -90,8 +101,15 @@ class RecurrentEncoder(SequenceEncoder):
     there, and a saturated cell has hardly any gradient to come back with.
     """
 
-    def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:
-        super().__init__(*args, generator=generator, **options)
+    def __init__(
+        self,
+        context_dim: int,
+        latent_dim: int,
+        *,
+        generator: torch.Generator | None = None,
+        **options: Unpack[SequenceOptions],
+    ) -> None:
+        super().__init__(context_dim, latent_dim, generator=generator, **options)
         self.last_fc = self._head(
             self.width, self.output_size, HEAD_BOUND / self.width**0.5, generator
         )
@@ -104,8 +122,15 @@ class RecurrentEncoder(SequenceEncoder):
 class GruEncoder(RecurrentEncoder):
     """A GRU over the embedded rows; its state is h [num_tasks, width]."""
 
-    def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:
-        super().__init__(*args, generator=generator, **options)
+    def __init__(
+        self,
+        context_dim: int,
+        latent_dim: int,
+        *,
+        generator: torch.Generator | None = None,
+        **options: Unpack[SequenceOptions],
+    ) -> None:
+        super().__init__(context_dim, latent_dim, generator=generator, **options)
         self.cell = _cell(nn.GRU, self.width, self.width, generator)
 
     def initial_state(self, num_tasks: int) -> State:
@@ -126,11 +151,20 @@ class LstmEncoder(RecurrentEncoder):
     that c stays as it is. Their gradient is zero.
     """
 
-    def __init__(self, *args, generator: torch.Generator | None = None, **options) -> None:
-        super().__init__(*args, generator=generator, **options)
+    def __init__(
+        self,
+        context_dim: int,
+        latent_dim: int,
+        *,
+        generator: torch.Generator | None = None,
+        **options: Unpack[SequenceOptions],
+    ) -> None:
+        super().__init__(context_dim, latent_dim, generator=generator, **options)
         self.cell = _cell(nn.LSTM, self.width + 1, self.width, generator)
         with torch.no_grad():
-            gates = self.cell.weight_ih_l0[:, -1].view(4, self.width)  # input, forget, cell, output
+            gates = self.cell.get_parameter("weight_ih_l0")[:, -1].view(
+                4, self.width
+            )  # input, forget, cell, output
             gates.copy_(torch.tensor([-HOLD, HOLD, 0.0, 0.0]).unsqueeze(1))
 
     def initial_state(self, num_tasks: int) -> State:
@@ -149,12 +183,7 @@ class LstmEncoder(RecurrentEncoder):
         return _at_last_row(state[0], outputs, mask), c.squeeze(0)
 
 
-def _cell(
-    kind: type[nn.GRU] | type[nn.LSTM],
-    input_size: int,
-    width: int,
-    generator: torch.Generator | None,
-):
+def _cell(kind: type[Cell], input_size: int, width: int, generator: torch.Generator | None) -> Cell:
     """One layer with weights from U(+-1/sqrt(width)), PyTorch's start, from the given generator."""
     cell = kind(input_size, width, batch_first=True, device="meta").to_empty(device="cpu")
     for parameter in cell.parameters():

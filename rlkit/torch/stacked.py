@@ -4,10 +4,11 @@ A GPU takes as long to begin a small product as to do it, and one network's laye
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 
 from rlkit.torch.mlp_function import MlpFunction, Route
 from rlkit.torch.networks import Mlp
@@ -29,7 +30,7 @@ class Stack(NamedTuple):
     parameters: list[nn.Parameter]
     places: list[Place]
 
-    def is_in_use(self) -> bool:
+    def is_intact(self) -> bool:
         """Whether the parameters are still parts of this tensor.
 
         `Module.to` and `copy.deepcopy` give them memory of their own.
@@ -40,6 +41,10 @@ class Stack(NamedTuple):
         )
 
 
+class _StackContext(FunctionCtx):
+    places: list[Place]
+
+
 class JoinParameters(torch.autograd.Function):
     """Makes a stack depend on its parameters: the parts of its gradient are their gradients.
 
@@ -47,15 +52,17 @@ class JoinParameters(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, data: Tensor, places: list[Place], *parameters: Tensor) -> Tensor:
+    def forward(
+        ctx: _StackContext, data: Tensor, places: list[Place], *parameters: Tensor
+    ) -> Tensor:
         """The stack, which now depends on its parameters."""
         ctx.places = places
         return data.view_as(data)
 
     @staticmethod
-    def backward(ctx, *grads: Any):
+    def backward(ctx: _StackContext, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Each parameter's part of the gradient, a view."""
-        return None, None, *(grads[0][place] for place in ctx.places)
+        return None, None, *(grad[place] for place in ctx.places)
 
 
 class StackedMlps:
@@ -67,7 +74,7 @@ class StackedMlps:
 
     Args:
         networks: with equal widths of input and hidden layers.
-        stacked: one batched product a layer instead of one product a network.
+        stacked: one batched product per layer instead of one product per network.
     """
 
     def __init__(self, networks: Sequence[Mlp], *, stacked: bool) -> None:
@@ -78,7 +85,7 @@ class StackedMlps:
         """Map the concatenated inputs to each network's output, as `Mlp.forward` does."""
         if not self.stacked:
             return [network(*inputs, frozen=frozen) for network in self.networks]
-        if not all(stack.is_in_use() for stack in self._stacks):
+        if not all(stack.is_intact() for stack in self._stacks):
             self._stacks = self._stack()
         x = torch.cat(inputs, dim=-1)
         rows = x.reshape(-1, x.shape[-1])
