@@ -165,6 +165,19 @@ def test_the_tasks_of_a_meta_batch_are_those_of_its_rows_and_noise_is_standard_n
         assert abs(noise.mean()) < 0.2 and abs(noise.std() - 1) < 0.1
 
 
+def test_the_padding_of_drawn_episodes_does_not_count():
+    trainer, buffers = collected(encoder="gru")
+    steps, take_step = [], trainer.take_step
+    trainer.take_step = lambda *args: steps.append(args) or take_step(*args)
+    trainer.train_step(*buffers, with_statistics=False)
+    (_, context, _, _, mask), horizon = steps[0], trainer.config.max_path_length
+    assert mask.shape == context.shape[:2] and not mask.all()
+    for rows, counts in zip(context, mask, strict=True):
+        assert counts.sum() % horizon == 0  # whole episodes
+        assert rows[counts, -1].sum() == counts.sum() // horizon  # each begins with a flag
+        assert (rows[~counts] == rows[counts][-1]).all()  # padding repeats the last row
+
+
 def test_equal_generators_draw_equal_meta_batches_and_no_two_draws_are_equal():
     trainer, buffers = collected(encoder="gru")
     first, second, third = (
