@@ -77,6 +77,20 @@ def test_a_report_has_the_first_values_the_means_and_the_maxima_of_all_steps():
     assert report["error (max)"] == max(errors) != errors[-1]
 
 
+def test_first_values_stay_when_later_steps_write_the_same_tensors_as_a_replay_does():
+    toy, loss = Regression(), torch.zeros(())
+    steps = GradientSteps(
+        lambda with_statistics: {"loss": loss.add_(1)},
+        networks=[toy.network],
+        optimizers=[],
+        generator=toy.generator,
+        means=("loss",),
+    )
+    with steps.running():
+        steps.take(3)
+    assert steps.fetch() == {"loss": 1, "loss (mean)": 2}
+
+
 def test_the_names_over_steps_are_those_of_a_report_in_its_order():
     toy = Regression()
     toy.take(1)

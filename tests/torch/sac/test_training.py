@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from rlkit.torch.mlp_function import Arithmetic
 from rlkit.torch.optimizers import adam
 from rlkit.torch.sac.meta_batch import MetaBatchSampler
 from rlkit.torch.sac.networks import PEARLNetworks
@@ -94,6 +95,21 @@ def test_a_report_has_the_names_that_the_trainer_announces_in_their_order(bottle
     missing = set() if bottleneck else of_posterior
     assert names == [name for name in trainer.statistic_names if name not in missing]
     assert len(set(trainer.statistic_names)) == len(trainer.statistic_names)
+
+
+def test_a_trainer_runs_its_steps_with_the_threads_the_precision_and_the_graph_that_it_is_given():
+    trainer, buffers = collected()
+    networks = PEARLNetworks(**trainer.networks)
+    networks.policy.arithmetic = Arithmetic(precision="tf32")
+    trainer = PEARLSoftActorCritic(
+        trainer.agent, networks, trainer.config, trainer.generator, num_threads=2, cuda_graph=False
+    )
+    assert not trainer.steps.cuda_graph
+    before = torch.backends.cuda.matmul.fp32_precision
+    with trainer.training(*buffers):
+        assert {network.num_threads for network in networks if network is not None} == {2}
+        assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+    assert torch.backends.cuda.matmul.fp32_precision == before
 
 
 class BatchMean:
