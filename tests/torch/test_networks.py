@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from rlkit.torch.mlp_function import SMALLEST_SHARE, Arithmetic, MlpFunction, Route
 from rlkit.torch.networks import Mlp
@@ -164,3 +165,34 @@ def test_all_rows_at_once_where_slices_do_not_pay():
     x = torch.zeros(5000, 4)
     assert route_of(make_mlp(arithmetic=Arithmetic(slice_rows=0)), x).num_slices == 1
     assert route_of(make_mlp(), x).num_slices == 5
+
+
+def test_few_rows_are_not_shared_by_threads():
+    mlp = make_mlp()
+    mlp.share_slices(None, 4)
+    assert route_of(mlp, torch.zeros(2 * SMALLEST_SHARE - 1, 4)).num_slices == 1
+    assert route_of(mlp, torch.zeros(2 * SMALLEST_SHARE, 4)).num_slices == 4
+
+
+def test_onednn_is_taken_for_float32_alone():
+    onednn, rounded = (Arithmetic("onednn", precision) for precision in ("float32", "bf16"))
+    x = torch.zeros(5, 4)
+    assert onednn.route_of(x, None, 1).onednn
+    assert not onednn.route_of(x.double(), None, 1).onednn
+    assert not rounded.route_of(x, None, 1).onednn
+    assert rounded.route_of(x, None, 1).dtype == torch.bfloat16
+
+
+def test_frozen_weights_and_inputs_that_need_no_gradient_cost_no_product():
+    mlp = make_mlp((8, 8))
+    layers = 2 * 16 * (4 * 8 + 8 * 8 + 8 * 3)  # operations of one product per layer
+
+    def flops(x, **options):
+        with FlopCounterMode(display=False) as counter:
+            mlp(x, **options).sum().backward()
+        return counter.get_total_flops()
+
+    x, needing = torch.ones(16, 4), torch.ones(16, 4, requires_grad=True)
+    assert flops(needing) == 3 * layers  # forward, weights, inputs
+    assert flops(needing, frozen=True) == 2 * layers
+    assert flops(x) == 3 * layers - 2 * 16 * 4 * 8
