@@ -206,9 +206,8 @@ class MultiTaskReplayBuffer:
     ) -> EpisodeBatch:
         """Draw 1 to `most` consecutive episodes per task; see `Episodes.random_episode_window`."""
         ids = self._filled_tasks(task_ids, whole=True)
-        return self._episodes(
-            ids, self.episodes.random_episode_window(ids, most, horizon, generator)
-        )
+        window = self.episodes.random_episode_window(ids, most, horizon, generator)
+        return self._episodes(ids, window)
 
     def has_shorter_episodes(self, horizon: int) -> bool:
         """Whether an episode is shorter than the horizon, so that `random_episodes` is wider."""

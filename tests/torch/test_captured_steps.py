@@ -4,6 +4,7 @@ import copy
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -130,9 +131,9 @@ def test_an_episode_that_ends_early_changes_what_a_capture_depends_on():
         before = trainer.steps._captured_state()
         trainer.take(1)
         assert trainer.steps._captured_state() == before
-        rows, lengths = buffers[1].copy_of(0)
+        rows, shorter = buffers[1].rows_of(0), trainer.config.max_path_length - 1
         buffers[1].clear(0)
-        buffers[1].add_rows(0, rows[: lengths[0] - 1], lengths[:1] - 1)
+        buffers[1].add_rows(0, rows[:shorter], np.array([shorter]))
         assert trainer.steps._captured_state() != before
         other = collected(encoder="gru")
         between = trainer.steps._captured_state()
