@@ -1,14 +1,17 @@
-"""Environment steps per second of every task, against lanes and threads, beside gymnasium and beside MuJoCo alone.
+"""Environment steps per second of every task, against lanes and threads, beside gymnasium and
+beside MuJoCo alone.
 
 python -m benchmarks.env_throughput [--tasks ant-dir,cheetah-vel] [--lanes 1,5,16,64,128] [--threads 1,2] [--repeats 20]
 
-Uniform random actions; an episode ends where its task ends it, at the latest after 200 steps (Sawyer: 150, point robots: 20),
-and a new one begins. Ours includes observation, reward and termination, as in training. *Bare* is a loop in Python over
-`mj_step` with the same substeps (then `mj_rnePostConstraint` for ant and humanoid), on the same models, starts and actions, an
-`MjData` a lane, without reading anything: the limit of one core. `mujoco.batch`, on which all but ant and humanoid run, goes from
-lane to lane without Python between, so that ours can be above it. *Sync* and *Async* are gymnasium's vector environments on its
-nearest environment, whose physics, episodes and observations differ somewhat. All have short turns one after the other; figures
-per CPU second, which count the work of all threads and processes, are medians of these.
+Uniform random actions; an episode ends where its task ends it, at the latest after 200 steps
+(Sawyer: 150, point robots: 20), and a new one begins. Ours includes observation, reward and
+termination, as in training. *Bare* is a loop in Python over `mj_step` with the same substeps (then
+`mj_rnePostConstraint` for ant and humanoid), on the same models, starts and actions, an `MjData` a
+lane, without reading anything: the limit of one core. `mujoco.batch`, on which all but ant and
+humanoid run, goes from lane to lane without Python between, so that ours can be above it. *Sync*
+and *Async* are gymnasium's vector environments on its nearest environment, whose physics, episodes
+and observations differ somewhat. All have short turns one after the other; figures per CPU second,
+which count the work of all threads and processes, are medians of these.
 """
 
 import statistics
@@ -23,12 +26,14 @@ from benchmarks.contestants import BareMujoco, GymnasiumLanes, OurLanes, draw, t
 from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.sawyer_policies import runnable
 
-# Nearest environment of gymnasium; none of its own is a point in the plane: a point on a line, with a force, must do.
+# Nearest environment of gymnasium; none of its own is a point in the plane: a point on a line, with
+# a force, must do.
 NEAREST = {
     "cheetah-vel": "HalfCheetah-v5",
     "cheetah-dir": "HalfCheetah-v5",
     "cheetah-highdim": "HalfCheetah-v5",
     "cheetah-vel-sparse": "HalfCheetah-v5",
+    "cheetah-run": "HalfCheetah-v5",
     "ant-dir": "Ant-v5",
     "ant-goal": "Ant-v5",
     "ant-goal-ring": "Ant-v5",
@@ -40,6 +45,10 @@ NEAREST = {
     "point-robot": "MountainCarContinuous-v0",
     "sparse-point-robot": "MountainCarContinuous-v0",
     "four-corners": "MountainCarContinuous-v0",
+    "pets-cartpole": "InvertedPendulum-v5",
+    "pets-halfcheetah": "HalfCheetah-v5",
+    "pets-pusher": "Pusher-v5",
+    "pets-reacher": "Pusher-v5",
     "sawyer-push": "Pusher-v5",
     "sawyer-reach": "Pusher-v5",
 }
@@ -59,7 +68,8 @@ def measure(task: str, lanes: int, repeats: int, seconds: float, seed: int = 0) 
         task: name of the task distribution.
         lanes: how many lanes.
         repeats: how many turns each has.
-        seconds: about how long one turn of ours takes; short, so that all have the same share of what else the machine does.
+        seconds: about how long one turn of ours takes; short, so that all have the same share of
+            what else the machine does.
         seed: of starts and actions.
     Returns:
         Seconds per environment step of "ours", "bare", "Sync" and "Async".
@@ -97,7 +107,8 @@ def measure(task: str, lanes: int, repeats: int, seconds: float, seed: int = 0) 
 def scale(
     task: str, lanes: int, threads: Sequence[int], repeats: int, seconds: float, seed: int = 0
 ) -> Times:
-    """Time our lanes on different numbers of threads, in turns long enough for the system to spread the threads over cores.
+    """Time our lanes on different numbers of threads, in turns long enough for the system to spread
+    the threads over cores.
 
     Args:
         task, lanes, repeats, seconds, seed: as for `measure`.
@@ -128,7 +139,9 @@ def rate(times: Times, name: str) -> float:
 
 
 def best(times: Times, name: str) -> tuple[float, float]:
-    """Steps per second of wall-clock time in the fastest turn, which others disturbed least, and the cores used in it."""
+    """Steps per second of wall-clock time in the fastest turn, which others disturbed least, and
+    the cores used in it.
+    """
     cpu, wall = min(times[name], key=lambda pair: pair[1])
     return 1 / wall, cpu / wall
 

@@ -1,4 +1,5 @@
-"""Make the pictures of docs/environments.md: three tasks of each distribution, after the same random actions.
+"""Make the pictures of docs/environments.md: three tasks of each distribution, after the same
+random actions.
 
     python -m benchmarks.pictures [FOLDER]
 
@@ -30,11 +31,16 @@ STEPS = {
     "ant-vel-sparse": 20,
     "cheetah-dir": 12,
     "cheetah-highdim": 12,
+    "cheetah-run": 12,
     "cheetah-vel": 12,
     "cheetah-vel-sparse": 12,
     "four-corners": 20,
     "hopper-rand-params": 15,
     "humanoid-dir": 14,
+    "pets-cartpole": 20,
+    "pets-halfcheetah": 12,
+    "pets-pusher": 20,
+    "pets-reacher": 20,
     "point-robot": 20,
     "sawyer-push": 20,
     "sawyer-reach": 20,
@@ -50,8 +56,8 @@ def act(name: str) -> tuple[MetaEnv, np.ndarray, np.ndarray]:
     Args:
         name: of the distribution.
     Returns:
-        The environment, the state in which all lanes started (qpos, or a point's place), and the observations from the first
-        to the last, [steps + 1, num_tasks, obs_dim].
+        The environment, the state in which all lanes started (qpos, or a point's place), and the
+        observations from the first to the last, [steps + 1, num_tasks, obs_dim].
     """
     fixed = env_class(name).fixed_n_tasks
     n_tasks, task_ids = (fixed, list(range(fixed))) if fixed else (SET_SIZE, TASKS)

@@ -1,4 +1,4 @@
-"""The cases of `benchmarks.reference_returns`: tasks, policies whose returns are known, expected returns."""
+"""Cases of `reference_returns`: task distributions, some of their tasks, and simple behaviour."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured: a task distribution, some of its tasks, a behaviour, and what was measured earlier."""
+    """What is measured: a task distribution, some of its tasks, a behaviour, and what was measured
+    earlier.
+    """
 
     env_name: str
     on: str
@@ -184,3 +186,15 @@ CASES = [
         retested=False,
     ),
 ]
+
+# Environments with one task, and what random actions earned earlier.
+ONE_TASK = {
+    "cheetah-run": "–",
+    "pets-cartpole": "−4.4 (spread 0.9)",
+    "pets-halfcheetah": "−272 (spread 70)",
+    "pets-pusher": "−296 (spread 18)",
+    "pets-reacher": "−1503 (spread 53)",
+}
+for _name, _earlier in ONE_TASK.items():
+    CASES.append(Case(_name, "its task", "zero", 1))
+    CASES.append(Case(_name, "its task", "random", 1, earlier=_earlier))

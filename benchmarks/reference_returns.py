@@ -1,12 +1,13 @@
-"""Returns of simple behaviour in every task and both physics modes: what a learning curve starts from.
+"""Returns of simple behaviour in every task and both physics modes, where a learning curve starts.
 
 python -m benchmarks.reference_returns [--episodes 400] [--tasks ant-dir,cheetah-vel]
 
-*Zero* actions, *random* ones (uniform in the action box), and for point robots and the Sawyer arm a script that knows the *goal*.
-Episodes have the length used in training, or end earlier where the task ends them. The standard error is that of the mean over
-these tasks, each run equally often. *Earlier figure*: what was measured once on MuJoCo 4.0 with native physics, from few episodes
-and without standard errors, by another program. `tests/envs/test_reference_returns.py` measures again and compares at four
-standard errors.
+*Zero* actions, *random* ones (uniform in the action box), and for point robots and the Sawyer arm a
+script that knows the *goal*. Episodes have the length used in training, or end earlier where the
+task ends them. The standard error is that of the mean over these tasks, each run equally often.
+*Earlier figure*: what was measured once on MuJoCo 4.0 with native physics, from few episodes and
+without standard errors, by another program. `tests/envs/test_reference_returns.py` measures again
+and compares at four standard errors.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +32,9 @@ MAX_LANES = 64
 
 @dataclass(frozen=True)
 class Measured:
-    """Mean return over the tasks, its standard error, mean length of an episode in steps, and number of episodes."""
+    """Mean return over the tasks, its standard error, mean length of an episode in steps, and
+    number of episodes.
+    """
 
     mean: float
     error: float
@@ -119,7 +122,9 @@ def measure(case: Case, physics: str, episodes: int, seed: int) -> Measured:
 
 
 def all_cases(names: Sequence[str]) -> Iterator[tuple[Case, str]]:
-    """Every case of these task distributions with each of its physics modes ("" where there is none)."""
+    """Every case of these task distributions with each of its physics modes ("" where there is
+    none).
+    """
     for case in CASES:
         if case.env_name in names:
             yield from ((case, physics) for physics in physics_modes(case.env_name))

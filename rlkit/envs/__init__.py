@@ -23,11 +23,16 @@ ENVS: dict[str, str] = {
     "ant-vel-sparse": "rlkit.envs.hfr.ant_vel:AntVelSparse",
     "cheetah-dir": "rlkit.envs.half_cheetah_dir:HalfCheetahDir",
     "cheetah-highdim": "rlkit.envs.hfr.half_cheetah_highdim:HalfCheetahHighDim",
+    "cheetah-run": "rlkit.envs.half_cheetah_run:HalfCheetahRun",
     "cheetah-vel": "rlkit.envs.half_cheetah_vel:HalfCheetahVel",
     "cheetah-vel-sparse": "rlkit.envs.hfr.half_cheetah_vel_sparse:HalfCheetahVelSparse",
     "four-corners": "rlkit.envs.hfr.four_corners:FourCorners",
     "hopper-rand-params": "rlkit.envs.hopper_rand_params_wrapper:HopperRandParamsWrappedEnv",
     "humanoid-dir": "rlkit.envs.humanoid_dir:HumanoidDir",
+    "pets-cartpole": "rlkit.envs.pets.cartpole:PetsCartpole",
+    "pets-halfcheetah": "rlkit.envs.pets.half_cheetah:PetsHalfCheetah",
+    "pets-pusher": "rlkit.envs.pets.pusher:PetsPusher",
+    "pets-reacher": "rlkit.envs.pets.reacher:PetsReacher",
     "point-robot": "rlkit.envs.point_robot:PointRobot",
     "sawyer-push": "rlkit.envs.hfr.sawyer_push:SawyerPush",
     "sawyer-reach": "rlkit.envs.hfr.sawyer_reach:SawyerReach",
@@ -169,11 +174,16 @@ _register("rlkit/AntVel-v0", "ant-vel", 200, 180)
 _register("rlkit/AntVelSparse-v0", "ant-vel-sparse", 200, 180)
 _register("rlkit/CheetahDir-v0", "cheetah-dir", 200, 2)
 _register("rlkit/CheetahHighDim-v0", "cheetah-highdim", 200, 130)
+_register("rlkit/CheetahRun-v0", "cheetah-run", 200, 1)
 _register("rlkit/CheetahVel-v0", "cheetah-vel", 200, 130)
 _register("rlkit/CheetahVelSparse-v0", "cheetah-vel-sparse", 200, 130)
 _register("rlkit/FourCorners-v0", "four-corners", 20, 4)
 _register("rlkit/HopperRandParams-v0", "hopper-rand-params", 200, 50)
 _register("rlkit/HumanoidDir-v0", "humanoid-dir", 200, 130)
+_register("rlkit/PetsCartpole-v0", "pets-cartpole", 200, 1)
+_register("rlkit/PetsHalfCheetah-v0", "pets-halfcheetah", 1000, 1)
+_register("rlkit/PetsPusher-v0", "pets-pusher", 150, 1)
+_register("rlkit/PetsReacher-v0", "pets-reacher", 150, 1)
 _register("rlkit/PointRobot-v0", "point-robot", 20, 100)
 _register("rlkit/SawyerPush-v0", "sawyer-push", 150, 60)
 _register("rlkit/SawyerReach-v0", "sawyer-reach", 150, 60)

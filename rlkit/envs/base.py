@@ -126,6 +126,21 @@ class MetaEnv(BatchedEnv):
             (boolean), each [...].
         """
 
+    def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...] | None:
+        """Outcome of a transition, so that a planner can reward predicted states.
+
+        Operators and methods that numpy arrays and torch tensors share, so that both give the same numbers.
+
+        Args:
+            obs, next_obs: observations before and after the step, [..., obs_dim].
+            action: in the action box of this environment, [..., act_dim]; leading axes broadcast.
+        Returns:
+            The `outcome_dim` columns of the outcome, each [...] or of a shape that broadcasts to
+            it, to be stacked along a last axis for `compute_reward`. None where observations do
+            not determine the outcome.
+        """
+        return None
+
     def speed(self, outcome: Any, task: Any) -> Any:
         """Speed that the task is about, [m/s], [...]; None where it is about none.
 

@@ -1,7 +1,7 @@
 """Observations as pictures: the lanes of a `MetaEnv` as stacks of small frames."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -78,6 +78,9 @@ class PixelObservation(EnvWrapper):
         self._stacks[moving, -1] = self._frames(moving)
         obs = self._stacks[: self.num_lanes].reshape(self.num_lanes, self.obs_dim).copy()
         return obs, reward, terminated, truncated, info
+
+    def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> None:
+        """None: pictures do not determine an outcome."""
 
     def close(self) -> None:
         """Release the environment and the renderer; may be called twice."""

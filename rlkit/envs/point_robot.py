@@ -77,6 +77,10 @@ class PointRobot(MetaEnv):
         reward = -distance(outcome, task)
         return reward, 0 * abs(reward), reward < reward
 
+    def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...]:
+        """The position after the step; see `MetaEnv.outcome_of`."""
+        return next_obs[..., 0], next_obs[..., 1]
+
     def draw(self, lanes: np.ndarray, size: int) -> np.ndarray:
         """Draw the robots of these lanes [n] in the plane with its axes, x to the right, y up.
 

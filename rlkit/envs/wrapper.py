@@ -84,6 +84,10 @@ class EnvWrapper(MetaEnv):
         """See `MetaEnv.compute_reward`."""
         return self.env.compute_reward(outcome, task)
 
+    def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...] | None:
+        """See `MetaEnv.outcome_of`."""
+        return self.env.outcome_of(obs, action, next_obs)
+
     def speed(self, outcome: Any, task: Any) -> Any:
         """See `MetaEnv.speed`."""
         return self.env.speed(outcome, task)

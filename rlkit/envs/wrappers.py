@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.batched import StepResult
+from rlkit.envs.elementwise import constant_like
 from rlkit.envs.wrapper import EnvWrapper
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ class NormalizedBoxEnv(EnvWrapper):
         np.maximum(scaled, self._low, out=scaled)
         np.minimum(scaled, self._high, out=scaled)
         return self.env.step_checked(scaled, running)
+
+    def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...] | None:
+        """`MetaEnv.outcome_of` for an action in [-1, 1]."""
+        low, half_width = (constant_like(b, action) for b in (self._low, self._half_width))
+        scaled = low + half_width * (action.clip(-1.0, 1.0) + 1.0)
+        return self.env.outcome_of(obs, scaled, next_obs)
 
 
 class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):

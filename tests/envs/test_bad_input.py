@@ -1,4 +1,6 @@
-"""Bad input gets one message that says what was got and what was expected, from every environment and on the command line."""
+"""Bad input gets one message that says what was got and what was expected, from every environment
+and on the command line.
+"""
 
 import json
 from pathlib import Path
@@ -18,7 +20,7 @@ def started(name, normalize=True):
     env = make_env(
         name, n_tasks=env_class(name).fixed_n_tasks or 3, num_envs=3, normalize=normalize
     )
-    env.reset_task([0, 1])
+    env.reset_task([0, 1 % env.n_tasks])
     env.reset([np.random.default_rng(lane) for lane in range(2)])
     return env
 
@@ -64,7 +66,7 @@ def test_a_task_or_lane_that_does_not_exist_is_refused_and_changes_nothing(name)
         ([-1, 0], r"task_ids are \[-1, 0\], expected numbers from 0"),
         ([0.0], "expected a sequence of integers"),
         ([[0, 1]], "expected a sequence of integers"),
-        ([0, 1, 0, 1], "4 lanes asked for, expected 1 to num_envs = 3"),
+        ([0, 0, 0, 0], "4 lanes asked for, expected 1 to num_envs = 3"),
     ]:
         with pytest.raises(ValueError, match=message):
             env.reset_task(task_ids)
@@ -73,7 +75,7 @@ def test_a_task_or_lane_that_does_not_exist_is_refused_and_changes_nothing(name)
         match=r"lanes are \[2\], expected different numbers from 0 to 1 \(2 lanes are in use\)",
     ):
         env.reset_task([0], lanes=[2])
-    assert env.task_ids.tolist() == [0, 1]
+    assert env.task_ids.tolist() == [0, 1 % n]
     env.step(np.zeros((2, env.act_dim)))
 
 

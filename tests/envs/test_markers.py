@@ -115,7 +115,12 @@ def test_a_task_of_dynamics_is_told_by_its_mass(name):
     assert env.describe_task(0).startswith(f"{lane_mass:.1f} kg, {lane_mass / total:.0%} ")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if env_class(name).fixed_n_tasks == 1])
+def test_an_only_task_has_a_short_description(name):
+    assert 10 < len(make_env(name, n_tasks=1).describe_task(0)) < 40
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if env_class(name).fixed_n_tasks != 1])
 def test_each_task_has_a_short_description_of_its_own(name):
     env = make_env(name, n_tasks=2)
     first, second = env.describe_task(0), env.describe_task(1)

@@ -8,6 +8,8 @@ from rlkit.envs import ENVS, env_class, make_env
 
 # environment -> outcome of a step (what is left out is 0), task, speed [m/s]
 SPEEDS = {
+    "cheetah-run": ([1.5], [], 1.5),
+    "pets-halfcheetah": ([-1.5], [], -1.5),
     "cheetah-vel": ([1.5], [3.0], 1.5),
     "cheetah-vel-sparse": ([1.5], [3.0], 1.5),
     "ant-vel": ([0.7], [3.0], 0.7),

@@ -20,7 +20,8 @@ OF_DISTANCES = {
 }
 EXACT = {
     *("ant-dir", "ant-goal", "ant-goal-ring", "ant-vel", "ant-vel-sparse", "cheetah-dir"),
-    *("cheetah-highdim", "cheetah-vel", "cheetah-vel-sparse", "four-corners", "humanoid-dir"),
+    *("cheetah-highdim", "cheetah-run", "cheetah-vel", "cheetah-vel-sparse", "four-corners"),
+    *("humanoid-dir", "pets-halfcheetah", "pets-pusher", "pets-reacher"),
 }
 NAMES = sorted(name for name in ENVS if env_class(name).relabelable)
 
@@ -87,7 +88,7 @@ def test_a_relabeled_step_has_the_reward_of_the_same_step_made_for_the_other_tas
         env.compute_reward(outcomes[:, 0], env.tasks[task_ids[1]]), [part[:, 1] for part in rewards]
     )
     if (
-        name != "sawyer-push"
+        env.n_tasks > 1 and name != "sawyer-push"
     ):  # chance does not touch the puck, and tasks differ in nothing else; see hfr/test_sawyer.py
         assert not np.array_equal(rewards[0][:, 0], rewards[0][:, 1])
 

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from rlkit.envs import make_env
+from rlkit.envs import env_class, make_env
 from rlkit.envs.opengl import open_gl_context
 from rlkit.envs.rendering import Renderer
 
@@ -19,12 +19,15 @@ BODIES = [
     "humanoid-dir",
     "hopper-rand-params",
     "walker-rand-params",
+    "pets-cartpole",
+    "pets-pusher",
+    "pets-reacher",
 ]
 
 
-def started(name="cheetah-vel", n_tasks=2):
-    env = make_env(name, n_tasks=n_tasks, num_envs=2)
-    env.reset_task([0, 1])
+def started(name="cheetah-vel"):
+    env = make_env(name, n_tasks=env_class(name).fixed_n_tasks or 2, num_envs=2)
+    env.reset_task([0, 1 % env.n_tasks])
     env.reset([np.random.default_rng(lane) for lane in range(2)])
     return env
 

@@ -1,0 +1,1 @@
+"""The four environments of PETS (Chua et al. 2018)."""
