@@ -162,7 +162,7 @@ ALGORITHMS = (
     "pets",
     "steve",
 )
-NAME_NO_ALGORITHM = ["rlkit/core"]
+NAME_NO_ALGORITHM = ["rlkit/core", "rlkit/launchers/run.py"]
 
 
 def algorithms_named_in(text: str) -> list[str]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.core.checkpoint import Checkpoint, save_weights
+from rlkit.core.checkpoint import Checkpoint
+from rlkit.core.weights import save_weights
 from tests.core.checkpoints import WIDTH, assert_holds, make_buffers, newest_file, save_iterations
 
 
@@ -93,7 +94,10 @@ def test_views_are_saved_without_the_storage_they_view(tmp_path):
         "wide": torch.ones(1).expand(7),
     }
     Checkpoint(tmp_path).save(0, state, {})
-    save_weights(tmp_path, {"policy": state})
+    network = torch.nn.Module()
+    for name, value in state.items():
+        network.register_buffer(name, value)
+    save_weights(tmp_path, {"policy": network})
     assert newest_file(tmp_path, "state").stat().st_size < 20_000
     assert (tmp_path / "policy.pth").stat().st_size < 20_000
     loaded = Checkpoint(tmp_path).load({})[1]
@@ -105,7 +109,7 @@ def test_views_are_saved_without_the_storage_they_view(tmp_path):
 
 def test_saved_weights_load_strictly_under_their_own_names(tmp_path):
     network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
-    save_weights(tmp_path, {"policy": network.state_dict()})
+    save_weights(tmp_path, {"policy": network})
     other = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
     other.load_state_dict(torch.load(tmp_path / "policy.pth", weights_only=True), strict=True)
     assert all(map(torch.equal, network.parameters(), other.parameters()))

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from rlkit.core import checkpoint as checkpoint_module
 from rlkit.core import files
-from rlkit.core.checkpoint import MANIFEST, PREVIOUS, Checkpoint, save_weights
+from rlkit.core import weights as weights_module
+from rlkit.core.checkpoint import MANIFEST, PREVIOUS, Checkpoint
 from rlkit.core.errors import ResourceError, UserError
+from rlkit.core.weights import save_weights
 from tests.core.checkpoints import advance, assert_holds, make_buffers, rows_of, save_iterations
 
 
@@ -39,6 +42,12 @@ def count_and_fail(monkeypatch, names, at, make_error, stay_dead):
     for owner, name in names:
         monkeypatch.setattr(owner, name, wrap(getattr(owner, name)))
     return calls
+
+
+def network_of(weights):
+    network = nn.Module()
+    network.register_buffer("w", weights)
+    return network
 
 
 WRITES = [(files.NewFile, "write")]
@@ -196,7 +205,7 @@ def test_killed_during_the_first_save_there_is_no_checkpoint_or_a_whole_one(tmp_
 
 
 def test_a_full_disk_leaves_the_weights_before(tmp_path, monkeypatch):
-    save_weights(tmp_path, {"policy": {"w": torch.ones(3)}})
+    save_weights(tmp_path, {"policy": network_of(torch.ones(3))})
     with monkeypatch.context() as patch:
         count_and_fail(
             patch,
@@ -206,7 +215,7 @@ def test_a_full_disk_leaves_the_weights_before(tmp_path, monkeypatch):
             stay_dead=False,
         )
         with pytest.raises(ResourceError, match=r"policy\.pth"):
-            save_weights(tmp_path, {"policy": {"w": torch.zeros(3)}})
+            save_weights(tmp_path, {"policy": network_of(torch.zeros(3))})
     assert torch.equal(torch.load(tmp_path / "policy.pth", weights_only=True)["w"], torch.ones(3))
     assert [path.name for path in tmp_path.iterdir()] == ["policy.pth"]
 
@@ -221,7 +230,8 @@ def test_a_failed_write_leaves_no_view_of_the_content_alive(tmp_path, monkeypatc
             super().__init__()
             contents.append(self)
 
-    monkeypatch.setattr(checkpoint_module, "io", types.SimpleNamespace(BytesIO=Content))
+    for module in (checkpoint_module, weights_module):
+        monkeypatch.setattr(module, "io", types.SimpleNamespace(BytesIO=Content))
     count_and_fail(
         monkeypatch,
         WRITES,
@@ -235,7 +245,7 @@ def test_a_failed_write_leaves_no_view_of_the_content_alive(tmp_path, monkeypatc
         if what == "state":
             Checkpoint(tmp_path).save(0, {}, {})
         else:
-            save_weights(tmp_path, {"policy": {"w": torch.ones(3)}})
+            save_weights(tmp_path, {"policy": network_of(torch.ones(3))})
     (content,) = contents
     content.close()  # BufferError while a view of it is alive
     assert raised.value.__cause__ is not None
