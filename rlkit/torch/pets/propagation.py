@@ -54,8 +54,7 @@ Propagation = Callable[[Model, Tensor, Tensor, Noise], Tensor]
 
 def expectation(model: Model, obs: Tensor, action: Tensor, noise: Noise) -> Tensor:
     """E: move by the mean of the members' means; draws nothing."""
-    mean, _ = _mixture(model, obs, action)
-    return model.next_obs(obs, mean)
+    return model.next_obs(obs, _predict(model, obs, action, 1).mean.mean(dim=0))
 
 
 def distribution_sampling(model: Model, obs: Tensor, action: Tensor, noise: Noise) -> Tensor:
@@ -147,42 +146,53 @@ def check_propagation(model_type: str, mode: str, num_nets: int, num_particles: 
             raise ValueError(f"{got}; expected a multiple of the number of networks")
 
 
-def _mixture(model: Model, obs: Tensor, action: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
-    """Mean of all members [P, C, out] and a function that computes their mixture's variance."""
+def _predict(model: Model, obs: Tensor, action: Tensor, blocks: int) -> Moments:
+    """Moments of all particles, cut along the particle axis into blocks.
+
+    Particles that are one expanded tensor, as at the first step of a plan, are evaluated once.
+
+    Args:
+        model: the dynamics.
+        obs: [num_particles, num_candidates, obs_dim].
+        action: [num_candidates, act_dim].
+        blocks: num_nets, one block per member; or 1, all particles through all members.
+    Returns:
+        Mean and variance, [num_nets, num_particles / blocks, num_candidates, out].
+    """
     num_particles, num_candidates, obs_dim = obs.shape
-    actions = action.expand(num_particles, -1, -1)
-    moments = model.predict(obs.reshape(1, -1, obs_dim), actions.reshape(1, -1, action.shape[-1]))
-    shape = num_particles, num_candidates, moments.mean.shape[-1]
-    mean = moments.mean.mean(dim=0)
+    distinct = obs[:blocks] if obs.stride(0) == 0 else obs
+    actions = action.expand(len(distinct), -1, -1)
+    moments = model.predict(
+        distinct.reshape(blocks, -1, obs_dim), actions.reshape(blocks, -1, action.shape[-1])
+    )
 
-    def variance() -> Tensor:
-        between = ((moments.mean - mean) ** 2).mean(dim=0)
-        within = 0.0 if moments.variance is None else moments.variance.mean(dim=0)
-        return (between + within).view(shape)
+    def by_particle(tensor: Tensor) -> Tensor:
+        parts = tensor.reshape(len(tensor), -1, num_candidates, tensor.shape[-1])
+        return parts.expand(-1, num_particles // blocks, -1, -1)
 
-    return mean.view(shape), variance
+    variance = None if moments.variance is None else by_particle(moments.variance)
+    return Moments(by_particle(moments.mean), variance)
 
 
 def _mixture_samples(model: Model, obs: Tensor, action: Tensor, noise: Noise) -> Tensor:
     """One draw per particle from a Gaussian with the mixture's moments, [P, C, out]."""
-    mean, variance = _mixture(model, obs, action)
+    moments = _predict(model, obs, action, 1)
+    mean = moments.mean.mean(dim=0)
     if model.ignore_variance:
         return mean
-    return mean + variance().sqrt() * noise.normal(mean.shape, lane_axis=1)
+    variance = ((moments.mean - mean) ** 2).mean(dim=0)
+    if moments.variance is not None:
+        variance = variance + moments.variance.mean(dim=0)
+    return torch.addcmul(mean, variance.sqrt(), noise.normal(mean.shape, lane_axis=1))
 
 
 def _member_samples(model: Model, obs: Tensor, action: Tensor, noise: Noise) -> Tensor:
     """One draw per particle from the Gaussian of the member whose block it lies in, [P, C, out]."""
-    num_particles, num_candidates, obs_dim = obs.shape
-    members = model.num_nets
-    actions = action.expand(num_particles, -1, -1)
-    moments = model.predict(
-        obs.reshape(members, -1, obs_dim), actions.reshape(members, -1, action.shape[-1])
-    )
-    mean = moments.mean.reshape(num_particles, num_candidates, -1)
+    moments = _predict(model, obs, action, model.num_nets)
+    mean = moments.mean.flatten(0, 1)
     if moments.variance is None or model.ignore_variance:
         return mean
-    std = moments.variance.sqrt().view_as(mean)
+    std = moments.variance.sqrt().flatten(0, 1)
     return torch.addcmul(mean, std, noise.normal(mean.shape, lane_axis=1))
 
 

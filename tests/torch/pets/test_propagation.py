@@ -70,6 +70,21 @@ def test_every_mode_moves_particles_as_one_by_one(model_type, mode):
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize(("mode", "rows"), [("DS", C), ("MM", C), ("TSinf", C), ("TS1", 2 * C)])
+@torch.no_grad()
+def test_particles_of_one_state_are_evaluated_once(mode, rows):
+    dynamics, (obs, action), seen = make_dynamics("PE"), start(1), []
+    networks = dynamics.ensemble.networks
+    networks.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    expanded, copied = obs.expand(P, -1, -1), obs.repeat(P, 1, 1)
+    found, expected = (
+        PROPAGATIONS[mode](dynamics, particles, action, Remembered())
+        for particles in (expanded, copied)
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+    assert seen[0] == (3, rows, 2 * OBS_DIM)
+
+
 class Members:
     """Every member gives its own number, so that the output of a particle says who served it."""
 
