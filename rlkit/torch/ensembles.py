@@ -26,6 +26,9 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
 }
 
 
+LOOPED_MACS = 2**23  # multiply-adds of a product from which a loop over members is as fast
+
+
 def _onednn_product() -> Callable[..., Tensor] | None:
     """torch's private product with a fused activation, None where this build of torch lacks it."""
     try:
@@ -38,19 +41,20 @@ def _onednn_product() -> Callable[..., Tensor] | None:
 ONEDNN_PRODUCT = _onednn_product()
 
 
-def usable_route(wanted: Route | None, x: Tensor) -> Route:
+def usable_route(wanted: Route | None, x: Tensor, macs: int) -> Route:
     """Choose how the layers of an ensemble are computed on `x` when no gradient is wanted.
 
     Args:
-        wanted: a member of ROUTES, or None to choose by device: one batched product per layer on a
-            GPU, where small products do not fill the device, and a loop over members through oneDNN
-            on a CPU, where batching brings nothing and the fused activation does.
+        wanted: a member of ROUTES, or None to choose: one batched product per layer on a GPU, which
+            small products do not fill, and for small products on a CPU, which take no longer than
+            a call; otherwise a loop over members through oneDNN with its fused activation.
         x: the input; oneDNN takes float32 on a CPU only, anything else falls back to "members".
+        macs: multiply-adds of the largest product of one member.
     """
+    on_cpu = x.device.type == "cpu"
     if wanted is None:
-        wanted = "onednn" if x.device.type == "cpu" else "batched"
-    float32_on_cpu = x.device.type == "cpu" and x.dtype == torch.float32
-    fuses = float32_on_cpu and ONEDNN_PRODUCT is not None
+        wanted = "onednn" if on_cpu and macs >= LOOPED_MACS else "batched"
+    fuses = on_cpu and x.dtype == torch.float32 and ONEDNN_PRODUCT is not None
     return wanted if wanted != "onednn" or fuses else "members"
 
 
@@ -133,7 +137,9 @@ class EnsembleMlp(nn.Module):
             (w.detach(), b.detach()) if frozen else (w, b)
             for w, b in zip(self.weights, self.biases, strict=True)
         ]
-        if torch.is_grad_enabled() or (route := usable_route(self.route, rows)) == "batched":
+        macs = rows.shape[1] * max(weight[0].numel() for weight in self.weights)
+        route = "batched" if torch.is_grad_enabled() else usable_route(self.route, rows, macs)
+        if route == "batched":
             y = self._batched(rows, layers)
         else:
             y = self._members(rows, layers, route)

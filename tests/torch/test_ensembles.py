@@ -74,18 +74,22 @@ def test_all_routes_agree_up_to_rounding(route, activation):
     torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-5)
 
 
-def test_a_cpu_takes_onednn_for_float32_only():
-    assert usable_route(None, torch.zeros(1, dtype=torch.float64)) == "members"
-    assert usable_route("onednn", torch.zeros(1, dtype=torch.float64)) == "members"
-    assert usable_route("batched", torch.zeros(1)) == "batched"
+def test_a_cpu_takes_onednn_for_large_products_of_float32_only():
+    large, small = 1600 * 500 * 500, 100 * 100 * 100
+    assert usable_route(None, torch.zeros(1), large) == "onednn"
+    assert usable_route(None, torch.zeros(1), small) == "batched"
+    assert usable_route(None, torch.zeros(1, dtype=torch.float64), large) == "members"
+    assert usable_route("onednn", torch.zeros(1, dtype=torch.float64), large) == "members"
+    assert usable_route("onednn", torch.zeros(1), small) == "onednn"
+    assert usable_route("batched", torch.zeros(1), large) == "batched"
 
 
 def test_a_build_without_the_private_product_takes_the_public_one(monkeypatch):
-    networks, x = make(), torch.randn(3, 9, 4, generator=seeded(2))
+    networks, x = make(route="onednn"), torch.randn(3, 9, 4, generator=seeded(2))
     with torch.no_grad():
         expected = networks(x)
         monkeypatch.setattr(ensembles, "ONEDNN_PRODUCT", None)
-        assert usable_route(None, x) == "members"
+        assert usable_route("onednn", x, 1) == "members"
         torch.testing.assert_close(networks(x), expected)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rlkit.torch.ensembles import EnsembleMlp, Route, bootstrap_indices
-from rlkit.torch.pets.propagation import PROBABILISTIC
+from rlkit.torch.pets.propagation import PROBABILISTIC, ModelType
 from rlkit.torch.pets.regression import Moments, RegressionEnsemble
 from rlkit.torch.pytorch_util import Adam
 
@@ -27,8 +27,7 @@ def _sum(obs: Tensor, output: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Transforms:
-    """How states become inputs and targets of the networks. All work on the last axis and keep the
-    others.
+    """How states become inputs and targets of the networks, along the last axis.
 
     Attributes:
         preprocess: obs [..., obs_dim] -> what the networks see of it, in parts [..., k], which are
@@ -79,7 +78,7 @@ class TrainingResult(NamedTuple):
 
 
 def make_ensemble(
-    model_type: str,
+    model_type: ModelType,
     num_nets: int,
     input_size: int,
     output_size: int,
@@ -108,8 +107,10 @@ def make_ensemble(
 
 
 class Dynamics:
-    """A regression ensemble over transitions. Training is warm: weights and Adam's moments are kept
-    between calls.
+    """A regression ensemble over transitions, trained warm.
+
+    Weights and Adam's moments are kept between calls of `train`; bootstrap samples and the
+    normalizer are renewed by each.
 
     Args:
         ensemble: the networks, on their device.
@@ -152,8 +153,7 @@ class Dynamics:
         next_obs: Tensor,
         tick: Callable[[], None] | None = None,
     ) -> TrainingResult:
-        """Refit the normalizer, draw bootstrap samples, and take the epochs of Adam steps on all
-        transitions so far.
+        """Refit the normalizer, draw bootstrap samples and train for `epochs` on all transitions.
 
         Args:
             obs, action, next_obs: all transitions, [num_rows, dim], on the networks' device.

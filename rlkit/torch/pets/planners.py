@@ -67,7 +67,7 @@ class CEM:
 
     The result is the mean of the last distribution, never the best candidate. The initial variance
     is ((high - low) / 4)^2 at every call. A lane whose largest variance is at most epsilon keeps
-    its mean while others go on.
+    its mean while the others continue.
 
     Args:
         low, high: bounds of an action, [act_dim].

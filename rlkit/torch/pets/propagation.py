@@ -16,8 +16,8 @@ from rlkit.torch.pets.regression import Moments
 
 ModelType = Literal["D", "P", "DE", "PE"]
 Mode = Literal["E", "DS", "MM", "TS1", "TSinf"]
-PROBABILISTIC: dict[str, bool] = {"D": False, "P": True, "DE": False, "PE": True}
-NUM_NETS: dict[str, int] = {"D": 1, "P": 1, "DE": 5, "PE": 5}  # the defaults of the ensembles
+PROBABILISTIC: dict[ModelType, bool] = {"D": False, "P": True, "DE": False, "PE": True}
+NUM_NETS: dict[ModelType, int] = {"D": 1, "P": 1, "DE": 5, "PE": 5}  # the defaults of the ensembles
 
 
 class Model(Protocol):
@@ -70,8 +70,7 @@ def moment_matching(
     *,
     on: Literal["output", "state"] = "output",
 ) -> Tensor:
-    """MM: draw as in DS, then replace a candidate's particles by draws from a Gaussian with their
-    moments.
+    """MM: draw as in DS, then replace the particles of a candidate by draws with their moments.
 
     Args:
         model, obs, action, noise: see `Propagation`.
@@ -92,7 +91,7 @@ def trajectory_sampling_inf(model: Model, obs: Tensor, action: Tensor, noise: No
 
 
 def trajectory_sampling_1(model: Model, obs: Tensor, action: Tensor, noise: Noise) -> Tensor:
-    """TS1: as TSinf, but particles are dealt to the members anew at every step.
+    """TS1: as TSinf, but particles are dealt to the members again at every step.
 
     The assignment is balanced: in every candidate each member serves exactly num_particles /
     num_nets particles, as in the reference, whereas independent draws would only do so on average.
@@ -105,7 +104,7 @@ def trajectory_sampling_1(model: Model, obs: Tensor, action: Tensor, noise: Nois
     return model.next_obs(obs, torch.empty_like(samples).scatter_(0, index, samples))
 
 
-PROPAGATIONS: dict[str, Propagation] = {
+PROPAGATIONS: dict[Mode, Propagation] = {
     "E": expectation,
     "DS": distribution_sampling,
     "MM": moment_matching,

@@ -16,8 +16,7 @@ MAX_LOGVAR, MIN_LOGVAR = 0.5, -10.0  # their initial values
 
 
 class Normalizer(nn.Module):
-    """Shifts and scales inputs by the mean and population standard deviation of the data it was
-    fitted to.
+    """Shifts and scales inputs by mean and population standard deviation of the data.
 
     Attributes:
         mean: [1, size].

@@ -61,14 +61,18 @@ def test_a_learned_variance_is_that_of_the_noise():
 class Watched(Dynamics):
     """Remembers the rows of every step, by their targets, which are all different."""
 
+    steps: list[Tensor]
+
     def train_step(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        self.steps = [*getattr(self, "steps", []), targets[..., 0]]
+        self.steps.append(targets[..., 0])
         return super().train_step(inputs, targets)
 
 
 def watched(**settings) -> Watched:
     plain = make(**settings)
-    return Watched(plain.ensemble, plain.transforms, plain.settings, plain.generator)
+    dynamics = Watched(plain.ensemble, plain.transforms, plain.settings, plain.generator)
+    dynamics.steps = []
+    return dynamics
 
 
 def test_epochs_walk_the_same_sample_of_a_member_in_another_order():
@@ -84,7 +88,7 @@ def test_epochs_walk_the_same_sample_of_a_member_in_another_order():
     assert len(first.unique()) < 70
 
 
-def test_every_call_draws_new_samples_and_goes_on_with_the_same_weights():
+def test_every_call_draws_new_samples_and_continues_from_the_same_weights():
     dynamics, rows = watched(epochs=1, batch_size=70), transitions(70)
     dynamics.train(*rows)
     weights = [p.clone() for p in dynamics.ensemble.parameters()]

@@ -144,7 +144,7 @@ def test_a_new_trajectory_forgets_plan_and_queue():
     assert (planner.means[1] == 0).all()
 
 
-def test_a_trial_resumed_in_the_middle_goes_on_bit_for_bit():
+def test_a_trial_resumed_in_the_middle_continues_bit_for_bit():
     def new() -> MPC:
         return MPC(costs_of(), CEM(LOW, HIGH, 20, 4, max_iters=2), LOW, HIGH, H, per=2)
 

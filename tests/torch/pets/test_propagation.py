@@ -100,7 +100,7 @@ class Members:
 
 
 @torch.no_grad()
-def test_ts1_deals_every_candidates_particles_evenly_and_anew():
+def test_ts1_deals_every_candidates_particles_evenly_at_every_step():
     noise, (obs, action) = Remembered(), start()
     first, second = (PROPAGATIONS["TS1"](Members(), obs, action, noise)[..., 0] for _ in range(2))
     for members in (first, second):
