@@ -1,0 +1,197 @@
+"""Ensembles of equally shaped networks that are held in common tensors [num_nets, ...].
+
+Activations are member-first, [num_nets, rows, width]. How an ensemble is trained, and what its
+inputs and targets mean, is left to the algorithm that uses it.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Initializer = Callable[[Tensor, torch.Generator | None], None]
+Route = Literal["batched", "members", "onednn"]
+ROUTES: tuple[Route, ...] = ("batched", "members", "onednn")
+
+# The function, and the name under which oneDNN fuses it with the product before it.
+ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
+    "swish": (functional.silu, "swish"),
+    "relu": (torch.relu, "relu"),
+    "tanh": (torch.tanh, "tanh"),
+    "sigmoid": (torch.sigmoid, "sigmoid"),
+}
+
+
+LOOPED_MACS = 2**23  # multiply-adds of a product from which a loop over members is as fast
+
+
+def _onednn_product() -> Callable[..., Tensor] | None:
+    """torch's private product with a fused activation, None where this build of torch lacks it."""
+    try:
+        product = torch.ops.mkldnn._linear_pointwise
+    except AttributeError:
+        return None
+    return product if torch.backends.mkldnn.is_available() else None
+
+
+ONEDNN_PRODUCT = _onednn_product()
+
+
+def usable_route(wanted: Route | None, x: Tensor, macs: int) -> Route:
+    """Choose how the layers of an ensemble are computed on `x` when no gradient is wanted.
+
+    Args:
+        wanted: a member of ROUTES, or None to choose: one batched product per layer on a GPU, which
+            small products do not fill, and for small products on a CPU, which take no longer than
+            a call; otherwise a loop over members through oneDNN with its fused activation.
+        x: the input; oneDNN takes float32 on a CPU only, anything else falls back to "members".
+        macs: multiply-adds of the largest product of one member.
+    """
+    on_cpu = x.device.type == "cpu"
+    if wanted is None:
+        wanted = "onednn" if on_cpu and macs >= LOOPED_MACS else "batched"
+    fuses = on_cpu and x.dtype == torch.float32 and ONEDNN_PRODUCT is not None
+    return wanted if wanted != "onednn" or fuses else "members"
+
+
+def truncated_normal(uniform: Tensor) -> Tensor:
+    """Map uniform numbers in [0, 1) to N(0, 1) truncated to [-2, 2], without a rejection loop."""
+    covered = math.erf(math.sqrt(2.0))  # the probability of [-2, 2]
+    return torch.erfinv(covered * (2.0 * uniform - 1.0)) * math.sqrt(2.0)
+
+
+def truncated_normal_init_(weight: Tensor, generator: torch.Generator | None) -> None:
+    """Fill weights [num_nets, in, out] with a normal of standard deviation 1 / (2 sqrt(in)), cut at
+    two of them.
+
+    Source: kchua/handful-of-trials, `dmbrl/modeling/layers/FC.py`.
+    """
+    uniform = torch.rand(weight.shape, generator=generator, dtype=weight.dtype)
+    with torch.no_grad():
+        weight.copy_(truncated_normal(uniform) / (2.0 * math.sqrt(weight.shape[-2])))
+
+
+class EnsembleMlp(nn.Module):
+    """`num_nets` MLPs with equal sizes: hidden layers with an activation, then one linear layer.
+
+    Args:
+        num_nets: members.
+        input_size, output_size: widths of input and output.
+        hidden_sizes: widths of the hidden layers.
+        activation: of the hidden layers, a name of ACTIVATIONS.
+        initializer: fills the weights [num_nets, in, out] of a layer.
+        generator: source of the initial weights.
+        route: how layers are computed without autograd, see `usable_route`.
+    Attributes:
+        weights: one per layer, [num_nets, in, out].
+        biases: one per layer, [num_nets, 1, out]; 0 at the start.
+    Raises:
+        ValueError: an unknown activation or route, or no member.
+    """
+
+    def __init__(
+        self,
+        num_nets: int,
+        input_size: int,
+        output_size: int,
+        hidden_sizes: Sequence[int],
+        *,
+        activation: str = "swish",
+        initializer: Initializer = truncated_normal_init_,
+        generator: torch.Generator | None = None,
+        route: Route | None = None,
+    ) -> None:
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise ValueError(f"activation is {activation!r}; expected one of {known}")
+        if route is not None and route not in ROUTES:
+            raise ValueError(f"route is {route!r}; expected one of {', '.join(ROUTES)}")
+        if num_nets < 1:
+            raise ValueError(f"num_nets is {num_nets}; expected at least 1")
+        self.num_nets, self.activation, self.route = num_nets, activation, route
+        sizes = [input_size, *hidden_sizes, output_size]
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        for inputs, outputs in pairwise(sizes):
+            weight = torch.empty(num_nets, inputs, outputs)
+            initializer(weight, generator)
+            self.weights.append(nn.Parameter(weight))
+            self.biases.append(nn.Parameter(torch.zeros(num_nets, 1, outputs)))
+
+    def forward(self, x: Tensor, *, frozen: bool = False) -> Tensor:
+        """Apply member e to x[e].
+
+        Args:
+            x: inputs [num_nets, ..., in]; `x.expand(num_nets, *x.shape)` gives all members the same
+                rows.
+            frozen: treat the weights as constants, so that gradients reach the input only.
+        Returns:
+            Outputs [num_nets, ..., out].
+        """
+        rows = x.reshape(self.num_nets, -1, x.shape[-1])
+        layers = [
+            (w.detach(), b.detach()) if frozen else (w, b)
+            for w, b in zip(self.weights, self.biases, strict=True)
+        ]
+        macs = rows.shape[1] * max(weight[0].numel() for weight in self.weights)
+        route = "batched" if torch.is_grad_enabled() else usable_route(self.route, rows, macs)
+        if route == "batched":
+            y = self._batched(rows, layers)
+        else:
+            y = self._members(rows, layers, route)
+        return y.view(*x.shape[:-1], y.shape[-1])
+
+    def _batched(self, h: Tensor, layers: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """One batched product per layer."""
+        function, _ = ACTIVATIONS[self.activation]
+        for i, (weight, bias) in enumerate(layers):
+            h = torch.baddbmm(bias, h, weight)
+            if i < len(layers) - 1:
+                h = function(h)
+        return h
+
+    def _members(self, x: Tensor, layers: list[tuple[Tensor, Tensor]], route: Route) -> Tensor:
+        """One member after the other, so that its activations stay in the cache; no gradient."""
+        function, fused = ACTIVATIONS[self.activation]
+        outputs = []
+        for member, h in enumerate(x):
+            for i, (weights, biases) in enumerate(layers):
+                hidden = i < len(layers) - 1
+                w, b = weights[member], biases[member, 0]
+                if route == "onednn" and ONEDNN_PRODUCT is not None:
+                    h = ONEDNN_PRODUCT(h, w.mT, b, fused if hidden else "none", [], "")
+                else:
+                    h = function(torch.addmm(b, h, w)) if hidden else torch.addmm(b, h, w)
+            outputs.append(h)
+        return torch.stack(outputs)
+
+    def parameter_groups(self, weight_decays: Sequence[float]) -> list[dict[str, Any]]:
+        """Groups for Adam, one per layer's weights and one for the biases, which do not decay.
+
+        Adam's `weight_decay` adds decay * W to the gradient, which is the gradient of decay *
+        ||W||^2 / 2. Decay that a reference adds to its loss in this form is therefore the same
+        mathematics (that of AdamW is not).
+
+        Args:
+            weight_decays: coefficients of ||W||^2 / 2, from the first layer to the output layer.
+        Raises:
+            ValueError: not one coefficient per layer.
+        """
+        if len(weight_decays) != len(self.weights):
+            got = f"{len(weight_decays)} weight decays for {len(self.weights)} layers"
+            raise ValueError(f"{got}; expected one per layer")
+        groups: list[dict[str, Any]] = [
+            {"params": [weight], "weight_decay": decay}
+            for weight, decay in zip(self.weights, weight_decays, strict=True)
+        ]
+        return [*groups, {"params": list(self.biases), "weight_decay": 0.0}]
+
+
+def bootstrap_indices(num_rows: int, num_nets: int, generator: torch.Generator) -> Tensor:
+    """Draw each member's own bootstrap sample of `num_rows` rows, [num_nets, num_rows]."""
+    shape = num_nets, num_rows
+    return torch.randint(num_rows, shape, generator=generator, device=generator.device)
