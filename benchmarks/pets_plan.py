@@ -18,18 +18,18 @@ from typing import Any
 import click
 import numpy as np
 import torch
+from rlkit.torch.pytorch_util import torch_threads
 from torch import Tensor
 
 from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.plain_pets import PlainPETS
 from rlkit.launchers.machine import keep_freed_memory
-from rlkit.torch.ensembles import ONEDNN_PRODUCT
+from rlkit.torch.fast_torch import has_onednn, onednn_linear
 from rlkit.torch.pets.dynamics import Dynamics, TrainingSettings, Transforms, make_ensemble
 from rlkit.torch.pets.mpc import MPC
 from rlkit.torch.pets.objective import ModelCosts, Reward
 from rlkit.torch.pets.planners import CEM
 from rlkit.torch.pets.propagation import trajectory_sampling_inf
-from rlkit.torch.pytorch_util import torch_threads
 
 NUM_NETS, NUM_PARTICLES, BATCH_SIZE, MAX_ITERS = 5, 20, 32, 5
 SIDE = 1024  # of the product that the floor's rate is measured on
@@ -184,9 +184,8 @@ def products() -> dict[str, Callable[[], Tensor]]:
     generator = torch.Generator().manual_seed(0)
     first, second = (torch.randn(SIDE, SIDE, generator=generator) for _ in range(2))
     routes: dict[str, Callable[[], Tensor]] = {"default": lambda: first @ second}
-    product = ONEDNN_PRODUCT
-    if product is not None:
-        routes["onednn"] = lambda: product(first, second, None, "none", [], "")
+    if has_onednn():
+        routes["onednn"] = lambda: onednn_linear(first, second, None)
     return routes
 
 

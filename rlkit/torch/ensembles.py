@@ -11,34 +11,15 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from rlkit.torch import fast_torch
+from rlkit.torch.fast_torch import ACTIVATIONS
 
 Initializer = Callable[[Tensor, torch.Generator | None], None]
 Route = Literal["batched", "members", "onednn"]
 ROUTES: tuple[Route, ...] = ("batched", "members", "onednn")
 
-# The function, and the name under which oneDNN fuses it with the product before it.
-ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
-    "swish": (functional.silu, "swish"),
-    "relu": (torch.relu, "relu"),
-    "tanh": (torch.tanh, "tanh"),
-    "sigmoid": (torch.sigmoid, "sigmoid"),
-}
-
-
 LOOPED_MACS = 2**23  # multiply-adds of a product from which a loop over members is as fast
-
-
-def _onednn_product() -> Callable[..., Tensor] | None:
-    """torch's private product with a fused activation, None where this build of torch lacks it."""
-    try:
-        product = torch.ops.mkldnn._linear_pointwise
-    except AttributeError:
-        return None
-    return product if torch.backends.mkldnn.is_available() else None
-
-
-ONEDNN_PRODUCT = _onednn_product()
 
 
 def usable_route(wanted: Route | None, x: Tensor, macs: int) -> Route:
@@ -54,7 +35,7 @@ def usable_route(wanted: Route | None, x: Tensor, macs: int) -> Route:
     on_cpu = x.device.type == "cpu"
     if wanted is None:
         wanted = "onednn" if on_cpu and macs >= LOOPED_MACS else "batched"
-    fuses = on_cpu and x.dtype == torch.float32 and ONEDNN_PRODUCT is not None
+    fuses = on_cpu and x.dtype == torch.float32 and fast_torch.has_onednn()
     return wanted if wanted != "onednn" or fuses else "members"
 
 
@@ -147,7 +128,7 @@ class EnsembleMlp(nn.Module):
 
     def _batched(self, h: Tensor, layers: list[tuple[Tensor, Tensor]]) -> Tensor:
         """One batched product per layer."""
-        function, _ = ACTIVATIONS[self.activation]
+        function = ACTIVATIONS[self.activation]
         for i, (weight, bias) in enumerate(layers):
             h = torch.baddbmm(bias, h, weight)
             if i < len(layers) - 1:
@@ -156,14 +137,14 @@ class EnsembleMlp(nn.Module):
 
     def _members(self, x: Tensor, layers: list[tuple[Tensor, Tensor]], route: Route) -> Tensor:
         """One member after the other, so that its activations stay in the cache; no gradient."""
-        function, fused = ACTIVATIONS[self.activation]
+        function = ACTIVATIONS[self.activation]
         outputs = []
         for member, h in enumerate(x):
             for i, (weights, biases) in enumerate(layers):
                 hidden = i < len(layers) - 1
                 w, b = weights[member], biases[member, 0]
-                if route == "onednn" and ONEDNN_PRODUCT is not None:
-                    h = ONEDNN_PRODUCT(h, w.mT, b, fused if hidden else "none", [], "")
+                if route == "onednn":
+                    h = fast_torch.onednn_linear(h, w.mT, b, self.activation if hidden else "none")
                 else:
                     h = function(torch.addmm(b, h, w)) if hidden else torch.addmm(b, h, w)
             outputs.append(h)

@@ -21,8 +21,25 @@ _foreach_mul_ = getattr(torch, "_foreach_mul_", None)
 _foreach_lerp_ = getattr(torch, "_foreach_lerp_", None)
 
 
-def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, relu: bool) -> Tensor:
-    """x W^T + b through oneDNN, with the ReLU in the same pass. CPU, float32.
+# Functions that a layer may end with, under the names by which oneDNN fuses them with the product.
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": lambda y: y,
+    "relu": torch.relu,
+    "swish": functional.silu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+
+
+def has_onednn() -> bool:
+    """Whether this build of torch multiplies through oneDNN with a fused activation."""
+    return _onednn_linear is not None and torch.backends.mkldnn.is_available()
+
+
+def onednn_linear(
+    x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "none"
+) -> Tensor:
+    """f(x W^T + b) through oneDNN, with the activation in the same pass. CPU, float32, no graph.
 
     Without the private operator torch chooses the kernel; the result differs by rounding.
 
@@ -30,14 +47,13 @@ def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, relu: bool)
         x: [rows, in].
         weight: [out, in].
         bias: [out], or None for none.
-        relu: apply a ReLU to the result.
+        activation: f, a name of ACTIVATIONS.
     Returns:
         [rows, out].
     """
     if _onednn_linear is not None:
-        return _onednn_linear(x, weight, bias, "relu" if relu else "none", [], "")
-    y = functional.linear(x, weight, bias)
-    return y.relu_() if relu else y
+        return _onednn_linear(x, weight, bias, activation, [], "")
+    return ACTIVATIONS[activation](functional.linear(x, weight, bias))
 
 
 def relu_backward_(grad: Tensor, output: Tensor) -> None:

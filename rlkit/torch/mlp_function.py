@@ -50,7 +50,7 @@ class Route(NamedTuple):
         A leading axis of networks on all arguments makes it a batched product.
         """
         if self.onednn:
-            return fast_torch.onednn_linear(x, weight, bias, relu=relu)
+            return fast_torch.onednn_linear(x, weight, bias, "relu" if relu else "none")
         if weight.ndim == 2:
             y = functional.linear(x, weight, bias)
         else:

@@ -88,7 +88,7 @@ def test_a_build_without_the_private_product_takes_the_public_one(monkeypatch):
     networks, x = make(route="onednn"), torch.randn(3, 9, 4, generator=seeded(2))
     with torch.no_grad():
         expected = networks(x)
-        monkeypatch.setattr(ensembles, "ONEDNN_PRODUCT", None)
+        monkeypatch.setattr(ensembles.fast_torch, "_onednn_linear", None)
         assert usable_route("onednn", x, 1) == "members"
         torch.testing.assert_close(networks(x), expected)
 

@@ -103,16 +103,25 @@ def test_the_module_finds_the_private_names_of_this_version_of_torch(plain):
     assert fast_torch.Adam.zero_grad is not torch.optim.Adam.zero_grad
 
 
-@pytest.mark.parametrize("relu", [False, True])
+EXPECTED = {
+    "none": lambda y: y,
+    "relu": lambda y: y.clamp(min=0),
+    "swish": lambda y: y / (1 + torch.exp(-y)),
+    "tanh": lambda y: 1 - 2 / (torch.exp(2 * y) + 1),
+    "sigmoid": lambda y: 1 / (1 + torch.exp(-y)),
+}
+
+
+@pytest.mark.parametrize("activation", fast_torch.ACTIVATIONS)
 @pytest.mark.parametrize("with_bias", [False, True])
-def test_a_linear_layer_without_onednn_is_equal_to_rounding(plain, relu, with_bias):
+def test_a_linear_layer_without_onednn_is_equal_to_rounding(plain, activation, with_bias):
     x, weight, bias = normal(50, 7), normal(6, 7, seed=1), normal(6, seed=2) if with_bias else None
     ours, theirs = (
-        module.onednn_linear(x, weight, bias, relu=relu) for module in (plain, fast_torch)
+        module.onednn_linear(x, weight, bias, activation) for module in (plain, fast_torch)
     )
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
     expected = x.double() @ weight.double().T + (0 if bias is None else bias.double())
-    expected_y = (expected.clamp(min=0) if relu else expected).float()
+    expected_y = EXPECTED[activation](expected).float()
     torch.testing.assert_close(ours, expected_y, rtol=1e-5, atol=1e-6)
     assert bool((expected < 0).any())
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from rlkit.torch.ensembles import EnsembleMlp, Route, bootstrap_indices
+from rlkit.torch.fast_torch import Adam
 from rlkit.torch.pets.propagation import PROBABILISTIC, ModelType
 from rlkit.torch.pets.regression import Moments, RegressionEnsemble
-from rlkit.torch.pytorch_util import Adam
 
 
 def _same(obs: Tensor) -> tuple[Tensor, ...]:
