@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from rlkit.core.loop import NoLoop
 from rlkit.torch.gradient_steps import WARM_UP, Captured, GradientSteps, rolled_back
 from rlkit.torch.networks import Mlp
 from rlkit.torch.optimizers import adam
@@ -19,7 +20,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GP
 
 def collected(**options):
     algorithm = small_experiment(**options).algorithm
-    algorithm.collect_data(0)
+    algorithm.collect_data(0, NoLoop())
     return algorithm
 
 

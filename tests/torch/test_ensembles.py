@@ -153,7 +153,7 @@ def test_every_parameter_is_in_one_group_and_biases_do_not_decay():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"activation": "silu"}, "activation is 'silu'; expected one of swish, relu"),
+        ({"activation": "silu"}, "activation is 'silu'; expected one of none, relu, swish"),
         ({"route": "mkl"}, "route is 'mkl'; expected one of batched, members, onednn"),
         ({"num_nets": 0}, "num_nets is 0; expected at least 1"),
     ],

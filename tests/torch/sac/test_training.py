@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from rlkit.core.loop import NoLoop
 from rlkit.torch.mlp_function import Arithmetic
 from rlkit.torch.optimizers import adam
 from rlkit.torch.sac.meta_batch import MetaBatchSampler
@@ -16,7 +17,7 @@ from tests.torch.sac.test_no_waiting import small_experiment
 
 def collected(**algo_params):
     algorithm = small_experiment(**algo_params).algorithm
-    algorithm.collect_data(0)
+    algorithm.collect_data(0, NoLoop())
     return algorithm.trainer, (algorithm.replay_buffer, algorithm.encoder_buffer)
 
 
