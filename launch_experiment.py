@@ -1,5 +1,6 @@
 """Run one experiment from a JSON file, or let a stopped one go on. `--help` lists what it takes."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -53,6 +54,8 @@ def main(
         raise click.UsageError("--cpu and --gpu exclude each other")
     if config is None and resume is None:
         raise click.UsageError("expected CONFIG, a JSON file, or --resume RUN_DIR")
+    if find_spec("fcntl") is None:
+        raise click.UsageError("Windows is not supported: use Linux, WSL for example")
     changes = list(settings)
     changes += [f"seed={seed}"] if seed is not None else []
     changes += ["util_params.use_gpu=true", f"util_params.gpu_id={gpu}"] if gpu is not None else []

@@ -1,7 +1,6 @@
 """From a JSON file to a complete, checked `ExperimentConfig`; the one way in for scripts, tests and benchmarks."""
 
 import copy
-import difflib
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, field, make_dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 from rlkit.core import config as settings_of
 from rlkit.core.config import Problem, Relation
 from rlkit.core.describe import as_json
+from rlkit.core.nearest import nearest
 from rlkit.envs import ENVS, env_class, make_env
 from rlkit.envs.keywords import constructor_keywords
 from rlkit.launchers import ALGORITHMS
@@ -116,11 +116,10 @@ def _inspect_environment(
     """Check env_name and env_params against the environment; return env_params with the constructor's defaults."""
     name = config.env_name
     if name not in ENVS and ":" not in name:
-        near = difflib.get_close_matches(name, ENVS, n=1)
-        hint = f", the nearest is {near[0]}" if near else ""
-        message = (
-            f"no such environment in this version{hint}; available are {', '.join(sorted(ENVS))}"
-        )
+        near = nearest(name.replace("_", "-"), ENVS)
+        hint = f", the nearest is {near}" if near else ""
+        available = f'{", ".join(sorted(ENVS))}, or a class of your own as "module:Class"'
+        message = f"no such environment in this version{hint}; available are {available}"
         return config.env_params, [Problem(("env_name",), f"env_name = {as_json(name)}: {message}")]
     try:
         fixed = env_class(name).fixed_n_tasks
