@@ -5,9 +5,11 @@ from pathlib import Path
 
 import click
 
+from rlkit.launchers.arguments import UserPath
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.argument("config", required=False, type=UserPath())
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of all random numbers but the task set's."
 )
@@ -22,7 +24,7 @@ import click
 )
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="RUN_DIR",
     help="Go on with the run in this folder.",
 )
