@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rlkit.core.describe import as_json, describe
 from rlkit.core.errors import UserError
+from rlkit.core.files import obstacle
 from rlkit.core.json_text import DEEPEST, NESTING, NestingError, parse_json
 from rlkit.core.nearest import nearest_key
 
@@ -42,6 +43,8 @@ def read_json(path: str | Path) -> dict[str, Any]:
         UserError: a file that cannot be read, is not JSON (NaN and Infinity are not), names a key
             twice, is nested too deeply, or holds something else than an object.
     """
+    if (reason := obstacle(Path(path))) and not reason.startswith("cannot be read"):
+        raise UserError(f"{path}: {reason}; expected a JSON file")
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -29,6 +29,7 @@ from rlkit.launchers.folders import create_run_folder, lock_run_folder
 from rlkit.launchers.launcher import Experiment, launcher_for
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
 from rlkit.launchers.record import changes_since, variant_record
+from rlkit.launchers.restore import restore_state
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_tasks, load_weights
 from rlkit.torch.execution import torch_threads
@@ -100,7 +101,7 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
         else:
             say = _speaker(console, logger)
             iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=say)
-            experiment.algorithm.load_state_dict(state["algorithm"])
+            restore_state(experiment.algorithm, state, run_dir)
             start, tables = iteration + 1, state.get("tables", TABLES_OF_OLD_CHECKPOINTS)
         if num_iterations < start:
             expected = f"expected at least the {start} iterations that {run_dir} already has"
