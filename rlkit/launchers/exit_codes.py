@@ -1,5 +1,6 @@
 """How a program of this repository ends: one message on standard error, and an exit code."""
 
+import errno
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,7 +41,9 @@ def exit_codes(last_words: Callable[[str], str | None] = lambda message: None) -
 
 def _exhaustion(error: Exception) -> str | None:
     """Say what is exhausted or lost, None if the error is of another kind."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno == errno.ENOMEM
+    ):
         return f"memory exhausted: {error}"
     if isinstance(error, OSError):
         failed = disk_failure(error)

@@ -27,6 +27,7 @@ from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.folders import create_run_folder, lock_run_folder
 from rlkit.launchers.launcher import Experiment, launcher_for
+from rlkit.launchers.limits import check_it_fits
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
 from rlkit.launchers.record import changes_since, variant_record
 from rlkit.launchers.restore import restore_state
@@ -54,6 +55,7 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
     """
     requested = config.cut_for_debug() if config.util_params.debug else config
     device = _device(requested, console)
+    check_it_fits(requested, device)
     config = resolve(requested, device)
     files = RunFiles()
     with closing(_build(config, device, files)) as experiment:
