@@ -43,8 +43,8 @@ def read_json(path: str | Path) -> dict[str, Any]:
         UserError: a file that cannot be read, is not JSON (NaN and Infinity are not), names a key
             twice, is nested too deeply, or holds something else than an object.
     """
-    if (reason := obstacle(Path(path))) and not reason.startswith("cannot be read"):
-        raise UserError(f"{path}: {reason}; expected a JSON file")
+    if (reason := obstacle(Path(path))) and Path(path).exists() and not Path(path).is_dir():
+        raise UserError(f"{path}: {reason}; expected a JSON file")  # a pipe would never end
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:

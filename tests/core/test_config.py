@@ -1,5 +1,6 @@
 """Strict loading: every problem at once, each naming key, value, what was expected and the nearest known key."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -220,10 +221,14 @@ def test_a_file_that_is_not_a_json_object_is_refused_with_the_reason(tmp_path, t
 
 def test_files_that_cannot_be_read_are_refused_by_name(tmp_path):
     (tmp_path / "binary.json").write_bytes(b'{"a": "\xff"}')
+    (tmp_path / "broken.json").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.json")
     for name, reason in (
         ("absent.json", "No such file"),
         (".", "directory"),
         ("binary.json", "not UTF-8"),
+        ("broken.json", "No such file"),
+        ("pipe.json", "is a pipe, not a file"),
     ):
         with pytest.raises(UserError, match=reason):
             read_json(tmp_path / name)
