@@ -1,12 +1,15 @@
 """Run one experiment from a JSON file, or let a stopped one go on. `--help` lists what it takes."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from rlkit.launchers.arguments import UserPath
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.argument("config", required=False, type=UserPath())
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of all random numbers but the task set's."
 )
@@ -21,7 +24,7 @@ import click
 )
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="RUN_DIR",
     help="Go on with the run in this folder.",
 )
@@ -53,6 +56,8 @@ def main(
         raise click.UsageError("--cpu and --gpu exclude each other")
     if config is None and resume is None:
         raise click.UsageError("expected CONFIG, a JSON file, or --resume RUN_DIR")
+    if find_spec("fcntl") is None:
+        raise click.UsageError("Windows is not supported: use Linux, WSL for example")
     changes = list(settings)
     changes += [f"seed={seed}"] if seed is not None else []
     changes += ["util_params.use_gpu=true", f"util_params.gpu_id={gpu}"] if gpu is not None else []

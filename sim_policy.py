@@ -11,6 +11,7 @@ from rich.console import Console
 
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
+from rlkit.launchers.arguments import UserPath
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.run_config import read_run_config
@@ -84,7 +85,7 @@ def film(
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[CONFIG] RUN_DIR")
+@click.argument("paths", nargs=-1, type=UserPath(), metavar="[CONFIG] RUN_DIR")
 @click.option(
     "--num_trajs",
     type=click.IntRange(min=1),

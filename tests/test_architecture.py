@@ -33,6 +33,7 @@ MAY_IMPORT_PYTORCH = (
     "rlkit/data_management/replay_buffer.py",
     "rlkit/data_management/simple_replay_buffer.py",
     "rlkit/core/checkpoint.py",
+    "rlkit/core/saved_files.py",
     "rlkit/core/weights.py",
 )
 MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")

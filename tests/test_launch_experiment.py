@@ -177,3 +177,11 @@ def test_evaluation_trajectories_are_written_when_asked_for(here):
     )
     names = {path.name for path in (run_dir / "eval_trajectories").iterdir()}
     assert names == {"prior-epoch0.npz", "task3-epoch0-run0.npz", "task4-epoch0-run0.npz"}
+
+
+def test_windows_is_refused_in_one_line(here, monkeypatch):
+    monkeypatch.setattr("launch_experiment.find_spec", lambda name: None)
+    result = launch("tiny.json")
+    assert result.exit_code == 2
+    assert "Error: Windows is not supported" in result.output.splitlines()[-1]
+    assert not Path("output").exists()

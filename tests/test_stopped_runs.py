@@ -1,5 +1,7 @@
 """What ends a run early, with which exit code, and what it leaves: numbers not finite, a full disk, signals."""
 
+import errno
+import os
 import resource
 import signal
 import time
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny_runs import launch, process, rows, run
+from tests.tiny_runs import launch, process, rows, run, same_weights
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_with_code_3_and_keeps_the_checkpoint(here):
@@ -48,6 +50,43 @@ def test_an_exhausted_disk_ends_the_run_with_code_4_and_the_old_checkpoint_serve
     assert (full.returncode, "Traceback" in stderr) == (4, False), stderr
     assert launch("--resume", parted, "--set", "algo_params.num_iterations=3").exit_code == 0
     assert rows(parted) == rows(whole)
+
+
+@pytest.mark.parametrize(
+    ("at", "code"),
+    [
+        (4, errno.EROFS),
+        (12, errno.EROFS),
+        (15, errno.EIO),
+        (18, errno.ESTALE),
+        (20, errno.ENOTCONN),
+        (22, errno.ENOENT),  # the folder is no longer there
+    ],
+)
+def test_a_disk_that_is_lost_in_mid_run_ends_it_with_code_4_and_nothing_is_lost(
+    here, monkeypatch, at, code
+):
+    """From the at-th file on that is opened for writing, every one fails."""
+    whole, opened, opens = run(), [], Path.open
+
+    def refusing(path: Path, mode: str = "r", *arguments, **options):
+        if mode[0] in "wa" and "point-robot" in path.parts:
+            opened.append(path)
+            if len(opened) > at:
+                raise OSError(code, os.strerror(code), str(path))
+        return opens(path, mode, *arguments, **options)
+
+    before = set(Path("output").glob("*/*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refusing)
+        stopped = launch("tiny.json")
+    assert (stopped.exit_code, "Traceback" in stopped.stderr) == (4, False), stopped.stderr
+    assert os.strerror(code) in stopped.stderr
+    (run_dir,) = set(Path("output").glob("*/*")) - before
+    assert f"to go on: python launch_experiment.py --resume {run_dir}" in stopped.stderr
+    assert launch("--resume", run_dir).exit_code == 0
+    assert rows(run_dir) == rows(whole)
+    assert same_weights(run_dir, whole)
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

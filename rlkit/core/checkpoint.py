@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import io
 import json
-import re
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,16 +20,25 @@ import torch
 from torch import Tensor
 
 from rlkit.core.errors import UserError
-from rlkit.core.files import NewFile, hash_file, replace_file, report_exhaustion, sync_folder
+from rlkit.core.files import (
+    NewFile,
+    obstacle,
+    replace_file,
+    report_exhaustion,
+    sync_folder,
+)
+from rlkit.core.saved_files import (
+    NUMBERED,
+    DamagedError,
+    check_counters,
+    check_file,
+    manifest_problem,
+    read_rows,
+)
 from rlkit.core.weights import plain
 from rlkit.data_management.paged_rings import SavedRows
 
 MANIFEST, PREVIOUS = "manifest.json", "manifest.previous.json"
-_NUMBERED = re.compile(r"[\w-]+-(\d+)\.(npy|pt)")
-
-
-class DamagedError(Exception):
-    """A checkpoint is not what was written; the message names the file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +113,7 @@ class Checkpoint:
             UserError: there is no checkpoint, or none is whole; names the files.
             ResourceError: memory is exhausted.
         """
-        if not any((self.folder / name).exists() for name in (MANIFEST, PREVIOUS)):
+        if not any(os.path.lexists(self.folder / name) for name in (MANIFEST, PREVIOUS)):
             raise UserError(f"there is no checkpoint in {self.folder}: expected {MANIFEST}")
         problems: list[str] = []
         for manifest in self._manifests():
@@ -124,7 +133,7 @@ class Checkpoint:
     def _save(self, iteration: int, state: Any, buffers: Mapping[str, SavedRows]) -> None:
         """Write new rows, state and manifest, in this order."""
         number = 1 + max(
-            (int(match[1]) for match in map(_NUMBERED.fullmatch, self._names()) if match), default=0
+            (int(match[1]) for match in map(NUMBERED.fullmatch, self._names()) if match), default=0
         )
         counters = {name: buffer.state_dict() for name, buffer in buffers.items()}
         segments = {name: self._kept_segments(name, buffer) for name, buffer in buffers.items()}
@@ -177,16 +186,16 @@ class Checkpoint:
         if isinstance(manifest, str):
             raise DamagedError(manifest)
         for record in _records(manifest):
-            self._check_file(record)
+            check_file(self.folder / record["file"], record)
         path = self.folder / manifest["state"]["file"]
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-            state, counters = content["state"], content["buffers"]
+            state, counters = content["state"], dict(content["buffers"])
         except MemoryError:
             raise
         except Exception as error:  # whatever a file that is no state makes the reader raise
             raise DamagedError(f"{path} is not a state of a run ({_first_line(error)})") from error
-        if set(counters) != set(buffers):
+        if set(counters) != set(buffers) or set(manifest["segments"]) != set(buffers):
             raise DamagedError(
                 f"{path} belongs to the buffers {sorted(counters)}, the run has {sorted(buffers)}"
             )
@@ -197,12 +206,13 @@ class Checkpoint:
                 for record in manifest["segments"][name]
             ]
             try:
+                check_counters(counters[name])
                 buffer.load_state_dict(counters[name])
                 rows = sum(
                     buffer.load_segment(segment.entries, self._rows(segment))
                     for segment in segments[name]
                 )
-            except ValueError as error:
+            except (ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
                 raise DamagedError(
                     f"rows of buffer {name} in {self.folder} do not fit the run ({error})"
                 ) from error
@@ -215,32 +225,29 @@ class Checkpoint:
         return manifest["iteration"], state
 
     def _rows(self, segment: _Segment) -> Tensor:
-        return torch.from_numpy(np.load(self.folder / segment.record["file"], allow_pickle=False))
-
-    def _check_file(self, record: Mapping[str, Any]) -> None:
-        path = self.folder / record["file"]
-        try:
-            size, sha256 = path.stat().st_size, hash_file(path)
-        except OSError as error:
-            raise DamagedError(f"{path} cannot be read ({error.strerror})") from error
-        if size != record["size"]:
-            raise DamagedError(f"{path} has {size} bytes instead of {record['size']}")
-        if sha256 != record["sha256"]:
-            raise DamagedError(f"{path} has been altered (its hash differs)")
+        num_rows = sum(count for _, _, count in segment.record["entries"])
+        return read_rows(self.folder / segment.record["file"], num_rows)
 
     def _manifests(self) -> Iterator[dict[str, Any] | str]:
         """The newest manifest and the one before; in place of one that cannot be used, a text that says why."""
         for path in (self.folder / MANIFEST, self.folder / PREVIOUS):
+            if reason := obstacle(path):
+                yield f"{path} {reason}"
+                continue
             try:
                 content = json.loads(path.read_bytes())
                 manifest = content["manifest"]
                 whole = content["sha256"] == _hash_of(manifest)
+                problem = manifest_problem(manifest)
             except OSError as error:
                 yield f"{path} cannot be read ({error.strerror})"
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 yield f"{path} is not a manifest ({_first_line(error)})"
             else:
-                yield manifest if whole else f"{path} has been altered (its hash differs)"
+                if not whole:
+                    yield f"{path} has been altered (its hash differs)"
+                else:
+                    yield manifest if problem is None else f"{path} is no manifest: {problem}"
 
     def _names(self) -> list[str]:
         return [path.name for path in self.folder.iterdir()]
@@ -252,7 +259,7 @@ class Checkpoint:
         """Remove the files that none of the manifests names, such as those of a save that was killed."""
         named = {record["file"] for manifest in manifests for record in _records(manifest)}
         for name in self._names():
-            if name.endswith(".tmp") or (_NUMBERED.fullmatch(name) and name not in named):
+            if name.endswith(".tmp") or (NUMBERED.fullmatch(name) and name not in named):
                 (self.folder / name).unlink(missing_ok=True)
 
 

@@ -5,7 +5,6 @@ The dataclass is the only home of names, types, ranges and defaults. It may have
 """
 
 import dataclasses
-import difflib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from rlkit.core.describe import as_json, describe
 from rlkit.core.errors import UserError
+from rlkit.core.files import obstacle
+from rlkit.core.json_text import DEEPEST, NESTING, NestingError, parse_json
+from rlkit.core.nearest import nearest_key
 
 Schema = TypeVar("Schema")
 
@@ -35,14 +37,16 @@ class Problem(NamedTuple):
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """Read a JSON file that holds one object.
+    """Read a JSON file that holds one object; a byte order mark before it is skipped.
 
     Raises:
-        UserError: a file that cannot be read, is not JSON (NaN and Infinity are not), names a key twice, or
-            holds something else than an object.
+        UserError: a file that cannot be read, is not JSON (NaN and Infinity are not), names a key
+            twice, is nested too deeply, or holds something else than an object.
     """
+    if (reason := obstacle(Path(path))) and Path(path).exists() and not Path(path).is_dir():
+        raise UserError(f"{path}: {reason}; expected a JSON file")  # a pipe would never end
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}); expected a JSON file"
@@ -52,14 +56,12 @@ def read_json(path: str | Path) -> dict[str, Any]:
             f"{path}: not a text file (byte {error.start} is not UTF-8); expected a JSON file"
         ) from error
     try:
-        data = json.loads(
-            text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant
-        )
+        data = parse_json(text)
     except json.JSONDecodeError as error:
         raise UserError(
             f"{path}: not valid JSON, line {error.lineno} column {error.colno}: {error.msg}"
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected a JSON object {{...}}, found {as_json(data)}")
@@ -71,11 +73,13 @@ def with_settings(data: Mapping[str, Any], settings: Iterable[str]) -> dict[str,
 
     Args:
         data: the configuration as read from JSON.
-        settings: such as "algo_params.batch_size=64"; the key is dotted, the value JSON, or a plain string if it is not JSON.
+        settings: such as "algo_params.batch_size=64"; the key is dotted, the value JSON, or a plain
+            string if it is not JSON.
     Returns:
         A new dictionary; whether the keys exist and the values fit is for `inspect` to find.
     Raises:
-        UserError: a setting without "=", or one whose key runs through something that is not an object.
+        UserError: a setting without "=", one whose key runs through something that is not an
+            object, or one that is nested too deeply.
     """
     result = json.loads(json.dumps(data))
     for setting in settings:
@@ -86,7 +90,11 @@ def with_settings(data: Mapping[str, Any], settings: Iterable[str]) -> dict[str,
                 f"--set {setting}: expected key=value, for example algo_params.batch_size=64"
             )
         try:
-            value = json.loads(text, parse_constant=_refuse_constant)
+            if len(parts) > DEEPEST:
+                raise NestingError(NESTING)
+            value = parse_json(text)
+        except NestingError as error:
+            raise UserError(f"--set {setting[:60]}...: {error}") from error
         except ValueError:
             value = text
         section = result
@@ -106,8 +114,9 @@ def inspect(
     """Check a JSON object against a dataclass, completely.
 
     Args:
-        data: the object as read; absent keys take the dataclass's defaults; an object given for a dictionary field is laid
-            over that field's default. 0 and 1 pass for booleans and whole numbers for floats; nothing else is converted.
+        data: the object as read; absent keys take the dataclass's defaults; an object given for a
+            dictionary field is laid over that field's default. 0 and 1 pass for booleans, whole
+            numbers for floats, and numbers such as 1e6 for integers; nothing else is converted.
         schema: a frozen dataclass, possibly of dataclasses.
         prefix: what stands before the keys in messages, such as "env_params.".
     Returns:
@@ -144,17 +153,9 @@ def relation_problem(data: Mapping[str, Any], relation: Relation) -> Problem:
 
 
 def unknown_key(key: str, value: object, known: Iterable[str]) -> Problem:
-    """State that a dotted key does not exist, and name the known key most like it, preferring its own section."""
-    section, _, name = key.rpartition(".")
-
-    def likeness(candidate: str) -> float:
-        other_section, _, other = candidate.rpartition(".")
-        return difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio() + 0.1 * (
-            other_section == section
-        )
-
-    nearest = max(known, key=likeness, default=None)
-    hint = f", the nearest known key is {nearest}" if nearest else ""
+    """State that a dotted key does not exist, and name the known one it most likely stands for."""
+    found = nearest_key(key, known)
+    hint = f", the nearest known key is {found}" if found else ""
     return Problem((key,), f"{key} = {as_json(value)}: unknown key{hint}")
 
 
@@ -175,14 +176,14 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def known_keys(schema: type, prefix: str = "") -> Iterator[str]:
-    """List the dotted keys of a dataclass; of a dictionary field those of its default."""
+    """List the dotted keys of a dataclass and its sections; of a dictionary those of its default."""
     hints = get_type_hints(schema)
     for field in dataclasses.fields(schema):
         key = f"{prefix}{field.name}"
+        yield key
         if dataclasses.is_dataclass(hints[field.name]):
             yield from known_keys(hints[field.name], f"{key}.")
             continue
-        yield key
         default = _default(field)
         if isinstance(default, dict):
             yield from flatten(default, f"{key}.")
@@ -247,7 +248,12 @@ def _broken_relations(instance: Any, prefix: str, doubtful: set[str]) -> Iterato
 
 
 def _convert(value: Any, hint: Any, default: Any) -> Any:
-    """Check one JSON value against a type; ValidationError if it does not fit, ValueError for a number that has no use."""
+    """Check one JSON value against a type.
+
+    Raises:
+        ValidationError: it does not fit.
+        ValueError: a number that has no use.
+    """
     if not all(
         math.isfinite(number) if isinstance(number, float) else abs(number) < 2**63
         for number in _numbers(value)
@@ -257,7 +263,13 @@ def _convert(value: Any, hint: Any, default: Any) -> Any:
         value = bool(value)
     if isinstance(default, dict) and isinstance(value, dict):
         value = {**default, **value}
-    return TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
+    adapter = TypeAdapter(hint)
+    try:
+        return adapter.validate_json(json.dumps(value), strict=True)
+    except ValidationError:
+        if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+            return adapter.validate_json(json.dumps(int(value)), strict=True)
+        raise
 
 
 def _numbers(value: Any) -> Iterator[float]:
@@ -272,17 +284,3 @@ def _default(field: dataclasses.Field) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(
-            f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object"
-        )
-    return data
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")

@@ -27,7 +27,9 @@ def describe(hint: Any) -> str:
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return ", ".join([describe(arguments[0]), *_bounds(arguments[1:])])
+        notes = [getattr(item, "description", None) for item in arguments[1:]]
+        words = ", ".join([describe(arguments[0]), *_bounds(arguments[1:])])
+        return " ".join([words, *(f"({note})" for note in notes if note)])
     if origin is Literal:
         return "one of " + ", ".join(as_json(value) for value in arguments)
     if origin in (Union, types.UnionType):

@@ -1,28 +1,34 @@
-"""The ways in which a run ends early, each with its own exit code; everything else is a fault of the program."""
+"""The ways in which a run ends early, each with its own exit code.
+
+Everything else is a fault of the program.
+"""
 
 import signal
 
 
 class UserError(Exception):
-    """Bad input: a setting, a file or a folder. The message is complete and stands alone. Exit code 2."""
+    """Bad input: a setting, a file or a folder. The message is complete. Exit code 2."""
 
     exit_code = 2
 
 
 class NonFiniteError(Exception):
-    """A loss or a parameter is NaN or infinite; the message names the iteration and the quantity. Exit code 3."""
+    """A loss or a parameter is NaN or infinite; the message names it and the iteration. Exit code 3."""
 
     exit_code = 3
 
 
 class ResourceError(Exception):
-    """Disk or memory is exhausted; the last whole checkpoint is intact. Exit code 4."""
+    """Disk or memory is exhausted or fails; the last whole checkpoint is intact. Exit code 4."""
 
     exit_code = 4
 
 
 class StopRequested(BaseException):
-    """A signal asked the run to stop; no `Exception`, so that no handler of errors swallows it. Exit code 128 + signum."""
+    """A signal asked the run to stop. Exit code 128 + signum.
+
+    It is no `Exception`, so that no handler of errors swallows it.
+    """
 
     def __init__(self, signum: int) -> None:
         """Remember the signal.

@@ -1,8 +1,12 @@
-"""Files that are whole or absent: written beside their place and renamed; and what an exhausted disk is called."""
+"""Files that are whole or absent: written beside their place and renamed; what a failed disk is called.
+
+And what stands in place of a file, since opening a pipe would wait forever.
+"""
 
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,10 +15,31 @@ from types import TracebackType
 from rlkit.core.errors import ResourceError
 
 DISK_EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# It became read-only, broke, or is no longer there (network and user-space file systems).
+DISK_LOST = (
+    errno.EROFS,
+    errno.EIO,
+    errno.ESTALE,
+    errno.ENOTCONN,
+    errno.ENODEV,
+    errno.ENXIO,
+    errno.ETIMEDOUT,
+    errno.EHOSTDOWN,
+    errno.ECONNABORTED,
+)
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 class NewFile:
-    """A file that is hashed while it is written, reaches the disk when it is closed, and is removed if anything fails.
+    """A file that is hashed while it is written.
+
+    It reaches the disk when it is closed, and is removed if anything fails.
 
     Attributes:
         path: where it is.
@@ -100,6 +125,30 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def obstacle(path: Path) -> str | None:
+    """Why a path cannot be read as a file, such as "is a folder"; None for a file or a link to one.
+
+    Nothing is opened: a pipe without a writer would keep its reader waiting.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if path.is_symlink() and error.errno in (errno.ENOENT, errno.ELOOP):
+            return "is a broken link"
+        return f"cannot be read ({error.strerror})"
+    except ValueError as error:  # a null byte in the name
+        return f"cannot be read ({error})"
+    kind = stat.S_IFMT(mode)
+    return None if kind == stat.S_IFREG else f"is {KINDS.get(kind, 'no file')}, not a file"
+
+
+def disk_failure(error: OSError) -> str | None:
+    """Say what happened to the disk if that is what an error is about: exhausted or lost."""
+    if error.errno in DISK_EXHAUSTED:
+        return "disk exhausted"
+    return "disk lost" if error.errno in DISK_LOST else None
+
+
 def hash_file(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal, read piece by piece."""
     with path.open("rb") as file:
@@ -108,18 +157,19 @@ def hash_file(path: Path) -> str:
 
 @contextmanager
 def report_exhaustion(task: str) -> Iterator[None]:
-    """Turn an exhausted disk or memory into ResourceError; other errors pass.
+    """Turn exhausted memory and whatever a disk refuses into ResourceError.
+
+    A disk may be full, read-only or broken, and a folder may have been removed while a run writes
+    to it; in each case the run ends, and what it wrote before is intact.
 
     Args:
         task: what could not be done, for the message.
     Raises:
-        ResourceError: says what was exhausted and what could not be done.
+        ResourceError: says what could not be done and why.
     """
     try:
         yield
     except MemoryError as error:
         raise ResourceError(f"{task}: memory exhausted") from error
     except OSError as error:
-        if error.errno not in DISK_EXHAUSTED:
-            raise
-        raise ResourceError(f"{task}: {error.strerror}") from error
+        raise ResourceError(f"{task}: {error.strerror or error}") from error

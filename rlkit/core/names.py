@@ -1,8 +1,9 @@
 """Things that a configuration names: an entry of a table, or `module:Class` of one's own."""
 
-import difflib
 import importlib
 from collections.abc import Iterable, Mapping
+
+from rlkit.core.nearest import nearest
 
 
 def import_named(name: str, table: Mapping[str, str]) -> object:
@@ -17,7 +18,7 @@ def import_named(name: str, table: Mapping[str, str]) -> object:
     if ":" not in name:
         if name not in table:
             known = f'{", ".join(sorted(table))}, or "module:Class"'
-            raise ValueError(f"expected one of {known}{nearest(name, table)}")
+            raise ValueError(f"expected one of {known}{_hint(name, table)}")
         name = table[name]
     module, attribute = name.split(":", 1)
     try:
@@ -33,7 +34,7 @@ def import_named(name: str, table: Mapping[str, str]) -> object:
         raise ValueError(f"{module} cannot be imported ({reason}){hint}") from error
     if not hasattr(imported, attribute):
         raise ValueError(
-            f"module {module} has no class {attribute!r}{nearest(attribute, dir(imported))}"
+            f"module {module} has no class {attribute!r}{_hint(attribute, dir(imported))}"
         )
     return getattr(imported, attribute)
 
@@ -56,7 +57,7 @@ def import_class(name: str, table: Mapping[str, str], base: type | tuple[type, .
     return found
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def _hint(name: str, known: Iterable[str]) -> str:
     """A hint that names the known name most like an unknown one; "" if none is."""
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {matches[0]!r}?)" if matches else ""
+    found = nearest(name, known)
+    return f" (did you mean {found!r}?)" if found else ""

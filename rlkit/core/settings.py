@@ -13,6 +13,10 @@ PositiveCount = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+# Numbers whose square is finite in float32.
+LARGEST_SCALE = 1e19
+Scale = Annotated[float, Field(ge=0, le=LARGEST_SCALE)]
+PositiveScale = Annotated[float, Field(gt=0, le=LARGEST_SCALE)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -27,7 +27,8 @@ def save_weights(run_dir: str | Path, networks: Networks) -> None:
         ResourceError: the disk is full.
     Source: names and content of the files are those of katerakelly/oyster.
     """
-    Path(run_dir).mkdir(parents=True, exist_ok=True)
+    with report_exhaustion(f"cannot write weights to {run_dir}"):
+        Path(run_dir).mkdir(parents=True, exist_ok=True)
     for name, network in networks.items():
         path = Path(run_dir) / f"{name}.pth"
         content = io.BytesIO()

@@ -6,6 +6,7 @@ A class is imported when it is asked for; importing this package does not import
 import difflib
 import importlib
 import os
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
@@ -85,7 +86,13 @@ def _users_class(name: str) -> type[MetaEnv]:
             and error.name is not None
             and f"{module}.".startswith(f"{error.name}.")
         )
-        hint = "; set PYTHONPATH to the folder that it lies in" if absent else ""
+        hint = "; set PYTHONPATH to the folder that contains it" if absent else ""
+        failed = traceback.extract_tb(error.__traceback__)[-1].line or ""
+        if isinstance(error, ImportError) and "register_env" in failed:
+            hint = (
+                "; oyster's register_env has no use here: delete its import and the decorator, and "
+                f'name the class by "env_name": "{name}"'
+            )
         raise ValueError(
             f"{module} cannot be imported ({type(error).__name__}: {error}){hint}"
         ) from error

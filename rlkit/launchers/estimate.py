@@ -30,15 +30,18 @@ def in_words(config: ExperimentConfig, needed: Requirements) -> list[str]:
     total = needed.initial_steps + iterations * needed.iteration_steps
     parts = f"{needed.initial_steps:,} at first, {needed.iteration_steps:,} per iteration"
     updates = f"{iterations * needed.gradient_steps:,} ({needed.gradient_steps:,} per iteration)"
-    replay = f"of which replay data {_size(needed.replay)} ({needed.row} bytes a row)"
+    replay = f"of which replay data {size_in_words(needed.replay)} ({needed.row} bytes a row)"
     return [
         f"environment steps: {total:,} ({parts}), "
         f"in addition to {needed.evaluation_steps:,} per evaluation",
         f"gradient steps: {updates}",
-        f"memory: about {_size(needed.memory)}, {replay}",
-        f"disk: about {_size(needed.disk)} in a folder under {config.util_params.base_log_dir}",
+        f"memory: about {size_in_words(needed.memory)}, {replay}",
+        f"disk: about {size_in_words(needed.disk)} in a folder under {config.util_params.base_log_dir}",
     ]
 
 
-def _size(num_bytes: float) -> str:
+def size_in_words(num_bytes: float) -> str:
+    """A number of bytes in MB, GB or, beyond all machines, powers of ten."""
+    if num_bytes >= 1e15:
+        return f"{num_bytes / 1e9:.1e} GB"
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.0f} MB"

@@ -1,11 +1,12 @@
-"""How a program of this repository ends: one clear message on standard error, and an exit code that says what happened."""
+"""How a program of this repository ends: one message on standard error, and an exit code."""
 
+import errno
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rlkit.core.errors import NonFiniteError, ResourceError, StopRequested, UserError
-from rlkit.core.files import DISK_EXHAUSTED
+from rlkit.core.files import disk_failure
 
 OUT_OF_MEMORY = (
     "out of memory",
@@ -16,12 +17,14 @@ OUT_OF_MEMORY = (
 
 @contextmanager
 def exit_codes(last_words: Callable[[str], str | None] = lambda message: None) -> Iterator[None]:
-    """Turn the expected ways to end into messages and exit codes; any other exception passes, with its traceback.
+    """Turn the expected ways to end into messages and exit codes; any other exception passes.
 
     Args:
-        last_words: told the message of a run that was stopped, it may give a last line, such as how to resume.
+        last_words: called with the message when a run is stopped; may return one more line to
+            print, for example how to resume.
     Raises:
-        SystemExit: with 2 (bad input), 3 (not finite), 4 (disk or memory exhausted), 130 or 143 (signals).
+        SystemExit: with 2 (bad input), 3 (not finite), 4 (disk or memory exhausted or lost), 130 or
+            143 (signals).
     """
     try:
         yield
@@ -37,11 +40,14 @@ def exit_codes(last_words: Callable[[str], str | None] = lambda message: None) -
 
 
 def _exhaustion(error: Exception) -> str | None:
-    """Say what is exhausted, None if the error is of another kind."""
-    if isinstance(error, MemoryError):
+    """Say what is exhausted or lost, None if the error is of another kind."""
+    if isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno == errno.ENOMEM
+    ):
         return f"memory exhausted: {error}"
     if isinstance(error, OSError):
-        return f"disk exhausted: {error}" if error.errno in DISK_EXHAUSTED else None
+        failed = disk_failure(error)
+        return None if failed is None else f"{failed}: {error}"
     told = any(words in str(error).lower() for words in OUT_OF_MEMORY)
     return f"memory exhausted: {str(error).splitlines()[0]}" if told else None
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from rlkit.core.config import Problem, Relation
 from rlkit.core.settings import AlgorithmSettings, Positive, PositiveCount
+from rlkit.core.user_paths import PathSetting
 from rlkit.envs.base import MetaEnv
 
 Index = Annotated[int, Field(ge=0)]
@@ -21,7 +22,7 @@ class UtilConfig:
     null means "choose at start"; variant.json holds the choice.
     """
 
-    base_log_dir: str = "output"  # run folders are <base_log_dir>/<env_name>/<time>
+    base_log_dir: PathSetting = "output"  # run folders are <base_log_dir>/<env_name>/<time>
     use_gpu: bool = True  # train on a GPU if there is one
     gpu_id: Index = 0  # which one
     debug: bool = False  # smoke run: same networks and tasks, smallest counts, folder "debug"
@@ -39,7 +40,7 @@ class ExperimentConfig:
     """Settings of one experiment; names and defaults are oyster's (its configs/default.py)."""
 
     env_name: str = "cheetah-dir"  # a name of rlkit.envs.ENVS, or "module:Class"
-    path_to_weights: str | None = None  # a run folder whose weights are loaded at the start
+    path_to_weights: PathSetting | None = None  # a run folder whose weights are loaded at the start
     env_params: dict[str, Any] = field(default_factory=dict)  # keywords of the environment
     algo_params: AlgorithmSettings = field(default_factory=AlgorithmSettings)
     util_params: UtilConfig = field(default_factory=UtilConfig)

@@ -1,9 +1,8 @@
 """From a JSON file to a complete, checked `ExperimentConfig`; the one way in for scripts, tests and benchmarks."""
 
 import copy
-import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, field, make_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 from rlkit.core import config as settings_of
 from rlkit.core.config import Problem, Relation
 from rlkit.core.describe import as_json
+from rlkit.core.nearest import nearest
+from rlkit.core.user_paths import expand_setting, path_keys
 from rlkit.envs import ENVS, env_class, make_env
 from rlkit.envs.keywords import constructor_keywords
 from rlkit.launchers import ALGORITHMS
@@ -42,7 +43,32 @@ def load_config(path: str | Path, settings: Iterable[str] = ()) -> ExperimentCon
     Raises:
         UserError: one message that lists everything wrong.
     """
-    return parse_config(settings_of.with_settings(read_variant(path), settings), str(path))
+    settings = list(settings)
+    data = settings_of.with_settings(read_variant(path), settings)
+    # Those that a variant.json records have been expanded already.
+    changed = [setting.partition("=")[0].strip() for setting in settings]
+    names = changed if Path(path).name == "variant.json" else [*data]
+    return parse_config(_expand_paths(data, names, str(path)), str(path))
+
+
+def _expand_paths(data: Mapping[str, Any], names: Sequence[str], source: str) -> dict[str, Any]:
+    """Expand `~` and environment variables in the paths at or below the given dotted names."""
+    env_name, problems, result = data.get("env_name"), [], dict(data)
+    try:
+        keys = [*path_keys(launcher_of(str(data.get("algorithm", "pearl"))).settings)]
+        if isinstance(env_name, str):
+            keys += path_keys(env_schema(env_name), "env_params.")
+    except ValueError:
+        return result  # an unknown name, which is reported with everything else
+    for key in keys:
+        if any(f"{key}.".startswith(f"{name}.") for name in names):
+            try:
+                result = expand_setting(result, key)
+            except ValueError as error:
+                value = as_json(settings_of.flatten(data).get(key))
+                problems.append(Problem((key,), f"{key} = {value}: {error}"))
+    settings_of.raise_problems(problems, source)
+    return result
 
 
 def read_variant(path: str | Path) -> dict[str, Any]:
@@ -116,11 +142,10 @@ def _inspect_environment(
     """Check env_name and env_params against the environment; return env_params with the constructor's defaults."""
     name = config.env_name
     if name not in ENVS and ":" not in name:
-        near = difflib.get_close_matches(name, ENVS, n=1)
-        hint = f", the nearest is {near[0]}" if near else ""
-        message = (
-            f"no such environment in this version{hint}; available are {', '.join(sorted(ENVS))}"
-        )
+        near = nearest(name.replace("_", "-"), ENVS)
+        hint = f", the nearest is {near}" if near else ""
+        available = f'{", ".join(sorted(ENVS))}, or a class of your own as "module:Class"'
+        message = f"no such environment in this version{hint}; available are {available}"
         return config.env_params, [Problem(("env_name",), f"env_name = {as_json(name)}: {message}")]
     try:
         fixed = env_class(name).fixed_n_tasks

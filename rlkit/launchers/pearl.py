@@ -24,6 +24,7 @@ from rlkit.launchers.pearl_networks import ACTING, build_agent, build_buffer, bu
 from rlkit.launchers.pearl_sizes import (
     BufferSizes,
     buffer_sizes,
+    built_size,
     default_num_envs,
     requirements,
     rollout_widths,
@@ -274,9 +275,10 @@ class PEARL(Launcher[PEARLExperiment]):
     def requirements(self, config: PEARLExperiment) -> Requirements:
         """Estimate steps, memory and disk."""
         env = self.build_env(state_mode(config), num_envs=1)  # sizes only: nothing is drawn
-        networks = build_networks(config, env, torch.Generator()).named()
+        small, scale = built_size(config)
+        networks = build_networks(small, env, torch.Generator()).named()
         env.close()
-        return requirements(config, env, networks, self.buffer_sizes(config))
+        return requirements(config, env, networks, self.buffer_sizes(config), scale)
 
 
 def _dumps(files: RunFiles | None) -> Callable[[str, Paths], None]:

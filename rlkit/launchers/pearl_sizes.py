@@ -14,6 +14,7 @@ from rlkit.torch.sac.config import PEARLConfig
 PROCESS_BYTES = 450e6  # Python with PyTorch, MuJoCo and the libraries around them, measured
 FLOAT_BYTES = 4
 MOST_LANES = 128
+MOST_BUILT = 1024  # width of networks that are built to count their parameters
 
 
 class Blocks(NamedTuple):
@@ -97,7 +98,11 @@ def evaluation_steps(config: PEARLExperiment) -> int:
 
 
 def requirements(
-    config: PEARLExperiment, env: MetaEnv, networks: Networks, sizes: BufferSizes
+    config: PEARLExperiment,
+    env: MetaEnv,
+    networks: Networks,
+    sizes: BufferSizes,
+    scale: float = 1.0,
 ) -> Requirements:
     """Estimate what a run will take.
 
@@ -106,10 +111,11 @@ def requirements(
         env: tells the sizes of observations and actions, in state mode.
         networks: what is trained.
         sizes: rows of the buffers at the end.
+        scale: how many times larger the trained networks are than `networks`.
     """
     algo, row = config.algo_params, row_bytes(config, env)
     parameters = (p for network in networks.values() for p in network.parameters())
-    learned = sum(parameter.numel() for parameter in parameters) * FLOAT_BYTES
+    learned = scale * sum(parameter.numel() for parameter in parameters) * FLOAT_BYTES
     replay, contexts = sizes.replay * row, (sizes.encoder + sizes.sampler) * row
     adam = 4 * learned  # a parameter, its gradient, two moments
     states = 2 * 3 * learned + learned  # two checkpoints, the weight files
@@ -119,11 +125,36 @@ def requirements(
         iteration_steps=algo.num_tasks_sample * sum(blocks(algo)),
         evaluation_steps=evaluation_steps(config),
         gradient_steps=algo.num_train_steps_per_itr,
-        memory=replay + contexts + adam + PROCESS_BYTES,
+        memory=replay + contexts + adam + working_bytes(config, row) + PROCESS_BYTES,
         replay=replay + contexts,
         row=row,
         disk=replay + segments + states,
     )
+
+
+def working_bytes(config: PEARLExperiment, row: int) -> int:
+    """Bytes of what is held at a time: trajectories of a collection or an evaluation, and a batch.
+
+    Also what `replay_reserve` asks for beyond the rows that the run fills.
+    """
+    algo = config.algo_params
+    lanes = config.util_params.num_envs or default_num_envs(config)
+    collected = algo.num_tasks_sample * sum(blocks(algo))
+    steps = max(collected, evaluation_steps(config), lanes * algo.max_path_length)
+    rows = algo.meta_batch * (algo.batch_size + algo.embedding_batch_size)
+    unused = max(0, (config.util_params.replay_reserve or 0) - buffer_sizes(config).replay)
+    return (steps + unused) * row + rows * (row + FLOAT_BYTES * config.net_size)
+
+
+def built_size(config: PEARLExperiment) -> tuple[PEARLExperiment, float]:
+    """The experiment with networks of at most `MOST_BUILT`, and how many times larger its own are.
+
+    Hidden layers grow with the square of their width. What is wider would not fit into the memory
+    that it is estimated for.
+    """
+    net, latent = min(config.net_size, MOST_BUILT), min(config.latent_size, MOST_BUILT)
+    scale = (config.net_size / net) ** 2 * config.latent_size / latent
+    return replace(config, net_size=net, latent_size=latent), scale
 
 
 def state_mode(config: PEARLExperiment) -> PEARLExperiment:
@@ -140,6 +171,13 @@ def row_bytes(config: PEARLExperiment, env: MetaEnv) -> int:
     return FLOAT_BYTES * (2 * config.image_frames + env.act_dim + 3) + frames
 
 
+def harmonic_number(n: int) -> float:
+    """Sum 1 + 1/2 + ... + 1/n; of large n by its asymptotic expansion."""
+    if n <= 1000:
+        return sum(1 / i for i in range(1, n + 1))
+    return math.log(n) + 0.5772156649015329 + 1 / (2 * n)
+
+
 def _encoder_segments(config: PEARLExperiment) -> float:
     """Estimate the encoder rows in a checkpoint: a segment stays until its tasks are visited again.
 
@@ -148,6 +186,6 @@ def _encoder_segments(config: PEARLExperiment) -> float:
     """
     algo, tasks = config.algo_params, config.n_train_tasks
     rows = algo.num_steps_prior + algo.num_steps_posterior
-    harmonic = sum(1 / i for i in range(1, algo.num_tasks_sample + 1))
+    harmonic = harmonic_number(algo.num_tasks_sample)
     kept = min(algo.num_iterations, tasks * harmonic / algo.num_tasks_sample)
     return tasks * algo.num_initial_steps + kept * algo.num_tasks_sample * rows

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from rlkit.core.errors import UserError
+from rlkit.launchers.arguments import UserPath
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_of
 from rlkit.visualization.plot import X_COLUMN, Y_COLUMN, plot_runs
@@ -35,7 +36,7 @@ def main_result(run: Run) -> str:
 
 
 @click.command()
-@click.argument("run_dirs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("run_dirs", nargs=-1, required=True, type=UserPath())
 @click.option("--x", "x_name", default=X_COLUMN, show_default=True, help="Column of the x axis.")
 @click.option(
     "--y",
@@ -63,13 +64,13 @@ def main_result(run: Run) -> str:
     "-o",
     default="curves.png",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="PNG, PDF or SVG file.",
 )
 @click.option(
     "--table",
     default=None,
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="Also write final returns to this .md or .csv file.",
 )
 def main(

@@ -27,8 +27,10 @@ from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.folders import create_run_folder, lock_run_folder
 from rlkit.launchers.launcher import Experiment, launcher_for
+from rlkit.launchers.limits import check_it_fits
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
 from rlkit.launchers.record import changes_since, variant_record
+from rlkit.launchers.restore import restore_state
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_tasks, load_weights
 from rlkit.torch.execution import torch_threads
@@ -53,6 +55,7 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
     """
     requested = config.cut_for_debug() if config.util_params.debug else config
     device = _device(requested, console)
+    check_it_fits(requested, device)
     config = resolve(requested, device)
     files = RunFiles()
     with closing(_build(config, device, files)) as experiment:
@@ -100,7 +103,7 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
         else:
             say = _speaker(console, logger)
             iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=say)
-            experiment.algorithm.load_state_dict(state["algorithm"])
+            restore_state(experiment.algorithm, state, run_dir)
             start, tables = iteration + 1, state.get("tables", TABLES_OF_OLD_CHECKPOINTS)
         if num_iterations < start:
             expected = f"expected at least the {start} iterations that {run_dir} already has"

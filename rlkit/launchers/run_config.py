@@ -1,5 +1,6 @@
 """The configuration of a run that exists: what it was trained with, and what a resumed one may change."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from rlkit.core import config as config_lib
 from rlkit.core.describe import as_json
 from rlkit.core.errors import UserError
 from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.folder_check import check_run_folder
 from rlkit.launchers.load_config import load_config, parse_config, read_variant
 
 CHANGEABLE = ("algo_params.num_iterations", "util_params.")
@@ -35,6 +37,7 @@ def resumed_config(
             says something else than the run.
     """
     variant = Path(run_dir) / "variant.json"
+    check_run_folder(Path(run_dir))
     if not variant.is_file():
         raise UserError(
             f"--resume {run_dir}: there is no variant.json; expected the folder of a run"
@@ -79,7 +82,7 @@ def read_run_config(
         )
     given = None if config_path is None else load_config(config_path)
     variant = run_dir / "variant.json"
-    if not variant.exists():
+    if not os.path.lexists(variant):
         if given is None:
             raise UserError(
                 f"{run_dir}: there is no variant.json; give the experiment's JSON as CONFIG"

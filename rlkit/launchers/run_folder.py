@@ -1,5 +1,7 @@
 """Reads the task set and the weights of run folders, ours and oyster's. Writes nothing."""
 
+import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import torch
 from torch import nn
 
 from rlkit.core.errors import UserError
+from rlkit.core.files import obstacle
 
 OYSTER_RECURRENT = ("lstm.", "hidden")  # parameters that only its recurrent encoder has
 
@@ -19,13 +22,21 @@ def load_tasks(run_dir: str | Path) -> np.ndarray | None:
         UserError: `tasks.npz` cannot be read.
     """
     path = Path(run_dir) / "tasks.npz"
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
+    if reason := obstacle(path):
+        raise UserError(f"{path} {reason}")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return np.array(arrays["tasks"])
+        _check_sums(path)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            tasks = np.array(arrays["tasks"])
     except Exception as error:  # whatever a damaged archive makes the reader raise
-        raise UserError(f"{path}: damaged, or not a task set ({error})") from error
+        reason = str(error) or type(error).__name__
+        raise UserError(f"{path}: damaged, or not a task set ({reason})") from error
+    if tasks.ndim != 2 or tasks.dtype.kind not in "fiu" or not np.isfinite(tasks).all():
+        found = f"{tasks.dtype} {list(tasks.shape)}"
+        raise UserError(f"{path}: not a task set (expected finite numbers, 2 axes; found {found})")
+    return tasks
 
 
 def load_weights(run_dir: str | Path, networks: Mapping[str, nn.Module]) -> None:
@@ -38,6 +49,11 @@ def load_weights(run_dir: str | Path, networks: Mapping[str, nn.Module]) -> None
         UserError: a file is missing, damaged, or does not fit its network; names and shapes are given.
     """
     run_dir = Path(run_dir)
+    if run_dir.exists() and not run_dir.is_dir():
+        raise UserError(f"{run_dir}: {obstacle(run_dir) or 'is a file'}; expected a run folder")
+    for path in (run_dir / f"{name}.pth" for name in networks):
+        if os.path.lexists(path) and (reason := obstacle(path)):
+            raise UserError(f"{path} {reason}")
     missing = [f"{name}.pth" for name in networks if not (run_dir / f"{name}.pth").is_file()]
     if missing:
         there = ", ".join(sorted(path.name for path in run_dir.glob("*.pth"))) or "none"
@@ -60,16 +76,24 @@ def load_weights(run_dir: str | Path, networks: Mapping[str, nn.Module]) -> None
                 f"{path} does not fit this configuration (weights of another environment, or other sizes):\n  {lines}"
             )
     for name, network in networks.items():
-        network.load_state_dict(states[name])
+        try:
+            network.load_state_dict(states[name])
+        except Exception as error:  # such as tensors without numbers
+            raise UserError(f"{run_dir / name}.pth cannot be used ({error})") from error
 
 
 def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     """Read a weight file to the CPU, wherever and by whichever version of torch it was written.
 
+    Since version 1.6 a file of torch is a zip archive, which has checksums; `torch.load` does not
+    look at them.
+
     Raises:
         UserError: the file is damaged, or holds something else than named tensors.
     """
     try:
+        if zipfile.is_zipfile(path):
+            _check_sums(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes the reader raise almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -81,6 +105,16 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     return state
 
 
+def _check_sums(path: str | Path) -> None:
+    """Check the checksums of a zip archive's members.
+
+    Errors: ValueError for a member whose checksum differs, and whatever `zipfile` raises.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if altered := archive.testzip():
+            raise ValueError(f"the checksum of {altered} differs")
+
+
 def _misfits(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> list[str]:
     """Say which parameters are missing, too many or of another shape."""
     problems = []
@@ -89,6 +123,8 @@ def _misfits(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Ten
             problems.append(f"{name} {list(expected[name].shape)} is missing")
         elif name not in expected:
             problems.append(f"{name} {list(found[name].shape)} is unknown here")
+        elif found[name].dtype.is_floating_point != expected[name].dtype.is_floating_point:
+            problems.append(f"{name} is {found[name].dtype}, expected {expected[name].dtype}")
         elif found[name].shape != expected[name].shape:
             problems.append(
                 f"{name} is {list(found[name].shape)}, expected {list(expected[name].shape)}"

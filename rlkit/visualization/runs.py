@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -12,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from rlkit.core.config import flatten
+from rlkit.core.describe import as_json
 from rlkit.core.errors import UserError
+from rlkit.core.files import obstacle
 
 LENGTH_KEY = "algo_params.num_iterations"  # a longer run of the same kind is one more seed
 NOT_COMPARED = ("seed", "util_params", "exp_name", "headline", "requested", "versions", "machine")
@@ -62,10 +65,15 @@ class Run:
 
 def read_progress(path: Path) -> dict[str, np.ndarray]:
     """Read a `progress.csv` as column name -> [num_iterations] float64; a torn last line is left out."""
-    with path.open(newline="") as file:
-        lines = csv.reader(file)
-        names = next(lines, [])
-        rows = [row for row in lines if len(row) == len(names)]
+    if reason := obstacle(path):
+        raise UserError(f"{path} {reason}")
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = csv.reader(file)
+            names = next(lines, [])
+            rows = [row for row in lines if len(row) == len(names)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a table ({error})") from error
     try:
         values = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
     except ValueError as error:
@@ -83,13 +91,33 @@ def read_run(path: Path, settings_of: SettingsOf = recorded_settings) -> Run:
         UserError: a file is damaged.
     """
     variant_file = path / "variant.json"
-    try:
-        variant = json.loads(variant_file.read_text()) if variant_file.exists() else {}
-    except ValueError as error:
-        raise UserError(f"{variant_file}: not valid JSON ({error})") from error
+    variant = read_variant(variant_file) if os.path.lexists(variant_file) else {}
     config = settings_of(variant) if variant else {}
-    headline = dict(variant.get("headline", {}))
-    return Run(path, config, variant.get("seed"), read_progress(path / "progress.csv"), headline)
+    headline, seed = variant.get("headline", {}), variant.get("seed")
+    if not isinstance(headline, dict) or not all(isinstance(v, str) for v in headline.values()):
+        raise UserError(
+            f"{variant_file}: headline = {as_json(headline)}: expected names of columns"
+        )
+    if seed is not None and type(seed) is not int:
+        raise UserError(f"{variant_file}: seed = {as_json(seed)}: expected an integer or null")
+    return Run(path, config, seed, read_progress(path / "progress.csv"), headline)
+
+
+def read_variant(path: Path) -> dict[str, Any]:
+    """Read a variant.json of any program; NaN, which some write, is allowed.
+
+    Raises:
+        UserError: it cannot be read, or holds something else than an object.
+    """
+    if reason := obstacle(path):
+        raise UserError(f"{path} {reason}")
+    try:
+        variant = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(variant, dict):
+        raise UserError(f"{path}: expected a JSON object {{...}}, found {as_json(variant)}")
+    return variant
 
 
 def find_runs(

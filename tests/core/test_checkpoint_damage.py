@@ -1,5 +1,6 @@
 """Damaged, foreign and incomplete checkpoints: the one before serves, or one message tells why not."""
 
+import io
 import json
 import os
 
@@ -130,3 +131,121 @@ def test_an_object_that_loaded_nothing_saves_everything_and_keeps_what_was_there
     assert_holds(Checkpoint(tmp_path).load(buffers), buffers, other)
     damage(newest_file(tmp_path, "state"), "altered")
     assert Checkpoint(tmp_path).load(make_buffers())[0] == 1
+
+
+def lie(run_dir, change):
+    """Change the newest manifest and give it the hash that fits; the previous one is removed."""
+    folder = run_dir / "checkpoint"
+    manifest = json.loads((folder / MANIFEST).read_bytes())["manifest"]
+    (folder / MANIFEST).write_bytes(checkpoint_module._manifest_text(change(manifest) or manifest))
+    (folder / PREVIOUS).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: [1],
+        lambda manifest: manifest.pop("iteration") and None,
+        lambda manifest: manifest.update(iteration="3"),
+        lambda manifest: manifest.update(iteration=-2),
+        lambda manifest: manifest.update(iteration=2**70),
+        lambda manifest: manifest.pop("state") and None,
+        lambda manifest: manifest.update(state=[]),
+        lambda manifest: manifest["state"].update(file="../tasks.npz"),
+        lambda manifest: manifest["state"].update(file=3),
+        lambda manifest: manifest["state"].update(size="1"),
+        lambda manifest: manifest["state"].pop("sha256") and None,
+        lambda manifest: manifest.update(segments=[]),
+        lambda manifest: manifest.update(segments={}),
+        lambda manifest: manifest["segments"].update(replay=3),
+        lambda manifest: manifest["segments"].pop("replay") and None,
+        lambda manifest: manifest["segments"].update(more=[]),
+        lambda manifest: manifest["segments"]["replay"][0].pop("entries") and None,
+        lambda manifest: manifest["segments"]["replay"][0].update(entries=[[0, 0]]),
+        lambda manifest: manifest["segments"]["replay"][0].update(entries=[[0, 0, 2**70]]),
+        lambda manifest: manifest["segments"]["replay"][0].update(entries=[[0, 0, -1]]),
+        lambda manifest: manifest["segments"]["replay"][0].update(entries=[[99, 0, 11]]),
+        lambda manifest: manifest["segments"]["replay"][0].update(entries=[[0, 1.5, 11]]),
+        lambda manifest: manifest["segments"]["replay"][0].update(entries=[[0, 2**61, 22]]),
+    ],
+)
+def test_a_manifest_that_is_whole_but_lies_is_refused(tmp_path, change):
+    save_iterations(tmp_path, 1)
+    lie(tmp_path, change)
+    with pytest.raises(UserError, match="no checkpoint in .* can be used: "):
+        Checkpoint(tmp_path).load(make_buffers())
+
+
+NPZ = io.BytesIO()
+np.savez(NPZ, rows=np.zeros((22, 8), np.float32))
+
+
+def header_of(shape):
+    """A file of rows whose header promises a shape, with the content of a small array."""
+
+    def write(path):
+        with path.open("wb") as file:
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": "<f4", "fortran_order": False, "shape": shape}
+            )
+            file.write(b"0" * 4 * 8 * 22)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "content_of",
+    [
+        lambda path: path.write_bytes(NPZ.getvalue()),
+        header_of((2**35, 2**35)),
+        header_of((22, 2**66)),
+        header_of((22, 9)),
+        header_of((22,)),
+        header_of(()),
+        lambda path: path.write_bytes(b"\x93NUMPY\x01\x00\x10\x27" + b"(" * 10_000),
+        lambda path: path.write_bytes(b"\x93NUMPY\x03\x00"),
+        lambda path: path.write_bytes(b""),
+        lambda path: np.save(path, np.full((22, 8), "a")),
+        lambda path: np.save(path, np.zeros((22, 7), np.float32)),
+    ],
+)
+def test_a_segment_that_is_not_what_its_manifest_says_is_refused(tmp_path, content_of):
+    save_iterations(tmp_path, 0)
+    forge(tmp_path, "replay", content_of)
+    with pytest.raises(UserError, match="rows of buffer replay"):
+        Checkpoint(tmp_path).load(make_buffers())
+
+
+@pytest.mark.parametrize(
+    "counters",
+    [
+        None,
+        {},
+        {"totals": torch.tensor([11, 11, 0])},
+        {"totals": torch.tensor([-1, 0, 0]), "origins": torch.tensor([0, 0, 0])},
+        {"totals": torch.tensor([1, 0, 0]), "origins": torch.tensor([2, 0, 0])},
+        {"totals": torch.tensor([1.5, 0, 0]), "origins": torch.tensor([0, 0, 0])},
+        {"totals": torch.tensor([0, 0]), "origins": torch.tensor([0, 0])},
+        {"totals": torch.tensor([40, 40, 40]), "origins": torch.tensor([0, 0, 0])},
+        {"totals": "eleven", "origins": [0]},
+    ],
+)
+def test_counters_that_lie_are_refused(tmp_path, counters):
+    save_iterations(tmp_path, 0)
+
+    def write(path):
+        content = torch.load(path, weights_only=True)
+        content["buffers"]["replay"] = counters
+        torch.save(content, path)
+
+    forge(tmp_path, "state", write)
+    with pytest.raises(UserError, match="rows of buffer replay"):
+        Checkpoint(tmp_path).load(make_buffers())
+
+
+@pytest.mark.parametrize("content", [3, [], {"state": {}}, {"state": {}, "buffers": 3}, {}])
+def test_a_state_of_another_form_is_refused(tmp_path, content):
+    save_iterations(tmp_path, 0)
+    forge(tmp_path, "state", lambda path: torch.save(content, path))
+    with pytest.raises(UserError, match="is not a state of a run"):
+        Checkpoint(tmp_path).load(make_buffers())

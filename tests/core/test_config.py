@@ -1,5 +1,6 @@
 """Strict loading: every problem at once, each naming key, value, what was expected and the nearest known key."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -70,6 +71,41 @@ def test_0_and_1_pass_for_booleans(number, expected):
     assert validate({"inner": {"flag": number}}, Outer, "here").inner.flag is expected
 
 
+@pytest.mark.parametrize("text", ["1e6", "1000000.0", "1E+6"])
+def test_a_whole_number_in_another_notation_passes_for_an_integer_and_becomes_one(tmp_path, text):
+    path = tmp_path / "file.json"
+    path.write_text(f'{{"inner": {{"count": {text}}}}}')
+    for data in (read_json(path), with_settings({}, [f"inner.count={text}"])):
+        count = validate(data, Outer, "here").inner.count
+        assert (count, type(count)) == (1_000_000, int)
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path):
+    path = tmp_path / "file.json"
+    path.write_bytes(b'\xef\xbb\xbf{"name": "y"}')
+    assert read_json(path) == {"name": "y"}
+
+
+@pytest.mark.parametrize("depth", [33, 100, 1000, 100_000])
+@pytest.mark.parametrize("opening, closing", [("[", "]"), ('{"a":', "}")])
+def test_deep_nesting_is_refused_in_a_file_and_in_a_setting(tmp_path, depth, opening, closing):
+    text = opening * depth + "1" + closing * depth
+    path = tmp_path / "file.json"
+    path.write_text(f'{{"a": {text}}}')
+    with pytest.raises(UserError, match="nested too deeply, expected at most 32"):
+        read_json(path)
+    with pytest.raises(UserError, match="--set .*nested too deeply") as caught:
+        with_settings({}, [f"a={text}"])
+    assert len(str(caught.value)) < 200
+
+
+def test_a_setting_may_be_as_deep_as_a_file(tmp_path):
+    assert with_settings({}, [f"a={'[' * 32}{']' * 32}"])["a"] != "["
+    with pytest.raises(UserError, match="nested too deeply"):
+        with_settings({}, [".".join("a" * 1000) + "=1"])
+    assert with_settings({}, [f"a={'[' * 200}"]) == {"a": "[" * 200}  # no JSON: a text
+
+
 def test_a_whole_number_passes_for_a_float_and_becomes_one():
     rate = validate({"inner": {"rate": 1}}, Outer, "here").inner.rate
     assert (rate, type(rate)) == (1.0, float)
@@ -80,7 +116,7 @@ def test_a_whole_number_passes_for_a_float_and_becomes_one():
     [
         ({"inner": {"count": "5"}}, 'inner.count = "5": expected an integer, at least 1'),
         ({"inner": {"count": True}}, "inner.count = true: expected an integer, at least 1"),
-        ({"inner": {"count": 2.0}}, "inner.count = 2.0: expected an integer, at least 1"),
+        ({"inner": {"count": 2.5}}, "inner.count = 2.5: expected an integer, at least 1"),
         ({"inner": {"count": 0}}, "inner.count = 0: expected an integer, at least 1"),
         ({"inner": {"count": None}}, "inner.count = null: expected an integer, at least 1"),
         ({"inner": {"rate": 0}}, "inner.rate = 0: expected a number, more than 0, at most 1"),
@@ -119,11 +155,21 @@ def test_a_wrong_value_is_named_with_what_was_expected(data, message):
         ({"rate": 1}, "inner.rate"),
         ({"inner": {"folder": 1}}, "folder"),
         ({"size": 4}, "free.size"),
+        ({"inenr": {"count": 1}}, "inner"),
+        ({"inner": {"name": 1}}, "name"),
+        ({"inner": {"ratte": 1}}, "inner.rate"),
+        ({"fold": 1}, "folder"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_known_one(data, nearest):
     (message,) = messages_of(data)
     assert message.endswith(f"unknown key, the nearest known key is {nearest}")
+
+
+@pytest.mark.parametrize("data", [{"flush": 1}, {"inner": {"verbose": 1}}, {"x": 1}, {"": 1}])
+def test_a_key_that_resembles_none_gets_no_suggestion(data):
+    (message,) = messages_of(data)
+    assert message.endswith(": unknown key")
 
 
 def test_a_relation_is_stated_with_the_values_of_its_keys():
@@ -175,10 +221,14 @@ def test_a_file_that_is_not_a_json_object_is_refused_with_the_reason(tmp_path, t
 
 def test_files_that_cannot_be_read_are_refused_by_name(tmp_path):
     (tmp_path / "binary.json").write_bytes(b'{"a": "\xff"}')
+    (tmp_path / "broken.json").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.json")
     for name, reason in (
         ("absent.json", "No such file"),
         (".", "directory"),
         ("binary.json", "not UTF-8"),
+        ("broken.json", "No such file"),
+        ("pipe.json", "is a pipe, not a file"),
     ):
         with pytest.raises(UserError, match=reason):
             read_json(tmp_path / name)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from rlkit.envs import env_class
 from tests.envs.old_gym_toys import Box, Toy, made
 
 
@@ -105,3 +106,17 @@ def test_a_constructor_that_fails_is_named_with_what_it_was_given():
         match=r"toys:Toy: cannot be constructed with n_tasks=4, noise='loud' \(TypeError: .*line \d+\)",
     ):
         made(Loud, noise="loud")
+
+
+@pytest.mark.parametrize(
+    "line", ["from . import register_env", "from rlkit.envs import register_env"]
+)
+def test_a_file_of_oyster_that_registers_its_class_is_told_what_takes_its_place(
+    tmp_path, monkeypatch, line
+):
+    (tmp_path / "my_oyster_task.py").write_text(line + "\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError) as caught:
+        env_class("my_oyster_task:Task")
+    assert "register_env has no use here: delete its import" in str(caught.value)
+    assert 'by "env_name": "my_oyster_task:Task"' in str(caught.value)

@@ -21,6 +21,11 @@ from rlkit.launchers.exit_codes import exit_codes
             4,
             "disk exhausted: [Errno 28] No space left on device",
         ),
+        (OSError(errno.ENOMEM, "Cannot allocate"), 4, "memory exhausted: [Errno 12] Cannot"),
+        (OSError(errno.EROFS, "Read-only file system"), 4, "disk lost: [Errno 30] Read-only file"),
+        (OSError(errno.EIO, "Input/output error", "a.csv"), 4, "disk lost: [Errno 5] Input/output"),
+        (OSError(errno.ESTALE, "Stale file handle"), 4, "disk lost: [Errno 116] Stale file handle"),
+        (OSError(errno.ENOTCONN, "not connected"), 4, "disk lost: [Errno 107] not connected"),
         (
             RuntimeError("CUDA out of memory. Tried to allocate"),
             4,

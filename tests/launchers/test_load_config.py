@@ -82,6 +82,20 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
             {"env_name": "point-robt"},
             'env_name = "point-robt": no such environment in this version, the nearest is point-robot',
         ),
+        (
+            {"env_name": "cheeta-vle"},
+            'env_name = "cheeta-vle": no such environment in this version, the nearest is cheetah-vel;',
+        ),
+        ({"env_name": "hopper_rand_params"}, "the nearest is hopper-rand-params;"),
+        ({"env_name": "atari"}, "version; available are ant-dir, "),
+        ({"env_name": "atari"}, 'walker-rand-params, or a class of your own as "module:Class"'),
+        (
+            {"algo_params": {"num_exp_traj_eval": 0}},
+            "num_exp_traj_eval = 0: expected an integer, at least 1 "
+            "(1 means what 0 does in some forks of oyster)",
+        ),
+        ({"algo_params": {"min_sigma": 1e30}}, "min_sigma = 1e+30: expected a number, at least 0"),
+        ({"algo_params": {"reward_scale": 1e20}}, "expected a number, more than 0, at most 1e+19"),
         ({"env_name": 7}, "env_name = 7: expected a string"),
         (
             {"n_train_tasks": 11},

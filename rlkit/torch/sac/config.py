@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, Self, cast
+from typing import Annotated, Literal, Self, cast
+
+from pydantic import Field
 
 from rlkit.core.config import Relation
 from rlkit.core.names import import_class
@@ -14,6 +16,8 @@ from rlkit.core.settings import (
     NonNegative,
     Positive,
     PositiveCount,
+    PositiveScale,
+    Scale,
 )
 from rlkit.torch.encoders import ContextEncoder
 
@@ -24,6 +28,10 @@ ENCODERS = {
     "lstm": "rlkit.torch.sequence_encoders:LstmEncoder",
     "attention": "rlkit.torch.attention_encoder:AttentionEncoder",
 }
+
+ExplorationCount = Annotated[
+    int, Field(ge=1, description="1 means what 0 does in some forks of oyster")
+]
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class PEARLConfig(AlgorithmSettings):
     # Evaluation
     num_evals: PositiveCount = 2  # independent meta-test runs per task
     num_steps_per_eval: PositiveCount = 600  # transitions of one meta-test run
-    num_exp_traj_eval: PositiveCount = (
+    num_exp_traj_eval: ExplorationCount = (
         1  # trajectories with z from the prior before the posterior is used
     )
     eval_deterministic: bool = (
@@ -92,7 +100,7 @@ class PEARLConfig(AlgorithmSettings):
     qf_lr: NonNegative = 3e-4  # of Q1 and Q2
     vf_lr: NonNegative = 3e-4  # of V
     context_lr: NonNegative = 3e-4  # of the context encoder (and the convolutional network)
-    reward_scale: Positive = (
+    reward_scale: PositiveScale = (
         5.0  # multiplies the reward in the Bellman target only; the inverse of SAC's temperature
     )
     policy_mean_reg_weight: NonNegative = 1e-3  # weight of mean(m^2), m the pre-tanh mean
@@ -113,7 +121,7 @@ class PEARLConfig(AlgorithmSettings):
     kl_reduction: Literal["sum", "mean_task"] = (
         "sum"  # in the loss: over tasks too, or divided by their number
     )
-    min_sigma: NonNegative = 0.0  # smallest standard deviation of a posterior
+    min_sigma: Scale = 0.0  # smallest standard deviation of a posterior
     use_information_bottleneck: bool = (
         True  # probabilistic z; false: z is the mean of the encoder's outputs, no KL
     )

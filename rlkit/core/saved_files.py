@@ -1,0 +1,128 @@
+"""Checks of what a checkpoint's files say, before anything in them is believed."""
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlkit.core.files import hash_file, obstacle
+
+NUMBERED = re.compile(r"[\w-]+-(\d+)\.(npy|pt)")
+ENTRY = ("task", "serial number", "number of rows")
+
+
+class DamagedError(Exception):
+    """A checkpoint is not what was written; the message names the file."""
+
+
+def manifest_problem(manifest: object) -> str | None:
+    """What is wrong with the content of a manifest, None if nothing is.
+
+    Args:
+        manifest: expected are `iteration`, and records of files: one as `state`, lists of them by
+            buffer as `segments`, there with `entries`, lists of three whole numbers.
+    """
+    if not isinstance(manifest, dict):
+        return "expected an object"
+    iteration = manifest.get("iteration")
+    if type(iteration) is not int or not -1 <= iteration < 2**63:
+        return f"iteration is {iteration!r}"
+    segments = manifest.get("segments")
+    if not isinstance(segments, dict) or not all(isinstance(s, list) for s in segments.values()):
+        return "expected segments by buffer"
+    if problem := _record_problem(manifest.get("state")):
+        return f"state: {problem}"
+    for name, records in segments.items():
+        for record in records:
+            if problem := _record_problem(record) or _entries_problem(record.get("entries")):
+                return f"segment of {name}: {problem}"
+    return None
+
+
+def _record_problem(record: object) -> str | None:
+    if not isinstance(record, dict):
+        return "expected the record of a file"
+    name, size = record.get("file"), record.get("size")
+    if not isinstance(name, str) or not NUMBERED.fullmatch(name):
+        return f"{name!r} is no file of a checkpoint"
+    if type(size) is not int or not isinstance(record.get("sha256"), str):
+        return f"size or hash of {name} is missing"
+    return None
+
+
+def _entries_problem(entries: object) -> str | None:
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, list)
+        and len(entry) == len(ENTRY)
+        and all(type(number) is int and 0 <= number < 2**62 for number in entry)
+        for entry in entries
+    ):
+        return f"expected entries of {', '.join(ENTRY)}"
+    return None
+
+
+def check_file(path: Path, record: Mapping[str, object]) -> None:
+    """Compare a file with the size and the hash of its record.
+
+    Raises:
+        DamagedError: it is not there, no file, or another one.
+    """
+    if reason := obstacle(path):
+        raise DamagedError(f"{path} {reason}")
+    try:
+        size, sha256 = path.stat().st_size, hash_file(path)
+    except OSError as error:
+        raise DamagedError(f"{path} cannot be read ({error.strerror})") from error
+    if size != record["size"]:
+        raise DamagedError(f"{path} has {size} bytes instead of {record['size']}")
+    if sha256 != record["sha256"]:
+        raise DamagedError(f"{path} has been altered (its hash differs)")
+
+
+def check_counters(counters: object) -> None:
+    """Check the counters of a buffer: whole numbers per task, at least 0.
+
+    Raises:
+        ValueError: says what is wrong.
+    """
+    if not isinstance(counters, Mapping):
+        raise ValueError(f"expected counters, got {type(counters).__name__}")
+    for name, value in counters.items():
+        if not isinstance(value, Tensor) or value.dtype != torch.int64 or (value < 0).any():
+            raise ValueError(f"the counters {name} are not whole numbers of at least 0")
+    if "totals" in counters and "origins" in counters:
+        totals, origins = counters["totals"], counters["origins"]
+        if totals.shape == origins.shape and (origins > totals).any():
+            raise ValueError("a task has fewer rows in total than were removed")
+
+
+def read_rows(path: Path, num_rows: int) -> Tensor:
+    """Read the rows of a segment, [num_rows, width].
+
+    The size that the header promises is compared with the file's before anything is reserved.
+
+    Raises:
+        ValueError: the file is no array, or one of another size; says which.
+    """
+    if reason := obstacle(path):
+        raise ValueError(f"{path.name} {reason}")
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise ValueError(f"{path.name} is an array of version {version}, expected (1, 0)")
+        try:
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        except Exception as error:  # whatever the parser of a header raises
+            raise ValueError(f"{path.name} has no readable header") from error
+        promised = file.tell() + math.prod(shape) * dtype.itemsize
+        size = path.stat().st_size
+        if dtype.hasobject or dtype.kind not in "fiu" or len(shape) != 2 or shape[0] != num_rows:
+            raise ValueError(f"{path.name} holds {dtype} {shape}, expected {num_rows} rows")
+        if promised != size:
+            raise ValueError(f"{path.name} has {size} bytes, its header promises {promised}")
+        file.seek(0)
+        return torch.from_numpy(np.lib.format.read_array(file, allow_pickle=False))

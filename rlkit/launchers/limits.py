@@ -1,0 +1,67 @@
+"""Refuses a run that cannot fit into this machine's memory or onto its disk."""
+
+import os
+import shutil
+from pathlib import Path
+
+from rlkit.core.errors import UserError
+from rlkit.launchers.estimate import size_in_words
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.launcher import launcher_for
+from rlkit.launchers.machine import CGROUP
+
+
+def check_it_fits(config: ExperimentConfig, device: str = "cpu") -> None:
+    """Compare what a new run will take with what there is.
+
+    Args:
+        config: checked.
+        device: name of the torch device; a GPU's memory counts too.
+    Raises:
+        UserError: memory or disk would not do; names both numbers.
+    """
+    try:
+        needed = launcher_for(config).requirements(config)
+    except (MemoryError, OverflowError, RuntimeError, ValueError) as error:
+        raise UserError(f"the sizes of this configuration are out of reach ({error})") from error
+    if needed is None:
+        return
+    folder = Path(config.util_params.base_log_dir)
+    limits = (
+        ("memory", needed.memory, memory_bytes(device), "this machine has"),
+        ("disk", needed.disk, free_bytes(folder), f"free for {folder} are"),
+    )
+    for name, wanted, there, has in limits:
+        if there is not None and wanted > there:
+            what = f"needs about {size_in_words(wanted)} of {name}, {has} {size_in_words(there)}"
+            advice = "lower its counts, such as algo_params.num_iterations (see --print-config)"
+            raise UserError(f"this run {what}; {advice}")
+
+
+def memory_bytes(device: str = "cpu", cgroup: Path = CGROUP) -> int | None:
+    """Memory of this machine, or of the control group, and of the GPU; None if it is unknown."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        return None
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            total = min(total, int((cgroup / name).read_text()))
+        except (OSError, ValueError):
+            pass  # no such group, or no limit
+    if device.startswith("cuda"):
+        import torch
+
+        total += torch.cuda.get_device_properties(device).total_memory
+    return total
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Free space where a folder is or will be made; None if it is unknown."""
+    folder = folder.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

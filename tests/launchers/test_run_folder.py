@@ -1,0 +1,86 @@
+"""Weight files and task sets: what was altered is noticed, and old files of torch load."""
+
+import random
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rlkit.core.errors import UserError
+from rlkit.launchers.run_folder import load_tasks, load_weights, read_state_dict
+
+
+def network(width: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(20, width), nn.ReLU(), nn.Linear(width, width))
+
+
+def flipped(content: bytes, bit: int) -> bytes:
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_200_of_200_single_flipped_bits_in_weights_and_their_names_are_found(tmp_path):
+    path, numbers = tmp_path / "policy.pth", random.Random(0)
+    torch.save(network(100).state_dict(), path)
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        members = [archive.read(member) for member in archive.infolist()]
+    starts = [content.index(member) for member in members if len(member) > 40]
+    sizes = [len(member) for member in members if len(member) > 40]
+    inside = [
+        place
+        for start, size in zip(starts, sizes, strict=True)
+        for place in range(start, start + size)
+    ]
+    assert len(inside) > 0.9 * len(content)
+    for place in numbers.sample(inside, 200):
+        bit = 8 * place + numbers.randrange(8)
+        path.write_bytes(flipped(content, bit))
+        with pytest.raises(UserError, match=r"policy\.pth: damaged"):
+            read_state_dict(path)
+
+
+def test_a_flipped_bit_anywhere_is_found_or_changes_no_weight(tmp_path):
+    """Dates, versions and the padding of the archive have no checksum."""
+    path = tmp_path / "policy.pth"
+    torch.save(nn.Linear(2, 3).state_dict(), path)
+    content, weights, found = path.read_bytes(), read_state_dict(path), 0
+    for bit in range(0, 8 * len(content), 11):
+        path.write_bytes(flipped(content, bit))
+        try:
+            assert same(read_state_dict(path), weights)
+        except UserError:
+            found += 1
+    assert found > 500
+
+
+def test_a_file_of_torch_before_1_6_has_no_checksums_and_loads(tmp_path):
+    weights = network(8).state_dict()
+    torch.save(weights, tmp_path / "policy.pth", _use_new_zipfile_serialization=False)
+    assert not zipfile.is_zipfile(tmp_path / "policy.pth")
+    assert same(read_state_dict(tmp_path / "policy.pth"), dict(weights))
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.bool])
+def test_weights_that_are_no_floating_point_numbers_are_refused(tmp_path, kind):
+    weights = {name: value.to(kind) for name, value in network(8).state_dict().items()}
+    torch.save(weights, tmp_path / "policy.pth")
+    with pytest.raises(UserError, match=r"0\.weight is torch.*, expected torch\.float32"):
+        load_weights(tmp_path, {"policy": network(8)})
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [np.zeros(3), np.array([["a"]]), np.array([[np.nan]]), np.zeros((2, 2), np.complex64)],
+)
+def test_a_task_set_that_is_none_is_refused(tmp_path, tasks):
+    np.savez(tmp_path / "tasks.npz", tasks=tasks)
+    with pytest.raises(UserError, match="not a task set"):
+        load_tasks(tmp_path)
