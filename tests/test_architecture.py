@@ -51,7 +51,7 @@ SHARED_TORCH = {
     "networks",
     "optimizers",
     "stacked",
-    "statistics",
+    "captured",
     "weight_mirror",
 }
 

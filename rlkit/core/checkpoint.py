@@ -19,14 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.core.errors import UserError
-from rlkit.core.files import (
-    NewFile,
-    obstacle,
-    replace_file,
-    report_exhaustion,
-    sync_folder,
-)
+from rlkit.core.errors import UserError, report_exhaustion
+from rlkit.core.files import NewFile, obstacle, replace_file, sync_folder
 from rlkit.core.saved_files import (
     NUMBERED,
     DamagedError,

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from rlkit.core.csv_table import CsvTable
-from rlkit.core.files import replace_file, report_exhaustion
+from rlkit.core.errors import report_exhaustion
+from rlkit.core.files import replace_file
 
 Sink = Callable[[Mapping[str, float], int], None]
 Table = Sequence[Mapping[str, float | str]]

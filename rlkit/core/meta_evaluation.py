@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from rlkit.core.eval_util import Adaptation, evaluate_adaptation, mean_speed, success_rate
-from rlkit.core.progress import Progress
+from rlkit.core.loop import Progress
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rlkit.core.files import replace_file, report_exhaustion
+from rlkit.core.errors import report_exhaustion
+from rlkit.core.files import replace_file
 
 Networks = Mapping[str, nn.Module]
 

@@ -181,7 +181,7 @@ class PEARL(Launcher[PEARLExperiment]):
         context = BuildContext(
             config, env, agent, networks, replay_buffer, encoder_buffer, sizes, seed
         )
-        update = (lambda: None) if copies is None else copies.update
+        update = None if copies is None else copies.update
         algorithm = self._build_algorithm(context, acting, _dumps(files), update)
         return Experiment(env, algorithm, acting)
 
@@ -190,7 +190,7 @@ class PEARL(Launcher[PEARLExperiment]):
         context: BuildContext,
         acting: PEARLAgent,
         save_eval_paths: Callable[[str, Paths], None],
-        before_rollouts: Callable[[], None],
+        before_rollouts: Callable[[], None] | None,
     ) -> MetaRLAlgorithm:
         """Wire the trainer, the collection and the evaluation."""
         config, algo = context.config, context.config.algo_params

@@ -22,12 +22,12 @@ from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
 from rlkit.core.rl_algorithm import Schedule, train
 from rlkit.core.weights import save_weights
-from rlkit.launchers.display import make_display
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.folders import create_run_folder, lock_run_folder
 from rlkit.launchers.launcher import Experiment, launcher_for
 from rlkit.launchers.limits import check_it_fits
+from rlkit.launchers.live_display import make_display
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
 from rlkit.launchers.record import changes_since, variant_record
 from rlkit.launchers.restore import restore_state
@@ -185,10 +185,6 @@ def _train(
 ) -> None:
     say = _speaker(console, logger)
 
-    def remark() -> None:
-        if text := experiment.env.divergence_message():
-            say(f"iteration {logger.iteration}: {text}")
-
     def last_words(message: str) -> str:
         with suppress(ResourceError):  # the disk may be what ended the run
             logger.log(message)
@@ -215,7 +211,8 @@ def _train(
             start_iteration=start_iteration,
             resumed=resumed,
             protect=protect,
-            remark=remark,
+            remark=experiment.env.divergence_message,
+            say=say,
         )
         say(f"done: {logger.run_dir}")
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from rlkit.core.files import replace_file, report_exhaustion
+from rlkit.core.errors import report_exhaustion
+from rlkit.core.files import replace_file
 from rlkit.data_management.paths import Paths
 
 

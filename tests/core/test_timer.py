@@ -3,7 +3,7 @@
 import pytest
 
 from rlkit.core import timer as timer_module
-from rlkit.core.timer import Timer
+from rlkit.core.loop import Timer
 
 
 class Clock:

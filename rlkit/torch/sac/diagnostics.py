@@ -5,7 +5,7 @@ from torch import Tensor
 
 from rlkit.torch.distributions import kl_by_dimension
 from rlkit.torch.encoders import ContextEncoder
-from rlkit.torch.statistics import KINDS
+from rlkit.torch.gradient_steps import KINDS
 
 POSTERIOR_LOSSES = ("KL Divergence", "KL Loss")  # exist if z has a posterior
 LOSSES = (*POSTERIOR_LOSSES, "QF Loss", "VF Loss", "Policy Loss")
