@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.core.errors import UserError, report_exhaustion
-from rlkit.core.files import NewFile, obstacle, replace_file, sync_folder
+from rlkit.core.errors import UserError
+from rlkit.core.files import NewFile, obstacle, replace_file, report_exhaustion, sync_folder
 from rlkit.core.saved_files import (
     NUMBERED,
     DamagedError,
@@ -30,7 +30,7 @@ from rlkit.core.saved_files import (
     read_rows,
 )
 from rlkit.core.weights import plain
-from rlkit.data_management.paged_rings import SavedRows
+from rlkit.data_management.saved_rows import SavedRows
 
 MANIFEST, PREVIOUS = "manifest.json", "manifest.previous.json"
 

@@ -4,8 +4,6 @@ Everything else is a fault of the program.
 """
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -45,23 +43,3 @@ class StopRequested(BaseException):
     def exit_code(self) -> int:
         """Exit code of a process that a signal ended: 130 for SIGINT, 143 for SIGTERM."""
         return 128 + self.signum
-
-
-@contextmanager
-def report_exhaustion(task: str) -> Iterator[None]:
-    """Turn exhausted memory and whatever a disk refuses into ResourceError.
-
-    A disk may be full, read-only or broken, and a folder may have been removed while a run writes
-    to it; in each case the run ends, and what it wrote before is intact.
-
-    Args:
-        task: what could not be done, for the message.
-    Raises:
-        ResourceError: says what could not be done and why.
-    """
-    try:
-        yield
-    except MemoryError as error:
-        raise ResourceError(f"{task}: memory exhausted") from error
-    except OSError as error:
-        raise ResourceError(f"{task}: {error.strerror or error}") from error

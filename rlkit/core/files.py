@@ -7,9 +7,12 @@ import errno
 import hashlib
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+
+from rlkit.core.errors import ResourceError
 
 DISK_EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # It became read-only, broke, or is no longer there (network and user-space file systems).
@@ -150,3 +153,23 @@ def hash_file(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal, read piece by piece."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def report_exhaustion(task: str) -> Iterator[None]:
+    """Turn exhausted memory and whatever a disk refuses into ResourceError.
+
+    A disk may be full, read-only or broken, and a folder may have been removed while a run writes
+    to it; in each case the run ends, and what it wrote before is intact.
+
+    Args:
+        task: what could not be done, for the message.
+    Raises:
+        ResourceError: says what could not be done and why.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise ResourceError(f"{task}: memory exhausted") from error
+    except OSError as error:
+        raise ResourceError(f"{task}: {error.strerror or error}") from error

@@ -12,7 +12,7 @@ from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import NonFiniteError
 from rlkit.core.logger import Logger
 from rlkit.core.loop import Timer
-from rlkit.core.weights import Networks, first_non_finite, save_weights
+from rlkit.core.weights import Networks, save_weights
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,10 @@ def require_finite_weights(iteration: int, networks: Networks) -> None:
     Raises:
         NonFiniteError: names iteration, network and parameter.
     """
-    found = first_non_finite(networks)
-    if found is not None:
-        where = f"weights {found[1]} of {found[0]} are not finite after training"
-        raise NonFiniteError(f"iteration {iteration}: {where}; the last good checkpoint is kept")
+    for network, module in networks.items():
+        for name, value in module.state_dict().items():
+            if not bool(value.isfinite().all()):
+                where = f"weights {name} of {network} are not finite after training"
+                raise NonFiniteError(
+                    f"iteration {iteration}: {where}; the last good checkpoint is kept"
+                )

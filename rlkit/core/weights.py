@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rlkit.core.errors import report_exhaustion
-from rlkit.core.files import replace_file
+from rlkit.core.files import replace_file, report_exhaustion
 
 Networks = Mapping[str, nn.Module]
 
@@ -36,15 +35,6 @@ def save_weights(run_dir: str | Path, networks: Networks) -> None:
         torch.save(plain(network.state_dict(), name), content)
         with report_exhaustion(f"cannot write {path}"), content.getbuffer() as view:
             replace_file(path, view, sync=False)
-
-
-def first_non_finite(networks: Networks) -> tuple[str, str] | None:
-    """Find weights that are NaN or infinite: names of the network and the parameter, or None."""
-    for network, module in networks.items():
-        for name, value in module.state_dict().items():
-            if not bool(value.isfinite().all()):
-                return network, name
-    return None
 
 
 def plain(value: Any, where: str) -> Any:

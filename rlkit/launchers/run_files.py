@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from rlkit.core.errors import report_exhaustion
-from rlkit.core.files import replace_file
+from rlkit.core.files import replace_file, report_exhaustion
 from rlkit.data_management.paths import Paths
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from rlkit.data_management.original_labels import OriginalLabels, VisitRows, tasks_without_rows
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.relabeler import OriginalLabels, VisitRows, tasks_without_rows
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
 

@@ -14,8 +14,9 @@ from rlkit.core.algorithm import Loop
 from rlkit.core.errors import UserError
 from rlkit.core.loop import Progress
 from rlkit.core.seeding import stream
+from rlkit.data_management.original_labels import VisitRows, tasks_without_rows
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.relabeler import Relabeler, VisitRows, tasks_without_rows
+from rlkit.data_management.relabeler import Relabeler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs.base import MetaEnv
 from rlkit.samplers.in_place import InPlacePathSampler, with_contexts

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from rlkit.torch.context_encoder import ContextEncoder
 from rlkit.torch.distributions import kl_by_dimension
-from rlkit.torch.encoders import ContextEncoder
 from rlkit.torch.gradient_steps import KINDS
 
 POSTERIOR_LOSSES = ("KL Divergence", "KL Loss")  # exist if z has a posterior

@@ -65,7 +65,7 @@ class PEARLEvaluation:
         config: PEARLConfig,
         seed: int,
         save_eval_paths: Callable[[str, Paths], None] = lambda name, paths: None,
-        extra_columns: ExtraColumns = lambda adaptations: {},
+        extra_columns: ExtraColumns | None = None,
     ) -> None:
         self.agent, self.sampler, self.encoder_buffer = agent, sampler, encoder_buffer
         self.config, self.seed, self.save_eval_paths = config, seed, save_eval_paths

@@ -7,8 +7,8 @@ from torch import nn
 
 from rlkit.core.algorithm import Loop
 from rlkit.core.logger import Table
-from rlkit.data_management.paged_rings import SavedRows
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.data_management.saved_rows import SavedRows
 from rlkit.torch.aux_learner import AuxLearner
 from rlkit.torch.sac.collection import Collection
 from rlkit.torch.sac.columns import COUNTS, columns_of

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer
+from rlkit.data_management.batch import Batch
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.aux_learner import AuxLearner
 from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.gradient_steps import GradientSteps, statistics_of
