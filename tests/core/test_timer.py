@@ -2,7 +2,7 @@
 
 import pytest
 
-from rlkit.core import timer as timer_module
+from rlkit.core import loop as timer_module
 from rlkit.core.loop import Timer
 
 
