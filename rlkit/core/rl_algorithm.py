@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rlkit.core.checkpoint import Checkpoint, SavedRows
-from rlkit.core.errors import NonFiniteError
+from rlkit.core.finite import require_finite, require_finite_weights
 from rlkit.core.logger import Logger, Table
 from rlkit.core.loop import Loop, Save
 from rlkit.core.timer import Timer
-from rlkit.core.weights import Networks, first_non_finite, save_weights
+from rlkit.core.weights import Networks, save_weights
 
 Statistics = dict[str, float]
 
@@ -161,6 +161,7 @@ class _OuterLoop:
         self._saved_at = time.monotonic()
         self._iteration = -1
         self._finished: dict[str, Statistics] = {}  # verbs of this iteration that are done
+        self._saves_after = False  # whether the running verb has asked for a checkpoint after it
         self._seconds_before: dict[str, float] = {}  # of this iteration, in an earlier process
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -177,11 +178,10 @@ class _OuterLoop:
         with self._protect():
             pass  # a signal that arrived meanwhile stops the run here
         self._display.progress(done, total, note)
-        elapsed = time.monotonic() - self._saved_at
-        if save == "now" or (save == "due" and elapsed >= 60 * self._schedule.checkpoint_minutes):
-            require_finite_weights(self._iteration, self._algorithm.networks)
-            unfinished = {"statistics": self._finished, "seconds": self._timer.so_far()}
-            self.save(self._iteration - 1, unfinished)
+        if save == "after":
+            self._saves_after = True
+        elif save is not None:
+            self._save_inside(now=save == "now")
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Time a block under its own name."""
@@ -197,8 +197,6 @@ class _OuterLoop:
         collected = self._run("collect_data", "sample", "collecting", algorithm.collect_data)
         self._remark()
         trained = self._run("do_training", "train", "training", algorithm.do_training)
-        require_finite(iteration, trained)
-        require_finite_weights(iteration, algorithm.networks)
         evaluated: Statistics = {}
         if schedule.evaluates(iteration):
             evaluated = self._run("evaluate", "eval", "evaluating", algorithm.evaluate)
@@ -222,6 +220,14 @@ class _OuterLoop:
             self.save(iteration)
         self._display.iteration_done(iteration, row, sum(self._timer.seconds.values()))
 
+    def _save_inside(self, *, now: bool) -> None:
+        """Write a checkpoint inside an iteration, now or if the last was long ago."""
+        elapsed = time.monotonic() - self._saved_at
+        if now or elapsed >= 60 * self._schedule.checkpoint_minutes:
+            require_finite_weights(self._iteration, self._algorithm.networks)
+            unfinished = {"statistics": self._finished, "seconds": self._timer.so_far()}
+            self.save(self._iteration - 1, unfinished)
+
     def save(self, iteration: int, unfinished: Mapping[str, Any] | None = None) -> None:
         """Write a checkpoint and the weight files.
 
@@ -244,11 +250,22 @@ class _OuterLoop:
     def _run(
         self, name: str, phase: str, title: str, verb: Callable[[int, Loop], Statistics]
     ) -> Statistics:
-        """Call a verb and time it, unless it was done before the run was stopped."""
+        """Call a verb and time it, unless it was done before the run was stopped.
+
+        A verb that asks for a checkpoint after it gets one if one is due, and always in iteration
+        0, whose first collection takes longer than any later one.
+        """
         if name not in self._finished:
             self._display.phase(self._iteration, title)
+            self._saves_after = False
             with self._timer.phase(phase):
-                self._finished[name] = verb(self._iteration, self)
+                statistics = verb(self._iteration, self)
+            if name == "do_training":
+                require_finite(self._iteration, statistics)
+                require_finite_weights(self._iteration, self._algorithm.networks)
+            self._finished[name] = statistics
+            if self._saves_after:
+                self._save_inside(now=self._iteration == 0)
         return self._finished[name]
 
     def _time_columns(self) -> Statistics:
@@ -270,28 +287,3 @@ class _OuterLoop:
             "Total Train Time (s)": self._clock["total"],
             "Epoch": self._iteration,
         }
-
-
-def require_finite(iteration: int, trained: Statistics) -> None:
-    """Stop the run at the first loss that is not finite: a statistic of the training with "Loss" in its name.
-
-    Raises:
-        NonFiniteError: names iteration, statistic and value.
-    """
-    for name, value in trained.items():
-        if "Loss" in name and not math.isfinite(value):
-            raise NonFiniteError(
-                f"iteration {iteration}: {name} is {value}; the last good checkpoint is kept"
-            )
-
-
-def require_finite_weights(iteration: int, networks: Networks) -> None:
-    """Stop the run when a step left weights that are not finite, whatever its losses were.
-
-    Raises:
-        NonFiniteError: names iteration, network and parameter.
-    """
-    found = first_non_finite(networks)
-    if found is not None:
-        where = f"weights {found[1]} of {found[0]} are not finite after training"
-        raise NonFiniteError(f"iteration {iteration}: {where}; the last good checkpoint is kept")

@@ -241,11 +241,13 @@ def test_visits_are_drawn_anew_each_iteration_from_the_train_tasks():
 
 class Recorder(NoLoop):
     def __init__(self):
-        self.ticks = []
+        self.ticks, self.saves = [], []
 
     def tick(self, done, total, note="", save=None):
-        self.ticks.append((done, total))
-        assert save is None
+        if save is None:
+            self.ticks.append((done, total))
+        else:
+            self.saves.append(save)
 
 
 @pytest.mark.parametrize("num_envs", [1, 64])
@@ -258,6 +260,19 @@ def test_a_collection_ticks_after_each_rollout_and_its_steps_add_up(num_envs):
         done = [ticked for ticked, _ in loop.ticks]
         assert {ticked for _, ticked in loop.ticks} == {total}
         assert done == sorted(done) and done[-1] == total and len(done) > 2
+        pools = ["due"] * (2 if num_envs == 1 else 0) + ["now"]
+        assert loop.saves == [*(pools if iteration == 0 else []), "after"]
+
+
+def test_a_collection_goes_on_after_the_last_initial_pool_that_was_saved():
+    whole, _, stores = make_collection(tasks=range(3), num_envs=1)
+    whole.collect_initial_pool(Progress(NoLoop(), total=0))
+    parted, _, relabeler = make_collection(tasks=range(3), num_envs=1)
+    parted.num_pools = 1
+    parted.collect_initial_pool(Progress(NoLoop(), total=0))
+    assert relabeler.stored
+    tasks = [{*ids} for _, _, ids, _ in stores.stored]
+    assert [{*ids} for _, _, ids, _ in relabeler.stored] == [ids for ids in tasks if ids != {0}]
 
 
 @pytest.fixture

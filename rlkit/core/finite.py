@@ -1,0 +1,32 @@
+"""Stops a run at the first loss or weight that is not finite."""
+
+import math
+from collections.abc import Mapping
+
+from rlkit.core.errors import NonFiniteError
+from rlkit.core.weights import Networks, first_non_finite
+
+
+def require_finite(iteration: int, trained: Mapping[str, float]) -> None:
+    """Stop the run at a loss that is not finite: a statistic with "Loss" in its name.
+
+    Raises:
+        NonFiniteError: names iteration, statistic and value.
+    """
+    for name, value in trained.items():
+        if "Loss" in name and not math.isfinite(value):
+            raise NonFiniteError(
+                f"iteration {iteration}: {name} is {value}; the last good checkpoint is kept"
+            )
+
+
+def require_finite_weights(iteration: int, networks: Networks) -> None:
+    """Stop the run when a step left weights that are not finite, whatever its losses were.
+
+    Raises:
+        NonFiniteError: names iteration, network and parameter.
+    """
+    found = first_non_finite(networks)
+    if found is not None:
+        where = f"weights {found[1]} of {found[0]} are not finite after training"
+        raise NonFiniteError(f"iteration {iteration}: {where}; the last good checkpoint is kept")
