@@ -111,6 +111,7 @@ def train(
     resumed: Mapping[str, Any] | None = None,
     protect: Callable[[], AbstractContextManager[None]] = nullcontext,
     remark: Callable[[], None] = lambda: None,
+    run: Mapping[str, Any] | None = None,
 ) -> None:
     """Run iterations `start_iteration` to `schedule.num_iterations - 1`.
 
@@ -123,11 +124,13 @@ def train(
         start_iteration: 0, or one more than the iteration of the checkpoint that was loaded.
         resumed: the state of the checkpoint that was loaded.
         protect: context manager around every write, inside which signals wait.
-        remark: called after the collection and after the evaluation of each iteration; reports what is unusual.
+        remark: called after the collection and after the evaluation of each iteration; reports what
+            is unusual.
+        run: says which run this is; stored as `run` in the state of each checkpoint.
     Raises:
         NonFiniteError: a loss or a weight is not finite; no checkpoint holds it.
     """
-    loop = _OuterLoop(algorithm, logger, checkpoint, schedule, display, protect, remark)
+    loop = _OuterLoop(algorithm, logger, checkpoint, schedule, display, protect, remark, run)
     if resumed is not None:
         loop.restore(resumed)
     display.start(schedule.num_iterations, start_iteration)
@@ -152,10 +155,11 @@ class _OuterLoop:
         display: Display,
         protect: Callable[[], AbstractContextManager[None]],
         remark: Callable[[], None],
+        run: Mapping[str, Any] | None,
     ) -> None:
         self._algorithm, self._logger, self._checkpoint = algorithm, logger, checkpoint
         self._schedule, self._display = schedule, display
-        self._protect, self._remark = protect, remark
+        self._protect, self._remark, self._run_record = protect, remark, run
         self._timer = Timer()
         self._clock = {"eval": 0.0, "total": 0.0, "save": 0.0}
         self._saved_at = time.monotonic()
@@ -239,6 +243,7 @@ class _OuterLoop:
             state = {
                 "algorithm": self._algorithm.state_dict(),
                 "clock": dict(self._clock),
+                "run": None if self._run_record is None else dict(self._run_record),
                 "tables": self._logger.table_names,
                 "unfinished": None if unfinished is None else dict(unfinished),
             }

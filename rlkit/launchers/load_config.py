@@ -29,6 +29,7 @@ RECORD_KEYS = (
     "requested",
     "versions",
     "machine",
+    "log_dir_id",
 )  # of variant.json: what a run was, beside its configuration
 
 

@@ -26,6 +26,14 @@ from rlkit.launchers.display import make_display
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.folders import create_run_folder, lock_run_folder
+from rlkit.launchers.identity import (
+    IDENTITY,
+    NOT_RECORDED,
+    check_state,
+    check_tasks,
+    identity_record,
+    new_identity,
+)
 from rlkit.launchers.launcher import Experiment, launcher_for
 from rlkit.launchers.limits import check_it_fits
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
@@ -63,11 +71,14 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
         files.run_dir = run_dir = create_run_folder(config, datetime.now())
         with lock_run_folder(run_dir):
             logger, checkpoint = Logger(run_dir), Checkpoint(run_dir)
+            identity = new_identity()
+            record = variant_record(config, requested, exp_name, device) | {IDENTITY: identity}
             with protect():
-                _write_tasks(run_dir, experiment)
-                logger.write_variant(variant_record(config, requested, exp_name, device))
+                _write_tasks(run_dir, experiment, identity)
+                logger.write_variant(record)
             message = f"run folder {run_dir}, seed {config.seed}, device {device}"
-            _train(config, experiment, logger, checkpoint, console, protect, message)
+            run = identity_record(config, identity, run_dir)
+            _train(config, experiment, logger, checkpoint, console, protect, message, run)
     return run_dir
 
 
@@ -89,6 +100,10 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
     record, tasks = config_lib.read_json(run_dir / "variant.json"), load_tasks(run_dir)
     if tasks is None:
         raise UserError(f"--resume {run_dir}: there is no tasks.npz, the task set of the run")
+    check_tasks(record, run_dir)
+    if (identity := record.get(IDENTITY)) is None:
+        console.print(NOT_RECORDED)
+    run = identity_record(config, identity, run_dir)
     if changed := changes_since(record, device):
         because = "so that it need not go on bit for bit"
         console.print(f"not as at the start of this run, {because}: {', '.join(changed)}")
@@ -103,6 +118,7 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
         else:
             say = _speaker(console, logger)
             iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=say)
+            check_state(run, state, run_dir)
             restore_state(experiment.algorithm, state, run_dir)
             start, tables = iteration + 1, state.get("tables", TABLES_OF_OLD_CHECKPOINTS)
         if num_iterations < start:
@@ -118,7 +134,9 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
         else:
             place = f"iteration {start}, seed {config.seed}, device {device}"
             message = f"{run_dir} goes on with {place}"
-            _train(config, experiment, logger, checkpoint, console, protect, message, start, state)
+            _train(
+                config, experiment, logger, checkpoint, console, protect, message, run, start, state
+            )
 
 
 def resolve(config: ExperimentConfig, device: str = "cpu") -> ExperimentConfig:
@@ -160,10 +178,10 @@ def _build(
         raise UserError(f"the experiment cannot be built: {error}") from error
 
 
-def _write_tasks(run_dir: Path, experiment: Experiment) -> None:
+def _write_tasks(run_dir: Path, experiment: Experiment, identity: str) -> None:
     """Write the task set, from which a resumed run and `sim_policy.py` take it."""
     tasks = io.BytesIO()
-    np.savez(tasks, tasks=experiment.env.tasks)
+    np.savez(tasks, tasks=experiment.env.tasks, log_dir_id=np.array(identity))  # IDENTITY
     replace_file(run_dir / "tasks.npz", tasks.getvalue())
 
 
@@ -180,6 +198,7 @@ def _train(
     console: Console,
     protect: Protect,
     first_words: str,
+    run: Mapping[str, Any],
     start_iteration: int = 0,
     resumed: Mapping[str, Any] | None = None,
 ) -> None:
@@ -216,6 +235,7 @@ def _train(
             resumed=resumed,
             protect=protect,
             remark=remark,
+            run=run,
         )
         say(f"done: {logger.run_dir}")
 

@@ -45,7 +45,7 @@ def resumed_config(
     settings, stored = list(settings), read_variant(variant)
     run = parse_config(stored, str(variant))
     changed = parse_config(config_lib.with_settings(stored, settings), str(variant))
-    refused = [text for key, text in _differences(changed, run, "run") if not _may_change(key)]
+    refused = [text for key, text in _differences(changed, run, "run") if not may_change(key)]
     if refused:
         allowed = "only algo_params.num_iterations and util_params.* (but debug and base_log_dir) may change"
         raise UserError("\n  ".join([f"--resume {run_dir}: {allowed}", *refused]))
@@ -106,7 +106,8 @@ def read_run_config(
     ]
 
 
-def _may_change(key: str) -> bool:
+def may_change(key: str) -> bool:
+    """Whether a resumed run may change a setting, by its dotted key."""
     return key.startswith(CHANGEABLE) and key not in FIXED
 
 

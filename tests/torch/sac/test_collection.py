@@ -264,17 +264,6 @@ def test_a_collection_ticks_after_each_rollout_and_its_steps_add_up(num_envs):
         assert loop.saves == [*(pools if iteration == 0 else []), "after"]
 
 
-def test_a_collection_goes_on_after_the_last_initial_pool_that_was_saved():
-    whole, _, stores = make_collection(tasks=range(3), num_envs=1)
-    whole.collect_initial_pool(Progress(NoLoop(), total=0))
-    parted, _, relabeler = make_collection(tasks=range(3), num_envs=1)
-    parted.num_pools = 1
-    parted.collect_initial_pool(Progress(NoLoop(), total=0))
-    assert relabeler.stored
-    tasks = [{*ids} for _, _, ids, _ in stores.stored]
-    assert [{*ids} for _, _, ids, _ in relabeler.stored] == [ids for ids in tasks if ids != {0}]
-
-
 @pytest.fixture
 def keys(monkeypatch):
     """Keys of all random streams that the collection makes."""
