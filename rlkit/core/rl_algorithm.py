@@ -245,6 +245,7 @@ class _OuterLoop:
                 "clock": dict(self._clock),
                 "run": None if self._run_record is None else dict(self._run_record),
                 "tables": self._logger.table_names,
+                "contents": self._logger.contents,
                 "unfinished": None if unfinished is None else dict(unfinished),
             }
             self._checkpoint.save(iteration, state, self._algorithm.buffers)

@@ -1,6 +1,5 @@
 """Runs one experiment from a checked configuration: builds it, makes or reopens its folder, trains."""
 
-import csv
 import io
 import os
 import secrets
@@ -70,7 +69,7 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
         _load_initial_weights(config, experiment)
         files.run_dir = run_dir = create_run_folder(config, datetime.now())
         with lock_run_folder(run_dir):
-            logger, checkpoint = Logger(run_dir), Checkpoint(run_dir)
+            logger, checkpoint = Logger(run_dir, warn=console.print), Checkpoint(run_dir)
             identity = new_identity()
             record = variant_record(config, requested, exp_name, device) | {IDENTITY: identity}
             with protect():
@@ -110,9 +109,10 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
     files = RunFiles()
     files.run_dir = run_dir
     with closing(_build(config, device, files, tasks)) as experiment, lock_run_folder(run_dir):
-        logger, checkpoint = Logger(run_dir), Checkpoint(run_dir)
+        logger, checkpoint = Logger(run_dir, warn=console.print), Checkpoint(run_dir)
         start, state, num_iterations = 0, None, config.algo_params.num_iterations
         tables: list[str] = []
+        contents = None
         if not any(checkpoint.folder.glob("manifest*")) and not _has_rows(run_dir):
             _load_initial_weights(config, experiment)  # stopped before its first checkpoint
         else:
@@ -121,11 +121,12 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
             check_state(run, state, run_dir)
             restore_state(experiment.algorithm, state, run_dir)
             start, tables = iteration + 1, state.get("tables", TABLES_OF_OLD_CHECKPOINTS)
+            contents = state.get("contents")
         if num_iterations < start:
             expected = f"expected at least the {start} iterations that {run_dir} already has"
             raise UserError(f"algo_params.num_iterations = {num_iterations}: {expected}")
         with protect():
-            logger.truncate_to(start - 1, tables)
+            logger.truncate_to(start - 1, tables, contents)
             save_weights(run_dir, experiment.networks)
             logger.write_variant({**record, **config_lib.to_dict(config)})
         if num_iterations == start:
@@ -251,9 +252,6 @@ def _speaker(console: Console, logger: Logger) -> Callable[[str], None]:
 
 
 def _has_rows(run_dir: Path) -> bool:
-    """Whether progress.csv has a row below its header."""
-    try:
-        with (run_dir / "progress.csv").open(newline="") as file:
-            return len(list(csv.reader(file))) > 1
-    except FileNotFoundError:
-        return False
+    """Whether progress.csv has more than a header."""
+    path = run_dir / "progress.csv"
+    return path.is_file() and len(path.read_bytes().splitlines()) > 1
