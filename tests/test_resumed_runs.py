@@ -2,6 +2,9 @@
 
 import json
 
+from click.testing import CliRunner
+
+import sim_policy
 from rlkit.launchers.folders import lock_run_folder
 from tests.tiny_runs import launch, rows, run, same_weights
 
@@ -69,3 +72,26 @@ def test_rows_without_a_checkpoint_are_not_thrown_away(here):
     assert result.exit_code == 2
     assert "there is no checkpoint" in result.stderr
     assert len(rows(run_dir)) == 3
+
+
+def test_initial_weights_are_confirmed_with_the_versions_that_made_them(here):
+    first = run("--set", "algo_params.num_iterations=1")
+    arguments = ("--set", f"path_to_weights={first}", "--set", "algo_params.num_iterations=1")
+    result = launch("tiny.json", *arguments)
+    line = "initial weights of qf1, qf2, vf, target_vf, policy, context_encoder loaded from"
+    assert result.stdout.count(f"{line} {first}\n") == 1
+    assert "was made with" not in result.stdout
+    variant = json.loads((first / "variant.json").read_text())
+    variant["versions"] |= {"torch": "1.5.0", "mujoco": "2.1.2", "commit": "abc"}
+    (first / "variant.json").write_text(json.dumps(variant))
+    result = launch("tiny.json", *arguments)
+    (made,) = [text for text in result.stdout.splitlines() if "was made with" in text]
+    assert made.startswith(f"{first} was made with torch 1.5.0 (here ")
+    assert "mujoco 2.1.2 (here " in made
+    newest = max((here / "output" / "point-robot").iterdir(), key=lambda path: path.stat().st_ctime)
+    log = (newest / "debug.log").read_text()
+    assert line in log
+    assert "was made with torch 1.5.0" in log
+    simulated = CliRunner().invoke(sim_policy.main, [str(first)])
+    assert simulated.exit_code == 0
+    assert simulated.stderr.count("was made with torch 1.5.0") == 1

@@ -36,7 +36,7 @@ from rlkit.launchers.identity import (
 from rlkit.launchers.launcher import Experiment, launcher_for
 from rlkit.launchers.limits import check_it_fits
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
-from rlkit.launchers.record import changes_since, variant_record
+from rlkit.launchers.record import changes_since, other_versions, variant_record
 from rlkit.launchers.restore import restore_state
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_tasks, load_weights
@@ -66,7 +66,7 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
     config = resolve(requested, device)
     files = RunFiles()
     with closing(_build(config, device, files)) as experiment:
-        _load_initial_weights(config, experiment)
+        loaded = _load_initial_weights(config, experiment)
         files.run_dir = run_dir = create_run_folder(config, datetime.now())
         with lock_run_folder(run_dir):
             logger, checkpoint = Logger(run_dir, warn=console.print), Checkpoint(run_dir)
@@ -76,6 +76,8 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
                 _write_tasks(run_dir, experiment, identity)
                 logger.write_variant(record)
             message = f"run folder {run_dir}, seed {config.seed}, device {device}"
+            for line in loaded:
+                _speaker(console, logger)(line)
             run = identity_record(config, identity, run_dir)
             _train(config, experiment, logger, checkpoint, console, protect, message, run)
     return run_dir
@@ -113,10 +115,11 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
         start, state, num_iterations = 0, None, config.algo_params.num_iterations
         tables: list[str] = []
         contents = None
+        say = _speaker(console, logger)
         if not any(checkpoint.folder.glob("manifest*")) and not _has_rows(run_dir):
-            _load_initial_weights(config, experiment)  # stopped before its first checkpoint
+            for line in _load_initial_weights(config, experiment):
+                say(line)  # stopped before its first checkpoint
         else:
-            say = _speaker(console, logger)
             iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=say)
             check_state(run, state, run_dir)
             restore_state(experiment.algorithm, state, run_dir)
@@ -186,9 +189,14 @@ def _write_tasks(run_dir: Path, experiment: Experiment, identity: str) -> None:
     replace_file(run_dir / "tasks.npz", tasks.getvalue())
 
 
-def _load_initial_weights(config: ExperimentConfig, experiment: Experiment) -> None:
-    if config.path_to_weights is not None:
-        load_weights(config.path_to_weights, experiment.networks)
+def _load_initial_weights(config: ExperimentConfig, experiment: Experiment) -> list[str]:
+    """Load the weights that a run begins with, if any; returns what there is to say of them."""
+    folder = config.path_to_weights
+    if folder is None:
+        return []
+    load_weights(folder, experiment.networks)
+    words = [f"initial weights of {', '.join(experiment.networks)} loaded from {folder}"]
+    return words + ([line] if (line := other_versions(folder)) else [])
 
 
 def _train(
