@@ -1,7 +1,9 @@
 """Runs that go on: --resume ends as an uninterrupted run, whatever stopped it, and says what it does."""
 
 import json
+import shutil
 
+import pytest
 from click.testing import CliRunner
 
 import sim_policy
@@ -95,3 +97,44 @@ def test_initial_weights_are_confirmed_with_the_versions_that_made_them(here):
     simulated = CliRunner().invoke(sim_policy.main, [str(first)])
     assert simulated.exit_code == 0
     assert simulated.stderr.count("was made with torch 1.5.0") == 1
+
+
+@pytest.mark.parametrize("left", ["manifest.json.tmp", "state-000001.pt"])
+def test_a_run_killed_while_its_first_checkpoint_was_written_begins_anew(here, left):
+    whole, parted = run(), run()
+    newest = max((parted / "checkpoint").glob("state-*"), key=lambda path: path.name)
+    content = newest.read_bytes()
+    for path in [*(parted / "checkpoint").iterdir(), *parted.glob("*.csv"), *parted.glob("*.pth")]:
+        path.unlink()
+    (parted / "checkpoint" / left).write_bytes(content[:100])
+    assert launch("--resume", parted).exit_code == 0
+    assert rows(parted) == rows(whole)
+    assert same_weights(parted, whole)
+    assert not (parted / "checkpoint" / "manifest.json.tmp").exists()
+
+
+def test_a_run_killed_before_its_variant_was_written_says_what_it_is(here):
+    run_dir = run("--set", "algo_params.num_iterations=1")
+    for path in run_dir.iterdir():
+        if path.is_file() and path.name != "tasks.npz":
+            path.unlink()
+    shutil.rmtree(run_dir / "checkpoint")
+    (run_dir / "variant.json.tmp").write_text("{")
+    for result in (
+        launch("--resume", run_dir),
+        CliRunner().invoke(sim_policy.main, [str(run_dir)]),
+    ):
+        assert result.exit_code == 2
+        assert "stopped before variant.json was written, and has computed nothing" in result.stderr
+
+
+def test_a_folder_above_runs_names_them(here):
+    runs = [run("--set", "algo_params.num_iterations=1") for _ in range(2)]
+    for folder in ("output", "output/point-robot"):
+        for result in (
+            launch("--resume", folder),
+            CliRunner().invoke(sim_policy.main, [folder]),
+        ):
+            assert result.exit_code == 2
+            named = ", ".join(str(run_dir) for run_dir in reversed(runs))
+            assert f"runs below this folder: {named}" in result.stderr

@@ -116,7 +116,7 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
         tables: list[str] = []
         contents = None
         say = _speaker(console, logger)
-        if not any(checkpoint.folder.glob("manifest*")) and not _has_rows(run_dir):
+        if not checkpoint.exists and not _has_rows(run_dir):
             for line in _load_initial_weights(config, experiment):
                 say(line)  # stopped before its first checkpoint
         else:

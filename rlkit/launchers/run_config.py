@@ -14,6 +14,7 @@ from rlkit.launchers.load_config import load_config, parse_config, read_variant
 CHANGEABLE = ("algo_params.num_iterations", "util_params.")
 # Decided where the run lies and what its counts are.
 FIXED = ("util_params.debug", "util_params.base_log_dir")
+MOST_NAMED = 5  # runs below a folder
 CHOSEN_AT_START = ("seed", "util_params.")  # where null or "auto" leaves a choice open
 
 
@@ -39,9 +40,7 @@ def resumed_config(
     variant = Path(run_dir) / "variant.json"
     check_run_folder(Path(run_dir))
     if not variant.is_file():
-        raise UserError(
-            f"--resume {run_dir}: there is no variant.json; expected the folder of a run"
-        )
+        raise UserError(f"--resume {run_dir}: {no_variant(Path(run_dir))}")
     settings, stored = list(settings), read_variant(variant)
     run = parse_config(stored, str(variant))
     changed = parse_config(config_lib.with_settings(stored, settings), str(variant))
@@ -84,9 +83,7 @@ def read_run_config(
     variant = run_dir / "variant.json"
     if not os.path.lexists(variant):
         if given is None:
-            raise UserError(
-                f"{run_dir}: there is no variant.json; give the experiment's JSON as CONFIG"
-            )
+            raise UserError(f"{run_dir}: {no_variant(run_dir, weights=True)}")
         return given, []
     config = load_config(variant)
     if given is None:
@@ -104,6 +101,27 @@ def read_run_config(
         for key in {**run, **wanted}
         if wanted.get(key) != run.get(key) and not key.startswith(FREE_KEYS)
     ]
+
+
+def no_variant(run_dir: Path, *, weights: bool = False) -> str:
+    """Say what a folder without variant.json is.
+
+    Args:
+        run_dir: the folder; it need not exist.
+        weights: whether bare weights would do, beside the experiment's JSON.
+    """
+    missing = "there is no variant.json"
+    runs = sorted((p.parent for p in run_dir.glob("*/variant.json")), key=lambda p: p.name)
+    runs += sorted((p.parent for p in run_dir.glob("*/*/variant.json")), key=lambda p: p.name)
+    if runs:
+        newest = [str(path) for path in runs[-MOST_NAMED:][::-1]]
+        more = f" and {len(runs) - MOST_NAMED} more" if len(runs) > MOST_NAMED else ""
+        return f"{missing}; runs below this folder: {', '.join(newest)}{more}"
+    if (run_dir / "tasks.npz").exists() and not any(run_dir.glob("*.pth")):
+        stopped = "this run was stopped before variant.json was written, and has computed nothing"
+        return f"{stopped}: start it anew from its configuration"
+    wanted = "give the experiment's JSON as CONFIG" if weights else "expected the folder of a run"
+    return f"{missing}; {wanted}"
 
 
 def may_change(key: str) -> bool:
