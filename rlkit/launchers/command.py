@@ -5,12 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from rlkit.core.config import to_dict
 from rlkit.core.errors import UserError
 from rlkit.launchers.estimate import estimates
-from rlkit.launchers.exit_codes import exit_codes
+from rlkit.launchers.exit_codes import StoppableConsole, exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.record import experiment_name
@@ -33,7 +31,7 @@ def launch(
     Raises:
         SystemExit: with the exit codes of `exit_codes`.
     """
-    console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
+    console = StoppableConsole(soft_wrap=True, markup=False, emoji=False, highlight=False)
     with exit_codes(), SignalGuard() as guard:
         if run_dir is not None:
             config = resumed_config(run_dir, config_path, settings)

@@ -218,9 +218,11 @@ def _train(
             say(f"iteration {logger.iteration}: {text}")
 
     def last_words(message: str) -> str:
+        folder = shlex.quote(str(logger.run_dir))
+        hint = f"to go on: python launch_experiment.py --resume {folder}"
         with suppress(ResourceError):  # the disk may be what ended the run
-            logger.log(message)
-        return f"to go on: python launch_experiment.py --resume {shlex.quote(str(logger.run_dir))}"
+            logger.log(f"{message}\n{hint}")
+        return hint
 
     keep_freed_memory()
     headline = launcher_for(config).headline
