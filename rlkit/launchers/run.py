@@ -24,7 +24,7 @@ from rlkit.core.weights import save_weights
 from rlkit.launchers.display import make_display
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.launchers.folders import create_run_folder, lock_run_folder
+from rlkit.launchers.folders import lock_run_folder, new_run_folder
 from rlkit.launchers.identity import (
     IDENTITY,
     NOT_RECORDED,
@@ -46,29 +46,37 @@ Protect = Callable[[], AbstractContextManager[None]]
 TABLES_OF_OLD_CHECKPOINTS = ("online_returns",)  # which do not name theirs
 
 
-def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect: Protect) -> Path:
+def start_run(
+    config: ExperimentConfig,
+    exp_name: str,
+    console: Console,
+    protect: Protect,
+    *,
+    need_gpu: bool = False,
+) -> Path:
     """Run an experiment from the beginning.
 
     Args:
-        config: checked; what it leaves open is chosen here and recorded.
+        config: checked; what it leaves open is chosen here and recorded. A smoke run has been cut
+            before (`load_config.cut_for_debug`).
         exp_name: name of the experiment, for viskit.
         console: where messages and the progress go.
         protect: context manager that holds signals back during writes.
+        need_gpu: do not fall back to the CPU where `use_gpu` is set.
     Returns:
         The run folder; it is created only when everything else has been found in order.
     Raises:
         UserError: bad input.
         SystemExit: the run was stopped; with the exit codes of `exit_codes`.
     """
-    requested = config.cut_for_debug() if config.util_params.debug else config
-    device = _device(requested, console)
+    requested, device = config, _device(config, console, need_gpu)
     check_it_fits(requested, device)
     config = resolve(requested, device)
     files = RunFiles()
     with closing(_build(config, device, files)) as experiment:
         loaded = _load_initial_weights(config, experiment)
-        files.run_dir = run_dir = create_run_folder(config, datetime.now())
-        with lock_run_folder(run_dir):
+        with new_run_folder(config, datetime.now()) as run_dir:
+            files.run_dir = run_dir
             logger, checkpoint = Logger(run_dir, warn=console.print), Checkpoint(run_dir)
             identity = new_identity()
             record = variant_record(config, requested, exp_name, device) | {IDENTITY: identity}
@@ -83,20 +91,27 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
     return run_dir
 
 
-def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protect: Protect) -> None:
+def resume_run(
+    run_dir: Path,
+    config: ExperimentConfig,
+    console: Console,
+    protect: Protect,
+    *,
+    need_gpu: bool = False,
+) -> None:
     """Resume a stopped run from its newest whole checkpoint, or from its beginning without one.
 
     Args:
         run_dir: the run folder.
         config: the run's configuration, with the changes that are allowed (see `resumed_config`).
-        console, protect: as for `start_run`.
+        console, protect, need_gpu: as for `start_run`.
     Raises:
         UserError: bad input.
         SystemExit: the run was stopped; with the exit codes of `exit_codes`.
     """
     if not os.access(run_dir, os.W_OK | os.X_OK):
         raise UserError(f"--resume {run_dir}: the folder is not writable")
-    device = _device(config, console)
+    device = _device(config, console, need_gpu)
     config = resolve(config, device)
     record, tasks = config_lib.read_json(run_dir / "variant.json"), load_tasks(run_dir)
     if tasks is None:
@@ -164,9 +179,10 @@ def resolve(config: ExperimentConfig, device: str = "cpu") -> ExperimentConfig:
     return launcher_for(config).resolve(replace(config, seed=seed, util_params=util), device)
 
 
-def _device(config: ExperimentConfig, console: Console) -> str:
+def _device(config: ExperimentConfig, console: Console, need_gpu: bool) -> str:
     """Name of the torch device; says what the user should know of it."""
-    device = choose_device(config.util_params.use_gpu, config.util_params.gpu_id, console.print)
+    util = config.util_params
+    device = choose_device(util.use_gpu, util.gpu_id, console.print, required=need_gpu)
     for remark in launcher_for(config).remarks(config, device):
         console.print(remark)
     return device
