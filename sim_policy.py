@@ -1,5 +1,6 @@
 """Evaluates a trained policy on held-out tasks, trajectory by trajectory; draws or films it."""
 
+import errno
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,13 @@ import click
 import numpy as np
 from rich.console import Console
 
+from rlkit.core.errors import UserError
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers.arguments import UserPath
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.record import other_versions
 from rlkit.launchers.run_config import read_run_config
 from rlkit.launchers.simulation import Simulation, simulate
 from rlkit.visualization.adaptation import print_rows, write_rows
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from rlkit.visualization.video import FilmedEnv
 
 FILMED_TASKS = 3
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
@@ -84,6 +88,36 @@ def film(
     )
 
 
+def write_files(
+    simulation: Simulation, config: ExperimentConfig, folder: Path, quality: str, video: bool
+) -> None:
+    """Write the table, and what can be filmed or drawn.
+
+    Raises:
+        UserError: the folder cannot be written to; an OSError may be its cause.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be created ({error.strerror})") from error
+    write_rows(folder / "sim_policy.csv", simulation.rows)
+    click.echo(f"wrote {folder / 'sim_policy.csv'}")
+    if simulation.filmed is not None:
+        film(simulation, simulation.filmed, config, folder / "video.mp4", quality)
+        click.echo(f"wrote {folder / 'video.mp4'}")
+    elif video:
+        click.echo(f"no film: {config.env_name} has no MuJoCo model", err=True)
+    if in_the_plane(simulation.env):
+        draw(simulation, config, folder / "trajectories.png")
+        click.echo(f"wrote {folder / 'trajectories.png'}")
+
+
+def is_refused(error: UserError) -> bool:
+    """Whether a file could not be written because the folder is read-only."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in NOT_ALLOWED
+
+
 @click.command()
 @click.argument("paths", nargs=-1, type=UserPath(), metavar="[CONFIG] RUN_DIR")
 @click.option(
@@ -98,7 +132,7 @@ def film(
     help="Act with the policy's mean, or sample.",
 )
 @click.option(
-    "--video", is_flag=True, help="Film three held-out tasks to RUN_DIR/video.mp4 (MuJoCo tasks)."
+    "--video", is_flag=True, help="Film three held-out tasks to video.mp4 (MuJoCo tasks)."
 )
 @click.option(
     "--quality",
@@ -106,6 +140,12 @@ def film(
     default="fast",
     show_default=True,
     help="Of the film; high has shadows.",
+)
+@click.option(
+    "--output",
+    type=UserPath(),
+    metavar="DIR",
+    help="Write table and pictures here; default: RUN_DIR.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of the evaluation; default: the run's own."
@@ -116,6 +156,7 @@ def main(
     deterministic: bool,
     video: bool,
     quality: str,
+    output: Path | None,
     seed: int | None,
 ) -> None:
     """Evaluate the policy in RUN_DIR on the run's held-out tasks: return of the first trajectory, the second, and so on.
@@ -132,6 +173,8 @@ def main(
                 f"{paths[0]} differs from the run, whose settings are used: {'; '.join(differences)}",
                 err=True,
             )
+        if line := other_versions(run_dir):
+            click.echo(line, err=True)
         simulation = simulate(
             config,
             run_dir,
@@ -140,24 +183,19 @@ def main(
             record=video,
             seed=(config.seed or 0) if seed is None else seed,
         )
-        # The table comes first, so that it is there whatever happens to the picture.
-        table = run_dir / "sim_policy.csv"
-        write_rows(table, simulation.rows)
+        # The table comes first, so that it is there whatever happens to the files.
         title = (
             f"{config.env_name}, {len(simulation.task_ids)} held-out tasks: return by trajectory"
         )
         print_rows(simulation.rows, title, Console())
-        click.echo(f"wrote {table}")
         if text := simulation.env.divergence_message():
             click.echo(text, err=True)
-        if simulation.filmed is not None:
-            film(simulation, simulation.filmed, config, run_dir / "video.mp4", quality)
-            click.echo(f"wrote {run_dir / 'video.mp4'}")
-        elif video:
-            click.echo(f"no film: {config.env_name} has no MuJoCo model", err=True)
-        if in_the_plane(simulation.env):
-            draw(simulation, config, run_dir / "trajectories.png")
-            click.echo(f"wrote {run_dir / 'trajectories.png'}")
+        try:
+            write_files(simulation, config, output or run_dir, quality, video)
+        except UserError as error:
+            if output is not None or not is_refused(error):
+                raise
+            click.echo(f"{error}; another folder: --output DIR", err=True)
         simulation.env.close()
 
 

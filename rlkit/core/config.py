@@ -108,6 +108,11 @@ def with_settings(data: Mapping[str, Any], settings: Iterable[str]) -> dict[str,
     return result
 
 
+def given_keys(settings: Iterable[str]) -> list[str]:
+    """The dotted keys that `key=value` settings give values to."""
+    return list(flatten(with_settings({}, settings)))
+
+
 def inspect(
     data: Mapping[str, Any], schema: type[Schema], prefix: str = ""
 ) -> tuple[Schema, list[Problem]]:

@@ -29,6 +29,7 @@ RECORD_KEYS = (
     "requested",
     "versions",
     "machine",
+    "log_dir_id",
 )  # of variant.json: what a run was, beside its configuration
 
 
@@ -49,6 +50,27 @@ def load_config(path: str | Path, settings: Iterable[str] = ()) -> ExperimentCon
     changed = [setting.partition("=")[0].strip() for setting in settings]
     names = changed if Path(path).name == "variant.json" else [*data]
     return parse_config(_expand_paths(data, names, str(path)), str(path))
+
+
+def cut_for_debug(config: ExperimentConfig, settings: Iterable[str]) -> ExperimentConfig:
+    """Make the smoke run of a configuration; what the command line sets is not cut.
+
+    Args:
+        config: as `load_config` returned it.
+        settings: the `key=value` changes that it was given.
+    Raises:
+        UserError: such a setting does not go with the cut ones.
+    """
+    cut, wanted = (settings_of.to_dict(c) for c in (config.cut_for_debug(), config))
+    values, flat = settings_of.flatten(wanted), settings_of.flatten(cut)
+    for key in settings_of.given_keys(settings):
+        if key in values and values[key] != flat.get(key):
+            *sections, name = key.split(".")
+            place = cut
+            for section in sections:
+                place = place[section]
+            place[name] = values[key]
+    return parse_config(cut, "--set with --debug")
 
 
 def _expand_paths(data: Mapping[str, Any], names: Sequence[str], source: str) -> dict[str, Any]:

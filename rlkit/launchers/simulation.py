@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlkit.core.config import read_json
 from rlkit.core.errors import UserError
 from rlkit.core.eval_util import Adaptation, evaluate_adaptation
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.identity import check_tasks
 from rlkit.launchers.launcher import EvaluationProtocol, launcher_for
 from rlkit.launchers.run_folder import load_tasks
 from rlkit.visualization.adaptation import adaptation_rows
@@ -66,8 +68,11 @@ def simulate(
     protocol = launcher.protocol(config)
     protocol = protocol._replace(num_trajectories=num_trajs or protocol.num_trajectories)
     lanes = None if protocol.num_tasks is None else min(protocol.num_tasks, MAX_LANES)
+    tasks = load_tasks(run_dir)
+    if (run_dir / "variant.json").exists():
+        check_tasks(read_json(run_dir / "variant.json"), run_dir)
     try:
-        env = launcher.build_env(config, load_tasks(run_dir), num_envs=lanes)
+        env = launcher.build_env(config, tasks, num_envs=lanes)
     except ValueError as error:
         raise UserError(f"{run_dir}: {error}") from error
     filmed = None
