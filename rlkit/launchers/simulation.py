@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlkit.core.errors import UserError
 from rlkit.core.eval_util import Adaptation, evaluate_adaptation
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import EvaluationProtocol, launcher_for
-from rlkit.launchers.run_folder import load_tasks
+from rlkit.launchers.trained import run_env
 from rlkit.visualization.adaptation import adaptation_rows
 
 if TYPE_CHECKING:
@@ -66,10 +65,7 @@ def simulate(
     protocol = launcher.protocol(config)
     protocol = protocol._replace(num_trajectories=num_trajs or protocol.num_trajectories)
     lanes = None if protocol.num_tasks is None else min(protocol.num_tasks, MAX_LANES)
-    try:
-        env = launcher.build_env(config, load_tasks(run_dir), num_envs=lanes)
-    except ValueError as error:
-        raise UserError(f"{run_dir}: {error}") from error
+    env = run_env(launcher, config, run_dir, lanes)
     filmed = None
     if record and env.has_simulation:
         from rlkit.visualization.video import FilmedEnv  # imports mujoco and imageio
