@@ -5,6 +5,7 @@ import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -31,11 +32,12 @@ def example() -> str:
     return block
 
 
-def returns_of_example() -> list[float]:
-    """Returns that the example prints, in the working folder."""
-    printed = io.StringIO()
+def returns_of_example(task: int = 99) -> list[float]:
+    """Returns that the example prints, in the working folder; of another task if wanted."""
+    printed, code = io.StringIO(), example()
+    assert code.count('"task": 99') == 1
     with contextlib.redirect_stdout(printed):
-        exec(compile(example(), "README.md", "exec"), {})
+        exec(compile(code.replace('"task": 99', f'"task": {task}'), "README.md", "exec"), {})
     return [float(text) for text in re.findall(r"return (-?[\d.]+)", printed.getvalue())]
 
 
@@ -57,7 +59,7 @@ def go_to_z_and_believe(networks, place):
 def test_the_example_acts_and_adapts_with_weights_made_by_hand(tmp_path, monkeypatch):
     """What it shows: z of the prior in the first trajectory, the posterior's afterwards.
 
-    The encoder is told the goal, so nothing is learned here; `test_a_trained_run` is about that.
+    The encoder is told the goal, so nothing is learned here; the slow test is about that.
     """
     monkeypatch.chdir(tmp_path)
     networks = make_run(RUN_DIR, ROBOT)
@@ -71,12 +73,16 @@ def test_the_example_acts_and_adapts_with_weights_made_by_hand(tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_a_trained_run_beats_its_first_trajectory_in_the_example(tmp_path, monkeypatch):
+def test_a_trained_run_beats_its_first_trajectory_on_held_out_tasks(tmp_path, monkeypatch):
+    """Twelve iterations; the example runs on every held-out task, always from the same start."""
     monkeypatch.chdir(tmp_path)
     config = ROOT / "configs" / "quick" / "point-robot.json"
-    changes = ["--set", "algo_params.num_iterations=15", "--set", "util_params.torch_threads=1"]
+    changes = ["--set", "algo_params.num_iterations=12", "--set", "util_params.torch_threads=1"]
     assert launch(config, "--cpu", "--seed", 1, *changes).exit_code == 0
     (run_dir,) = tmp_path.glob("output/point-robot/*")
     run_dir.rename(RUN_DIR)
-    first, *adapted = returns_of_example()
-    assert max(adapted) > first + 1 and min(adapted) > first
+    returns = np.array([returns_of_example(task) for task in range(80, 100)])
+    first, *adapted = returns.mean(axis=0)
+    # This seed has -15.9 first, then -11.2 and -11.7, and 19 of the 20 tasks improve.
+    assert min(adapted) > first + 2
+    assert (returns[:, 1:].max(axis=1) > returns[:, 0]).mean() > 0.7

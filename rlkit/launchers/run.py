@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from rich.console import Console
 
@@ -185,7 +186,7 @@ def _train(
     def last_words(message: str) -> str:
         with suppress(ResourceError):  # the disk may be what ended the run
             logger.log(message)
-        return f"to go on: python launch_experiment.py --resume {shlex.quote(str(logger.run_dir))}"
+        return f"to go on: {_program()} --resume {shlex.quote(str(logger.run_dir))}"
 
     keep_freed_memory()
     headline = launcher_for(config).headline
@@ -212,6 +213,13 @@ def _train(
             say=logger.say,
         )
         logger.say(f"done: {logger.run_dir}")
+
+
+def _program() -> str:
+    """What the user typed to start a run: the command with its subcommand, or the script."""
+    context = click.get_current_context(silent=True)
+    subcommand = context is not None and context.parent is not None
+    return context.command_path if context and subcommand else "python launch_experiment.py"
 
 
 def _has_rows(run_dir: Path) -> bool:
