@@ -3,6 +3,7 @@ films it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,12 @@ from rich.console import Console
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers.arguments import UserPath
+from rlkit.launchers.chosen_tasks import choose_tasks
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.run_config import read_run_config
 from rlkit.launchers.simulation import Simulation, simulate
-from rlkit.visualization.adaptation import print_rows, write_rows
+from rlkit.visualization.adaptation import print_by_task, print_rows, write_rows
 from rlkit.visualization.trajectories import plot_trajectories
 
 if TYPE_CHECKING:
@@ -117,6 +119,20 @@ def film(
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of the evaluation; default: the run's own."
 )
+@click.option(
+    "--task",
+    "task_texts",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Evaluate on this task instead: velocity=3.5, or goal_x=1,goal_y=0. May be repeated.",
+)
+@click.option(
+    "--tasks",
+    "tasks_file",
+    type=UserPath(),
+    metavar="FILE",
+    help='Evaluate on the tasks of a JSON file, {"tasks": [{"velocity": 3.5}]}, or of an NPZ file.',
+)
 def main(
     paths: tuple[Path, ...],
     num_trajs: int | None,
@@ -124,6 +140,8 @@ def main(
     video: bool,
     quality: str,
     seed: int | None,
+    task_texts: tuple[str, ...],
+    tasks_file: Path | None,
 ) -> None:
     """Evaluate the policy in RUN_DIR on the run's held-out tasks: return of the first trajectory,
     the second, and so on.
@@ -133,7 +151,8 @@ def main(
     """
     if not 1 <= len(paths) <= 2:
         raise click.UsageError(f"expected [CONFIG] RUN_DIR, got {len(paths)} paths")
-    run_dir = paths[-1]
+    run_dir, chosen = paths[-1], bool(task_texts or tasks_file)
+    kind, prefix = ("chosen", "chosen_") if chosen else ("held-out", "")
     with exit_codes():
         config, differences = read_run_config(run_dir, paths[0] if len(paths) == 2 else None)
         if differences:
@@ -149,25 +168,29 @@ def main(
             deterministic=deterministic,
             record=video,
             seed=(config.seed or 0) if seed is None else seed,
+            choose=partial(choose_tasks, texts=task_texts, file=tasks_file) if chosen else None,
         )
         # The table comes first, so that it is there whatever happens to the picture.
-        table = run_dir / "sim_policy.csv"
+        table = run_dir / f"{prefix}sim_policy.csv"
         write_rows(table, simulation.rows)
-        title = (
-            f"{config.env_name}, {len(simulation.task_ids)} held-out tasks: return by trajectory"
-        )
+        title = f"{config.env_name}, {len(simulation.task_ids)} {kind} tasks: return by trajectory"
         print_rows(simulation.rows, title, Console())
+        if chosen:
+            described = {i: simulation.env.describe_task(i) for i in simulation.task_ids}
+            print_by_task(simulation.rows, described, Console())
         click.echo(f"wrote {table}")
         if text := simulation.env.divergence_message():
             click.echo(text, err=True)
         if simulation.filmed is not None:
-            film(simulation, simulation.filmed, config, run_dir / "video.mp4", quality)
-            click.echo(f"wrote {run_dir / 'video.mp4'}")
+            film_path = run_dir / f"{prefix}video.mp4"
+            film(simulation, simulation.filmed, config, film_path, quality)
+            click.echo(f"wrote {film_path}")
         elif video:
             click.echo(f"no film: {config.env_name} has no MuJoCo model", err=True)
         if in_the_plane(simulation.env):
-            draw(simulation, config, run_dir / "trajectories.png")
-            click.echo(f"wrote {run_dir / 'trajectories.png'}")
+            picture = run_dir / f"{prefix}trajectories.png"
+            draw(simulation, config, picture)
+            click.echo(f"wrote {picture}")
         simulation.env.close()
 
 
