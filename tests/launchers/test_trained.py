@@ -16,6 +16,7 @@ from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.trained import TrainedAgent, load_agent
 from rlkit.samplers.util import rollout
 from tests.samplers.test_feedback import Told
+from tests.test_extending import write_files
 from tests.test_old_runs import old_run  # noqa: F401  a fixture
 from tests.test_sim_policy import ROBOT, make_run, run, save, steer_by_z, table
 from tests.tiny_runs import launch
@@ -164,6 +165,19 @@ def test_an_algorithm_without_z_acts_and_has_no_posterior(tmp_path, monkeypatch,
     np.testing.assert_array_equal(agent.act(np.ones(2)), before)
     with pytest.raises(UserError, match="no latent variable"):
         agent.z_mean  # noqa: B018
+
+
+def test_a_planner_of_ones_own_acts_in_the_environment_of_the_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    write_files("An algorithm")
+    assert launch("random-shooting.json", "--debug", "--cpu").exit_code == 0
+    (run_dir,) = tmp_path.glob("output/point-robot/*")
+    agent, env = rlkit.load(run_dir), make_single_env("point-robot", n_tasks=1)
+    obs, actions, rewards = play(agent, env, 0)
+    agent.adapt(obs, actions, rewards)
+    assert len({tuple(action) for action in actions}) == len(actions)
+    env.close()
 
 
 def test_every_shipped_algorithm_and_kind_of_encoder_loads(old_run):  # noqa: F811
