@@ -108,7 +108,7 @@ def test_without_rows_in_the_checkpoint_a_table_that_parses_is_kept(finished, tm
     path = tmp_path / "progress.csv"
     path.write_bytes(edited := EDITS[edit]((finished / "progress.csv").read_bytes()))
     warned: list[str] = []
-    Logger(tmp_path, warn=warned.append).truncate_to(1)
+    Logger(tmp_path, echo=warned.append).truncate_to(1)
     if edit in ("semicolons", "another column first", "no text"):
         kept = edit == "another column first"
         assert put_aside(tmp_path) == ({} if kept else {"progress": edited})
@@ -124,7 +124,7 @@ def test_without_rows_in_the_checkpoint_a_table_that_parses_is_kept(finished, tm
 @pytest.mark.parametrize("edit", EDITS)
 def test_a_table_edited_while_its_run_goes_on_is_put_aside_before_the_next_row(tmp_path, edit):
     warned: list[str] = []
-    loggers = Logger(tmp_path / "whole"), Logger(tmp_path / "run", warn=warned.append)
+    loggers = Logger(tmp_path / "whole"), Logger(tmp_path / "run", echo=warned.append)
     for epoch in range(4):
         for logger in loggers:
             logger.record_row({"Some column of this run": epoch / 3, "Epoch": epoch})
@@ -139,7 +139,7 @@ def test_a_table_edited_while_its_run_goes_on_is_put_aside_before_the_next_row(t
 
 def test_a_table_removed_or_made_a_folder_while_its_run_goes_on_is_written_again(tmp_path):
     warned: list[str] = []
-    logger = Logger(tmp_path, warn=warned.append)
+    logger = Logger(tmp_path, echo=warned.append)
     path = tmp_path / "progress.csv"
     logger.record_row({"KL": 0.5, "Epoch": 0})
     path.unlink()

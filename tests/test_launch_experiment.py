@@ -230,7 +230,7 @@ def test_evaluation_trajectories_are_written_when_asked_for(here):
 
 
 def test_windows_is_refused_in_one_line(here, monkeypatch):
-    monkeypatch.setattr("launch_experiment.find_spec", lambda name: None)
+    monkeypatch.setattr("rlkit.launchers.train.find_spec", lambda name: None)
     result = launch("tiny.json")
     assert result.exit_code == 2
     assert "Error: Windows is not supported" in result.output.splitlines()[-1]

@@ -44,6 +44,7 @@ class MetaEnv(BatchedEnv):
     Attributes:
         n_tasks: size of the task set.
         task_dim: size of a task.
+        task_names: names of its numbers, `task_dim` of them; empty: they are numbered.
         fixed_n_tasks: the number of tasks where it cannot be chosen, otherwise None.
         relabelable: whether tasks differ in their rewards (and ends) only, so that
             `compute_reward` turns what was done for one task into what it would have been for
@@ -53,6 +54,7 @@ class MetaEnv(BatchedEnv):
     """
 
     task_dim: int
+    task_names: tuple[str, ...] = ()
     fixed_n_tasks: int | None = None
     relabelable: bool = True
     goal_radius: float | None = None

@@ -30,6 +30,7 @@ class PointRobot(MetaEnv):
     act_dim = 2
     outcome_dim = 2
     task_dim = 2
+    task_names = ("goal_x", "goal_y")
     max_episode_steps = 20
     action_box = (-0.1, 0.1)
 

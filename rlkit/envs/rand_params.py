@@ -59,6 +59,8 @@ class RandParamsEnv(MujocoMetaEnv):
     def _make_model(self, backend: Backend) -> mujoco.MjModel:
         model = super()._make_model(backend)
         self.random_env = self.random_env_class(model, **self._limits)  # it draws the tasks
+        fields = self.random_env.base_params.items()
+        self.task_names = tuple(f"{name}_{i}" for name, base in fields for i in range(base.size))
         return model
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:

@@ -33,6 +33,7 @@ class EnvWrapper(MetaEnv):
         self.single_action_space = env.single_action_space
         self.single_observation_space = env.single_observation_space
         self.outcome_dim, self.task_dim = env.outcome_dim, env.task_dim
+        self.task_names = env.task_names
         self.n_tasks, self.fixed_n_tasks = env.n_tasks, env.fixed_n_tasks
         self.relabelable, self.goal_radius = env.relabelable, env.goal_radius
         self.has_simulation = env.has_simulation

@@ -1,4 +1,4 @@
-"""What `launch_experiment.py` does once its arguments are read."""
+"""What the train command does once its arguments are read."""
 
 import json
 import sys
@@ -14,6 +14,7 @@ from rlkit.launchers.load_config import cut_for_debug, load_config, read_variant
 from rlkit.launchers.record import experiment_name
 from rlkit.launchers.run import resume_run, start_run
 from rlkit.launchers.run_config import resumed_config
+from rlkit.launchers.shipped import find_config
 from rlkit.launchers.signals import SignalGuard
 
 
@@ -23,7 +24,7 @@ def launch(
     """Start a run, resume one, or print what it would be.
 
     Args:
-        config_path: the experiment's JSON; may be None with `run_dir`.
+        config_path: the experiment's JSON, or the name of a shipped one; may be None with `run_dir`.
         settings: `key=value` changes of the configuration.
         run_dir: the folder of a run to be resumed, None for a new run.
         print_config: print the configuration (standard output) and what the run needs (standard
@@ -42,6 +43,7 @@ def launch(
             else:
                 resume_run(run_dir, config, console, guard.protect, need_gpu=needs_gpu)
         elif config_path is not None:
+            config_path = find_config(config_path)
             config = load_config(config_path, settings)
             if config.util_params.debug and not _is_cut(config_path):
                 config = cut_for_debug(config, settings)

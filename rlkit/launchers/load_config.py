@@ -17,6 +17,7 @@ from rlkit.envs.keywords import constructor_keywords
 from rlkit.launchers import ALGORITHMS
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_of
+from rlkit.launchers.shipped import find_config
 
 LAUNCHER_KEYWORDS = (
     "num_envs",
@@ -37,14 +38,15 @@ def load_config(path: str | Path, settings: Iterable[str] = ()) -> ExperimentCon
     """Load an experiment's configuration from a JSON file.
 
     Args:
-        path: one of configs/*.json, one of oyster's, or the variant.json of a run.
+        path: one of configs/*.json, one of oyster's, the variant.json of a run, or the name of a
+            shipped configuration (`find_config`).
         settings: `key=value` changes, as given with --set.
     Returns:
         The configuration, complete: env_params holds every keyword of the environment's constructor.
     Raises:
         UserError: one message that lists everything wrong.
     """
-    settings = list(settings)
+    settings, path = list(settings), find_config(path)
     data = settings_of.with_settings(read_variant(path), settings)
     # Those that a variant.json records have been expanded already.
     changed = [setting.partition("=")[0].strip() for setting in settings]

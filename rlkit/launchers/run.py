@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from rich.console import Console
 
@@ -228,7 +229,7 @@ def _train(
 ) -> None:
     def last_words(message: str) -> str:
         folder = shlex.quote(str(logger.run_dir))
-        hint = f"to go on: python launch_experiment.py --resume {folder}"
+        hint = f"to go on: {_program()} --resume {folder}"
         with suppress(ResourceError):  # the disk may be what ended the run
             logger.log(f"{message}\n{hint}")
         return hint
@@ -259,6 +260,13 @@ def _train(
             run=run,
         )
         logger.say(f"done: {logger.run_dir}")
+
+
+def _program() -> str:
+    """What the user typed to start a run: the command with its subcommand, or the script."""
+    context = click.get_current_context(silent=True)
+    subcommand = context is not None and context.parent is not None
+    return context.command_path if context and subcommand else "python launch_experiment.py"
 
 
 def _has_rows(run_dir: Path) -> bool:

@@ -26,6 +26,7 @@ class HalfCheetahHighDim(HalfCheetah):
     obs_dim = NUM_COORDINATES
     outcome_dim = NUM_COORDINATES + 1
     task_dim = NUM_COORDINATES
+    task_names = tuple(f"weight_{j}" for j in range(NUM_COORDINATES))
 
     def __init__(self, n_tasks: int, *, task_seed: int = 1, **settings: Any) -> None:
         """Draw the weights and make the lanes.
