@@ -5,6 +5,10 @@ from typing import Any, get_type_hints
 
 from rlkit.envs.base import MetaEnv
 
+# What a constructor that names them gets where a JSON file does not say otherwise.
+# Source: katerakelly/oyster, configs/default.py.
+OYSTER_DEFAULTS = {"n_tasks": 2, "randomize_tasks": True}
+
 
 def constructor_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
     """Collect the keywords of a class's constructor.
@@ -32,4 +36,19 @@ def constructor_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
             break
     if cls.fixed_n_tasks is not None and "n_tasks" in found:
         found["n_tasks"] = found["n_tasks"].replace(default=cls.fixed_n_tasks)
+    return found
+
+
+def json_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
+    """The keywords of a constructor, with the defaults that a JSON file leaves to be filled in.
+
+    These are the constructor's own, but for oyster's: `n_tasks` is 2 where it has no default, and
+    `randomize_tasks` is true.
+    """
+    found = constructor_keywords(cls)
+    if "n_tasks" in found and found["n_tasks"].default is inspect.Parameter.empty:
+        found["n_tasks"] = found["n_tasks"].replace(default=OYSTER_DEFAULTS["n_tasks"])
+    if "randomize_tasks" in found:
+        default = OYSTER_DEFAULTS["randomize_tasks"]
+        found["randomize_tasks"] = found["randomize_tasks"].replace(default=default)
     return found

@@ -13,7 +13,7 @@ from rlkit.core.describe import as_json
 from rlkit.core.nearest import nearest
 from rlkit.core.user_paths import expand_setting, path_keys
 from rlkit.envs import ENVS, env_class, make_env
-from rlkit.envs.keywords import constructor_keywords
+from rlkit.envs.keywords import json_keywords
 from rlkit.launchers import ALGORITHMS
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_of
@@ -86,7 +86,8 @@ def parse_config(data: Mapping[str, Any], source: str) -> ExperimentConfig:
     except ValueError as error:
         settings_of.raise_problems([_unknown_algorithm(algorithm, error)], source)
         raise
-    config, problems = settings_of.inspect(data, schema)
+    env_keys = _env_keys(data.get("env_name", schema.env_name))
+    config, problems = settings_of.inspect(data, schema, more_keys=env_keys)
     problems = [_of_another_algorithm(problem, schema, str(algorithm)) for problem in problems]
     doubtful = {key for problem in problems for key in problem.keys}
     if "env_name" not in doubtful:
@@ -123,10 +124,18 @@ def env_schema(env_name: str) -> type:
     """Make a dataclass of the keywords of an environment's constructor, which are what `env_params` may hold."""
     members = [
         (name, parameter.annotation, _field(parameter.default))
-        for name, parameter in constructor_keywords(env_class(env_name)).items()
+        for name, parameter in json_keywords(env_class(env_name)).items()
         if name not in LAUNCHER_KEYWORDS
     ]
     return make_dataclass("EnvParams", members, frozen=True, kw_only=True)
+
+
+def _env_keys(env_name: object) -> list[str]:
+    """Dotted keys of an environment's settings; none of one that does not exist."""
+    try:
+        return [*settings_of.known_keys(env_schema(str(env_name)), "env_params.")]
+    except ValueError:
+        return []  # reported with everything else
 
 
 def _field(default: Any) -> Any:
@@ -156,7 +165,7 @@ def _inspect_environment(
     params: Any
     params, problems = settings_of.inspect(config.env_params, env_schema(name), "env_params.")
     complete = settings_of.to_dict(params)
-    if not problems and fixed is not None and complete["n_tasks"] != fixed:
+    if not problems and fixed is not None and complete.get("n_tasks", fixed) != fixed:
         relation = Relation(
             ("env_params.n_tasks",), f"{fixed}, the number of tasks that {name} has"
         )
