@@ -1,6 +1,7 @@
 """Keywords of constructors: a task names its own, and takes those of its body as `**settings`."""
 
 import inspect
+import json
 from typing import Any, get_type_hints
 
 from rlkit.envs.base import MetaEnv
@@ -43,7 +44,8 @@ def json_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
     """The keywords of a constructor, with the defaults that a JSON file leaves to be filled in.
 
     These are the constructor's own, but for oyster's: `n_tasks` is 2 where it has no default, and
-    `randomize_tasks` is true.
+    `randomize_tasks` is true. A default that JSON cannot hold, such as infinity, is written as None;
+    `make_env` then leaves the keyword to the constructor.
     """
     found = constructor_keywords(cls)
     if "n_tasks" in found and found["n_tasks"].default is inspect.Parameter.empty:
@@ -51,4 +53,20 @@ def json_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
     if "randomize_tasks" in found:
         default = OYSTER_DEFAULTS["randomize_tasks"]
         found["randomize_tasks"] = found["randomize_tasks"].replace(default=default)
-    return found
+    return {
+        key: parameter
+        if json_can_hold(parameter.default)
+        else parameter.replace(default=None, annotation=parameter.annotation | None)
+        for key, parameter in found.items()
+    }
+
+
+def json_can_hold(default: object) -> bool:
+    """Whether the default of a parameter, if it has one, can be written to a JSON file."""
+    if default is inspect.Parameter.empty:
+        return True
+    try:
+        json.dumps(default, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True

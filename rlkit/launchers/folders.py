@@ -26,7 +26,7 @@ def create_run_folder(config: ExperimentConfig, now: datetime) -> Path:
     Raises:
         UserError: it cannot be created, or the debug folder is not a run folder.
     """
-    env_folder = config.env_name.replace("_", "-").replace(":", ".")
+    env_folder = config.env_name.replace("_", "-").replace(":", ".").replace("/", ".")
     parent = Path(config.util_params.base_log_dir) / env_folder
     debug = config.util_params.debug
     name = debug_name(config.algorithm) if debug else now.strftime(TIME_FORMAT)

@@ -7,6 +7,8 @@ from dataclasses import MISSING, field, make_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium
+
 from rlkit.core import config as settings_of
 from rlkit.core.config import Problem, Relation
 from rlkit.core.describe import as_json
@@ -150,10 +152,10 @@ def _inspect_environment(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Check env_name and env_params against the environment; return env_params with the constructor's defaults."""
     name = config.env_name
-    if name not in ENVS and ":" not in name:
+    if name not in ENVS and ":" not in name and name not in gymnasium.registry:
         near = nearest(name.replace("_", "-"), ENVS)
         hint = f", the nearest is {near}" if near else ""
-        available = f'{", ".join(sorted(ENVS))}, or a class of your own as "module:Class"'
+        available = f'{", ".join(sorted(ENVS))}, a class of your own as "module:Class", or an id of gymnasium'
         message = f"no such environment in this version{hint}; available are {available}"
         return config.env_params, [Problem(("env_name",), f"env_name = {as_json(name)}: {message}")]
     try:
