@@ -14,7 +14,9 @@ from typing import Any
 import gymnasium
 
 from rlkit.envs.base import MetaEnv
+from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.keywords import constructor_keywords, json_can_hold
+from rlkit.envs.own_meta_env import watched
 from rlkit.envs.wrapper import NormalizedBoxEnv
 from rlkit.envs.wrappers import SingleEnv
 
@@ -148,7 +150,10 @@ def make_env(
             raise ValueError(f"{name} needs n_tasks, the size of its task set")
     if physics_threads is not None and "physics_threads" in known:
         kwargs["physics_threads"] = physics_threads
-    env = constructor(**kwargs)
+    if ":" in name and not issubclass(constructor, ClassEnv) and not name.startswith("rlkit."):
+        env = watched(constructor, name, kwargs)
+    else:
+        env = constructor(**kwargs)
     return NormalizedBoxEnv(env) if normalize else env
 
 

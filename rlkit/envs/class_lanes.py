@@ -98,7 +98,7 @@ class ClassEnv(MetaEnv):
         self.obs_dim = bounds_of(self.name, first, "observation_space")[0].size
         self.action_box = low, high = bounds_of(self.name, first, "action_space")
         self.act_dim, self._action_shape = low.size, first.action_space.shape
-        if not (np.isfinite(low) & np.isfinite(high)).all():
+        if not fits(np.concatenate([low, high]), np.float32):
             raise EnvironmentFault(
                 f"{self.name}: the bounds of action_space are {low} and {high}, expected finite "
                 "numbers"
@@ -250,8 +250,8 @@ class ClassEnv(MetaEnv):
             )
         if not fits(array, self.dtype):
             raise EnvironmentFault(
-                f"{self.name}: {method} gave an observation that is not finite in {self.dtype}: "
-                f"{brief(array)}{where}"
+                f"{self.name}: {method} gave an observation that is not finite: {brief(array)}, "
+                f"expected finite numbers of {self.dtype}{where}"
             )
         return array.astype(np.float64).ravel()
 

@@ -1,6 +1,6 @@
 """What is read from an instance of a class of one's own when it has been constructed: spaces, tasks."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -46,19 +46,19 @@ def task_numbers(name: str, instance: Any, given: int | None) -> list[object]:
         EnvironmentFault: there is no such number.
     """
     if callable(getattr(instance, "get_all_task_idx", None)):
-        with answering(name, "get_all_task_idx", ", expected the numbers of the tasks"):
+        with answering(name, "get_all_task_idx", "; expected the numbers of the tasks"):
             found = list(instance.get_all_task_idx())
     else:
         counts = getattr(instance, "n_tasks", None), getattr(instance, "num_tasks", None), given
-        told = [
-            count
-            for count in counts
-            if isinstance(count, int | np.integer) and not isinstance(count, bool)
-        ]
+        told = [count for count in counts if _is_integer(count)]
         found = list(range(told[0])) if told else []
-    if not found:
+    if not found or not all(_is_integer(task) for task in found):
         raise EnvironmentFault(
             f"{name} does not say how many tasks it has; expected a method get_all_task_idx that "
             "gives at least one number, or an attribute n_tasks or num_tasks of at least 1"
         )
     return found
+
+
+def _is_integer(value: object) -> TypeGuard[int]:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -102,7 +102,7 @@ def said(error: BaseException) -> str:
 def brief(value: object) -> str:
     """A value as text of at most 80 characters."""
     try:
-        text = repr(value)
+        text = " ".join(repr(value)[:1000].split())
     except Exception as error:  # whatever the class raises
         text = f"a {type(value).__name__} whose repr fails ({type(error).__name__})"
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rlkit.core.errors import NonFiniteError, ResourceError, StopRequested, UserError
 from rlkit.core.files import disk_failure
+from rlkit.envs.faults import EnvironmentFault
 
 OUT_OF_MEMORY = (
     "out of memory",
@@ -30,6 +31,8 @@ def exit_codes(last_words: Callable[[str], str | None] = lambda message: None) -
         yield
     except UserError as error:
         _leave(error.exit_code, str(error), None)
+    except EnvironmentFault as error:
+        _leave(UserError.exit_code, str(error), last_words(str(error)))
     except (NonFiniteError, ResourceError, StopRequested) as error:
         _leave(error.exit_code, str(error), last_words(str(error)))
     except (MemoryError, OSError, RuntimeError) as error:

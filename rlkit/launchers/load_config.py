@@ -16,6 +16,7 @@ from rlkit.core.nearest import nearest
 from rlkit.core.user_paths import expand_setting, path_keys
 from rlkit.envs import ENVS, env_class, make_env
 from rlkit.envs.keywords import json_keywords
+from rlkit.envs.own_meta_env import try_out
 from rlkit.launchers import ALGORITHMS
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_of
@@ -175,6 +176,8 @@ def _inspect_environment(
     elif not problems:
         try:
             env = make_env(name, **complete)
+            if ":" in name:
+                try_out(env)
             env.close()
         except ValueError as error:
             problems.append(
