@@ -22,6 +22,8 @@ from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
 from rlkit.core.rl_algorithm import Schedule, train
 from rlkit.core.weights import save_weights
+from rlkit.envs.class_lanes import ClassEnv
+from rlkit.envs.lane_check import compare_lanes
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.folders import create_run_folder, lock_run_folder
@@ -60,6 +62,10 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
     files = RunFiles()
     with _closing(_build(config, device, files), files) as experiment:
         _load_initial_weights(config, experiment)
+        own = experiment.env.unwrapped
+        if isinstance(own, ClassEnv):
+            for remark in compare_lanes(own, own.num_envs):
+                console.print(remark)
         files.run_dir = run_dir = create_run_folder(config, datetime.now())
         with lock_run_folder(run_dir):
             logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
