@@ -164,7 +164,7 @@ def make_single_env(name: str, *, render_mode: str | None = None, **kwargs: Any)
 
     Args:
         name: a key of `ENVS`.
-        render_mode: None, or "rgb_array" for MuJoCo environments.
+        render_mode: None, or "rgb_array" where the environment can be drawn.
         **kwargs: passed to the constructor, for example n_tasks.
     Returns:
         The environment, actions in its own box.
@@ -180,6 +180,7 @@ def _register(
     gymnasium.register(
         id=gymnasium_id,
         entry_point="rlkit.envs:make_single_env",
+        vector_entry_point="rlkit.envs.vector:MetaVectorEnv",
         max_episode_steps=max_episode_steps,
         kwargs={"name": name, "n_tasks": n_tasks, **kwargs},
     )
