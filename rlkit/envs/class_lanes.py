@@ -232,8 +232,9 @@ class ClassEnv(MetaEnv):
             for space in ("observation_space", "action_space")
         }
         with legacy_random_numbers(legacy_source(0)):
-            self.begin(instance, 0, 0)
-            self.advance_one(instance, 0.5 * (self.action_low + self.action_high))
+            self.begin(instance, 0, 0, " (lane 0)")
+            middle = 0.5 * (self.action_low + self.action_high)
+            self.advance_one(instance, middle, " (lane 0, step 1)")
         for space, before in spaces.items():
             if not np.array_equal(before, bounds_of(self.name, instance, space)):
                 raise EnvironmentFault(

@@ -79,18 +79,19 @@ def _record(env: ClassEnv, instance: Any, tasks: list[int], beside: Any = None) 
     for number, task in enumerate(tasks):
         generator = np.random.default_rng(number)
         source, others = legacy_source(number), legacy_source(number)
+        where = f" (task {task}, while instances are compared)"
         ended = True
         for _ in range(STEPS):
             if ended:
                 with legacy_random_numbers(source):
-                    record.observations.append(env.begin(instance, task, number))
+                    record.observations.append(env.begin(instance, task, number, where))
                 if beside is not None:
                     with legacy_random_numbers(others):
-                        env.begin(beside, tasks[number - 1], number)
+                        env.begin(beside, tasks[number - 1], number, where)
                 record.attributes.extend(_numbers(env, instance, key) for key in SELECTED)
             action = generator.uniform(env.action_low, env.action_high)
             with legacy_random_numbers(source):
-                obs, outcome, truncated = env.advance_one(instance, action)
+                obs, outcome, truncated = env.advance_one(instance, action, where)
             record.observations.append(obs)
             record.rewards.append(outcome)
             ended = bool(outcome[2]) or truncated
