@@ -97,34 +97,7 @@ def _watched_class(found: type[MetaEnv], name: str) -> Any:
             self._clock[numbered] += 1
             with answering(name, "_advance", _at(numbered, self._clock)):
                 advance = super()._advance(action, lanes)
-            if not isinstance(advance, Advance):
-                raise EnvironmentFault(
-                    f"{name}: _advance gave {brief(advance)}, expected an Advance"
-                    f"{_at(numbered, self._clock)}"
-                )
-            count = len(numbered)
-            widths: dict[str, tuple[int, ...]] = {
-                "obs": (count, self.obs_dim),
-                "outcome": (count, self.outcome_dim),
-            }
-            widths |= {
-                flag: (count,)
-                for flag in ("diverged", "truncated")
-                if getattr(advance, flag) is not None
-            }
-            checked = {
-                part: _array(
-                    name,
-                    f"_advance gave {part}",
-                    getattr(advance, part),
-                    shape,
-                    numbered,
-                    self._clock,
-                    self.dtype,
-                )
-                for part, shape in widths.items()
-            }
-            return Advance(**checked)
+            return _checked(name, self, advance, numbered, self._clock)
 
         def close(self) -> None:
             close_in_time(name, super().close)
@@ -132,6 +105,27 @@ def _watched_class(found: type[MetaEnv], name: str) -> Any:
     Watched.__name__, Watched.__qualname__ = found.__name__, found.__qualname__
     Watched.__doc__ = found.__doc__
     return Watched
+
+
+def _checked(
+    name: str, env: MetaEnv, advance: object, lanes: np.ndarray, clock: np.ndarray
+) -> Advance:
+    """Take what `_advance` gave for some lanes, [n], with arrays of their sizes."""
+    if not isinstance(advance, Advance):
+        raise EnvironmentFault(
+            f"{name}: _advance gave {brief(advance)}, expected an Advance{_at(lanes, clock)}"
+        )
+
+    def part(what: str, value: object, *width: int) -> np.ndarray:
+        shape = len(lanes), *width
+        return _array(name, f"_advance gave {what}", value, shape, lanes, clock, env.dtype)
+
+    flags = {"diverged": advance.diverged, "truncated": advance.truncated}
+    return Advance(
+        part("obs", advance.obs, env.obs_dim),
+        part("outcome", advance.outcome, env.outcome_dim),
+        **{key: None if flag is None else part(key, flag) for key, flag in flags.items()},
+    )
 
 
 def _array(

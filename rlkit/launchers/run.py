@@ -63,15 +63,15 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
     with _closing(_build(config, device, files), files) as experiment:
         _load_initial_weights(config, experiment)
         own = experiment.env.unwrapped
-        if isinstance(own, ClassEnv):
-            for remark in compare_lanes(own, own.num_envs):
-                console.print(remark)
+        remarks = compare_lanes(own, own.num_envs) if isinstance(own, ClassEnv) else []
         files.run_dir = run_dir = create_run_folder(config, datetime.now())
         with lock_run_folder(run_dir):
             logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
             with protect():
                 _write_tasks(run_dir, experiment)
                 logger.write_variant(variant_record(config, requested, exp_name, device))
+            for remark in remarks:
+                logger.say(remark)
             message = f"run folder {run_dir}, seed {config.seed}, device {device}"
             _train(config, experiment, logger, checkpoint, console, protect, message)
     return run_dir

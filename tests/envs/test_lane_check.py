@@ -127,3 +127,15 @@ def test_a_run_is_refused_before_anything_is_written_and_the_cure_works(monkeypa
     assert not (tmp_path / "output").exists()
     arguments += ["--set", "util_params.num_envs=1"]
     assert CliRunner().invoke(launch_experiment.main, arguments).exit_code == 0
+
+
+def test_a_run_says_the_noise_and_its_log_has_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    data = config_of(env_name="tests.envs.test_lane_check:Noisy", n_train_tasks=2, n_eval_tasks=1)
+    del data["env_params"]
+    (tmp_path / "own.json").write_text(json.dumps(data))
+    arguments = ["own.json", "--debug", "--set", "algo_params.num_iterations=1"]
+    result = CliRunner().invoke(launch_experiment.main, arguments)
+    assert result.exit_code == 0 and "gave different observations" in result.output
+    (log,) = tmp_path.glob("output/*/debug/debug.log")
+    assert "gave different observations" in log.read_text()
