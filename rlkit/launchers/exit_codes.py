@@ -12,6 +12,7 @@ from rich.console import Console
 
 from rlkit.core.errors import NonFiniteError, ResourceError, StopRequested, UserError
 from rlkit.core.files import disk_failure
+from rlkit.envs.faults import EnvironmentFault
 
 SIGNALLED = 128  # exit codes above it are those of signals
 OUT_OF_MEMORY = (
@@ -37,6 +38,8 @@ def exit_codes(last_words: Callable[[str], str | None] = lambda message: None) -
         yield
     except UserError as error:
         _leave(error.exit_code, str(error), None)
+    except EnvironmentFault as error:
+        _leave(UserError.exit_code, str(error), last_words(str(error)))
     except (NonFiniteError, ResourceError, StopRequested) as error:
         _leave(error.exit_code, str(error), last_words(str(error)))
     except BrokenPipeError:

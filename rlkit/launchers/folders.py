@@ -97,7 +97,7 @@ def lock_run_folder(run_dir: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def _parent(config: ExperimentConfig) -> Path:
-    env_folder = config.env_name.replace("_", "-").replace(":", ".")
+    env_folder = config.env_name.replace("_", "-").replace(":", ".").replace("/", ".")
     return Path(config.util_params.base_log_dir) / env_folder
 
 

@@ -7,13 +7,16 @@ from dataclasses import MISSING, field, make_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium
+
 from rlkit.core import config as settings_of
 from rlkit.core.config import Problem, Relation
 from rlkit.core.describe import as_json
 from rlkit.core.nearest import nearest
 from rlkit.core.user_paths import expand_setting, path_keys
 from rlkit.envs import ENVS, env_class, make_env
-from rlkit.envs.keywords import constructor_keywords
+from rlkit.envs.keywords import json_keywords
+from rlkit.envs.own_meta_env import try_out
 from rlkit.launchers import ALGORITHMS
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_of
@@ -110,7 +113,8 @@ def parse_config(data: Mapping[str, Any], source: str) -> ExperimentConfig:
     except ValueError as error:
         settings_of.raise_problems([_unknown_algorithm(algorithm, error)], source)
         raise
-    config, problems = settings_of.inspect(data, schema)
+    env_keys = _env_keys(data.get("env_name", schema.env_name))
+    config, problems = settings_of.inspect(data, schema, more_keys=env_keys)
     problems = [_of_another_algorithm(problem, schema, str(algorithm)) for problem in problems]
     doubtful = {key for problem in problems for key in problem.keys}
     if "env_name" not in doubtful:
@@ -147,10 +151,18 @@ def env_schema(env_name: str) -> type:
     """Make a dataclass of the keywords of an environment's constructor, which are what `env_params` may hold."""
     members = [
         (name, parameter.annotation, _field(parameter.default))
-        for name, parameter in constructor_keywords(env_class(env_name)).items()
+        for name, parameter in json_keywords(env_class(env_name)).items()
         if name not in LAUNCHER_KEYWORDS
     ]
     return make_dataclass("EnvParams", members, frozen=True, kw_only=True)
+
+
+def _env_keys(env_name: object) -> list[str]:
+    """Dotted keys of an environment's settings; none of one that does not exist."""
+    try:
+        return [*settings_of.known_keys(env_schema(str(env_name)), "env_params.")]
+    except ValueError:
+        return []  # reported with everything else
 
 
 def _field(default: Any) -> Any:
@@ -165,10 +177,10 @@ def _inspect_environment(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Check env_name and env_params against the environment; return env_params with the constructor's defaults."""
     name = config.env_name
-    if name not in ENVS and ":" not in name:
+    if name not in ENVS and ":" not in name and name not in gymnasium.registry:
         near = nearest(name.replace("_", "-"), ENVS)
         hint = f", the nearest is {near}" if near else ""
-        available = f'{", ".join(sorted(ENVS))}, or a class of your own as "module:Class"'
+        available = f'{", ".join(sorted(ENVS))}, a class of your own as "module:Class", or an id of gymnasium'
         message = f"no such environment in this version{hint}; available are {available}"
         return config.env_params, [Problem(("env_name",), f"env_name = {as_json(name)}: {message}")]
     try:
@@ -180,7 +192,7 @@ def _inspect_environment(
     params: Any
     params, problems = settings_of.inspect(config.env_params, env_schema(name), "env_params.")
     complete = settings_of.to_dict(params)
-    if not problems and fixed is not None and complete["n_tasks"] != fixed:
+    if not problems and fixed is not None and complete.get("n_tasks", fixed) != fixed:
         relation = Relation(
             ("env_params.n_tasks",), f"{fixed}, the number of tasks that {name} has"
         )
@@ -188,6 +200,8 @@ def _inspect_environment(
     elif not problems:
         try:
             env = make_env(name, **complete)
+            if ":" in name:
+                try_out(env)
             env.close()
         except ValueError as error:
             problems.append(

@@ -4,8 +4,8 @@ import io
 import os
 import secrets
 import shlex
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,8 @@ from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
 from rlkit.core.rl_algorithm import Schedule, train
 from rlkit.core.weights import save_weights
+from rlkit.envs.class_lanes import ClassEnv
+from rlkit.envs.lane_check import compare_lanes
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.folders import lock_run_folder, new_run_folder
@@ -74,8 +76,10 @@ def start_run(
     check_it_fits(requested, device)
     config = resolve(requested, device)
     files = RunFiles()
-    with closing(_build(config, device, files)) as experiment:
+    with _closing(_build(config, device, files), files) as experiment:
         loaded = _load_initial_weights(config, experiment)
+        own = experiment.env.unwrapped
+        loaded += compare_lanes(own, own.num_envs) if isinstance(own, ClassEnv) else []
         with new_run_folder(config, datetime.now()) as run_dir:
             files.run_dir = run_dir
             logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
@@ -126,7 +130,10 @@ def resume_run(
         console.print(f"not as at the start of this run, {because}: {', '.join(changed)}")
     files = RunFiles()
     files.run_dir = run_dir
-    with closing(_build(config, device, files, tasks)) as experiment, lock_run_folder(run_dir):
+    with (
+        _closing(_build(config, device, files, tasks), files) as experiment,
+        lock_run_folder(run_dir),
+    ):
         logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
         start, state, num_iterations = 0, None, config.algo_params.num_iterations
         tables: list[str] = []
@@ -196,6 +203,21 @@ def _build(
         return launcher.build(config, device, config.seed or 0, tasks=tasks, files=files)
     except ValueError as error:
         raise UserError(f"the experiment cannot be built: {error}") from error
+
+
+@contextmanager
+def _closing(experiment: Experiment, files: RunFiles) -> Iterator[Experiment]:
+    """Close an experiment at the end; that of a class of one's own may fail."""
+
+    def log(message: str) -> None:
+        if run_dir := vars(files).get("run_dir"):  # None where no folder was made
+            Logger(run_dir).log(message)
+
+    try:
+        yield experiment
+    finally:
+        with exit_codes(log):
+            experiment.close()
 
 
 def _write_tasks(run_dir: Path, experiment: Experiment, identity: str) -> None:
