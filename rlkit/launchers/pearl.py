@@ -17,7 +17,6 @@ from rlkit.data_management.relabeler import Relabeler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.pixels import PixelObservation
-from rlkit.launchers.calibrate import choose_rollout_device, choose_route
 from rlkit.launchers.launcher import EvaluationProtocol, Experiment, Launcher, Requirements
 from rlkit.launchers.machine import check_precision, default_threads, slow_precision
 from rlkit.launchers.pearl_config import PEARLExperiment
@@ -31,6 +30,7 @@ from rlkit.launchers.pearl_sizes import (
     rollout_widths,
     state_mode,
 )
+from rlkit.launchers.routes import choose_rollout_device, choose_route, instruction_set
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_weights
 from rlkit.policies.base import MetaPolicy
@@ -88,7 +88,7 @@ class PEARL(Launcher[PEARLExperiment]):
     count_names: ClassVar[Mapping[str, str]] = {}
 
     def resolve(self, config: PEARLExperiment, device: str) -> PEARLExperiment:
-        """Choose lanes, the route of products and the device that the policy acts on.
+        """Choose lanes, the route of products and the device that the policy acts on. Nothing is timed.
 
         Raises:
             UserError: the precision or the rollout device asks for a GPU that is not there.
@@ -96,7 +96,9 @@ class PEARL(Launcher[PEARLExperiment]):
         util = config.util_params
         check_precision(util.precision, device)
         threads = util.torch_threads or default_threads()
-        matmul, slice_rows = choose_route(util.matmul, util.slice_rows, threads)
+        matmul, slice_rows = choose_route(
+            util.matmul, util.slice_rows, num_threads=threads, width=config.net_size
+        )
         num_envs = util.num_envs or default_num_envs(config)
         widths = [min(width, num_envs) for width in rollout_widths(config)]
         wanted = util.rollout_device
@@ -107,13 +109,23 @@ class PEARL(Launcher[PEARLExperiment]):
             matmul=matmul,
             slice_rows=slice_rows,
             num_envs=num_envs,
-            rollout_device=choose_rollout_device(wanted, device, matmul, widths),
+            rollout_device=choose_rollout_device(
+                wanted, device, lanes=widths, width=config.net_size
+            ),
         )
         return replace(config, util_params=chosen)
 
     def remarks(self, config: PEARLExperiment, device: str) -> list[str]:
-        """Warn of a precision that is slow on this machine."""
-        return slow_precision(config.util_params.precision, device)
+        """Say what was looked up for this machine; warn of a precision that is slow on it."""
+        remarks, util = slow_precision(config.util_params.precision, device), config.util_params
+        if util.matmul == "auto" or util.slice_rows is None or util.rollout_device == "auto":
+            chosen, threads = self.resolve(config, device).util_params, util.torch_threads
+            remarks.append(
+                f"matmul {chosen.matmul}, slice_rows {chosen.slice_rows}, rollout_device"
+                f" {chosen.rollout_device}: looked up for {instruction_set()},"
+                f" {threads or default_threads()} threads and width {config.net_size}"
+            )
+        return remarks
 
     def build_env(
         self,

@@ -11,8 +11,8 @@ from rlkit.core.names import import_named
 from rlkit.core.settings import PositiveCount
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.pixels import check_drawable
-from rlkit.launchers.calibrate import Matmul, RolloutDevice
 from rlkit.launchers.experiment_config import ExperimentConfig, Index, UtilConfig
+from rlkit.launchers.routes import Matmul, RolloutDevice
 from rlkit.torch.sac.config import PEARLConfig
 
 
