@@ -14,6 +14,7 @@ from rlkit.envs.base import MetaEnv
 from rlkit.launchers.arguments import UserPath
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.load_config import refused_if_new
 from rlkit.launchers.run_config import read_run_config
 from rlkit.launchers.simulation import Simulation, simulate
 from rlkit.visualization.adaptation import print_rows, write_rows
@@ -132,6 +133,8 @@ def main(
                 f"{paths[0]} differs from the run, whose settings are used: {'; '.join(differences)}",
                 err=True,
             )
+        for line in refused_if_new(config):
+            click.echo(line, err=True)
         simulation = simulate(
             config,
             run_dir,

@@ -43,6 +43,9 @@ def legacy_source(seed: int) -> np.random.BitGenerator:
     return source
 
 
+TRIAL_STEPS = 20  # in which a class that has a sparse reward is expected to give it
+
+
 class OldGymEnv(MetaEnv):
     """Lanes of a class of old gym, an instance each.
 
@@ -162,6 +165,28 @@ class OldGymEnv(MetaEnv):
             ) from error
         self._as_obs(obs, "reset")
         self._unpack(result)
+
+    def sparse_form(self) -> bool | None:
+        """Whether the info of trial steps, on a further instance, holds "sparse_reward".
+
+        Raises:
+            ValueError: the class fails meanwhile.
+        """
+        middle = (0.5 * (self.action_low + self.action_high)).reshape(self._action_shape)
+        try:
+            with legacy_random_numbers(legacy_source(self._task_seed)):
+                instance = self.old_class(**self._settings)
+                instance.reset_task(self._numbers[0])
+                instance.reset()
+                for _ in range(TRIAL_STEPS):
+                    _, _, done, info = instance.step(middle)
+                    if "sparse_reward" in (info or {}):
+                        return True
+                    if done:
+                        instance.reset()
+        except Exception as error:  # whatever the class raises
+            raise ValueError(f"{self.name}: a trial step failed ({_said(error)})") from error
+        return False
 
     def _box_size(self, instance: Any, name: str) -> int:
         space = getattr(instance, name, None)

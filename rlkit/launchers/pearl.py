@@ -19,7 +19,7 @@ from rlkit.envs.base import MetaEnv
 from rlkit.envs.pixels import PixelObservation
 from rlkit.launchers.launcher import EvaluationProtocol, Experiment, Launcher, Requirements
 from rlkit.launchers.machine import check_precision, default_threads, slow_precision
-from rlkit.launchers.pearl_config import PEARLExperiment
+from rlkit.launchers.pearl_config import PEARLExperiment, undeclared_sparse_rewards
 from rlkit.launchers.pearl_networks import ACTING, build_agent, build_buffer, build_networks
 from rlkit.launchers.pearl_sizes import (
     BufferSizes,
@@ -84,7 +84,7 @@ class PEARL(Launcher[PEARLExperiment]):
         "test before adaptation": "AverageReturn_prior_test_tasks",
     }
 
-    # Further columns that repeat a count of the collection: new name to its name.
+    # Columns that repeat a count of the collection: new name to its name.
     count_names: ClassVar[Mapping[str, str]] = {}
 
     def resolve(self, config: PEARLExperiment, device: str) -> PEARLExperiment:
@@ -116,16 +116,15 @@ class PEARL(Launcher[PEARLExperiment]):
         return replace(config, util_params=chosen)
 
     def remarks(self, config: PEARLExperiment, device: str) -> list[str]:
-        """Say what was looked up for this machine; warn of a precision that is slow on it."""
+        """Say what is looked up for this machine, and what will be slow or without a meaning."""
         remarks, util = slow_precision(config.util_params.precision, device), config.util_params
         if util.matmul == "auto" or util.slice_rows is None or util.rollout_device == "auto":
-            chosen, threads = self.resolve(config, device).util_params, util.torch_threads
-            remarks.append(
-                f"matmul {chosen.matmul}, slice_rows {chosen.slice_rows}, rollout_device"
-                f" {chosen.rollout_device}: looked up for {instruction_set()},"
-                f" {threads or default_threads()} threads and width {config.net_size}"
-            )
-        return remarks
+            chosen = self.resolve(config, device).util_params
+            said = f"rollout_device {chosen.rollout_device}: looked up for {instruction_set()}"
+            where = f"{util.torch_threads or default_threads()} threads, width {config.net_size}"
+            route = f"matmul {chosen.matmul}, slice_rows {chosen.slice_rows}"
+            remarks.append(f"{route}, {said}, {where}")
+        return remarks + undeclared_sparse_rewards(config)
 
     def build_env(
         self,

@@ -37,6 +37,7 @@ class Sawyer(MujocoMetaEnv):
 
     obs_dim = 6
     act_dim = 4
+    has_sparse_rewards = True
     task_dim = 3
     max_episode_steps = 150
     action_box = (-1.0, 1.0)

@@ -195,6 +195,17 @@ class PEARLConfig(AlgorithmSettings):
                 "the first to hold at least one trajectory of the second",
             )
 
+    def new_run_relations(self) -> Iterator[Relation]:
+        """Yield what does not hold between the fields and is refused only where a run begins."""
+        trajectories = math.ceil(self.num_steps_per_eval / self.max_path_length)
+        if self.eval_protocol == "online" and self.num_exp_traj_eval >= trajectories:
+            keys = ("eval_protocol", "num_exp_traj_eval", "num_steps_per_eval", "max_path_length")
+            yield Relation(
+                keys,
+                f"the second below {trajectories}, the trajectories of a meta-test, so that the "
+                'last one uses a posterior, or "oyster2019"',
+            )
+
     def _encoder_relations(self) -> Iterator[Relation]:
         if self.recurrent and self.encoder not in ("mlp", "lstm"):
             yield Relation(("recurrent", "encoder"), "one kind of encoder: recurrent means lstm")
