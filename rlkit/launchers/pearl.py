@@ -25,6 +25,7 @@ from rlkit.launchers.pearl_sizes import (
     BufferSizes,
     buffer_sizes,
     built_size,
+    compared_mini_batch,
     default_num_envs,
     requirements,
     rollout_widths,
@@ -43,6 +44,7 @@ from rlkit.torch.sac.meta_rl_algorithm import MetaRLAlgorithm
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.sac import PEARLSoftActorCritic
 from rlkit.torch.weight_mirror import WeightMirror
+from rlkit.visualization.runs import recorded_settings
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,12 @@ class PEARL(Launcher[PEARLExperiment]):
         util = config.util_params
         check_precision(util.precision, device)
         threads = util.torch_threads or default_threads()
+        width = config.net_size
         matmul, slice_rows = choose_route(
-            util.matmul, util.slice_rows, num_threads=threads, width=config.net_size
+            util.matmul, util.slice_rows, num_threads=threads, width=width
         )
         num_envs = util.num_envs or default_num_envs(config)
-        widths = [min(width, num_envs) for width in rollout_widths(config)]
+        widths = [min(lanes, num_envs) for lanes in rollout_widths(config)]
         wanted = util.rollout_device
         if config.obs_mode == "image" and wanted == "auto" and device != "cpu":
             wanted = "gpu"  # convolutions are too much work for the host
@@ -109,9 +112,7 @@ class PEARL(Launcher[PEARLExperiment]):
             matmul=matmul,
             slice_rows=slice_rows,
             num_envs=num_envs,
-            rollout_device=choose_rollout_device(
-                wanted, device, lanes=widths, width=config.net_size
-            ),
+            rollout_device=choose_rollout_device(wanted, device, lanes=widths, width=width),
         )
         return replace(config, util_params=chosen)
 
@@ -275,10 +276,10 @@ class PEARL(Launcher[PEARLExperiment]):
         )
 
     def comparable_settings(self, variant: Mapping[str, Any]) -> dict[str, Any]:
-        """As for every algorithm, without settings that the run's encoder or observations ignore."""
+        """As for every algorithm, with equal values for settings that mean the same to the run."""
         config = super().comparable_settings(variant)
-        if config["algo_params.encoder"] == "mlp" and not config["algo_params.recurrent"]:
-            config.pop("algo_params.embedding_mini_batch_size")  # which this encoder does not read
+        recorded = recorded_settings(variant)
+        config["algo_params.embedding_mini_batch_size"] = compared_mini_batch(config, recorded)
         size, frames = config.pop("image_size"), config.pop("image_frames")
         if config["obs_mode"] == "image":
             config["obs_mode"] = f"image of {size} px, {frames} frames"

@@ -58,7 +58,7 @@ def test_undoing_restores_what_only_an_optimizer_knows_and_the_buffers_of_networ
     others = adam([(other, 1e-2)])
     toy.network.register_buffer("count", torch.zeros(()))
     steps = GradientSteps(
-        toy.step,
+        lambda with_statistics: [toy.step(with_statistics)],
         networks=[toy.network],
         optimizers=[toy.optimizer, others],
         generator=toy.generator,
