@@ -98,10 +98,8 @@ class PEARL(Launcher[PEARLExperiment]):
         util = config.util_params
         check_precision(util.precision, device)
         threads = util.torch_threads or default_threads()
-        width = config.net_size
-        matmul, slice_rows = choose_route(
-            util.matmul, util.slice_rows, num_threads=threads, width=width
-        )
+        width, given = config.net_size, (util.matmul, util.slice_rows)
+        matmul, slice_rows = choose_route(*given, num_threads=threads, width=width)
         num_envs = util.num_envs or default_num_envs(config)
         widths = [min(lanes, num_envs) for lanes in rollout_widths(config)]
         wanted = util.rollout_device
