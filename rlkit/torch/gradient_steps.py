@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rlkit.torch.captured import Captured, rolled_back
-from rlkit.torch.execution import sharing_threads, tensor_cores
+from rlkit.torch.execution import rounded_factors, sharing_threads, tensor_cores
 
 Statistics = dict[str, Tensor]
 
@@ -84,7 +84,11 @@ class GradientSteps:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Let steps be taken inside the block, in which threads share the networks' products."""
-        with sharing_threads(self._networks, self._num_threads), tensor_cores(self._tf32):
+        with (
+            sharing_threads(self._networks, self._num_threads),
+            rounded_factors(self._networks),
+            tensor_cores(self._tf32),
+        ):
             self._is_running = True
             try:
                 yield
