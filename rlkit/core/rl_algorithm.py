@@ -108,6 +108,7 @@ class _OuterLoop:
         self._run_record = run
         self._timer = Timer()
         self._clock = {"eval": 0.0, "total": 0.0, "save": 0.0}
+        self._started = time.perf_counter()
         self._saved_at = time.monotonic()
         self._iteration = -1
         self._finished: dict[str, Statistics] = {}  # verbs of this iteration that are done
@@ -168,6 +169,7 @@ class _OuterLoop:
         if schedule.saves(iteration):
             self._display.phase(iteration, "saving")
             self.save(iteration)
+        self._clock["eval"] = self._evaluation_seconds()
         self._display.iteration_done(iteration, row, sum(self._timer.seconds.values()))
 
     def _save_inside(self, *, now: bool) -> None:
@@ -188,7 +190,7 @@ class _OuterLoop:
         with self._timer.phase("save"), self._protect():
             state = {
                 "algorithm": self._algorithm.state_dict(),
-                "clock": dict(self._clock),
+                "clock": {**self._clock, "total": self._total_seconds()},
                 "run": None if self._run_record is None else dict(self._run_record),
                 "tables": self._logger.table_names,
                 "contents": self._logger.contents,
@@ -225,21 +227,31 @@ class _OuterLoop:
             self._say(f"iteration {self._iteration}: {text}")
 
     def _time_columns(self) -> Statistics:
-        """Compute the columns of times, whose sum leaves the current evaluation out.
+        """Compute the columns of times.
+
+        The evaluation is the previous one with the saving after it. The total is the wall-clock
+        time since the start, without the time between two processes of a resumed run.
 
         Source: katerakelly/oyster, which writes its row before the current evaluation has been
-        timed and therefore reports the previous one.
+        timed.
         """
         previous_eval, seconds = self._clock["eval"], self._timer.seconds
         train, sample = seconds.get("train", 0.0), seconds.get("sample", 0.0)
         epoch = train + previous_eval + sample
-        self._clock["eval"] = seconds.get("eval", 0.0)
-        self._clock["total"] += epoch
+        self._clock["eval"] = self._evaluation_seconds()  # for a checkpoint; more saving follows
         return {
             "Train Time (s)": train,
             "(Previous) Eval Time (s)": previous_eval,
             "Sample Time (s)": sample,
             "Epoch Time (s)": epoch,
-            "Total Train Time (s)": self._clock["total"],
+            "Total Train Time (s)": self._total_seconds(),
             "Epoch": self._iteration,
         }
+
+    def _evaluation_seconds(self) -> float:
+        """Seconds of this iteration's evaluation and of all its saving."""
+        return sum(self._timer.seconds.get(phase, 0.0) for phase in ("eval", "save"))
+
+    def _total_seconds(self) -> float:
+        """Seconds since the start of the run, those of earlier processes included."""
+        return self._clock["total"] + time.perf_counter() - self._started

@@ -157,6 +157,11 @@ def make_env(
     return NormalizedBoxEnv(env) if normalize else env
 
 
+def names_with_sparse_rewards() -> list[str]:
+    """The keys of `ENVS` whose tasks have a sparse reward."""
+    return [name for name in sorted(ENVS) if env_class(name).has_sparse_rewards]
+
+
 def make_single_env(name: str, *, render_mode: str | None = None, **kwargs: Any) -> SingleEnv:
     """Construct a task distribution as an ordinary gymnasium environment with one lane.
 

@@ -21,6 +21,7 @@ class AntGoal(Ant):
     """
 
     name = "ant-goal"
+    has_sparse_rewards = False
     outcome_dim = 4
     task_dim = 2
     task_names = ("goal_x", "goal_y")

@@ -4,15 +4,15 @@ Rewards cannot be computed again for another task: the outcome of a step is what
 """
 
 import abc
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from rlkit.envs.base import Advance, MetaEnv
 from rlkit.envs.batched import Lanes, at_least
-from rlkit.envs.class_parts import bounds_of, task_numbers
+from rlkit.envs.class_parts import Step, bounds_of, info_of, task_numbers
 from rlkit.envs.faults import (
     EnvironmentFault,
     answering,
@@ -25,15 +25,7 @@ from rlkit.envs.faults import (
 )
 from rlkit.envs.legacy_random import legacy_random_numbers, legacy_source
 
-
-class Step(NamedTuple):
-    """What `step` of a class returned, its end told apart; nothing is checked yet."""
-
-    obs: object
-    reward: object
-    terminated: object
-    truncated: object
-    info: object
+TRIAL_STEPS = 20  # in which a class that has a sparse reward is expected to give it
 
 
 class ClassEnv(MetaEnv):
@@ -117,7 +109,7 @@ class ClassEnv(MetaEnv):
         self._outcomes = np.zeros((self.num_envs, self.outcome_dim))
         self._truncated = np.zeros(self.num_envs, bool)
         self._clock = np.zeros(self.num_envs, int)
-        self._tells_success = False
+        self._tells_success = self._tells_sparse = False
         self._try(first)
 
     @abc.abstractmethod
@@ -191,11 +183,7 @@ class ClassEnv(MetaEnv):
         with answering(self.name, "step", where):
             result = instance.step(action.reshape(self._action_shape).copy())
         step = self._split(result, where)
-        info = {} if step.info is None else step.info
-        if not isinstance(info, Mapping):
-            raise EnvironmentFault(
-                f"{self.name}: step returned the info {brief(info)}, expected a dictionary{where}"
-            )
+        info = info_of(self.name, step, where)
         rewards = step.reward, info.get("sparse_reward", 0.0)
         reward, sparse = (number(value, self.dtype) for value in rewards)
         if reward is None or sparse is None:
@@ -205,6 +193,7 @@ class ClassEnv(MetaEnv):
             )
         told = info.get("success", info.get("is_success"))
         self._tells_success |= told is not None
+        self._tells_sparse |= "sparse_reward" in info
         flags = {"an end": step.terminated, "a truncation": step.truncated, "a success": told}
         checked = {key: number(False if flag is None and key == "a success" else flag)
                    for key, flag in flags.items()}  # fmt: skip
@@ -240,6 +229,20 @@ class ClassEnv(MetaEnv):
                 raise EnvironmentFault(
                     f"{self.name}: {space} is another one after reset, expected the same"
                 )
+
+    def sparse_form(self) -> bool:
+        """Whether the info of trial steps, on a further instance, holds "sparse_reward"."""
+        instance, middle = self.construct(), 0.5 * (self.action_low + self.action_high)
+        with legacy_random_numbers(legacy_source(self._task_seed)):
+            self.begin(instance, 0, 0)
+            for n in range(TRIAL_STEPS):
+                _, outcome, truncated = self.advance_one(instance, middle)
+                if self._tells_sparse:
+                    break
+                if outcome[2] or truncated:
+                    self.begin(instance, 0, n + 1)
+        self.close_one(instance)
+        return self._tells_sparse
 
     def _as_obs(self, obs: object, method: str, where: str) -> np.ndarray:
         """Take an observation as a finite array [obs_dim]."""

@@ -1,10 +1,21 @@
 """What is read from an instance of a class of one's own when it has been constructed: spaces, tasks."""
 
-from typing import Any, TypeGuard
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
 from rlkit.envs.faults import EnvironmentFault, answering, brief, numbers
+
+
+class Step(NamedTuple):
+    """What `step` of a class returned, its end told apart; nothing is checked yet."""
+
+    obs: object
+    reward: object
+    terminated: object
+    truncated: object
+    info: object
 
 
 def bounds_of(name: str, instance: Any, space_name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -62,3 +73,17 @@ def task_numbers(name: str, instance: Any, given: int | None) -> list[object]:
 
 def _is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def info_of(name: str, step: Step, where: str) -> Mapping[str, object]:
+    """The info of a step, empty where the class gave None.
+
+    Raises:
+        EnvironmentFault: it is no dictionary.
+    """
+    info = {} if step.info is None else step.info
+    if not isinstance(info, Mapping):
+        raise EnvironmentFault(
+            f"{name}: step returned the info {brief(info)}, expected a dictionary{where}"
+        )
+    return info

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import gymnasium
 
-from rlkit.envs.class_lanes import ClassEnv, Step
+from rlkit.envs.class_lanes import ClassEnv
+from rlkit.envs.class_parts import Step
 from rlkit.envs.faults import EnvironmentFault, answering, brief
 
 

@@ -15,6 +15,7 @@ class HalfCheetahDir(HalfCheetah):
     """
 
     name = "cheetah-dir"
+    has_sparse_rewards = False
     fixed_n_tasks = 2
     task_names = ("direction",)
 

@@ -6,7 +6,8 @@ Gym itself is not imported.
 from collections.abc import Mapping
 from typing import Any
 
-from rlkit.envs.class_lanes import ClassEnv, Step
+from rlkit.envs.class_lanes import ClassEnv
+from rlkit.envs.class_parts import Step
 from rlkit.envs.faults import EnvironmentFault, answering, brief
 
 

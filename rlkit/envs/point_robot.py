@@ -26,6 +26,7 @@ class PointRobot(MetaEnv):
     """
 
     name = "point-robot"
+    has_sparse_rewards = False
     obs_dim = 2
     act_dim = 2
     outcome_dim = 2
@@ -153,6 +154,7 @@ class SparsePointRobot(PointRobot):
     """
 
     name = "sparse-point-robot"
+    has_sparse_rewards = True
     goal_radius: float
 
     def __init__(self, n_tasks: int, *, goal_radius: float = 0.2, **settings: Any) -> None:

@@ -23,6 +23,7 @@ class RandParamsEnv(MujocoMetaEnv):
 
     random_env_class: ClassVar[type[RandomEnv]]
     relabelable = False
+    has_sparse_rewards = False
     outcome_dim = 5
     max_episode_steps = 200
     frame_skip, timestep = RandomEnv.frame_skip, RandomEnv.timestep

@@ -87,6 +87,10 @@ class EnvWrapper(MetaEnv):
         """See `MetaEnv.compute_reward`."""
         return self.env.compute_reward(outcome, task)
 
+    def sparse_form(self) -> bool | None:
+        """See `MetaEnv.sparse_form`."""
+        return self.env.sparse_form()
+
     def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...] | None:
         """See `MetaEnv.outcome_of`."""
         return self.env.outcome_of(obs, action, next_obs)

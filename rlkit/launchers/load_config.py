@@ -37,13 +37,16 @@ RECORD_KEYS = (
 )  # of variant.json: what a run was, beside its configuration
 
 
-def load_config(path: str | Path, settings: Iterable[str] = ()) -> ExperimentConfig:
+def load_config(
+    path: str | Path, settings: Iterable[str] = (), *, new_run: bool = True
+) -> ExperimentConfig:
     """Load an experiment's configuration from a JSON file.
 
     Args:
         path: one of configs/*.json, one of oyster's, the variant.json of a run, or the name of a
             shipped configuration (`find_config`).
         settings: `key=value` changes, as given with --set.
+        new_run: also refuse what only a run that exists may have.
     Returns:
         The configuration, complete: env_params holds every keyword of the environment's constructor.
     Raises:
@@ -54,7 +57,7 @@ def load_config(path: str | Path, settings: Iterable[str] = ()) -> ExperimentCon
     # Those that a variant.json records have been expanded already.
     changed = [setting.partition("=")[0].strip() for setting in settings]
     names = changed if Path(path).name == "variant.json" else [*data]
-    return parse_config(_expand_paths(data, names, str(path)), str(path))
+    return parse_config(_expand_paths(data, names, str(path)), str(path), new_run=new_run)
 
 
 def cut_for_debug(config: ExperimentConfig, settings: Iterable[str]) -> ExperimentConfig:
@@ -105,8 +108,16 @@ def read_variant(path: str | Path) -> dict[str, Any]:
     }
 
 
-def parse_config(data: Mapping[str, Any], source: str) -> ExperimentConfig:
-    """Check a configuration given as a dictionary; `source` names it in the message of the UserError."""
+def parse_config(data: Mapping[str, Any], source: str, *, new_run: bool = True) -> ExperimentConfig:
+    """Check a configuration given as a dictionary.
+
+    Args:
+        data: the configuration.
+        source: names it in messages.
+        new_run: also refuse what only a run that exists may have.
+    Raises:
+        UserError: one message that lists everything wrong.
+    """
     algorithm = data.get("algorithm", "pearl")
     try:
         schema = launcher_of(str(algorithm)).settings
@@ -118,7 +129,7 @@ def parse_config(data: Mapping[str, Any], source: str) -> ExperimentConfig:
     problems = [_of_another_algorithm(problem, schema, str(algorithm)) for problem in problems]
     doubtful = {key for problem in problems for key in problem.keys}
     if "env_name" not in doubtful:
-        env_params, found = _inspect_environment(config, doubtful)
+        env_params, found = _inspect_environment(config, doubtful, new_run)
         problems += found
         config = replace(config, env_params=env_params)
     settings_of.raise_problems(problems, source)
@@ -173,7 +184,7 @@ def _field(default: Any) -> Any:
 
 
 def _inspect_environment(
-    config: ExperimentConfig, doubtful: set[str]
+    config: ExperimentConfig, doubtful: set[str], new_run: bool
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Check env_name and env_params against the environment; return env_params with the constructor's defaults."""
     name = config.env_name
@@ -203,6 +214,8 @@ def _inspect_environment(
             if ":" in name:
                 try_out(env)
             env.close()
+            if new_run and not doubtful:
+                problems += config.new_run_problems(env)
         except ValueError as error:
             problems.append(
                 Problem(("env_params",), f"env_params = {as_json(config.env_params, 200)}: {error}")
@@ -210,3 +223,14 @@ def _inspect_environment(
             return complete, problems
         problems += config.env_problems(env)
     return complete, problems
+
+
+def refused_if_new(config: ExperimentConfig) -> list[str]:
+    """Lines on what a new run with the configuration of an existing one would be refused for."""
+    try:
+        env = make_env(config.env_name, **config.env_params)
+        env.close()
+        problems = list(config.new_run_problems(env))
+    except ValueError:
+        return []  # the environment is reported where it is used
+    return [f"a new run would be refused: {problem.message}" for problem in problems]

@@ -7,14 +7,15 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from rlkit.core.config import Problem, Relation, relation_problem
+from rlkit.core.config import Problem, Relation, relation_problem, to_dict
 from rlkit.core.names import import_named
 from rlkit.core.settings import PositiveCount
-from rlkit.envs import make_env
+from rlkit.envs import env_class, make_env, names_with_sparse_rewards
 from rlkit.envs.base import MetaEnv
+from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.pixels import check_drawable
-from rlkit.launchers.calibrate import Matmul, RolloutDevice
 from rlkit.launchers.experiment_config import ExperimentConfig, Index, UtilConfig
+from rlkit.launchers.routes import Matmul, RolloutDevice
 from rlkit.torch.sac.config import PEARLConfig
 
 
@@ -91,6 +92,20 @@ class PEARLExperiment(ExperimentConfig):
         except ValueError as error:
             yield Problem(("obs_mode",), f'obs_mode = "image": {error}')
 
+    def new_run_problems(self, env: MetaEnv) -> Iterator[Problem]:
+        """Yield what gives a run without a meaning: only zero rewards, or no test of a posterior."""
+        yield from super().new_run_problems(env)
+        algo = self.algo_params
+        relations = [
+            Relation(tuple(f"algo_params.{key}" for key in keys), expected)
+            for keys, expected in algo.new_run_relations()
+        ]
+        if algo.sparse_rewards and env.sparse_form() is False:
+            known = ", ".join(names_with_sparse_rewards())
+            expected = f"false: {self.env_name} has no sparse reward; these have one: {known}"
+            relations.append(Relation(("algo_params.sparse_rewards",), expected))
+        yield from (relation_problem(to_dict(self), relation) for relation in relations)
+
     def cut_for_debug(self) -> Self:
         """Make the smoke run: same networks and train tasks, smallest counts, at most 3 test tasks.
 
@@ -106,3 +121,14 @@ class PEARLExperiment(ExperimentConfig):
             return given
         with closing(make_env(self.env_name, **self.env_params)) as env:
             return env.n_tasks
+
+
+def undeclared_sparse_rewards(config: PEARLExperiment) -> list[str]:
+    """A line that warns of sparse rewards which the task's class may not have, if it does not say."""
+    if not config.algo_params.sparse_rewards:
+        return []
+    task = env_class(config.env_name)
+    if task.has_sparse_rewards is not None or issubclass(task, ClassEnv):
+        return []
+    declare = "declare has_sparse_rewards in the class"
+    return [f"sparse_rewards: {config.env_name} may have none, then all are 0; {declare}"]

@@ -38,6 +38,7 @@ from rlkit.launchers.identity import (
 from rlkit.launchers.launcher import Experiment, launcher_for
 from rlkit.launchers.limits import check_it_fits
 from rlkit.launchers.live_display import make_display
+from rlkit.launchers.load_config import refused_if_new
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
 from rlkit.launchers.record import changes_since, other_versions, variant_record
 from rlkit.launchers.restore import restore_state
@@ -116,6 +117,8 @@ def resume_run(
     """
     if not os.access(run_dir, os.W_OK | os.X_OK):
         raise UserError(f"--resume {run_dir}: the folder is not writable")
+    for line in refused_if_new(config):
+        console.print(line)
     device = _device(config, console, need_gpu)
     config = resolve(config, device)
     record, tasks = config_lib.read_json(run_dir / "variant.json"), load_tasks(run_dir)

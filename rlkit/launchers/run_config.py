@@ -42,17 +42,19 @@ def resumed_config(
     if not variant.is_file():
         raise UserError(f"--resume {run_dir}: {no_variant(Path(run_dir))}")
     settings, stored = list(settings), read_variant(variant)
-    run = parse_config(stored, str(variant))
-    changed = parse_config(config_lib.with_settings(stored, settings), str(variant))
+    run = parse_config(stored, str(variant), new_run=False)
+    changed = parse_config(config_lib.with_settings(stored, settings), str(variant), new_run=False)
     refused = [text for key, text in _differences(changed, run, "run") if not may_change(key)]
     if refused:
         allowed = "only algo_params.num_iterations and util_params.* (but debug and base_log_dir) may change"
         raise UserError("\n  ".join([f"--resume {run_dir}: {allowed}", *refused]))
     if config_path is not None:
-        given = load_config(config_path)
+        given = load_config(config_path, new_run=False)
         given = given.cut_for_debug() if run.util_params.debug else given
         given = parse_config(
-            config_lib.with_settings(config_lib.to_dict(given), settings), str(config_path)
+            config_lib.with_settings(config_lib.to_dict(given), settings),
+            str(config_path),
+            new_run=False,
         )
         other = [text for _, text in _differences(given, changed, "run")]
         if other:
@@ -79,13 +81,13 @@ def read_run_config(
         raise UserError(
             f"{run_dir}: no such folder; expected a run folder (variant.json, policy.pth, context_encoder.pth)"
         )
-    given = None if config_path is None else load_config(config_path)
+    given = None if config_path is None else load_config(config_path, new_run=False)
     variant = run_dir / "variant.json"
     if not os.path.lexists(variant):
         if given is None:
             raise UserError(f"{run_dir}: {no_variant(run_dir, weights=True)}")
         return given, []
-    config = load_config(variant)
+    config = load_config(variant, new_run=False)
     if given is None:
         return config, []
     if given.env_name != config.env_name:

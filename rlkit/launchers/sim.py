@@ -19,6 +19,7 @@ from rlkit.launchers.arguments import UserPath
 from rlkit.launchers.chosen_tasks import choose_tasks
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.load_config import refused_if_new
 from rlkit.launchers.record import other_versions
 from rlkit.launchers.run_config import read_run_config
 from rlkit.launchers.simulation import Simulation, simulate
@@ -216,6 +217,8 @@ def main(
                 f"{'; '.join(differences)}",
                 err=True,
             )
+        for refusal in refused_if_new(config):
+            click.echo(refusal, err=True)
         if line := other_versions(run_dir):
             click.echo(line, err=True)
         simulation = simulate(

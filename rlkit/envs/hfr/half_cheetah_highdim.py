@@ -23,6 +23,7 @@ class HalfCheetahHighDim(HalfCheetah):
     """
 
     name = "cheetah-highdim"
+    has_sparse_rewards = False
     obs_dim = NUM_COORDINATES
     outcome_dim = NUM_COORDINATES + 1
     task_dim = NUM_COORDINATES
