@@ -6,4 +6,5 @@ Algorithms are listed by name and imported on demand, so importing this package 
 ALGORITHMS = {
     "pearl": "rlkit.launchers.pearl:PEARL",
     "hfr": "rlkit.launchers.hfr:HFR",
+    "pets": "rlkit.launchers.pets:PETSLauncher",
 }

@@ -84,6 +84,11 @@ class MPC:
         noise = LaneNoise(self.generators, obs.device, obs.dtype)
         return self.planner.plan(self.costs.objective(obs, noise), self.means, noise)
 
+    def skip_plans(self, count: int) -> None:
+        """Move fresh generators to where `count` plans leave them."""
+        for _ in range(count):
+            LaneNoise(self.generators)
+
     def state_dict(self) -> dict[str, Any]:
         """Warm start and queue; with the generators, all that resuming inside a trial needs."""
         return {"means": self.means, "queue": self.queue}

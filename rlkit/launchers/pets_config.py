@@ -1,0 +1,40 @@
+"""The settings of a PETS experiment, with the published values of its environment filled in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from rlkit.core.config import Problem, Relation
+from rlkit.envs.base import MetaEnv
+from rlkit.envs.pets.base import PetsEnv
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.torch.pets.config import PUBLISHED, PETSSettings, unfilled
+
+
+@dataclass(frozen=True)
+class PETSExperiment(ExperimentConfig):
+    """Settings of one PETS experiment."""
+
+    env_name: str = "pets-cartpole"
+    algo_params: PETSSettings = field(default_factory=PETSSettings)
+    algorithm: str = "pets"
+
+    def __post_init__(self) -> None:
+        """Put the published values of the environment in the place of nulls."""
+        filled = self.algo_params.filled(PUBLISHED.get(self.env_name))
+        object.__setattr__(self, "algo_params", filled)
+
+    def relations(self) -> Iterator[Relation]:
+        """Yield what does not hold between the fields."""
+        yield from super().relations()
+        for name in unfilled(self.algo_params):
+            expected = f"a value: {self.env_name} has no published one, as {', '.join(PUBLISHED)}"
+            yield Relation((f"algo_params.{name}", "env_name"), expected)
+        # Nulls have become numbers here, so what goes with the environment is seen only now.
+        for relation in self.algo_params.relations():
+            yield Relation(tuple(f"algo_params.{key}" for key in relation.keys), relation.expected)
+
+    def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
+        """Yield what does not hold between these settings and the environment."""
+        if not isinstance(env.unwrapped, PetsEnv):
+            expected = "an environment of PETS, whose reward the planner knows"
+            yield Problem(("env_name",), f'env_name = "{self.env_name}": expected {expected}')
