@@ -250,4 +250,13 @@ def build_controller(
             smooth_variance=cfg.smooth_variance,
         )
     costs = ModelCosts(dynamics, propagation, reward_of(env, device), given(prop.npart))
-    return MPC(costs, planner, low, high, given(plan.plan_hor), algo.ctrl_cfg.per)
+    logged = algo.ctrl_cfg.log_cfg
+    return MPC(
+        costs,
+        planner,
+        low,
+        high,
+        given(plan.plan_hor),
+        algo.ctrl_cfg.per,
+        keep_predictions=logged.log_traj_preds or logged.log_particles,
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rlkit.core.config import Problem, Relation
+from rlkit.envs import ENVS
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.pets.base import PetsEnv
 from rlkit.launchers.experiment_config import ExperimentConfig
@@ -26,8 +27,12 @@ class PETSExperiment(ExperimentConfig):
     def relations(self) -> Iterator[Relation]:
         """Yield what does not hold between the fields."""
         yield from super().relations()
+        if self.env_name in ENVS and self.env_name not in PUBLISHED:
+            expected = f"an environment of PETS, whose reward is known: {', '.join(PUBLISHED)}"
+            yield Relation(("env_name",), expected)
+            return
         for name in unfilled(self.algo_params):
-            expected = f"a value: {self.env_name} has no published one, as {', '.join(PUBLISHED)}"
+            expected = f"a value: there is no published one for {self.env_name}"
             yield Relation((f"algo_params.{name}", "env_name"), expected)
         # Nulls have become numbers here, so what goes with the environment is seen only now.
         for relation in self.algo_params.relations():

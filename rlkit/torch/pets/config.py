@@ -114,6 +114,8 @@ class ControlLogSettings:
     """What is written beside the returns."""
 
     save_all_models: bool = False  # keep model.mat and model.nns of every iteration
+    log_traj_preds: bool = False  # mean and variance of the predictions of every plan
+    log_particles: bool = False  # all particles of them instead
 
 
 @dataclass(frozen=True)
@@ -220,14 +222,14 @@ class PETSSettings(AlgorithmSettings):
         model, prop = self.ctrl_cfg.prop_cfg.model_init_cfg, self.ctrl_cfg.prop_cfg
         init, train = "ctrl_cfg.prop_cfg.model_init_cfg", "ctrl_cfg.prop_cfg.model_train_cfg"
         if model.num_nets is not None and prop.npart is not None:
-            keys = "model_type", "prop_type", f"{init}.num_nets", "ctrl_cfg.prop_cfg.npart"
+            names = "model_type", "prop_type", f"{init}.num_nets", "ctrl_cfg.prop_cfg.npart"
             try:
                 check_propagation(self.model_type, self.prop_type, model.num_nets, prop.npart)
             except ValueError as error:
-                yield Relation(keys, str(error).partition("; expected ")[2])
+                yield Relation(names, str(error).partition("; expected ")[2])
         if prop.ign_var is False and (self.prop_type == "E" or self._variance_is_ignored):
-            keys = "ctrl_cfg.prop_cfg.ign_var", "model_type", "prop_type"
-            yield Relation(keys, "true or null: there is no variance to draw from")
+            expected = "true or null: there is no variance to draw from"
+            yield Relation(("ctrl_cfg.prop_cfg.ign_var", "model_type", "prop_type"), expected)
         if prop.mm_on != "output" and self.prop_type != "MM":
             yield Relation(("ctrl_cfg.prop_cfg.mm_on", "prop_type"), "MM, or mm_on left out")
         sizes, decays = model.hidden_sizes, prop.model_train_cfg.weight_decays
@@ -235,8 +237,7 @@ class PETSSettings(AlgorithmSettings):
             expected = "a decay for each hidden layer and the output layer"
             yield Relation((f"{init}.hidden_sizes", f"{train}.weight_decays"), expected)
         if model.load_model != (model.model_dir is not None):
-            keys = f"{init}.load_model", f"{init}.model_dir"
-            yield Relation(keys, "both or neither")
+            yield Relation((f"{init}.load_model", f"{init}.model_dir"), "both or neither")
 
     def _planner_relations(self) -> Iterator[Relation]:
         """Horizon, population, elites."""

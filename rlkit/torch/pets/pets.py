@@ -4,17 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from rlkit.core.checkpoint import SavedRows
 from rlkit.core.logger import Table
 from rlkit.core.loop import Loop
+from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.execution import torch_threads
 from rlkit.torch.pets.config import PETSSettings
 from rlkit.torch.pets.dynamics import Dynamics
-from rlkit.torch.pets.records import LogsSchedule, logs_mat
+from rlkit.torch.pets.records import LogsSchedule, logs_mat, predictions_mat
 from rlkit.torch.pets.saved_model import saved_model
 from rlkit.torch.pets.trials import Progress, Trials
 
@@ -91,6 +91,7 @@ class PETS:
         num_learned = rollouts.ninit_rollouts if initial else rollouts.nrollouts_per_iter
         self.buffer.add_paths(np.zeros(num_learned, int), paths.select(slice(num_learned)))
         self.num_env_steps += paths.num_steps
+        self._write_predictions(iteration, paths)
         statistics = {"Number of env steps total": float(self.num_env_steps)}
         statistics["Plan Time (s)"] = self.trials.plan_seconds
         if initial:
@@ -135,6 +136,15 @@ class PETS:
             if self.settings.ctrl_cfg.log_cfg.save_all_models:
                 self.write(f"train_iter{iteration}/{name}", content)
 
+    def _write_predictions(self, iteration: int, paths: Paths) -> None:
+        """Write what was predicted for the plans of these trials, if that was kept."""
+        controller, logged = self.trials.controller, self.settings.ctrl_cfg.log_cfg
+        if controller.predictions:
+            num_plans = [-(-length // controller.per) for length in paths.lengths.tolist()]
+            particles = logged.log_particles
+            content = predictions_mat(controller.predictions, num_plans, particles=particles)
+            self.write(f"train_iter{iteration}/predictions.mat", content)
+
     @property
     def weight_decays(self) -> tuple[float, ...]:
         """Of the layers."""
@@ -153,7 +163,7 @@ class PETS:
         return {
             "dynamics": self.dynamics.state_dict(),
             "trials": self.trials.state_dict(),
-            "returns": torch.tensor(self.returns, dtype=torch.float64),
+            "returns": list(self.returns),
             "num_env_steps": self.num_env_steps,
             "trained": self.trained,
         }
@@ -162,5 +172,5 @@ class PETS:
         """Take over a state."""
         self.dynamics.load_state_dict(state["dynamics"])
         self.trials.load_state_dict(state["trials"])
-        self.returns = state["returns"].tolist()
+        self.returns = [float(value) for value in state["returns"]]
         self.num_env_steps, self.trained = state["num_env_steps"], state["trained"]

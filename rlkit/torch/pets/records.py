@@ -1,10 +1,12 @@
-"""logs.mat, with the arrays that kchua/handful-of-trials writes."""
+"""logs.mat and predictions.mat, with the arrays that kchua/handful-of-trials writes."""
 
 import io
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from scipy.io import savemat
+from torch import Tensor
 
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
@@ -54,6 +56,30 @@ def logs_mat(buffer: MultiTaskReplayBuffer, returns: Sequence[float]) -> bytes:
         arrays[name][:] = trials
     content = io.BytesIO()
     savemat(content, {**arrays, "returns": np.array(returns, np.float64).reshape(1, -1)})
+    return content.getvalue()
+
+
+def predictions_mat(
+    predictions: Sequence[Tensor], num_plans: Sequence[int], *, particles: bool
+) -> bytes:
+    """The content of predictions.mat: what the model predicted for the plans of an iteration.
+
+    Args:
+        predictions: of every plan, [num_lanes, plan_hor + 1, num_particles, obs_dim].
+        num_plans: how many of them each trial, a lane, has made.
+        particles: write all particles instead of their mean and variance.
+    Returns:
+        A MAT file with, for every plan, one trial after the other, predictions [plan_hor + 1,
+        num_particles, obs_dim]; or means and vars [plan_hor + 1, obs_dim], the latter around the
+        mean of the particles (the reference subtracts arrays that do not fit).
+    """
+    stacked = torch.stack(list(predictions))
+    found = torch.cat([stacked[:count, lane] for lane, count in enumerate(num_plans)]).numpy()
+    arrays = {"predictions": found}
+    if not particles:
+        arrays = {"means": found.mean(axis=2), "vars": found.var(axis=2)}
+    content = io.BytesIO()
+    savemat(content, arrays)
     return content.getvalue()
 
 
