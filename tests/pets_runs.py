@@ -73,7 +73,11 @@ def rows(run_dir: Path) -> list[dict[str, str]]:
 
 
 def logs(run_dir: Path) -> dict[str, np.ndarray]:
-    arrays = loadmat(run_dir / "logs.mat")
+    return arrays_of(run_dir / "logs.mat")
+
+
+def arrays_of(path: Path) -> dict[str, np.ndarray]:
+    arrays = loadmat(path)
     return {name: value for name, value in arrays.items() if not name.startswith("__")}
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from rlkit.core.seeding import stream, torch_seed
+from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.pets.base import PetsEnv
@@ -35,6 +36,8 @@ from rlkit.torch.pets.regression import RegressionEnsemble
 from rlkit.torch.pets.saved_model import load_model
 from rlkit.torch.pets.task_model import model_sizes, reward_of, transforms_of
 from rlkit.torch.pets.trials import Trials
+
+Film = Callable[[int, Paths], None]
 
 CAPACITY = 1_000_000  # rows of the buffer, unless the run has more
 FLOAT_BYTES = 4
@@ -81,8 +84,10 @@ class PETSLauncher(Launcher[PETSExperiment]):
         training = torch.Generator(place).manual_seed(torch_seed(seed, "training"))
         dynamics = build_dynamics(algo, body, ensemble, training)
         controller = build_controller(algo, body, dynamics, place)
+        write = (lambda name, content: None) if files is None else files.write
+        stage, film = filmed(body, algo.exp_cfg.log_cfg.nrecord, write)
         trials = Trials(
-            body, controller, algo.task_hor, algo.exp_cfg.sim_cfg.noise_std, seed, num_threads
+            stage, controller, algo.task_hor, algo.exp_cfg.sim_cfg.noise_std, seed, num_threads
         )
         rows = algo.num_iterations * algo.num_lanes * algo.task_hor
         buffer = MultiTaskReplayBuffer(
@@ -93,7 +98,8 @@ class PETSLauncher(Launcher[PETSExperiment]):
             dynamics,
             buffer,
             algo,
-            (lambda name, content: None) if files is None else files.write,
+            write,
+            film=film,
             trained=algo.ctrl_cfg.prop_cfg.model_pretrained,
             num_threads=num_threads,
         )
@@ -184,6 +190,20 @@ def pets_env(env: MetaEnv) -> PetsEnv:
     if not isinstance(body, PetsEnv):
         raise ValueError(f"{env.name} is not an environment of PETS, whose reward is known")
     return body
+
+
+def filmed(env: PetsEnv, count: int, write: Callable[[str, bytes], None]) -> tuple[MetaEnv, Film]:
+    """The environment that trials run in, and what films the first `count` of them.
+
+    Raises:
+        ValueError: nothing can be drawn on this machine.
+    """
+    if count == 0:
+        return env, lambda iteration, paths: None
+    from rlkit.launchers.pets_films import FilmedTrials  # imports imageio
+
+    stage = FilmedTrials(env, write)
+    return stage, partial(stage.film_trials, count=count)
 
 
 def build_ensemble(

@@ -14,7 +14,7 @@ from rlkit.core import config as config_lib
 from rlkit.core.errors import UserError
 from rlkit.core.nearest import nearest
 from rlkit.launchers.load_config import parse_config
-from rlkit.torch.pets.config import PUBLISHED
+from rlkit.torch.pets.published import PUBLISHED
 
 ENVIRONMENTS = {name.removeprefix("pets-"): name for name in PUBLISHED}
 NUM_ITERATIONS = {"cartpole": 50, "reacher": 100, "pusher": 100, "halfcheetah": 300}
@@ -43,6 +43,7 @@ OVERRIDES: dict[str, Callable[[str], Any]] = {
     ITERATIONS: int,
     "exp_cfg.exp_cfg.nrollouts_per_iter": int,
     "exp_cfg.exp_cfg.ninit_rollouts": int,
+    "exp_cfg.log_cfg.nrecord": int,
     "exp_cfg.log_cfg.neval": int,
     "ctrl_cfg.per": int,
     f"{PROP}.model_pretrained": as_bool,

@@ -8,7 +8,8 @@ from rlkit.envs import ENVS
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.pets.base import PetsEnv
 from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.torch.pets.config import PUBLISHED, PETSSettings, unfilled
+from rlkit.torch.pets.config import PETSSettings, unfilled
+from rlkit.torch.pets.published import PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,15 @@ class PETSExperiment(ExperimentConfig):
         for name in unfilled(self.algo_params):
             expected = f"a value: there is no published one for {self.env_name}"
             yield Relation((f"algo_params.{name}", "env_name"), expected)
+        prop = self.algo_params.ctrl_cfg.prop_cfg
+        if (
+            prop.model_pretrained
+            and not prop.model_init_cfg.load_model
+            and not self.path_to_weights
+        ):
+            names = "model_pretrained", "model_init_cfg.load_model"
+            keys = (*(f"algo_params.ctrl_cfg.prop_cfg.{name}" for name in names), "path_to_weights")
+            yield Relation(keys, "a model from load_model and model_dir, or from path_to_weights")
         # Nulls have become numbers here, so what goes with the environment is seen only now.
         for relation in self.algo_params.relations():
             yield Relation(tuple(f"algo_params.{key}" for key in relation.keys), relation.expected)

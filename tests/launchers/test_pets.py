@@ -14,6 +14,7 @@ from rlkit.core.loop import NoLoop
 from rlkit.core.seeding import stream
 from rlkit.envs import make_env
 from rlkit.launchers.pets import PETSLauncher
+from rlkit.launchers.run_files import RunFiles
 from sim_policy import main as sim_policy
 from tests.pets_runs import config, logs, rows, settings, write_config
 from tests.tiny_runs import launch
@@ -119,6 +120,7 @@ def run_dir(tmp_path_factory) -> Path:
     data = settings("PE", "TSinf", "CEM", algo_params__exp_cfg__log_cfg__neval=2)
     data["util_params"]["base_log_dir"] = str(folder / "output")
     data["algo_params"]["num_iterations"] = 3
+    data["algo_params"]["ctrl_cfg"]["log_cfg"] = {"save_all_models": True, "log_traj_preds": True}
     result = launch(write_config(folder / "config.json", data))
     assert result.exit_code == 0, result.output
     (found,) = (folder / "output").glob("*/*")
@@ -137,7 +139,13 @@ def test_a_run_writes_progress_logs_and_the_model(run_dir):
     np.testing.assert_allclose(arrays["returns"][0, ::2], found, rtol=1e-6)
     averages = [float(row["AverageReturn"]) for row in table[1:]]
     np.testing.assert_allclose(arrays["returns"].reshape(2, 2).mean(axis=1), averages)
-    assert (run_dir / "dynamics.pth").is_file() and (run_dir / "model.nns").is_file()
+    models = [run_dir / name / "model.mat" for name in ("train_iter0", "train_iter2", "")]
+    first, last, newest = (loadmat(path)["2"] for path in models)
+    assert np.array_equal(last, newest) and not np.array_equal(first, last)
+    means = loadmat(run_dir / "train_iter1" / "predictions.mat")["means"]
+    assert means.shape == (12, 4, 4)  # plans of both trials, steps, observations
+    np.testing.assert_allclose(means[0, 0], arrays["observations"][1, 0], rtol=1e-6)
+    assert not (run_dir / "train_iter0" / "predictions.mat").exists()
 
 
 def test_the_logged_rewards_are_the_planners_of_the_logged_transitions(run_dir):
@@ -196,18 +204,60 @@ def test_a_smoke_run_of_a_shipped_configuration_is_small(path):
     assert not [*cut.relations()]
 
 
-def test_an_initial_model_plans_in_the_first_iteration():
-    trained = config(
-        algo_params__ctrl_cfg__prop_cfg__model_pretrained=True,
-        algo_params__exp_cfg__exp_cfg__ninit_rollouts=0,
-    )
-    experiment = PETSLauncher().build(trained, "cpu", 1)
+def test_a_loaded_model_plans_in_the_first_iteration(run_dir, here):
+    changes = {
+        f"{PROP}.model_pretrained": True,
+        f"{PROP}.model_init_cfg.load_model": True,
+        f"{PROP}.model_init_cfg.model_dir": str(run_dir),
+        "algo_params.exp_cfg.exp_cfg.ninit_rollouts": 0,
+    }
+    loaded = config(**{key.replace(".", "__"): value for key, value in changes.items()})
+    experiment = PETSLauncher().build(loaded, "cpu", 1)
+    stored = torch.load(run_dir / "dynamics.pth", weights_only=True)
+    weights = experiment.networks["dynamics"].state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in stored.items())
     found = experiment.algorithm.collect_data(0, NoLoop())
     assert found["AverageReturn"] == found["BestReturn"] and found["Plan Time (s)"] > 0
     experiment.close()
+
+
+def test_without_a_model_the_first_trials_are_random_even_if_they_are_no_initial_ones():
     untrained = config(algo_params__exp_cfg__exp_cfg__ninit_rollouts=0)
     experiment = PETSLauncher().build(untrained, "cpu", 1)
-    assert experiment.algorithm.collect_data(0, NoLoop())["Plan Time (s)"] == 0
+    found = experiment.algorithm.collect_data(0, NoLoop())
+    assert found["Plan Time (s)"] == 0 and "AverageReturn" in found
+    experiment.close()
+
+
+def test_a_model_folder_that_does_not_fit_ends_with_one_message(run_dir, here):
+    write_config(Path("config.json"), settings())
+    load = "--set", f"{PROP}.model_init_cfg.load_model=true"
+    place = "--set", f"{PROP}.model_init_cfg.model_dir={here}"
+    result = launch("config.json", *load, *place)
+    assert result.exit_code == 2 and "no model.mat and no model.nns" in result.stderr
+    place = "--set", f"{PROP}.model_init_cfg.model_dir={run_dir}"
+    other = "--set", f"{PROP}.model_init_cfg.hidden_sizes=[8,9]"
+    result = launch("config.json", *load, *place, *other)
+    assert result.exit_code == 2 and "expected 2 x 6 -> 8 swish; 2 x 8 -> 9" in result.stderr
+    result = launch("config.json", "--set", f"{PROP}.model_pretrained=true")
+    assert result.exit_code == 2 and "a model from load_model and model_dir" in result.stderr
+
+
+@pytest.mark.render
+def test_trials_are_filmed_while_it_trains(here):
+    files = RunFiles()
+    files.run_dir = here
+    recorded = config(algo_params__exp_cfg__log_cfg__nrecord=2)
+    experiment = PETSLauncher().build(recorded, "cpu", 1, files=files)
+    for iteration in range(2):
+        experiment.algorithm.collect_data(iteration, NoLoop())
+        experiment.algorithm.do_training(iteration, NoLoop())
+    films = sorted(str(path.relative_to(here)) for path in here.rglob("*.mp4"))
+    assert films == ["train_iter1/rollout0.mp4", "train_iter1/rollout1.mp4"]
+    contents = [(here / film).read_bytes() for film in films]
+    assert contents[0] != contents[1] and min(map(len, contents)) > 1000
+    found = experiment.algorithm
+    assert len(found.returns) == 1 and found.num_env_steps == 6 + 2 * 6
     experiment.close()
 
 

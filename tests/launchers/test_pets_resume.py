@@ -1,5 +1,6 @@
 """PETS that is stopped inside a trial goes on as if it had not been."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from rlkit.launchers.pets import PETSLauncher
 from rlkit.launchers.restore import restore_state
 from rlkit.launchers.run_files import RunFiles
 from tests.core.loop_toys import RecordingDisplay
-from tests.pets_runs import config, logs, rows, same_arrays, schedule
+from tests.pets_runs import arrays_of, config, logs, rows, same_arrays, schedule
 from tests.tiny_runs import same_weights
 
 OFTEN = 1e-9  # minutes: a checkpoint with every tick
@@ -31,6 +32,7 @@ def experiment_config(num_iterations: int = 4, **changes):
         "algo_params__exp_cfg__log_cfg__neval": 2,
         "algo_params__exp_cfg__sim_cfg__stochastic": True,
         "algo_params__exp_cfg__sim_cfg__noise_std": 0.1,
+        "algo_params__ctrl_cfg__log_cfg__log_particles": True,
         **changes,
     }
     return config("PE", "TS1", "CEM", **settings)
@@ -83,6 +85,9 @@ def test_a_run_stopped_inside_a_trial_equals_an_uninterrupted_one(tmp_path, whol
     assert rows(tmp_path) == rows(whole)
     assert same_arrays(logs(tmp_path), logs(whole))
     assert same_weights(tmp_path, whole)
+    for iteration in (1, 2, 3):
+        name = Path(f"train_iter{iteration}") / "predictions.mat"
+        assert same_arrays(arrays_of(tmp_path / name), arrays_of(whole / name))
 
 
 def test_a_longer_run_equals_one_that_was_extended(tmp_path, whole):
@@ -102,7 +107,5 @@ def test_a_trial_does_not_depend_on_the_trials_beside_it(tmp_path, whole):
 
 
 def newest_state(folder: Path) -> Path:
-    import json
-
     manifest = json.loads((folder / "checkpoint" / "manifest.json").read_text())["manifest"]
     return folder / "checkpoint" / str(manifest["state"]["file"])

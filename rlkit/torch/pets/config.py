@@ -2,156 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Annotated, Any, Literal, Self, TypeVar
-
-from pydantic import Field
+from typing import Any, Literal, Self, TypeVar
 
 from rlkit.core.config import Relation
-from rlkit.core.settings import (
-    AlgorithmSettings,
-    Count,
-    NonNegative,
-    Positive,
-    PositiveCount,
-)
-from rlkit.core.user_paths import PathSetting
+from rlkit.core.settings import AlgorithmSettings, PositiveCount
 from rlkit.torch.pets.propagation import Mode, ModelType, check_propagation
+from rlkit.torch.pets.published import Published
+from rlkit.torch.pets.sections import ControlSettings, ExperimentSettings, PlannerSettings
 
 Value = TypeVar("Value")
-Share = Annotated[float, Field(ge=0, lt=1)]
-
-
-@dataclass(frozen=True)
-class SimulationSettings:
-    """A trial. null: the published value of the environment."""
-
-    task_hor: PositiveCount | None = None  # its length, environment steps
-    stochastic: bool = False  # disturb the executed actions
-    noise_std: Positive | None = None  # standard deviation of the disturbance; with stochastic
-
-
-@dataclass(frozen=True)
-class RolloutSettings:
-    """How many trials are learned from."""
-
-    nrollouts_per_iter: PositiveCount = 1  # of an iteration
-    ninit_rollouts: Count = 1  # random ones of iteration 0; 0: it is like the others
-
-
-@dataclass(frozen=True)
-class RolloutLogSettings:
-    """How many trials are reported."""
-
-    neval: PositiveCount = 1  # trials of an iteration whose returns are logged
-
-
-@dataclass(frozen=True)
-class ExperimentSettings:
-    """The outer loop."""
-
-    sim_cfg: SimulationSettings = field(default_factory=SimulationSettings)
-    exp_cfg: RolloutSettings = field(default_factory=RolloutSettings)
-    log_cfg: RolloutLogSettings = field(default_factory=RolloutLogSettings)
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """The networks. null: the published value of the environment, or that of the model type."""
-
-    num_nets: PositiveCount | None = None  # members: 1 for D and P, otherwise 5
-    model_dir: PathSetting | None = None  # holds model.mat and model.nns
-    load_model: bool = False  # read the networks from model_dir
-    hidden_sizes: tuple[PositiveCount, ...] | None = None  # widths of the hidden layers
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """Their training. null: the published value of the environment."""
-
-    batch_size: PositiveCount = 32  # rows per member and step
-    epochs: PositiveCount = 5  # passes over the data per iteration
-    holdout_ratio: Share = 0.0  # rows set aside for the holdout error
-    max_logging: PositiveCount = 5000  # most rows set aside, and that errors are measured on
-    learning_rate: Positive | None = None  # of Adam
-    weight_decays: tuple[NonNegative, ...] | None = None  # of ||W||^2 / 2, one per layer
-
-
-@dataclass(frozen=True)
-class PropagationSettings:
-    """How predictions are made. null: 1 particle for E, otherwise 20; ign_var true for E and for
-    DE with TS."""
-
-    model_pretrained: bool = False  # plan from the start, with the networks that were loaded
-    npart: PositiveCount | None = None  # particles per candidate
-    ign_var: bool | None = None  # members predict their means
-    mm_on: Literal["output", "state"] = "output"  # what moment matching draws again
-    model_init_cfg: ModelSettings = field(default_factory=ModelSettings)
-    model_train_cfg: TrainSettings = field(default_factory=TrainSettings)
-
-
-@dataclass(frozen=True)
-class PlannerSettings:
-    """The search. null: the published value of the environment; all but popsize are CEM's."""
-
-    popsize: PositiveCount | None = None  # candidates (per iteration of CEM)
-    max_iters: PositiveCount = 5
-    num_elites: PositiveCount | None = None
-    epsilon: NonNegative = 0.001  # CEM ends where no variance is greater
-    alpha: Share = 0.1  # weight of the old mean and variance
-    smooth_variance: bool = True  # False: the variance as before November 2018
-
-
-@dataclass(frozen=True)
-class PlanningSettings:
-    """Plans. null: the published value of the environment."""
-
-    plan_hor: PositiveCount | None = None  # actions in a plan
-    cfg: PlannerSettings = field(default_factory=PlannerSettings)
-
-
-@dataclass(frozen=True)
-class ControlLogSettings:
-    """What is written beside the returns."""
-
-    save_all_models: bool = False  # keep model.mat and model.nns of every iteration
-    log_traj_preds: bool = False  # mean and variance of the predictions of every plan
-    log_particles: bool = False  # all particles of them instead
-
-
-@dataclass(frozen=True)
-class ControlSettings:
-    """The controller."""
-
-    per: PositiveCount = 1  # actions of a plan that are done before the next
-    prop_cfg: PropagationSettings = field(default_factory=PropagationSettings)
-    opt_cfg: PlanningSettings = field(default_factory=PlanningSettings)
-    log_cfg: ControlLogSettings = field(default_factory=ControlLogSettings)
-
-
-@dataclass(frozen=True)
-class Published:
-    """Values of one environment in kchua/handful-of-trials, dmbrl/config."""
-
-    task_hor: int
-    plan_hor: int
-    popsize: int
-    num_elites: int
-    random_popsize: int
-    hidden_sizes: tuple[int, ...]
-    weight_decays: tuple[float, ...]
-    learning_rate: float = 1e-3
-
-
-PUBLISHED = {
-    "pets-cartpole": Published(200, 25, 400, 40, 2000, (500,) * 3, (1e-4, 2.5e-4, 2.5e-4, 5e-4)),
-    "pets-reacher": Published(
-        150, 25, 400, 40, 2000, (200,) * 4, (2.5e-4, 5e-4, 5e-4, 5e-4, 7.5e-4), 7.5e-4
-    ),
-    "pets-pusher": Published(150, 25, 500, 50, 2500, (200,) * 3, (2.5e-4, 5e-4, 5e-4, 7.5e-4)),
-    "pets-halfcheetah": Published(
-        1000, 30, 500, 50, 2500, (200,) * 4, (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -173,7 +32,8 @@ class PETSSettings(AlgorithmSettings):
     @property
     def trials_per_iteration(self) -> int:
         """Trials that an iteration with a model runs, as lanes of one environment."""
-        return max(self.exp_cfg.log_cfg.neval, self.exp_cfg.exp_cfg.nrollouts_per_iter)
+        logged, learned = self.exp_cfg.log_cfg, self.exp_cfg.exp_cfg.nrollouts_per_iter
+        return max(logged.nrecord, logged.neval, learned)
 
     @property
     def num_lanes(self) -> int:
@@ -260,7 +120,7 @@ class PETSSettings(AlgorithmSettings):
 
     def cut_for_debug(self) -> Self:
         """Two iterations of short trials, a small population, one epoch."""
-        sim, rollouts = self.exp_cfg.sim_cfg, self.exp_cfg.exp_cfg
+        sim, rollouts, logged = self.exp_cfg.sim_cfg, self.exp_cfg.exp_cfg, self.exp_cfg.log_cfg
         prop, plan = self.ctrl_cfg.prop_cfg, self.ctrl_cfg.opt_cfg
         popsize = min(plan.cfg.popsize or 20, 20)
         elites = None if plan.cfg.num_elites is None else min(plan.cfg.num_elites, popsize)
@@ -272,7 +132,7 @@ class PETSSettings(AlgorithmSettings):
                 nrollouts_per_iter=min(rollouts.nrollouts_per_iter, 2),
                 ninit_rollouts=min(rollouts.ninit_rollouts, 2),
             ),
-            log_cfg=replace(self.exp_cfg.log_cfg, neval=min(self.exp_cfg.log_cfg.neval, 2)),
+            log_cfg=replace(logged, neval=min(logged.neval, 2), nrecord=min(logged.nrecord, 2)),
         )
         ctrl_cfg = replace(
             self.ctrl_cfg,

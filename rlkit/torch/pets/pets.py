@@ -33,6 +33,7 @@ class PETS:
         buffer: the trials that are learned from; one task, never trimmed.
         settings: filled in.
         write: writes a file of the run folder, from name and content.
+        film: films the trials that ran last, from the iteration and the trials.
         trained: the networks that `dynamics` begins with are trained already.
         num_threads: CPU threads of the training.
     Source: PETS; kchua/handful-of-trials, dmbrl/misc/MBExp.py. The reference does not train after
@@ -47,11 +48,13 @@ class PETS:
         settings: PETSSettings,
         write: Callable[[str, bytes], None],
         *,
+        film: Callable[[int, Paths], None] = lambda iteration, paths: None,
         trained: bool = False,
         num_threads: int = 1,
     ) -> None:
         self.trials, self.dynamics, self.buffer, self.settings = trials, dynamics, buffer, settings
-        self.write, self.trained, self.num_threads = write, trained, num_threads
+        self.write, self.film = write, film
+        self.trained, self.num_threads = trained, num_threads
         self.num_env_steps = 0
         self.returns: list[float] = []  # of the evaluated trials
         self.logs_schedule = LogsSchedule(settings.num_iterations)
@@ -96,6 +99,7 @@ class PETS:
         statistics["Plan Time (s)"] = self.trials.plan_seconds
         if initial:
             return statistics | {"RandomReturn": float(paths.returns().mean())}
+        self.film(iteration, paths)
         evaluated = paths.returns()[: self.settings.exp_cfg.log_cfg.neval]
         self.returns += evaluated.tolist()
         return statistics | {
