@@ -13,6 +13,7 @@ from rlkit.core.config import to_dict
 from rlkit.core.loop import NoLoop
 from rlkit.core.seeding import stream
 from rlkit.envs import make_env
+from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pets import PETSLauncher
 from rlkit.launchers.run_files import RunFiles
 from sim_policy import main as sim_policy
@@ -25,6 +26,7 @@ LEGAL = {
     "DE": ("E", "DS", "MM", "TS1", "TSinf"),
     "PE": ("E", "DS", "MM", "TS1", "TSinf"),
 }
+SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "pets").rglob("*.json"))
 OTHERS = ("reacher", "pusher", "halfcheetah")
 
 
@@ -191,11 +193,9 @@ def test_print_config_names_steps_and_hours(here):
     assert "time: about" in result.stderr
 
 
-@pytest.mark.parametrize("path", sorted(Path("configs/pets").rglob("*.json")), ids=str)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_smoke_run_of_a_shipped_configuration_is_small(path):
-    from rlkit.launchers.load_config import load_config
-
-    full = load_config(Path(__file__).parents[2] / path)
+    full = load_config(path)
     cut = full.cut_for_debug()
     assert cut.algo_params.task_hor == 10
     assert cut.algo_params.ctrl_cfg.opt_cfg.cfg.popsize == 20
