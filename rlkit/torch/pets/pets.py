@@ -55,7 +55,7 @@ class PETS:
         self.trials, self.dynamics, self.buffer, self.settings = trials, dynamics, buffer, settings
         self.write, self.film = write, film
         self.trained, self.num_threads = trained, num_threads
-        self.num_env_steps = 0
+        self.num_env_steps = self.num_train_steps = 0
         self.returns: list[float] = []  # of the evaluated trials
         self.logs_schedule = LogsSchedule(settings.num_iterations)
 
@@ -126,7 +126,9 @@ class PETS:
             result = self.dynamics.train(obs, action, next_obs, tick)
         self.trained = True
         self._write_files(iteration)
+        self.num_train_steps += result.num_steps
         statistics = {"Model Loss": float(result.losses.mean())}
+        statistics["Number of train steps total"] = float(self.num_train_steps)
         for kind, errors in (("Training", result.errors), ("Holdout", result.holdout_errors)):
             statistics |= {f"{kind} Error {m}": e for m, e in enumerate(errors.tolist())}
         return statistics
@@ -169,6 +171,7 @@ class PETS:
             "trials": self.trials.state_dict(),
             "returns": list(self.returns),
             "num_env_steps": self.num_env_steps,
+            "num_train_steps": self.num_train_steps,
             "trained": self.trained,
         }
 
@@ -177,4 +180,5 @@ class PETS:
         self.dynamics.load_state_dict(state["dynamics"])
         self.trials.load_state_dict(state["trials"])
         self.returns = [float(value) for value in state["returns"]]
-        self.num_env_steps, self.trained = state["num_env_steps"], state["trained"]
+        self.num_env_steps, self.num_train_steps = state["num_env_steps"], state["num_train_steps"]
+        self.trained = state["trained"]
