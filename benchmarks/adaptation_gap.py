@@ -25,7 +25,7 @@ from rlkit.core.eval_util import evaluate_adaptation
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.launchers.exit_codes import exit_codes
-from rlkit.policies.base import with_contexts
+from rlkit.samplers.in_place import with_contexts
 
 ROWS = (20, 40, 64)
 TRAJECTORIES = (1, 2, 10)

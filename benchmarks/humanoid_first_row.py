@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL

@@ -17,8 +17,8 @@ from pathlib import Path
 import click
 
 from benchmarks.machine import Table, Value, Watch, write_result
+from rlkit.core.algorithm import NoLoop
 from rlkit.core.errors import UserError
-from rlkit.core.loop import NoLoop
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.pearl_config import PEARLExperiment

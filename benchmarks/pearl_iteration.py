@@ -19,8 +19,8 @@ from benchmarks.pearl_step import fast_step, twin_step
 from benchmarks.plain_pearl import PlainPEARL
 from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
 from benchmarks.rollouts import CONFIG, HORIZON, evaluate
-from rlkit.core.loop import NoLoop
-from rlkit.core.progress import Progress
+from rlkit.core.algorithm import NoLoop
+from rlkit.core.loop import Progress
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.pearl import PEARL

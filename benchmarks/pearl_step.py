@@ -25,6 +25,7 @@ from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import has_bf16_units, keep_freed_memory
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch.execution import sharing_threads, torch_threads
+from rlkit.torch.networks import EachMlp
 
 ONE_BY_ONE = "tf32, captured, networks one by one"
 ROWS_PER_TASK = 2000  # in both buffers: as after the initial pool
@@ -107,7 +108,9 @@ def gpu_rows(config: Any, device: str, repeats: int, steps: int = 100) -> list[l
         )
         algorithm = experiment.algorithm
         if name == ONE_BY_ONE:
-            algorithm.trainer.q_networks.stacked = algorithm.trainer.policy_and_v.stacked = False
+            for name in ("q_networks", "policy_and_v"):
+                stacks = getattr(algorithm.trainer, name)
+                setattr(algorithm.trainer, name, EachMlp(stacks.networks))
         train = partial(
             algorithm.trainer.train, algorithm.replay_buffer, algorithm.encoder_buffer, steps
         )

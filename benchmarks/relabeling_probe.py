@@ -26,7 +26,7 @@ from rlkit.core.seeding import stream
 from rlkit.data_management.assignment import probabilities
 from rlkit.data_management.labels import Labels, labels_of
 from rlkit.launchers.exit_codes import exit_codes
-from rlkit.policies.base import with_contexts
+from rlkit.samplers.in_place import with_contexts
 from rlkit.torch.hfr.methods import ForesightOfTask
 from rlkit.torch.hfr.relabelers import HindsightLabels
 

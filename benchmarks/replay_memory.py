@@ -33,8 +33,8 @@ import torch
 
 from benchmarks.initial_pool_memory import GB, peak_bytes
 from benchmarks.machine import Table, Value, Watch, write_result
+from rlkit.core.algorithm import NoLoop
 from rlkit.core.checkpoint import Checkpoint
-from rlkit.core.loop import NoLoop
 from rlkit.core.seeding import stream
 from rlkit.data_management.paged_rings import PagedRings
 from rlkit.launchers.load_config import load_config

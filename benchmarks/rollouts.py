@@ -17,8 +17,8 @@ import torch
 from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.plain_pearl import PlainPEARL
 from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
-from rlkit.core.loop import NoLoop
-from rlkit.core.progress import Progress
+from rlkit.core.algorithm import NoLoop
+from rlkit.core.loop import Progress
 from rlkit.core.seeding import stream
 from rlkit.launchers.launcher import Experiment
 from rlkit.launchers.load_config import load_config

@@ -21,7 +21,7 @@ from rlkit.core.eval_util import evaluate_adaptation
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.launchers.exit_codes import exit_codes
-from rlkit.policies.base import with_contexts
+from rlkit.samplers.in_place import with_contexts
 from rlkit.visualization.adaptation import write_rows
 from rlkit.visualization.belief import Beliefs, plot_belief
 from rlkit.visualization.sparse_point_robot import LIMITS, plot_prior

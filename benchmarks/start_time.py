@@ -17,8 +17,8 @@ from pathlib import Path
 import click
 
 from benchmarks.machine import Table, Value, Watch, write_result
-from rlkit.core.loop import NoLoop
-from rlkit.core.progress import Progress
+from rlkit.core.algorithm import NoLoop
+from rlkit.core.loop import Progress
 
 CONFIG = "configs/cheetah-vel.json"
 TOTAL = "all, with the interpreter's own start"

@@ -31,6 +31,9 @@ MAY_IMPORT_PYTORCH = (
     "rlkit/data_management/paged_rings.py",
     "rlkit/data_management/pages.py",
     "rlkit/data_management/replay_buffer.py",
+    "rlkit/data_management/batch.py",
+    "rlkit/data_management/episode_draws.py",
+    "rlkit/data_management/saved_rows.py",
     "rlkit/data_management/simple_replay_buffer.py",
     "rlkit/core/checkpoint.py",
     "rlkit/core/saved_files.py",
@@ -38,22 +41,7 @@ MAY_IMPORT_PYTORCH = (
 )
 MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")
 NEVER_IMPORTED = {"pickle", "cloudpickle", "dill", "gym", "dateutil"}
-SHARED_TORCH = {
-    "aux_learner",
-    "conv_encoder",
-    "distributions",
-    "encoders",
-    "ensembles",
-    "execution",
-    "fast_torch",
-    "gradient_steps",
-    "mlp_function",
-    "networks",
-    "optimizers",
-    "stacked",
-    "statistics",
-    "weight_mirror",
-}
+SHARED_TORCH = {path.stem for path in (ROOT / "rlkit" / "torch").glob("*.py")}
 
 
 def is_script(path: Path) -> bool:

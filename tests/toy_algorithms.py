@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from rlkit.core.algorithm import Loop
 from rlkit.core.logger import Table
-from rlkit.core.loop import Loop
 from rlkit.core.seeding import stream, torch_seed
 from rlkit.core.settings import AlgorithmSettings, PositiveCount
 from rlkit.data_management.paths import Paths

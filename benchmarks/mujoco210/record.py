@@ -11,8 +11,8 @@ import click
 import numpy as np
 
 from rlkit.envs import make_env
-from rlkit.envs.mujoco_batch import make_simulation
 from rlkit.envs.mujoco_model import gymnasium_asset
+from rlkit.envs.mujoco_pool import make_simulation
 from rlkit.envs.mujoco_py_simulation import import_mujoco_py
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "envs" / "data" / "mujoco210"

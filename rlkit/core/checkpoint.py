@@ -20,13 +20,7 @@ import torch
 from torch import Tensor
 
 from rlkit.core.errors import UserError
-from rlkit.core.files import (
-    NewFile,
-    obstacle,
-    replace_file,
-    report_exhaustion,
-    sync_folder,
-)
+from rlkit.core.files import NewFile, obstacle, replace_file, report_exhaustion, sync_folder
 from rlkit.core.saved_files import (
     NUMBERED,
     DamagedError,
@@ -36,7 +30,7 @@ from rlkit.core.saved_files import (
     read_rows,
 )
 from rlkit.core.weights import plain
-from rlkit.data_management.paged_rings import SavedRows
+from rlkit.data_management.saved_rows import SavedRows
 
 MANIFEST, PREVIOUS = "manifest.json", "manifest.previous.json"
 

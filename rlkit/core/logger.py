@@ -26,14 +26,14 @@ class Logger:
         self,
         run_dir: str | Path,
         *,
-        echo: Callable[[str], None] | None = None,
+        echo: Callable[[str], None] = print,
         sinks: Sequence[Sink] = (),
     ) -> None:
         """Open a run folder, new or of a run that goes on.
 
         Args:
             run_dir: created if need be.
-            echo: also gets each text of `log`, such as a console's print.
+            echo: takes the texts of `say`, such as a console's print.
             sinks: each is called with (row, iteration) after a row is written; TensorBoard and its like.
         """
         self.run_dir = Path(run_dir)
@@ -69,8 +69,15 @@ class Logger:
         path = self.run_dir / "debug.log"
         with report_exhaustion(f"cannot write {path}"), path.open("a", encoding="utf-8") as file:
             file.write("".join(lines))
-        if self._echo is not None:
-            self._echo(text)
+
+    def say(self, text: str) -> None:
+        """Print a text and append it to debug.log.
+
+        Raises:
+            ResourceError: the disk is full.
+        """
+        self._echo(text)
+        self.log(text)
 
     def record_row(self, row: Mapping[str, float]) -> None:
         """Append a row to progress.csv.

@@ -1,38 +1,64 @@
-"""What an algorithm's verbs may ask of the loop that calls them: progress, checkpoints inside a verb, nested times."""
+"""Times and progress of an iteration: nested phases, and how far a verb has come."""
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Literal, Protocol
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-Save = Literal["due", "now"]
-
-
-class Loop(Protocol):
-    """The outer loop as seen from inside `collect_data`, `do_training` and `evaluate`."""
-
-    def tick(self, done: int, total: int, note: str = "", save: Save | None = None) -> None:
-        """Report progress between two gradient steps, rollouts or steps of a trial.
-
-        Signals are served here. A checkpoint written here is resumed here: the loop calls the same verb again, and the
-        algorithm's `state_dict` must say how far the verb had come.
-
-        Args:
-            done: steps of this verb that are done.
-            total: steps that it will take.
-            note: a few words for the display, such as "return so far 41".
-            save: "now" writes a checkpoint; "due" writes one if `util_params.checkpoint_minutes` have passed since the
-                last; None writes none.
-        """
-
-    def phase(self, name: str) -> AbstractContextManager[None]:
-        """Time a block under its own name; the phase around it is paused meanwhile."""
+from rlkit.core.algorithm import Loop
 
 
-class NoLoop:
-    """Stands in for the loop where a verb is called on its own, as tests and benchmarks do."""
+class Progress:
+    """Adds up what a verb has done and reports it to the loop.
 
-    def tick(self, done: int, total: int, note: str = "", save: Save | None = None) -> None:
-        """Report to nobody."""
+    Args:
+        loop: is ticked after each addition.
+        total: what the verb will do in all.
+    """
 
-    def phase(self, name: str) -> AbstractContextManager[None]:
-        """Time nothing."""
-        return nullcontext()
+    def __init__(self, loop: Loop, total: int) -> None:
+        self.loop, self.total, self.done = loop, total, 0
+
+    def add(self, amount: int, note: str = "") -> None:
+        """Report that `amount` more has been done."""
+        self.done += amount
+        self.loop.tick(self.done, self.total, note)
+
+
+class Timer:
+    """Seconds spent in each phase since the last `reset`.
+
+    Phases nest: an inner phase pauses the outer one, so that the phases of an iteration add up to its wall-clock time.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._running: list[str] = []  # the phases that are open, innermost last
+        self._since = 0.0  # when the innermost one began or was resumed
+
+    def reset(self, seconds: dict[str, float] | None = None) -> None:
+        """Forget all phases, or start from the seconds of an earlier process."""
+        self.seconds = dict(seconds or {})
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the wall-clock time of the block to a phase, and none of it to the phase around it."""
+        self._charge()
+        self._running.append(name)
+        try:
+            yield
+        finally:
+            self._charge()
+            self._running.pop()
+
+    def so_far(self) -> dict[str, float]:
+        """Seconds of every phase up to now, those that are still open included."""
+        self._charge()
+        return dict(self.seconds)
+
+    def _charge(self) -> None:
+        """Add the time since the last call to the innermost open phase."""
+        now = time.perf_counter()
+        if self._running:
+            name = self._running[-1]
+            self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
+        self._since = now

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from rlkit.core.eval_util import Adaptation, evaluate_adaptation, mean_speed, success_rate
-from rlkit.core.progress import Progress
+from rlkit.core.loop import Progress
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
@@ -59,7 +59,7 @@ class MetaEvaluation:
         eval_tasks: Sequence[int],
         settings: MetaTestSettings,
         seed: int,
-        extra_columns: ExtraColumns = lambda adaptations: {},
+        extra_columns: ExtraColumns | None = None,
     ) -> None:
         self.env, self.policy, self.settings = env, policy, settings
         self.train_tasks, self.eval_tasks = train_tasks, eval_tasks
@@ -133,7 +133,7 @@ class MetaEvaluation:
             "AverageLength_test_tasks": float(final.lengths.mean()),
             "AverageSpeed_test_tasks": mean_speed(self.env, final),
             "SuccessRate_test_tasks": success_rate(self.env, final),
-            **self.extra_columns(adaptations),
+            **({} if self.extra_columns is None else self.extra_columns(adaptations)),
         }
 
     def online_returns(

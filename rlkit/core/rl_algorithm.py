@@ -2,75 +2,17 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from rlkit.core.checkpoint import Checkpoint, SavedRows
+from rlkit.core.algorithm import Display, Loop, RLAlgorithm, Save, Statistics
+from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import NonFiniteError
-from rlkit.core.logger import Logger, Table
-from rlkit.core.loop import Loop, Save
-from rlkit.core.timer import Timer
-from rlkit.core.weights import Networks, first_non_finite, save_weights
-
-Statistics = dict[str, float]
-
-
-class RLAlgorithm(Protocol):
-    """Three verbs and a state. The loop joins the statistics of the verbs into one row of progress.csv."""
-
-    @property
-    def columns(self) -> Sequence[str]:
-        """The first columns of progress.csv, in order; a cell that no verb fills is `nan`.
-
-        Other statistics follow as the verbs return them: training, evaluation, collection, times.
-        """
-
-    @property
-    def networks(self) -> Networks:
-        """Networks by the names of their weight files."""
-
-    @property
-    def buffers(self) -> Mapping[str, SavedRows]:
-        """Replay data that a checkpoint stores incrementally, by name."""
-
-    def collect_data(self, iteration: int, loop: Loop) -> Statistics:
-        """Gather experience. Every algorithm reports `Number of env steps total`."""
-
-    def do_training(self, iteration: int, loop: Loop) -> Statistics:
-        """Update the networks. A statistic with "Loss" in its name that is not finite stops the run."""
-
-    def evaluate(self, iteration: int, loop: Loop) -> Statistics:
-        """Measure returns; called in the iterations that `eval_every` divides, and in the last."""
-
-    def tables(self, iteration: int) -> Mapping[str, Table]:
-        """Rows of further CSV files, by file name without suffix; asked for after each evaluation."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that the rest of the run depends on, except the rows of the buffers."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore a state."""
-
-
-class Display(Protocol):
-    """Shows the progress of a run."""
-
-    def start(self, num_iterations: int, start_iteration: int) -> None:
-        """Called when the run begins."""
-
-    def phase(self, iteration: int, name: str) -> None:
-        """Called when a phase of an iteration begins."""
-
-    def progress(self, done: int, total: int, note: str) -> None:
-        """Called as often as the algorithm ticks."""
-
-    def iteration_done(self, iteration: int, row: Statistics, seconds: float) -> None:
-        """Called when a row has been written."""
-
-    def stop(self) -> None:
-        """Called when the run ends."""
+from rlkit.core.logger import Logger
+from rlkit.core.loop import Timer
+from rlkit.core.weights import Networks, save_weights
 
 
 @dataclass(frozen=True)
@@ -110,7 +52,8 @@ def train(
     start_iteration: int = 0,
     resumed: Mapping[str, Any] | None = None,
     protect: Callable[[], AbstractContextManager[None]] = nullcontext,
-    remark: Callable[[], None] = lambda: None,
+    remark: Callable[[], str] = str,
+    say: Callable[[str], None] = print,
 ) -> None:
     """Run iterations `start_iteration` to `schedule.num_iterations - 1`.
 
@@ -123,11 +66,13 @@ def train(
         start_iteration: 0, or one more than the iteration of the checkpoint that was loaded.
         resumed: the state of the checkpoint that was loaded.
         protect: context manager around every write, inside which signals wait.
-        remark: called after the collection and after the evaluation of each iteration; reports what is unusual.
+        remark: called after the collection and after the evaluation of each iteration; returns a
+            line on what is unusual, "" for nothing.
+        say: takes these lines.
     Raises:
         NonFiniteError: a loss or a weight is not finite; no checkpoint holds it.
     """
-    loop = _OuterLoop(algorithm, logger, checkpoint, schedule, display, protect, remark)
+    loop = _OuterLoop(algorithm, logger, checkpoint, schedule, display, protect, remark, say)
     if resumed is not None:
         loop.restore(resumed)
     display.start(schedule.num_iterations, start_iteration)
@@ -151,11 +96,12 @@ class _OuterLoop:
         schedule: Schedule,
         display: Display,
         protect: Callable[[], AbstractContextManager[None]],
-        remark: Callable[[], None],
+        remark: Callable[[], str],
+        say: Callable[[str], None],
     ) -> None:
         self._algorithm, self._logger, self._checkpoint = algorithm, logger, checkpoint
         self._schedule, self._display = schedule, display
-        self._protect, self._remark = protect, remark
+        self._protect, self._ask_remark, self._say = protect, remark, say
         self._timer = Timer()
         self._clock = {"eval": 0.0, "total": 0.0, "save": 0.0}
         self._saved_at = time.monotonic()
@@ -251,6 +197,10 @@ class _OuterLoop:
                 self._finished[name] = verb(self._iteration, self)
         return self._finished[name]
 
+    def _remark(self) -> None:
+        if text := self._ask_remark():
+            self._say(f"iteration {self._iteration}: {text}")
+
     def _time_columns(self) -> Statistics:
         """Compute the columns of times, whose sum leaves the current evaluation out.
 
@@ -291,7 +241,10 @@ def require_finite_weights(iteration: int, networks: Networks) -> None:
     Raises:
         NonFiniteError: names iteration, network and parameter.
     """
-    found = first_non_finite(networks)
-    if found is not None:
-        where = f"weights {found[1]} of {found[0]} are not finite after training"
-        raise NonFiniteError(f"iteration {iteration}: {where}; the last good checkpoint is kept")
+    for network, module in networks.items():
+        for name, value in module.state_dict().items():
+            if not bool(value.isfinite().all()):
+                where = f"weights {name} of {network} are not finite after training"
+                raise NonFiniteError(
+                    f"iteration {iteration}: {where}; the last good checkpoint is kept"
+                )

@@ -37,15 +37,6 @@ def save_weights(run_dir: str | Path, networks: Networks) -> None:
             replace_file(path, view, sync=False)
 
 
-def first_non_finite(networks: Networks) -> tuple[str, str] | None:
-    """Find weights that are NaN or infinite: names of the network and the parameter, or None."""
-    for network, module in networks.items():
-        for name, value in module.state_dict().items():
-            if not bool(value.isfinite().all()):
-                return network, name
-    return None
-
-
 def plain(value: Any, where: str) -> Any:
     """Copy a state into what can be loaded without running code.
 

@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.data_management.paged_rings import PagedRings, SavedRows
+from rlkit.data_management.batch import Batch
+from rlkit.data_management.paged_rings import PagedRings
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer, TaskIds
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer, TaskIds
+from rlkit.data_management.saved_rows import SavedRows
 
 # Frames per task since it was last cleared; float32 represents integers up to here exactly.
 MOST_FRAMES = 2**24

@@ -1,36 +1,19 @@
 """The replay buffer: stores trajectories of many tasks, and draws a meta-batch with one gather."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.data_management.episodes import LARGE, Episodes, EpisodeWindow
-from rlkit.data_management.paged_rings import PagedRings, SavedRows
+from rlkit.data_management.batch import Batch, EpisodeBatch
+from rlkit.data_management.episode_draws import LARGE, EpisodeDraws, EpisodeWindow
+from rlkit.data_management.episodes import Episodes
+from rlkit.data_management.paged_rings import PagedRings
 from rlkit.data_management.paths import Paths
+from rlkit.data_management.saved_rows import SavedRows
 
 TaskIds = Tensor | Sequence[int] | np.ndarray
-
-
-class Batch(NamedTuple):
-    """Transitions of m tasks, k each: views [m, k, dim] of a tensor; rewards, terminated: dim 1."""
-
-    obs: Tensor
-    actions: Tensor
-    rewards: Tensor
-    sparse_rewards: Tensor
-    next_obs: Tensor
-    terminated: Tensor
-
-
-class EpisodeBatch(NamedTuple):
-    """Whole episodes of m tasks, n steps per task; begins and mask [m, n] as in `EpisodeWindow`."""
-
-    rows: Batch
-    begins: Tensor
-    mask: Tensor
 
 
 class MultiTaskReplayBuffer:
@@ -81,6 +64,7 @@ class MultiTaskReplayBuffer:
         )
         self.device = self.rows.device
         self.episodes = Episodes(num_tasks, self.device)
+        self._draws = EpisodeDraws(self.episodes)
 
     def empty_like(self, num_tasks: int) -> "MultiTaskReplayBuffer":
         """Make an empty buffer of the same kind for another number of tasks, reserving little."""
@@ -190,7 +174,7 @@ class MultiTaskReplayBuffer:
     ) -> Batch:
         """Draw whole trajectories uniformly, concatenated and cut at batch_size rows per task."""
         ids = self._filled_tasks(task_ids, whole=True)
-        numbers = self.episodes.random_rows(ids, batch_size, generator)
+        numbers = self._draws.random_rows(ids, batch_size, generator)
         return self.gather(ids, numbers % self.rows.capacity)
 
     def random_batch_from_window(
@@ -198,7 +182,7 @@ class MultiTaskReplayBuffer:
     ) -> Batch:
         """Draw rows of 1 to `most` consecutive trajectories: `Episodes.random_rows_from_window`."""
         ids = self._filled_tasks(task_ids, whole=True)
-        numbers = self.episodes.random_rows_from_window(ids, most, batch_size, generator)
+        numbers = self._draws.random_rows_from_window(ids, most, batch_size, generator)
         return self.gather(ids, numbers % self.rows.capacity)
 
     def random_episodes(
@@ -206,7 +190,7 @@ class MultiTaskReplayBuffer:
     ) -> EpisodeBatch:
         """Draw 1 to `most` consecutive episodes per task; see `Episodes.random_episode_window`."""
         ids = self._filled_tasks(task_ids, whole=True)
-        window = self.episodes.random_episode_window(ids, most, horizon, generator)
+        window = self._draws.random_episode_window(ids, most, horizon, generator)
         return self._episodes(ids, window)
 
     def has_shorter_episodes(self, horizon: int) -> bool:
@@ -216,12 +200,12 @@ class MultiTaskReplayBuffer:
     def episodes_at(self, task_ids: TaskIds, draws: Tensor, num_steps: int) -> EpisodeBatch:
         """Fetch num_steps steps of episodes selected by random integers [m, k]: `Episodes.at`."""
         ids = self._filled_tasks(task_ids, whole=True)
-        return self._episodes(ids, self.episodes.at(ids, draws, num_steps))
+        return self._episodes(ids, self._draws.at(ids, draws, num_steps))
 
     def newest_episodes(self, task_id: int, num_rows: int) -> EpisodeBatch:
         """Fetch the newest episodes of one task, [1, n], of num_rows rows or just above."""
         ids = self._filled_tasks([task_id], whole=True)
-        return self._episodes(ids, self.episodes.newest(task_id, num_rows))
+        return self._episodes(ids, self._draws.newest(task_id, num_rows))
 
     def draw(self, task_id: int, num_rows: int, generator: np.random.Generator) -> Batch:
         """Draw rows [1, num_rows, dim] of one task uniformly, using a numpy generator."""
@@ -295,6 +279,6 @@ class MultiTaskReplayBuffer:
             return task_ids
         ids = np.array(task_ids.numpy() if isinstance(task_ids, Tensor) else task_ids, np.int64)
         self.rows.check_tasks(ids, filled=True)
-        if whole and (lacking := self.episodes.without(ids)):
+        if whole and (lacking := self._draws.without(ids)):
             raise ValueError(f"cannot draw episodes of tasks without a whole one: {lacking}")
         return torch.from_numpy(ids).to(self.device)

@@ -14,7 +14,8 @@ import gymnasium
 
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.keywords import constructor_keywords
-from rlkit.envs.wrappers import NormalizedBoxEnv, SingleEnv
+from rlkit.envs.wrapper import NormalizedBoxEnv
+from rlkit.envs.wrappers import SingleEnv
 
 ENVS: dict[str, str] = {
     "ant-dir": "rlkit.envs.ant_dir:AntDir",

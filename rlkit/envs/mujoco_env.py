@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, DTypeLike
 from rlkit.envs.base import Advance, MetaEnv
 from rlkit.envs.batched import Lanes, at_least
 from rlkit.envs.markers import Marker
-from rlkit.envs.mujoco_batch import Backend, make_simulation
+from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_model import Physics, gymnasium_asset, load_model
+from rlkit.envs.mujoco_pool import make_simulation
 
 
 class MujocoMetaEnv(MetaEnv):

@@ -4,46 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
-from numpy.typing import ArrayLike
 
 from rlkit.envs.base import MetaEnv
-from rlkit.envs.batched import StepResult
-from rlkit.envs.elementwise import constant_like
-from rlkit.envs.wrapper import EnvWrapper
 
 if TYPE_CHECKING:
     from rlkit.envs.rendering import Renderer
-
-
-class NormalizedBoxEnv(EnvWrapper):
-    """A `MetaEnv` with actions in [-1, 1], scaled linearly to the action box and clipped.
-
-    Source: katerakelly/oyster, rlkit/envs/wrappers.py (its observation scaling is never used and
-    left out).
-    """
-
-    def __init__(self, env: MetaEnv) -> None:
-        super().__init__(env)
-        self.action_box = -1.0, 1.0
-        self.action_low, self.action_high = -np.ones(env.act_dim), np.ones(env.act_dim)
-        self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (env.act_dim,), np.float32)
-        self._low, self._high = env.action_low, env.action_high
-        self._half_width = 0.5 * (env.action_high - env.action_low)
-
-    def step(self, action: ArrayLike, running: np.ndarray | None = None) -> StepResult:
-        """Advance lanes, as `MetaEnv.step`; `action` is [num_lanes, act_dim] in [-1, 1]."""
-        scaled = self.env.check_action(action) + 1.0
-        scaled *= self._half_width
-        scaled += self._low
-        np.maximum(scaled, self._low, out=scaled)
-        np.minimum(scaled, self._high, out=scaled)
-        return self.env.step_checked(scaled, running)
-
-    def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...] | None:
-        """`MetaEnv.outcome_of` for an action in [-1, 1]."""
-        low, half_width = (constant_like(b, action) for b in (self._low, self._half_width))
-        scaled = low + half_width * (action.clip(-1.0, 1.0) + 1.0)
-        return self.env.outcome_of(obs, scaled, next_obs)
 
 
 class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):

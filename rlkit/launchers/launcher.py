@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 import numpy as np
 
 from rlkit.core import config as config_lib
+from rlkit.core.algorithm import RLAlgorithm
 from rlkit.core.errors import UserError
 from rlkit.core.names import import_class
-from rlkit.core.rl_algorithm import RLAlgorithm
 from rlkit.core.weights import Networks
 from rlkit.envs import make_env
 from rlkit.envs.base import MetaEnv

@@ -11,8 +11,9 @@ import torch
 from rlkit.core.meta_evaluation import ExtraColumns
 from rlkit.core.names import import_named
 from rlkit.core.seeding import torch_seed
+from rlkit.data_management.original_labels import OriginalLabels
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.relabeler import OriginalLabels, Relabeler
+from rlkit.data_management.relabeler import Relabeler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.pixels import PixelObservation
@@ -140,9 +141,9 @@ class PEARL(Launcher[PEARLExperiment]):
         """Construct what learns from the RL rows after each gradient step; None: nothing does."""
         return None
 
-    def extra_columns(self, context: BuildContext) -> ExtraColumns:
-        """Further statistics of the meta-test."""
-        return lambda adaptations: {}
+    def extra_columns(self, context: BuildContext) -> ExtraColumns | None:
+        """Further columns of the meta-test."""
+        return None
 
     def build(
         self,
@@ -181,7 +182,7 @@ class PEARL(Launcher[PEARLExperiment]):
         context = BuildContext(
             config, env, agent, networks, replay_buffer, encoder_buffer, sizes, seed
         )
-        update = (lambda: None) if copies is None else copies.update
+        update = None if copies is None else copies.update
         algorithm = self._build_algorithm(context, acting, _dumps(files), update)
         return Experiment(env, algorithm, acting)
 
@@ -190,7 +191,7 @@ class PEARL(Launcher[PEARLExperiment]):
         context: BuildContext,
         acting: PEARLAgent,
         save_eval_paths: Callable[[str, Paths], None],
-        before_rollouts: Callable[[], None],
+        before_rollouts: Callable[[], None] | None,
     ) -> MetaRLAlgorithm:
         """Wire the trainer, the collection and the evaluation."""
         config, algo = context.config, context.config.algo_params

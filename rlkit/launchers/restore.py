@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from rlkit.core.algorithm import RLAlgorithm
 from rlkit.core.errors import UserError
-from rlkit.core.rl_algorithm import RLAlgorithm
 
 TABLE_NAME = re.compile(r"[\w-]+")
 

@@ -22,12 +22,12 @@ from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
 from rlkit.core.rl_algorithm import Schedule, train
 from rlkit.core.weights import save_weights
-from rlkit.launchers.display import make_display
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.folders import create_run_folder, lock_run_folder
 from rlkit.launchers.launcher import Experiment, launcher_for
 from rlkit.launchers.limits import check_it_fits
+from rlkit.launchers.live_display import make_display
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
 from rlkit.launchers.record import changes_since, variant_record
 from rlkit.launchers.restore import restore_state
@@ -62,7 +62,7 @@ def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect
         _load_initial_weights(config, experiment)
         files.run_dir = run_dir = create_run_folder(config, datetime.now())
         with lock_run_folder(run_dir):
-            logger, checkpoint = Logger(run_dir), Checkpoint(run_dir)
+            logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
             with protect():
                 _write_tasks(run_dir, experiment)
                 logger.write_variant(variant_record(config, requested, exp_name, device))
@@ -95,14 +95,13 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
     files = RunFiles()
     files.run_dir = run_dir
     with closing(_build(config, device, files, tasks)) as experiment, lock_run_folder(run_dir):
-        logger, checkpoint = Logger(run_dir), Checkpoint(run_dir)
+        logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
         start, state, num_iterations = 0, None, config.algo_params.num_iterations
         tables: list[str] = []
         if not any(checkpoint.folder.glob("manifest*")) and not _has_rows(run_dir):
             _load_initial_weights(config, experiment)  # stopped before its first checkpoint
         else:
-            say = _speaker(console, logger)
-            iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=say)
+            iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=logger.say)
             restore_state(experiment.algorithm, state, run_dir)
             start, tables = iteration + 1, state.get("tables", TABLES_OF_OLD_CHECKPOINTS)
         if num_iterations < start:
@@ -183,12 +182,6 @@ def _train(
     start_iteration: int = 0,
     resumed: Mapping[str, Any] | None = None,
 ) -> None:
-    say = _speaker(console, logger)
-
-    def remark() -> None:
-        if text := experiment.env.divergence_message():
-            say(f"iteration {logger.iteration}: {text}")
-
     def last_words(message: str) -> str:
         with suppress(ResourceError):  # the disk may be what ended the run
             logger.log(message)
@@ -205,29 +198,20 @@ def _train(
     )
     # Rollouts take one thread; the updates ask for theirs.
     with exit_codes(last_words), torch_threads(1):
-        say(first_words)
+        logger.say(first_words)
         train(
             experiment.algorithm,
             logger,
             checkpoint,
             schedule,
-            display=make_display(console, str(logger.run_dir), headline, say, logger.log),
+            display=make_display(console, str(logger.run_dir), headline, logger.say, logger.log),
             start_iteration=start_iteration,
             resumed=resumed,
             protect=protect,
-            remark=remark,
+            remark=experiment.env.divergence_message,
+            say=logger.say,
         )
-        say(f"done: {logger.run_dir}")
-
-
-def _speaker(console: Console, logger: Logger) -> Callable[[str], None]:
-    """Make a function that writes a line to the console and to debug.log."""
-
-    def say(text: str) -> None:
-        console.print(text)
-        logger.log(text)
-
-    return say
+        logger.say(f"done: {logger.run_dir}")
 
 
 def _has_rows(run_dir: Path) -> bool:

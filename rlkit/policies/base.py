@@ -1,6 +1,6 @@
 """Protocols: what samplers and evaluation ask of something that acts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -63,24 +63,3 @@ class ContextPolicy(MetaPolicy, Protocol[Context]):
 
     def infer_posterior(self, context: Sequence[Context], lanes: Sequence[int]) -> None:
         """Set the belief of these lanes to the posterior given their contexts, one each."""
-
-
-def with_contexts(
-    policy: ContextPolicy[Context], contexts: Sequence[Context | None]
-) -> Callable[[Sequence[int]], None]:
-    """Make the `begin` of `InPlacePathSampler.obtain_samples` that infers beliefs from contexts.
-
-    Args:
-        policy: the one that the sampler runs.
-        contexts: one per trajectory of the request; None: the belief stays the prior.
-    Returns:
-        A function of the numbers of the trajectories that are about to run.
-    """
-
-    def begin(trajectories: Sequence[int]) -> None:
-        given = [(lane, contexts[number]) for lane, number in enumerate(trajectories)]
-        chosen = [(lane, context) for lane, context in given if context is not None]
-        if chosen:
-            policy.infer_posterior([context for _, context in chosen], [lane for lane, _ in chosen])
-
-    return begin

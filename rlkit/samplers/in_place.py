@@ -6,7 +6,7 @@ import numpy as np
 
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
-from rlkit.policies.base import MetaPolicy
+from rlkit.policies.base import Context, ContextPolicy, MetaPolicy
 from rlkit.samplers.util import rollout
 
 
@@ -64,3 +64,24 @@ class InPlacePathSampler:
             )
             slices.append(paths)
         return Paths.concatenate(slices)
+
+
+def with_contexts(
+    policy: ContextPolicy[Context], contexts: Sequence[Context | None]
+) -> Callable[[Sequence[int]], None]:
+    """Make the `begin` of `InPlacePathSampler.obtain_samples` that infers beliefs from contexts.
+
+    Args:
+        policy: the one that the sampler runs.
+        contexts: one per trajectory of the request; None: the belief stays the prior.
+    Returns:
+        A function of the numbers of the trajectories that are about to run.
+    """
+
+    def begin(trajectories: Sequence[int]) -> None:
+        given = [(lane, contexts[number]) for lane, number in enumerate(trajectories)]
+        chosen = [(lane, context) for lane, context in given if context is not None]
+        if chosen:
+            policy.infer_posterior([context for _, context in chosen], [lane for lane, _ in chosen])
+
+    return begin

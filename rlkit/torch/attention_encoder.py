@@ -5,7 +5,7 @@ from typing import Unpack
 import torch
 from torch import Tensor, nn
 
-from rlkit.torch.encoders import State
+from rlkit.torch.context_encoder import State
 from rlkit.torch.sequence_encoders import SequenceEncoder, SequenceOptions
 
 NUM_QUERIES = 4

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from rlkit.data_management.replay_buffer import Batch
+from rlkit.data_management.batch import Batch
 
 
 class AuxLearner(Protocol):

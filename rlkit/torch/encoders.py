@@ -1,53 +1,15 @@
-"""Context encoders: from transitions of a task to a belief over its latent variable z.
+"""The encoder of the paper: a product of Gaussian factors, one per context row."""
 
-Every encoder keeps its belief in an explicit state, so that rows may arrive all at once or
-trajectory by trajectory: `initial_state`, `update`, `posterior`. `needs_sequences` says whether its
-context is whole episodes in their order, each row ending with a flag that is 1 at the first step of
-an episode.
-"""
-
-import abc
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from rlkit.torch.context_encoder import ContextEncoder, State
 from rlkit.torch.distributions import MIN_VARIANCE, gaussian_sums
 from rlkit.torch.mlp_function import DEFAULT_ARITHMETIC, Arithmetic
 from rlkit.torch.networks import Mlp
-
-State = tuple[Tensor, ...]
-
-
-class ContextEncoder(nn.Module, abc.ABC):
-    """What an agent needs of an encoder."""
-
-    needs_sequences: bool
-
-    @abc.abstractmethod
-    def initial_state(self, num_tasks: int) -> State:
-        """The state that has seen no row."""
-
-    @abc.abstractmethod
-    def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
-        """Add rows [num_tasks, n, context_dim].
-
-        The mask [num_tasks, n] says which of them count; its true entries come first.
-        """
-
-    @abc.abstractmethod
-    def posterior(self, state: State) -> tuple[Tensor, Tensor]:
-        """Mean and variance of z, each [num_tasks, latent_dim]."""
-
-    def share_at_floor(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Share of Gaussians and dimensions whose variance is at most 1e-7, a scalar.
-
-        Counted are the Gaussians that the posterior of these rows is made of: one per task, unless
-        an encoder makes one of every row.
-        """
-        variances = self.posterior(self.update(self.initial_state(rows.shape[0]), rows, mask))[1]
-        return (variances <= MIN_VARIANCE).to(variances.dtype).mean()
 
 
 class MlpEncoder(Mlp, ContextEncoder):
@@ -123,24 +85,3 @@ class MlpEncoder(Mlp, ContextEncoder):
             return weighted / precision, 1.0 / precision
         total, count = state
         return total / count, torch.zeros_like(total)
-
-
-def split_before_last(
-    rows: Tensor, mask: Tensor, last: int
-) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Cut each task's rows before the `last` ones that count.
-
-    Args:
-        rows: [num_tasks, n, dim].
-        mask: which rows count, [num_tasks, n]; true entries stand first.
-        last: less than n.
-    Returns:
-        Rows and mask of the first part, [num_tasks, n - last, ...], and of the second, [num_tasks,
-        last, ...]. The shapes do not depend on the mask.
-    """
-    n, columns = rows.shape[1], torch.arange(rows.shape[1], device=rows.device)
-    counts = mask.sum(dim=1, keepdim=True)
-    cut = (counts - last).clamp(min=0)
-    numbers = cut + columns[:last]
-    tail = rows.gather(1, numbers.unsqueeze(-1).expand(-1, -1, rows.shape[2]))
-    return (rows[:, : n - last], columns[: n - last] < cut), (tail, numbers < counts)

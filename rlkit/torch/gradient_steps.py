@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rlkit.torch.captured import Captured, rolled_back
 from rlkit.torch.execution import sharing_threads, tensor_cores
 
 Statistics = dict[str, Tensor]
-WARM_UP = 3  # runs before a capture, in which libraries choose kernels and allocate workspaces
 
 
 class GradientSteps:
@@ -188,83 +188,11 @@ class GradientSteps:
         return rolled_back(tensors, self._optimizers, self._generator)
 
 
-@contextmanager
-def rolled_back(
-    tensors: Sequence[Tensor],
-    optimizers: Sequence[torch.optim.Optimizer],
-    generator: torch.Generator,
-) -> Iterator[None]:
-    """Undo at the end of the block what it changed, in place.
-
-    Args:
-        tensors: get the values back that they had.
-        optimizers: so do their moments and counters; those that the block made become zero, as if
-            no step had been taken.
-        generator: gets its state back.
-    """
-    values = [tensor.detach().clone() for tensor in tensors]
-    moments = {id(moment): moment.clone() for moment in _moments(optimizers)}
-    random = generator.get_state()
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for tensor, value in zip(tensors, values, strict=True):
-                tensor.copy_(value)
-            for moment in _moments(optimizers):
-                moment.copy_(moments.get(id(moment), torch.zeros_like(moment)))
-        generator.set_state(random)
+KINDS = ("Mean", "Std", "Max", "Min")
 
 
-def _moments(optimizers: Sequence[torch.optim.Optimizer]) -> list[Tensor]:
-    states = [state for optimizer in optimizers for state in optimizer.state.values()]
-    return [value for state in states for value in state.values() if isinstance(value, Tensor)]
-
-
-class Captured:
-    """A function that is captured as a CUDA graph when first called, and replayed from then on.
-
-    Args:
-        function: launches work, fetches nothing, and returns tensors, which every replay
-            overwrites.
-        captured_state: what the capture depends on; with another value the function is captured
-            again.
-        undone: makes a context manager that undoes the warm-up.
-        generator: the only source of the function's random numbers.
-    """
-
-    def __init__(
-        self,
-        function: Callable[[], Statistics],
-        captured_state: Callable[[], Hashable],
-        undone: Callable[[], AbstractContextManager[None]],
-        generator: torch.Generator,
-    ) -> None:
-        self._function, self._captured_state = function, captured_state
-        self._undone, self._generator = undone, generator
-        self._captured_with: Hashable = None
-        self._graph: torch.cuda.CUDAGraph | None = None
-        self._result: Statistics = {}
-
-    def __call__(self) -> Statistics:
-        """Run the function once."""
-        state = self._captured_state()
-        if self._graph is None or state != self._captured_with:
-            self._graph = self._capture()
-            self._captured_with = state
-        self._graph.replay()
-        return self._result
-
-    def _capture(self) -> torch.cuda.CUDAGraph:
-        with self._undone():
-            stream = torch.cuda.Stream()
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                for _ in range(WARM_UP):
-                    self._function()
-            torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        graph.register_generator_state(self._generator)
-        with torch.cuda.graph(graph):
-            self._result = self._function()
-        return graph
+def statistics_of(name: str, values: Tensor) -> dict[str, Tensor]:
+    """Mean, population standard deviation, maximum and minimum over all entries, by column name."""
+    values = values.detach()
+    found = values.mean(), values.std(correction=0), values.max(), values.min()
+    return {f"{name} {kind}": value for kind, value in zip(KINDS, found, strict=True)}

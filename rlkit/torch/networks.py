@@ -137,3 +137,18 @@ def fanin_init_(weight: Tensor, generator: torch.Generator | None) -> None:
 
 
 HIDDEN_INITS = {"fanout": fanout_init_, "fanin": fanin_init_}
+
+
+class EachMlp:
+    """Applies several MLPs to the same inputs, one after the other.
+
+    Args:
+        networks: with inputs of the same width.
+    """
+
+    def __init__(self, networks: Sequence[Mlp]) -> None:
+        self.networks = tuple(networks)
+
+    def __call__(self, *inputs: Tensor, frozen: bool = False) -> list[Tensor]:
+        """Map the concatenated inputs to each network's output, as `Mlp.forward` does."""
+        return [network(*inputs, frozen=frozen) for network in self.networks]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rlkit.torch.context_encoder import ContextEncoder, State
 from rlkit.torch.distributions import MIN_VARIANCE
-from rlkit.torch.encoders import ContextEncoder, State
 from rlkit.torch.mlp_function import DEFAULT_ARITHMETIC, Arithmetic
 from rlkit.torch.networks import Mlp
 

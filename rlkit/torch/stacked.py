@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
 from rlkit.torch.mlp_function import MlpFunction, Route
-from rlkit.torch.networks import Mlp
+from rlkit.torch.networks import EachMlp, Mlp
 
 Place = tuple[int, slice]
 
@@ -65,26 +65,23 @@ class JoinParameters(torch.autograd.Function):
         return None, None, *(grad[place] for place in ctx.places)
 
 
-class StackedMlps:
-    """Applies several MLPs to the same inputs.
+class StackedMlps(EachMlp):
+    """Applies several MLPs to the same inputs at once.
 
-    If stacked, the parameters of all networks become views into common tensors. Nothing changes in
+    Each layer is one batched product. The parameters of all networks become views into common tensors. Nothing changes in
     `parameters`, `state_dict`, optimizers and checkpoints, and what writes the parameters in place
     writes the stacks. Losses differ from those of single networks by rounding only.
 
     Args:
         networks: with equal widths of input and hidden layers.
-        stacked: one batched product per layer instead of one product per network.
     """
 
-    def __init__(self, networks: Sequence[Mlp], *, stacked: bool) -> None:
-        self.networks, self.stacked = tuple(networks), stacked
-        self._stacks = self._stack() if stacked else []
+    def __init__(self, networks: Sequence[Mlp]) -> None:
+        super().__init__(networks)
+        self._stacks = self._stack()
 
     def __call__(self, *inputs: Tensor, frozen: bool = False) -> list[Tensor]:
         """Map the concatenated inputs to each network's output, as `Mlp.forward` does."""
-        if not self.stacked:
-            return [network(*inputs, frozen=frozen) for network in self.networks]
         if not all(stack.is_intact() for stack in self._stacks):
             self._stacks = self._stack()
         x = torch.cat(inputs, dim=-1)

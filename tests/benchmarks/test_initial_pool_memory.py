@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.initial_pool_memory import main, peak_bytes
-from rlkit.core.loop import NoLoop
-from rlkit.core.progress import Progress
+from rlkit.core.algorithm import NoLoop
+from rlkit.core.loop import Progress
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.pearl import PEARL
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks.replay_memory import measure_part, projected_storage
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
 

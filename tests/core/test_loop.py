@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from rlkit.core import loop as timer_module
 from rlkit.core import rl_algorithm as loop_module
-from rlkit.core import timer as timer_module
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import NonFiniteError, StopRequested
 from rlkit.core.logger import Logger

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
+from rlkit.core.loop import Progress
 from rlkit.core.meta_evaluation import MetaEvaluation, MetaTestSettings
-from rlkit.core.progress import Progress
 from tests.toy import CountingEnv, RecordingPolicy
 
 # Task k ends after its k-th step (0: never); every step has reward 1, half of it if sparse.

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rlkit.core import timer as timer_module
-from rlkit.core.timer import Timer
+from rlkit.core import loop as timer_module
+from rlkit.core.loop import Timer
 
 
 class Clock:

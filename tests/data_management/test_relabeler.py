@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
+from rlkit.data_management.original_labels import OriginalLabels, VisitRows, tasks_without_rows
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.relabeler import OriginalLabels, tasks_without_rows
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
-from rlkit.data_management.visit_rows import VisitRows
 
 
 def make_paths(task_ids, first_reward) -> Paths:

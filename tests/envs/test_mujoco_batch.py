@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rlkit.envs.half_cheetah_vel import HalfCheetahVel
-from rlkit.envs.mujoco_batch import make_simulation
 from rlkit.envs.mujoco_model import gymnasium_asset, load_model
+from rlkit.envs.mujoco_pool import make_simulation
 
 LANES, STEPS = 7, 25
 HAS_BATCH = importlib.util.find_spec("mujoco.batch") is not None

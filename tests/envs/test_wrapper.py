@@ -8,8 +8,7 @@ import pytest
 from rlkit.envs import make_env
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.pixels import PixelObservation
-from rlkit.envs.wrapper import EnvWrapper
-from rlkit.envs.wrappers import NormalizedBoxEnv
+from rlkit.envs.wrapper import EnvWrapper, NormalizedBoxEnv
 from tests.envs.own_task import LineWalk
 
 BUILT_ON_OTHERS = {"divergence_message"}  # the base's own, made of what is handed on

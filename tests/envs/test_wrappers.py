@@ -9,7 +9,8 @@ from gymnasium.utils.env_checker import check_env
 
 from rlkit.envs import make_env
 from rlkit.envs.point_robot import PointRobot
-from rlkit.envs.wrappers import NormalizedBoxEnv, SingleEnv
+from rlkit.envs.wrapper import NormalizedBoxEnv
+from rlkit.envs.wrappers import SingleEnv
 
 REGISTERED = [
     "rlkit/CheetahDir-v0",

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from rlkit.launchers import display as display_module
-from rlkit.launchers.display import LineDisplay, LiveDisplay, duration, make_display
+from rlkit.launchers.display import LineDisplay, duration
+from rlkit.launchers.live_display import LiveDisplay, make_display
 from rlkit.launchers.pearl import PEARL
 
 HEADLINE = PEARL.headline

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from rlkit.core.algorithm import NoLoop
 from rlkit.core.checkpoint import Checkpoint
-from rlkit.core.loop import NoLoop
 from rlkit.launchers.hfr import HFR
 from rlkit.launchers.launcher import launcher_for
 from rlkit.launchers.load_config import parse_config

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from rlkit.core.algorithm import NoLoop
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import UserError
-from rlkit.core.loop import NoLoop
 from rlkit.launchers.estimate import estimates
 from rlkit.launchers.load_config import load_config, parse_config
 from rlkit.launchers.pearl import PEARL
@@ -59,7 +59,8 @@ def test_what_is_collected_does_not_depend_on_the_lanes_beside_it():
         [[np.random.default_rng(i) for i in range(4)] for _ in range(2)],
     )
     first, second = (
-        a.collection.sampler.obtain_samples(tasks, g) for a, g in zip((wide, narrow), generators, strict=True)
+        a.collection.sampler.obtain_samples(tasks, g)
+        for a, g in zip((wide, narrow), generators, strict=True)
     )
     assert first.obs.dtype == np.uint8
     assert first.obs.shape == (4, 11, 16 * 16 * 3)

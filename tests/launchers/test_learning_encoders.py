@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
 from rlkit.core.seeding import stream
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
-from rlkit.policies.base import with_contexts
+from rlkit.samplers.in_place import with_contexts
 from rlkit.torch.sac.config import ENCODERS
 
 TASKS = [

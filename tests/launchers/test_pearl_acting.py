@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.pearl_networks import build_networks

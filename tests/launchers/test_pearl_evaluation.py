@@ -2,7 +2,7 @@
 
 import copy
 
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.pearl import PEARL
 from tests.launchers.test_pearl import SMALL, iterate, make_config

@@ -6,7 +6,7 @@ import pytest
 from rlkit.core.eval_util import evaluate_adaptation
 from rlkit.core.seeding import stream
 from rlkit.envs import make_env
-from rlkit.envs.wrappers import NormalizedBoxEnv
+from rlkit.envs.wrapper import NormalizedBoxEnv
 from rlkit.policies.base import FeedbackPolicy
 from rlkit.policies.simple import RandomPolicy
 from rlkit.samplers.util import rollout

@@ -3,8 +3,7 @@
 import numpy as np
 
 from rlkit.core.seeding import stream
-from rlkit.policies.base import with_contexts
-from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.samplers.in_place import InPlacePathSampler, with_contexts
 from rlkit.samplers.util import rollout
 from tests.toy import CountingEnv, RecordingPolicy
 

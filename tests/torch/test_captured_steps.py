@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.core.loop import NoLoop
-from rlkit.torch.gradient_steps import WARM_UP, Captured, GradientSteps, rolled_back
+from rlkit.core.algorithm import NoLoop
+from rlkit.torch.captured import WARM_UP, Captured, rolled_back
+from rlkit.torch.gradient_steps import GradientSteps
 from rlkit.torch.networks import Mlp
 from rlkit.torch.optimizers import adam
+from rlkit.torch.stacked import StackedMlps
 from tests.torch.sac.test_no_waiting import FailsOnWaiting, small_experiment
 from tests.torch.test_gradient_steps import Regression
 
@@ -195,7 +197,8 @@ def test_a_state_of_the_gpu_goes_on_on_a_cpu():
     algorithm, on_cpu = collected(device="cuda"), small_experiment().algorithm
     buffers = algorithm.replay_buffer, algorithm.encoder_buffer
     algorithm.trainer.train(*buffers, num_steps=5)
-    assert algorithm.trainer.q_networks.stacked and not on_cpu.trainer.q_networks.stacked
+    assert isinstance(algorithm.trainer.q_networks, StackedMlps)
+    assert not isinstance(on_cpu.trainer.q_networks, StackedMlps)
     for name, network in on_cpu.trainer.networks.items():
         network.load_state_dict(algorithm.trainer.networks[name].state_dict())
         for p, q in zip(

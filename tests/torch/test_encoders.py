@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from rlkit.core.names import import_class
+from rlkit.torch.context_encoder import ContextEncoder
 from rlkit.torch.distributions import kl_to_standard_normal, product_of_gaussians
-from rlkit.torch.encoders import ContextEncoder, MlpEncoder
+from rlkit.torch.encoders import MlpEncoder
 from rlkit.torch.sac.config import ENCODERS
 
 

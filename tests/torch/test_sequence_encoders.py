@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rlkit.core.names import import_class
-from rlkit.torch.encoders import ContextEncoder, split_before_last
+from rlkit.torch.context_encoder import ContextEncoder, split_before_last
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import ENCODERS
 from rlkit.torch.sac.policies import TanhGaussianPolicy

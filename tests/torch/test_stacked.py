@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rlkit.torch.mlp_function import Arithmetic
-from rlkit.torch.networks import FlattenMlp, Mlp
+from rlkit.torch.networks import EachMlp, FlattenMlp, Mlp
 from rlkit.torch.optimizers import adam, soft_update_
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.stacked import StackedMlps
@@ -52,8 +52,8 @@ def run(together: StackedMlps, frozen: bool = False) -> list[torch.Tensor]:
 @pytest.mark.parametrize("frozen", [False, True])
 def test_outputs_and_gradients_are_those_of_the_networks_one_by_one(frozen):
     plain, stacked = (
-        run(StackedMlps(networks(), stacked=False), frozen),
-        run(StackedMlps(networks(), stacked=True), frozen),
+        run(EachMlp(networks()), frozen),
+        run(StackedMlps(networks()), frozen),
     )
     for ours, theirs in zip(stacked, plain, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
@@ -61,8 +61,8 @@ def test_outputs_and_gradients_are_those_of_the_networks_one_by_one(frozen):
 
 def test_bf16_rounds_what_the_networks_one_by_one_round():
     results = [
-        run(StackedMlps(networks(torch.float32, Arithmetic(precision="bf16")), stacked=s))
-        for s in (False, True)
+        run(kind(networks(torch.float32, Arithmetic(precision="bf16"))))
+        for kind in (EachMlp, StackedMlps)
     ]
     for theirs, ours in zip(*results, strict=True):
         assert ours.dtype == torch.float32
@@ -71,7 +71,7 @@ def test_bf16_rounds_what_the_networks_one_by_one_round():
 
 def test_parameters_are_views_with_the_values_and_names_that_they_had():
     before, after = networks(), networks()
-    together = StackedMlps(after, stacked=True)
+    together = StackedMlps(after)
     for network, other in zip(after, before, strict=True):
         assert list(network.state_dict()) == list(other.state_dict())
         for p, q in zip(network.parameters(), other.parameters(), strict=True):
@@ -81,16 +81,14 @@ def test_parameters_are_views_with_the_values_and_names_that_they_had():
 
 
 def test_loaded_and_updated_weights_are_those_that_the_product_uses():
-    together, others = StackedMlps(networks(), stacked=True), networks()
+    together, others = StackedMlps(networks()), networks()
     with torch.no_grad():
         for network in others:
             for p in network.parameters():
                 p.add_(0.1)
     for network, other in zip(together.networks, others, strict=True):
         network.load_state_dict(other.state_dict())
-    for ours, theirs in zip(
-        together(*inputs()), StackedMlps(others, stacked=False)(*inputs()), strict=True
-    ):
+    for ours, theirs in zip(together(*inputs()), EachMlp(others)(*inputs()), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
     soft_update_(networks()[0], together.networks[0], 0.5)
     (ours, _), theirs = together(*inputs()), together.networks[0](*inputs())
@@ -101,11 +99,11 @@ def test_loaded_and_updated_weights_are_those_that_the_product_uses():
     "moved",
     [
         lambda t: copy.deepcopy(t),
-        lambda t: StackedMlps([n.float() for n in t.networks], stacked=True),
+        lambda t: StackedMlps([n.float() for n in t.networks]),
     ],
 )
 def test_networks_that_were_copied_or_converted_are_stacked_anew(moved):
-    together = moved(StackedMlps(networks(), stacked=True))
+    together = moved(StackedMlps(networks()))
     optimizer = adam([(network, 1e-2) for network in together.networks])
     for _ in range(2):
         run(together)
@@ -117,7 +115,7 @@ def test_networks_that_were_copied_or_converted_are_stacked_anew(moved):
 
 
 def test_a_conversion_after_stacking_is_noticed():
-    together = StackedMlps(networks(), stacked=True)
+    together = StackedMlps(networks())
     for network in together.networks:
         network.float()
         torch.nn.init.constant_(network.last_fc.bias, 3.0)
@@ -126,7 +124,7 @@ def test_a_conversion_after_stacking_is_noticed():
 
 
 def test_a_copy_of_one_network_takes_memory_for_itself_alone():
-    network = copy.deepcopy(StackedMlps(networks(), stacked=True).networks[0])
+    network = copy.deepcopy(StackedMlps(networks()).networks[0])
     for p in network.parameters():
         assert p.untyped_storage().nbytes() == p.nbytes
 
@@ -135,7 +133,7 @@ def test_a_copy_of_one_network_takes_memory_for_itself_alone():
     "options", [{"fused": True}, {"fused": True, "capturable": True}, {"foreach": True}]
 )
 def test_every_kind_of_adam_steps_the_views_as_it_steps_the_networks(options):
-    groups = [StackedMlps(networks(), stacked=stacked) for stacked in (False, True)]
+    groups = [kind(networks()) for kind in (EachMlp, StackedMlps)]
     for together in groups:
         optimizer = torch.optim.Adam(
             [p for network in together.networks for p in network.parameters()], **options

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from rlkit.data_management.assignment import log_mean_exp
+from rlkit.data_management.batch import Batch
 from rlkit.data_management.labels import Labels
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.hfr.config import HFRSettings
 from rlkit.torch.hfr.pearl import MetaLearner
 from rlkit.torch.hfr.utility import bellman_utility, q_utility, sample_z

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rlkit.data_management.batch import Batch
 from rlkit.data_management.labels import Labels
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.replay_buffer import Batch
+from rlkit.torch.gradient_steps import statistics_of
 from rlkit.torch.optimizers import adam
-from rlkit.torch.statistics import statistics_of
 
 
 class LearnedReward:

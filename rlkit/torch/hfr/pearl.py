@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+from rlkit.data_management.batch import Batch
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.replay_buffer import Batch
 
 
 class Agent(Protocol):

@@ -17,8 +17,8 @@ from rlkit.core.eval_util import successes
 from rlkit.core.seeding import stream
 from rlkit.data_management.assignment import draw_tasks, probabilities
 from rlkit.data_management.labels import Labels, labels_of, relabeled
+from rlkit.data_management.original_labels import OriginalLabels
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.relabeler import OriginalLabels
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs.base import MetaEnv
 from rlkit.torch.hfr.config import HFRSettings

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from rlkit.data_management.replay_buffer import Batch
+from rlkit.data_management.batch import Batch
 from rlkit.torch.hfr.pearl import Policy
 
 Posterior = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from rlkit.data_management.batch import Batch, EpisodeBatch
 from rlkit.data_management.frame_buffer import stacked
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.replay_buffer import Batch, EpisodeBatch
+from rlkit.torch.context_encoder import ContextEncoder, State, split_before_last
 from rlkit.torch.conv_encoder import ConvEncoder
 from rlkit.torch.distributions import kl_to_standard_normal
-from rlkit.torch.encoders import ContextEncoder, State, split_before_last
 from rlkit.torch.execution import tensor_cores
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 

@@ -10,17 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from rlkit.core.algorithm import Loop
 from rlkit.core.errors import UserError
-from rlkit.core.loop import Loop
-from rlkit.core.progress import Progress
+from rlkit.core.loop import Progress
 from rlkit.core.seeding import stream
+from rlkit.data_management.original_labels import VisitRows, tasks_without_rows
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.relabeler import Relabeler, tasks_without_rows
+from rlkit.data_management.relabeler import Relabeler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
-from rlkit.data_management.visit_rows import VisitRows
 from rlkit.envs.base import MetaEnv
-from rlkit.policies.base import with_contexts
-from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.samplers.in_place import InPlacePathSampler, with_contexts
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
 from rlkit.torch.sac.quota import Lane, Quota

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field
@@ -19,7 +20,7 @@ from rlkit.core.settings import (
     PositiveScale,
     Scale,
 )
-from rlkit.torch.encoders import ContextEncoder
+from rlkit.torch.context_encoder import ContextEncoder
 
 # What `encoder` may name, besides "module:Class".
 ENCODERS = {
@@ -140,7 +141,7 @@ class PEARLConfig(AlgorithmSettings):
         """The encoder, whichever of the two settings chose it."""
         return "lstm" if self.recurrent else self.encoder
 
-    @property
+    @cached_property
     def encoder_class(self) -> type[ContextEncoder]:
         """The class of the encoder.
 
@@ -149,12 +150,12 @@ class PEARLConfig(AlgorithmSettings):
         """
         return cast(type[ContextEncoder], import_class(self.encoder_kind, ENCODERS, ContextEncoder))
 
-    @property
+    @cached_property
     def takes_episodes(self) -> bool:
         """Whether the encoder's context is whole episodes in their order."""
         return self.encoder_class.needs_sequences
 
-    @property
+    @cached_property
     def context_episodes(self) -> int:
         """Most episodes of a context of whole episodes: as many as a posterior of the meta-test sees at most."""
         return max(1, math.ceil(self.num_steps_per_eval / self.max_path_length) - 1)

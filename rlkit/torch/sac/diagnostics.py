@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from rlkit.torch.context_encoder import ContextEncoder
 from rlkit.torch.distributions import kl_by_dimension
-from rlkit.torch.encoders import ContextEncoder
-from rlkit.torch.statistics import KINDS
+from rlkit.torch.gradient_steps import KINDS
 
 POSTERIOR_LOSSES = ("KL Divergence", "KL Loss")  # exist if z has a posterior
 LOSSES = (*POSTERIOR_LOSSES, "QF Loss", "VF Loss", "Policy Loss")

@@ -12,16 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from rlkit.core.algorithm import Loop
 from rlkit.core.eval_util import Adaptation
-from rlkit.core.loop import Loop
+from rlkit.core.loop import Progress
 from rlkit.core.meta_evaluation import ExtraColumns, MetaEvaluation, MetaTestSettings
-from rlkit.core.progress import Progress
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs.base import MetaEnv
-from rlkit.policies.base import with_contexts
-from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.samplers.in_place import InPlacePathSampler, with_contexts
 from rlkit.torch.sac import oyster2019
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
@@ -66,7 +65,7 @@ class PEARLEvaluation:
         config: PEARLConfig,
         seed: int,
         save_eval_paths: Callable[[str, Paths], None] = lambda name, paths: None,
-        extra_columns: ExtraColumns = lambda adaptations: {},
+        extra_columns: ExtraColumns | None = None,
     ) -> None:
         self.agent, self.sampler, self.encoder_buffer = agent, sampler, encoder_buffer
         self.config, self.seed, self.save_eval_paths = config, seed, save_eval_paths

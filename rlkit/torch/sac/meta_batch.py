@@ -6,7 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rlkit.data_management.replay_buffer import Batch, EpisodeBatch, MultiTaskReplayBuffer
+from rlkit.data_management.batch import Batch, EpisodeBatch
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.sac.config import PEARLConfig
 
 

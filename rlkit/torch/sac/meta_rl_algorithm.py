@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import nn
 
+from rlkit.core.algorithm import Loop
 from rlkit.core.logger import Table
-from rlkit.core.loop import Loop
-from rlkit.data_management.paged_rings import SavedRows
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.data_management.saved_rows import SavedRows
 from rlkit.torch.aux_learner import AuxLearner
 from rlkit.torch.sac.collection import Collection
 from rlkit.torch.sac.columns import COUNTS, columns_of
@@ -37,7 +37,7 @@ class MetaRLAlgorithm:
         evaluation: PEARLEvaluation,
         aux_learner: AuxLearner | None = None,
         count_names: Mapping[str, str] | None = None,
-        before_rollouts: Callable[[], None] = lambda: None,
+        before_rollouts: Callable[[], None] | None = None,
     ) -> None:
         self.trainer, self.collection, self.evaluation = trainer, collection, evaluation
         self.aux_learner, self.count_names = aux_learner, dict(count_names or {})
@@ -72,7 +72,8 @@ class MetaRLAlgorithm:
 
     def collect_data(self, iteration: int, loop: Loop) -> dict[str, float]:
         """Collect the initial pool (in iteration 0) and the visits of this iteration."""
-        self.before_rollouts()
+        if self.before_rollouts is not None:
+            self.before_rollouts()
         statistics = self.collection.collect(iteration, loop)
         steps = (iteration + 1) * self.trainer.config.num_train_steps_per_itr
         totals = (steps, self.collection.num_env_steps, self.collection.num_rollouts)
@@ -91,7 +92,8 @@ class MetaRLAlgorithm:
 
     def evaluate(self, iteration: int, loop: Loop) -> dict[str, float]:
         """Measure returns on train and test tasks. Source: PEARL, algorithm 2."""
-        self.before_rollouts()
+        if self.before_rollouts is not None:
+            self.before_rollouts()
         return self.evaluation.evaluate(iteration, loop)
 
     def tables(self, iteration: int) -> dict[str, Table]:

@@ -4,8 +4,8 @@ from typing import NamedTuple, Self
 
 from torch import nn
 
+from rlkit.torch.context_encoder import ContextEncoder
 from rlkit.torch.conv_encoder import ConvEncoder
-from rlkit.torch.encoders import ContextEncoder
 from rlkit.torch.networks import Mlp
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.weight_mirror import WeightMirror

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from rlkit.core.eval_util import Adaptation
 from rlkit.data_management.paths import Paths
-from rlkit.policies.base import with_contexts
-from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.samplers.in_place import InPlacePathSampler, with_contexts
 from rlkit.torch.sac.agent import PEARLAgent
 
 Streams = Callable[[int, int, int], np.random.Generator]

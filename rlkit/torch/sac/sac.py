@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rlkit.data_management.replay_buffer import Batch, MultiTaskReplayBuffer
+from rlkit.data_management.batch import Batch
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.aux_learner import AuxLearner
 from rlkit.torch.distributions import kl_to_standard_normal
-from rlkit.torch.gradient_steps import GradientSteps
+from rlkit.torch.gradient_steps import GradientSteps, statistics_of
+from rlkit.torch.networks import EachMlp
 from rlkit.torch.optimizers import Gradients, adam, soft_update_
 from rlkit.torch.sac import diagnostics
 from rlkit.torch.sac.agent import PEARLAgent
@@ -23,7 +25,6 @@ from rlkit.torch.sac.meta_batch import MetaBatchSampler, Noise
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import PolicySample
 from rlkit.torch.stacked import StackedMlps
-from rlkit.torch.statistics import statistics_of
 
 Posterior = tuple[Tensor, Tensor]  # means and variances of z, each [num_tasks, latent_dim]
 
@@ -64,8 +65,9 @@ class PEARLSoftActorCritic:
         self.policy, self.context_encoder, self.obs_encoder = networks[4:]
         self.target_vf.requires_grad_(False)
         stacked = generator.device.type == "cuda" if stacked is None else stacked
-        self.q_networks = StackedMlps([self.qf1, self.qf2], stacked=stacked)
-        self.policy_and_v = StackedMlps([self.policy, self.vf], stacked=stacked)
+        side_by_side = StackedMlps if stacked else EachMlp
+        self.q_networks = side_by_side([self.qf1, self.qf2])
+        self.policy_and_v = side_by_side([self.policy, self.vf])
         # Two optimizers, because min Q in the second half must see the Q networks that the first
         # half has stepped.
         first = {"qf1": config.qf_lr, "qf2": config.qf_lr, "context_encoder": config.context_lr}

@@ -5,8 +5,8 @@ import copy
 import numpy as np
 import torch
 
+from rlkit.data_management.batch import Batch
 from rlkit.data_management.labels import labels_of
-from rlkit.data_management.replay_buffer import Batch
 from rlkit.torch.hfr.learned_reward import LearnedReward
 from rlkit.torch.networks import FlattenMlp
 from tests.torch.hfr.test_relabelers import TO_TASK_2, collect

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rlkit.core.loop import NoLoop
-from rlkit.core.progress import Progress
+from rlkit.core.algorithm import NoLoop
+from rlkit.core.loop import Progress
 from rlkit.core.seeding import stream
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.samplers.in_place import InPlacePathSampler

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch.nn import functional
 
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch.distributions import kl_to_standard_normal

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
 from rlkit.launchers.launcher import Experiment
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.pearl import PEARL

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
 from rlkit.torch.distributions import MIN_VARIANCE
 from tests.torch.sac.test_no_waiting import FailsOnWaiting, small_experiment
 from tests.torch.sac.test_sac import (

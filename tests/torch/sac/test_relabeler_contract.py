@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from rlkit.core.algorithm import NoLoop
 from rlkit.core.errors import UserError
-from rlkit.core.loop import NoLoop
-from rlkit.data_management.relabeler import OriginalLabels
+from rlkit.data_management.original_labels import OriginalLabels
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.samplers.in_place import InPlacePathSampler
 from rlkit.torch.sac.collection import Collection

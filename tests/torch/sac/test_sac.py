@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.plain_pearl import FIELDS, PlainPEARL
-from rlkit.data_management.replay_buffer import Batch
+from rlkit.data_management.batch import Batch
 from rlkit.torch.encoders import MlpEncoder
 from rlkit.torch.execution import sharing_threads
 from rlkit.torch.mlp_function import MATMUL_ROUTES, Arithmetic

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from rlkit.torch.networks import EachMlp
 from tests.torch.sac.test_sac import CONTEXT_ROWS, ROWS, draw, draw_noise, make_trainer
 
 
@@ -81,4 +82,4 @@ def test_a_loaded_state_leaves_the_parameters_in_their_stacks():
 
 def test_on_a_cpu_networks_are_not_stacked_unless_asked():
     trainer = make_trainer()
-    assert not trainer.q_networks.stacked and not trainer.policy_and_v.stacked
+    assert type(trainer.q_networks) is type(trainer.policy_and_v) is EachMlp

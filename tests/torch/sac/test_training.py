@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
 from rlkit.torch.mlp_function import Arithmetic
 from rlkit.torch.optimizers import adam
 from rlkit.torch.sac.meta_batch import MetaBatchSampler

@@ -1,11 +1,51 @@
-"""The rows that contexts are drawn from while tasks are visited."""
+"""Trajectories that stay with the task they were collected on, and the context rows of visits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import Batch, EpisodeBatch, MultiTaskReplayBuffer
+
+
+class OriginalLabels:
+    """Stores every trajectory under the task that it was collected on.
+
+    Args:
+        replay_buffer: RL rows of every train task.
+    """
+
+    def __init__(self, replay_buffer: MultiTaskReplayBuffer) -> None:
+        self.replay_buffer = replay_buffer
+        self.sampler_buffer: MultiTaskReplayBuffer | None = None
+
+    def begin(self, task_ids: Sequence[int], iteration: int) -> None:
+        """Begin the visits; there is nothing to prepare."""
+
+    def store(self, paths: Paths, *, to_encoder: bool, visits: Sequence[int] | None = None) -> None:
+        """Store RL rows under the trajectories' own tasks; the collection stores encoder rows."""
+        self.replay_buffer.add_paths(paths.task_ids, paths)
+
+    def end_block(self, group_size: int) -> None:
+        """Finish a block; everything has been stored."""
+
+    def end_collection(self, iteration: int) -> dict[str, float]:
+        """Finish the collection; there is nothing to report."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return an empty state: everything is in the buffers."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore an empty state."""
+
+
+def tasks_without_rows(*buffers: MultiTaskReplayBuffer) -> list[int]:
+    """Tasks that lack rows in at least one of the buffers."""
+    tasks = range(buffers[0].num_tasks)
+    return [task for task in tasks if any(buffer.size(task) == 0 for buffer in buffers)]
 
 
 class VisitRows:

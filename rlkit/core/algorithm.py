@@ -1,0 +1,100 @@
+"""What the outer loop and an algorithm ask of each other."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal, Protocol
+
+from rlkit.core.checkpoint import SavedRows
+from rlkit.core.logger import Table
+from rlkit.core.weights import Networks
+
+Save = Literal["due", "now"]
+Statistics = dict[str, float]
+
+
+class Loop(Protocol):
+    """The outer loop as seen from inside `collect_data`, `do_training` and `evaluate`."""
+
+    def tick(self, done: int, total: int, note: str = "", save: Save | None = None) -> None:
+        """Report progress between two gradient steps, rollouts or steps of a trial.
+
+        Signals are served here. A checkpoint written here is resumed here: the loop calls the same verb again, and the
+        algorithm's `state_dict` must say how far the verb had come.
+
+        Args:
+            done: steps of this verb that are done.
+            total: steps that it will take.
+            note: a few words for the display, such as "return so far 41".
+            save: "now" writes a checkpoint; "due" writes one if `util_params.checkpoint_minutes` have passed since the
+                last; None writes none.
+        """
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Time a block under its own name; the phase around it is paused meanwhile."""
+
+
+class NoLoop:
+    """Stands in for the loop where a verb is called on its own, as tests and benchmarks do."""
+
+    def tick(self, done: int, total: int, note: str = "", save: Save | None = None) -> None:
+        """Report to nobody."""
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Time nothing."""
+        return nullcontext()
+
+
+class RLAlgorithm(Protocol):
+    """Three verbs and a state. The loop joins the statistics of the verbs into one row of progress.csv."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The first columns of progress.csv, in order; a cell that no verb fills is `nan`.
+
+        Other statistics follow as the verbs return them: training, evaluation, collection, times.
+        """
+
+    @property
+    def networks(self) -> Networks:
+        """Networks by the names of their weight files."""
+
+    @property
+    def buffers(self) -> Mapping[str, SavedRows]:
+        """Replay data that a checkpoint stores incrementally, by name."""
+
+    def collect_data(self, iteration: int, loop: Loop) -> Statistics:
+        """Gather experience. Every algorithm reports `Number of env steps total`."""
+
+    def do_training(self, iteration: int, loop: Loop) -> Statistics:
+        """Update the networks. A statistic with "Loss" in its name that is not finite stops the run."""
+
+    def evaluate(self, iteration: int, loop: Loop) -> Statistics:
+        """Measure returns; called in the iterations that `eval_every` divides, and in the last."""
+
+    def tables(self, iteration: int) -> Mapping[str, Table]:
+        """Rows of further CSV files, by file name without suffix; asked for after each evaluation."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the rest of the run depends on, except the rows of the buffers."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore a state."""
+
+
+class Display(Protocol):
+    """Shows the progress of a run."""
+
+    def start(self, num_iterations: int, start_iteration: int) -> None:
+        """Called when the run begins."""
+
+    def phase(self, iteration: int, name: str) -> None:
+        """Called when a phase of an iteration begins."""
+
+    def progress(self, done: int, total: int, note: str) -> None:
+        """Called as often as the algorithm ticks."""
+
+    def iteration_done(self, iteration: int, row: Statistics, seconds: float) -> None:
+        """Called when a row has been written."""
+
+    def stop(self) -> None:
+        """Called when the run ends."""

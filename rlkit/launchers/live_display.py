@@ -1,0 +1,95 @@
+"""Progress of a run on a terminal: a bar and a table of the last iterations, redrawn in place."""
+
+from collections import deque
+from collections.abc import Mapping
+from time import monotonic
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from rlkit.launchers.display import STEPS, LineDisplay, Write, duration, shown_value
+
+ROWS_SHOWN = 8
+
+
+class LiveDisplay(LineDisplay):
+    """A bar, the phase and a table of the last iterations, redrawn in place.
+
+    Args:
+        write: takes the lines that the terminal does not show.
+        headline: what is shown of a row, label -> column.
+        console: a terminal.
+        title: above the table, such as the run folder.
+    """
+
+    def __init__(
+        self, write: Write, headline: Mapping[str, str], console: Console, title: str
+    ) -> None:
+        """Begin with an empty table; drawn from `start` to `stop`."""
+        super().__init__(write, headline)
+        self._title, self._progress = title, ""
+        self._rows: deque[tuple[str, ...]] = deque(maxlen=ROWS_SHOWN)
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=2)
+
+    def start(self, num_iterations: int, start_iteration: int) -> None:
+        """Begin to draw."""
+        super().start(num_iterations, start_iteration)
+        self._live.start()
+
+    def phase(self, iteration: int, name: str) -> None:
+        """Show a new phase."""
+        super().phase(iteration, name)
+        self._progress = ""
+
+    def progress(self, done: int, total: int, note: str) -> None:
+        """Show how far the phase is."""
+        super().progress(done, total, note)
+        self._progress = self._in_words(done, total, note)
+
+    def iteration_done(self, iteration: int, row: dict[str, float], seconds: float) -> None:
+        """Add a row to the table."""
+        super().iteration_done(iteration, row, seconds)
+        returns = [shown_value(row, column) for column in self._headline.values()]
+        steps = f"{row.get(STEPS, 0):,.0f}"
+        self._rows.append((str(iteration), steps, *returns, duration(seconds)))
+
+    def stop(self) -> None:
+        """Draw for the last time and give the terminal back."""
+        self._live.stop()
+
+    def _render(self) -> Group:
+        table = Table(title=self._title, title_justify="left")
+        labels = (f"return, {label}" for label in self._headline)
+        for heading in ("iteration", "env steps", *labels, "time"):
+            table.add_column(heading, justify="right")
+        for cells in self._rows:
+            table.add_row(*cells)
+        status = f"{self._done} of {self._num_iterations} iterations, left {self.time_left}"
+        if self._done < self._num_iterations:
+            since = duration(monotonic() - self._phase_began)
+            doing = self._progress or f"{self._phase}, {since}"
+            status += f" | iteration {self._iteration}: {doing}"
+        below = Table.grid()
+        below.add_row(ProgressBar(total=self._num_iterations, completed=self._done, width=60))
+        below.add_row(Text(status))
+        return Group(table, below)
+
+
+def make_display(
+    console: Console, title: str, headline: Mapping[str, str], say: Write, log: Write
+) -> LineDisplay:
+    """Choose the live display on a terminal, plain lines elsewhere.
+
+    Args:
+        console: where the run is watched.
+        title: of the live table.
+        headline: what is shown of a row, label -> column.
+        say: writes a line to the console and to debug.log.
+        log: writes a line to debug.log only.
+    """
+    if console.is_terminal:
+        return LiveDisplay(log, headline, console, title)
+    return LineDisplay(say, headline)

@@ -1,0 +1,67 @@
+"""Context encoders: from transitions of a task to a belief over its latent variable z.
+
+Every encoder keeps its belief in an explicit state, so that rows may arrive all at once or
+trajectory by trajectory: `initial_state`, `update`, `posterior`. `needs_sequences` says whether its
+context is whole episodes in their order, each row ending with a flag that is 1 at the first step of
+an episode.
+"""
+
+import abc
+
+import torch
+from torch import Tensor, nn
+
+from rlkit.torch.distributions import MIN_VARIANCE
+
+State = tuple[Tensor, ...]
+
+
+class ContextEncoder(nn.Module, abc.ABC):
+    """What an agent needs of an encoder."""
+
+    needs_sequences: bool
+
+    @abc.abstractmethod
+    def initial_state(self, num_tasks: int) -> State:
+        """The state that has seen no row."""
+
+    @abc.abstractmethod
+    def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
+        """Add rows [num_tasks, n, context_dim].
+
+        The mask [num_tasks, n] says which of them count; its true entries come first.
+        """
+
+    @abc.abstractmethod
+    def posterior(self, state: State) -> tuple[Tensor, Tensor]:
+        """Mean and variance of z, each [num_tasks, latent_dim]."""
+
+    def share_at_floor(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Share of Gaussians and dimensions whose variance is at most 1e-7, a scalar.
+
+        Counted are the Gaussians that the posterior of these rows is made of: one per task, unless
+        an encoder makes one of every row.
+        """
+        variances = self.posterior(self.update(self.initial_state(rows.shape[0]), rows, mask))[1]
+        return (variances <= MIN_VARIANCE).to(variances.dtype).mean()
+
+
+def split_before_last(
+    rows: Tensor, mask: Tensor, last: int
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Cut each task's rows before the `last` ones that count.
+
+    Args:
+        rows: [num_tasks, n, dim].
+        mask: which rows count, [num_tasks, n]; true entries stand first.
+        last: less than n.
+    Returns:
+        Rows and mask of the first part, [num_tasks, n - last, ...], and of the second, [num_tasks,
+        last, ...]. The shapes do not depend on the mask.
+    """
+    n, columns = rows.shape[1], torch.arange(rows.shape[1], device=rows.device)
+    counts = mask.sum(dim=1, keepdim=True)
+    cut = (counts - last).clamp(min=0)
+    numbers = cut + columns[:last]
+    tail = rows.gather(1, numbers.unsqueeze(-1).expand(-1, -1, rows.shape[2]))
+    return (rows[:, : n - last], columns[: n - last] < cut), (tail, numbers < counts)
