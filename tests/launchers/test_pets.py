@@ -9,8 +9,8 @@ import torch
 from click.testing import CliRunner
 from scipy.io import loadmat
 
+from rlkit.core.algorithm import NoLoop
 from rlkit.core.config import to_dict
-from rlkit.core.loop import NoLoop
 from rlkit.core.seeding import stream
 from rlkit.envs import make_env
 from rlkit.launchers.load_config import load_config

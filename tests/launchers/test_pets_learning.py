@@ -2,7 +2,7 @@
 
 import pytest
 
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pets import PETSLauncher
 

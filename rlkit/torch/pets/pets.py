@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from rlkit.core.algorithm import Loop
 from rlkit.core.checkpoint import SavedRows
 from rlkit.core.logger import Table
-from rlkit.core.loop import Loop
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.execution import torch_threads
