@@ -141,7 +141,7 @@ def test_a_shipped_file_says_what_oysters_says(name):
 
 
 def test_all_nine_files_of_oyster_are_there_and_one_on_pictures():
-    assert {path.stem for path in SHIPPED} == {*OYSTER, "cheetah-vel-img"}
+    assert {*OYSTER, "cheetah-vel-img"} <= {path.stem for path in SHIPPED}
 
 
 def test_ant_dir_runs_forward_and_backward():
