@@ -35,6 +35,10 @@ class PETSExperiment(ExperimentConfig):
         for name in unfilled(self.algo_params):
             expected = f"a value: there is no published one for {self.env_name}"
             yield Relation((f"algo_params.{name}", "env_name"), expected)
+        lanes = self.algo_params.num_lanes
+        if self.util_params.num_envs not in (None, lanes):
+            expected = f"{lanes} or null: the trials of an iteration run together"
+            yield Relation(("util_params.num_envs",), expected)
         prop = self.algo_params.ctrl_cfg.prop_cfg
         if (
             prop.model_pretrained

@@ -79,6 +79,7 @@ REFUSED = {
     "a model without its folder": (f"{PROP}.model_init_cfg.load_model=true", "both or neither"),
     "decays for another depth": (f"{PROP}.model_train_cfg.weight_decays=[0]", "a decay for each"),
     "nothing to train on": (f"{PROP}.model_train_cfg.holdout_ratio=1", "less than 1"),
+    "other lanes than trials": ("util_params.num_envs=3", "1 or null: the trials"),
     "another length of a trial": ("algo_params.max_path_length=7", "task_hor steps"),
     "a key that does not exist": (f"{OPT}.cfg.num_elite=2", "num_elites"),
     "another algorithm's environment": ("env_name=cheetah-run", "an environment of PETS"),
