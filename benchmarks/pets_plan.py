@@ -18,12 +18,12 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from rlkit.torch.pytorch_util import torch_threads
 from torch import Tensor
 
 from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.plain_pets import PlainPETS
 from rlkit.launchers.machine import keep_freed_memory
+from rlkit.torch.execution import torch_threads
 from rlkit.torch.fast_torch import has_onednn, onednn_linear
 from rlkit.torch.pets.dynamics import Dynamics, TrainingSettings, Transforms, make_ensemble
 from rlkit.torch.pets.mpc import MPC

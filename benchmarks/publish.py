@@ -30,6 +30,7 @@ PANELS = (
     "AverageReturn_prior_test_tasks",
     "AverageTrainReturn_all_train_tasks",
 )
+TRAIN_STEPS = "Number of train steps total"
 MEASURES = ("mean", "std", "min", "max")  # columns of sim_policy.csv that the page shows
 COPIED = ("progress.csv", "online_returns.csv", "sim_policy.csv", "trajectories.png")
 
@@ -141,7 +142,10 @@ def page(
         for v in variants
     }
     times = ", ".join(f"{wall_minutes(run):.0f}" for run in runs)
-    steps = ", ".join(f"{run.columns['Number of train steps total'][-1]:,.0f}" for run in runs)
+    steps = ", ".join(
+        f"{run.columns[TRAIN_STEPS][-1]:,.0f}" if TRAIN_STEPS in run.columns else "not counted"
+        for run in runs
+    )
     counts = sorted({v["util_params"]["torch_threads"] for v in variants})
     threads = "one thread" if counts == [1] else f"{' or '.join(map(str, counts))} threads"
     others = "" if alone else ", beside other jobs"

@@ -1,7 +1,4 @@
-"""Lanes of a class of one's own that holds one episode at a time: an instance for each lane.
-
-Rewards cannot be computed again for another task: the outcome of a step is what the class returned.
-"""
+"""Lanes of a class of one's own: an instance for each lane. Its outcome is what `step` returned."""
 
 import abc
 from collections.abc import Sequence

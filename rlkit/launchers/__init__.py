@@ -24,4 +24,5 @@ class Algorithm(NamedTuple):
 ALGORITHMS = {
     "pearl": Algorithm("rlkit.launchers.pearl:PEARL"),
     "hfr": Algorithm("rlkit.launchers.hfr:HFR"),
+    "pets": Algorithm("rlkit.launchers.pets:PETSLauncher"),
 }

@@ -70,11 +70,13 @@ class TrainingResult(NamedTuple):
         losses: data term of the loss, mean over the steps of the last epoch.
         errors: mean squared error of the predicted mean on rows of its own bootstrap sample.
         holdout_errors: the same on the rows set aside; NaN where there are none.
+        num_steps: gradient steps.
     """
 
     losses: Tensor
     errors: Tensor
     holdout_errors: Tensor
+    num_steps: int
 
 
 def make_ensemble(
@@ -179,11 +181,13 @@ class Dynamics:
 
         indices = bootstrap_indices(len(inputs), self.num_nets, self.generator)
         steps: list[Tensor] = []
+        num_steps = 0
         for _ in range(settings.epochs):
             steps = [
                 self.train_step(inputs[batch], targets[batch])
                 for batch in indices.split(settings.batch_size, dim=1)
             ]
+            num_steps += len(steps)
             noise = torch.rand(
                 indices.shape, generator=self.generator, device=self.generator.device
             )
@@ -198,7 +202,7 @@ class Dynamics:
             self.ensemble.normalizer(held[0]).expand(everybody), held[1].expand(everybody)
         )
         losses = torch.stack(steps).mean(dim=0) if steps else torch.full_like(own, torch.nan)
-        return TrainingResult(losses, own, others)
+        return TrainingResult(losses, own, others, num_steps)
 
     def train_step(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """One step of all members, each on its own rows.

@@ -21,6 +21,8 @@ class MPC:
     Attributes:
         means: warm start of the next plan, [num_lanes, plan_hor, act_dim].
         queue: actions already planned and still to be done, [num_lanes, at most per, act_dim].
+        predictions: where they are kept, the predicted states of every plan of these trajectories,
+            each [num_lanes, plan_hor + 1, num_particles, obs_dim].
     Source: PETS, algorithm 1; kchua/handful-of-trials, `dmbrl/controllers/MPC.py`.
     """
 
@@ -32,6 +34,8 @@ class MPC:
         high: Tensor,
         plan_hor: int,
         per: int = 1,
+        *,
+        keep_predictions: bool = False,
     ) -> None:
         """Keep the parts.
 
@@ -41,6 +45,8 @@ class MPC:
             low, high: bounds of an action, [act_dim], on the planner's device.
             plan_hor: actions in a plan.
             per: actions of a plan that are done before the next one.
+            keep_predictions: let the particles follow every plan once more, for `predictions`. The
+                plans are the same with and without, since each has random numbers of its own.
         Raises:
             ValueError: a horizon below 1, or more actions per plan than it has.
         """
@@ -49,7 +55,8 @@ class MPC:
         if not 1 <= per <= plan_hor:
             raise ValueError(f"per is {per}; expected 1 to plan_hor, which is {plan_hor}")
         self.costs, self.planner, self.plan_hor, self.per = costs, planner, plan_hor, per
-        self.low, self.high = low, high
+        self.low, self.high, self.keep_predictions = low, high, keep_predictions
+        self.predictions: list[Tensor] = []
         self.generators: list[np.random.Generator] = []
         self.means = low.new_empty(0, plan_hor, len(low))
         self.queue = low.new_empty(0, 0, len(low))
@@ -65,6 +72,7 @@ class MPC:
         middle = (self.low + self.high) / 2
         self.means = middle.expand(len(self.generators), self.plan_hor, -1).clone()
         self.queue = middle.new_empty(len(self.generators), 0, len(middle))
+        self.predictions = []
 
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
         """Map obs [num_lanes, obs_dim] to actions [num_lanes, act_dim]; `noise` is not used."""
@@ -82,14 +90,23 @@ class MPC:
     def plan(self, obs: Tensor) -> Tensor:
         """Plan from obs [num_lanes, obs_dim]: action sequences [num_lanes, plan_hor, act_dim]."""
         noise = LaneNoise(self.generators, obs.device, obs.dtype)
-        return self.planner.plan(self.costs.objective(obs, noise), self.means, noise)
+        plan = self.planner.plan(self.costs.objective(obs, noise), self.means, noise)
+        if self.keep_predictions:
+            self.predictions.append(self.costs.trajectories(obs, plan, noise).cpu())
+        return plan
+
+    def skip_plans(self, count: int) -> None:
+        """Move fresh generators to where `count` plans leave them."""
+        for _ in range(count):
+            LaneNoise(self.generators)
 
     def state_dict(self) -> dict[str, Any]:
         """Warm start and queue; with the generators, all that resuming inside a trial needs."""
-        return {"means": self.means, "queue": self.queue}
+        return {"means": self.means, "queue": self.queue, "predictions": self.predictions}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Resume trajectories; call `start_trajectories` with their generators first."""
         self.means, self.queue = (
             state[name].to(self.low.device, self.low.dtype) for name in ("means", "queue")
         )
+        self.predictions = list(state["predictions"])

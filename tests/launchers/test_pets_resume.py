@@ -1,0 +1,111 @@
+"""PETS that is stopped inside a trial goes on as if it had not been."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rlkit.core.checkpoint import Checkpoint
+from rlkit.core.logger import Logger
+from rlkit.core.rl_algorithm import train
+from rlkit.launchers.pets import PETSLauncher
+from rlkit.launchers.restore import restore_state
+from rlkit.launchers.run_files import RunFiles
+from tests.core.loop_toys import RecordingDisplay
+from tests.pets_runs import arrays_of, config, logs, rows, same_arrays, schedule
+from tests.tiny_runs import same_weights
+
+OFTEN = 1e-9  # minutes: a checkpoint with every tick
+STOPS = [(0, 2), (0, 6), (1, 1), (1, 4), (1, 6), (2, 3), (2, 5), (3, 2)]
+
+
+class Stopped(Exception):
+    pass
+
+
+def experiment_config(num_iterations: int = 4, **changes):
+    settings = {
+        "algo_params__num_iterations": num_iterations,
+        "algo_params__ctrl_cfg__per": 2,
+        "algo_params__exp_cfg__log_cfg__neval": 2,
+        "algo_params__exp_cfg__sim_cfg__stochastic": True,
+        "algo_params__exp_cfg__sim_cfg__noise_std": 0.1,
+        "algo_params__ctrl_cfg__log_cfg__log_particles": True,
+        **changes,
+    }
+    return config("PE", "TS1", "CEM", **settings)
+
+
+def run(folder: Path, settings, stop_at=None, *, resume: bool = False) -> list:
+    folder.mkdir(exist_ok=True)
+    files = RunFiles()
+    files.run_dir = folder
+    experiment = PETSLauncher().build(settings, "cpu", 3, files=files)
+    logger, checkpoint = Logger(folder), Checkpoint(folder)
+    display = RecordingDisplay(stop_at, Stopped())
+    start, state = 0, None
+    try:
+        if resume:
+            iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=print)
+            restore_state(experiment.algorithm, state, folder)
+            start = iteration + 1
+            logger.truncate_to(iteration, [])
+        train(
+            experiment.algorithm,
+            logger,
+            checkpoint,
+            schedule(settings, checkpoint_minutes=OFTEN),
+            display=display,
+            start_iteration=start,
+            resumed=state,
+        )
+    finally:
+        experiment.close()
+    return display.shown
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    run(folder, experiment_config())
+    return folder
+
+
+@pytest.mark.parametrize("stop_at", STOPS, ids=str)
+def test_a_run_stopped_inside_a_trial_equals_an_uninterrupted_one(tmp_path, whole, stop_at):
+    with pytest.raises(Stopped):
+        run(tmp_path, experiment_config(), stop_at)
+    state = torch.load(newest_state(tmp_path), weights_only=True)["state"]
+    done_before = state["algorithm"]["trials"]["actions"]
+    assert (0 if done_before is None else len(done_before)) == stop_at[1] - 1
+    shown = run(tmp_path, experiment_config(), resume=True)
+    assert shown[0][0] == stop_at[1]  # it goes on with the step at which it was stopped
+    assert rows(tmp_path) == rows(whole)
+    assert same_arrays(logs(tmp_path), logs(whole))
+    assert same_weights(tmp_path, whole)
+    for iteration in (1, 2, 3):
+        name = Path(f"train_iter{iteration}") / "predictions.mat"
+        assert same_arrays(arrays_of(tmp_path / name), arrays_of(whole / name))
+
+
+def test_a_longer_run_equals_one_that_was_extended(tmp_path, whole):
+    run(tmp_path, experiment_config(2))
+    run(tmp_path, experiment_config(4), resume=True)
+    assert rows(tmp_path) == rows(whole)
+    assert same_arrays(logs(tmp_path), logs(whole))
+    assert same_weights(tmp_path, whole)
+
+
+def test_a_trial_does_not_depend_on_the_trials_beside_it(tmp_path, whole):
+    alone = experiment_config(algo_params__exp_cfg__log_cfg__neval=1)
+    run(tmp_path, alone)
+    one, two = logs(tmp_path), logs(whole)
+    np.testing.assert_allclose(one["observations"], two["observations"], atol=1e-3)
+    np.testing.assert_allclose(one["returns"][0], two["returns"][0, ::2], atol=1e-3)
+
+
+def newest_state(folder: Path) -> Path:
+    manifest = json.loads((folder / "checkpoint" / "manifest.json").read_text())["manifest"]
+    return folder / "checkpoint" / str(manifest["state"]["file"])
