@@ -1,9 +1,9 @@
 """What a collection reports, which checkpoints it asks for, and how it goes on from one."""
 
 import pytest
-from rlkit.core.progress import Progress
 
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
+from rlkit.core.loop import Progress
 from tests.torch.sac.test_collection import make_collection
 
 

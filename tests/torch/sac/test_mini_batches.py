@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.plain_pearl import FIELDS, PlainPEARL
-from rlkit.core.loop import NoLoop
+from rlkit.core.algorithm import NoLoop
 from rlkit.torch.sac.config import PEARLConfig
 from rlkit.torch.sac.meta_batch import MetaBatchSampler
 from tests.torch.sac.test_no_waiting import small_experiment
