@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from rlkit.data_management.paths import Paths
 from rlkit.launchers.load_config import load_config
+from rlkit.torch.sac.collection import visited_tasks
 from tests.tiny_runs import ROOT, files_below, launch, process, rows, run, same_weights, weights
 
 # What is answered without running anything
@@ -226,7 +229,20 @@ def test_evaluation_trajectories_are_written_when_asked_for(here):
         "--set", "algo_params.dump_eval_paths=true", "--set", "algo_params.num_iterations=1"
     )
     names = {path.name for path in (run_dir / "eval_trajectories").iterdir()}
-    assert names == {"prior-epoch0.npz", "task3-epoch0-run0.npz", "task4-epoch0-run0.npz"}
+    test_tasks = {"task3-epoch0-run0.npz", "task4-epoch0-run0.npz"}
+    assert names >= {"prior-epoch0.npz"} | test_tasks
+    train_tasks = names - {"prior-epoch0.npz"} - test_tasks
+    assert len(train_tasks) == 2  # as many as there are test tasks
+    assert train_tasks < {f"task{task_id}-epoch0-run0.npz" for task_id in range(3)}
+    for name in names:
+        paths = Paths.load_npz(run_dir / "eval_trajectories" / name)
+        assert paths.zs.shape == (paths.num_paths, 2)
+        assert len(np.unique(paths.zs, axis=0)) == paths.num_paths  # a new z per trajectory
+        if name != "prior-epoch0.npz":
+            assert f"task{paths.task_ids[0]}-epoch0-run0.npz" == name
+        else:
+            (task_id,) = set(paths.task_ids)
+            assert task_id == visited_tasks(3, 0, range(3), 2)[-1] and paths.num_steps >= 20 * 5
 
 
 def test_windows_is_refused_in_one_line(here, monkeypatch):

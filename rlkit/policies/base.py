@@ -48,6 +48,14 @@ class FeedbackPolicy(Policy, Protocol):
         """
 
 
+@runtime_checkable
+class LatentPolicy(Policy, Protocol):
+    """A policy that fixes a latent z for each trajectory and reports it, to be stored with it."""
+
+    def latents(self) -> np.ndarray:
+        """The z of each lane's trajectory, [num_envs, latent_dim]."""
+
+
 class MetaPolicy(Policy, Protocol):
     """A policy that learns about its task from the trajectories it is shown."""
 

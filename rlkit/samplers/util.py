@@ -6,7 +6,7 @@ import numpy as np
 
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
-from rlkit.policies.base import FeedbackPolicy, Policy
+from rlkit.policies.base import FeedbackPolicy, LatentPolicy, Policy
 
 
 def rollout(
@@ -27,7 +27,8 @@ def rollout(
 
     Args:
         env: steps the lanes; takes actions in [-1, 1].
-        policy: already holds the belief of each lane. A `FeedbackPolicy` is told rewards and ends.
+        policy: already holds the belief of each lane. A `FeedbackPolicy` is told rewards and ends,
+            and a `LatentPolicy` is asked for the z of every trajectory.
         task_ids: task of each lane, [num_paths], at most env.num_envs.
         generators: one per lane.
         max_path_length: horizon. A trajectory ends there, where its task terminates it, or where
@@ -42,6 +43,7 @@ def rollout(
     num_paths = len(task_ids)
     feedback = policy if isinstance(policy, FeedbackPolicy) else None
     policy.start_trajectories(policy_generators or generators)
+    zs = policy.latents() if isinstance(policy, LatentPolicy) else np.zeros((num_paths, 0))
     env.reset_task(np.asarray(task_ids))
     obs = env.reset(generators)
     noise = None
@@ -53,9 +55,9 @@ def rollout(
     recorded = slice(-env.recorded_dim, None)  # of a stack of pictures the newest
     dims = env.recorded_dim, env.act_dim, env.outcome_dim
     paths = Paths.empty(
-        num_paths, max_path_length, *dims, latent_dim=0, dtype=env.dtype, obs_dtype=obs.dtype
+        num_paths, max_path_length, *dims, zs.shape[1], dtype=env.dtype, obs_dtype=obs.dtype
     )
-    paths.task_ids[:] = task_ids
+    paths.task_ids[:], paths.zs[:] = task_ids, zs
     paths.obs[:, 0] = obs[:, recorded]
     alive = np.ones(num_paths, dtype=bool)
     running = None  # lanes that still run, where some have ended

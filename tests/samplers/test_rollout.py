@@ -60,6 +60,20 @@ def test_equal_generators_of_z_give_one_z_to_all_trajectories():
     )  # the noise of the actions stays each trajectory's own
 
 
+class LatentPolicy(RecordingPolicy):
+    def latents(self):
+        return np.array([[z, -z] for z in self.z[-1]])
+
+
+def test_a_trajectory_is_stored_with_the_z_that_its_policy_reports():
+    policy = LatentPolicy()
+    paths = InPlacePathSampler(CountingEnv(2), policy, 5).obtain_samples([0, 2, 0], streams(3))
+    drawn = np.array(sum(policy.z, []), np.float32)
+    np.testing.assert_array_equal(paths.zs, np.stack([drawn, -drawn], axis=1))
+    without = rollout(CountingEnv(), RecordingPolicy(), [0, 2], streams(2), 5)
+    assert without.zs.shape == (2, 0)
+
+
 def test_a_trajectory_does_not_depend_on_the_lanes_beside_it():
     together = rollout(CountingEnv(), RecordingPolicy(), [0, 0, 0], streams(3), 5)
     alone = rollout(CountingEnv(), RecordingPolicy(), [0], [stream(0, "test", 1)], 5)

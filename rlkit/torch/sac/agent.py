@@ -193,6 +193,10 @@ class PEARLAgent:
             self._tensor(np.stack([g.standard_normal(self.latent_dim) for g in generators]))
         )
 
+    def latents(self) -> np.ndarray:
+        """The z of each lane's trajectory, [num_envs, latent_dim]."""
+        return self.z.cpu().numpy()
+
     @torch.inference_mode()
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
         """Actions in [-1, 1], [num_envs, act_dim]; noise None means the deterministic action."""

@@ -33,6 +33,14 @@ class Block(NamedTuple):
     to_encoder: bool
 
 
+def visited_tasks(
+    seed: int, iteration: int, train_tasks: range, num_tasks_sample: int
+) -> list[int]:
+    """The train tasks that are visited in an iteration, in order; drawn with replacement."""
+    draws = stream(seed, "visits", iteration).integers(len(train_tasks), size=num_tasks_sample)
+    return [train_tasks[i] for i in draws]
+
+
 class Collection:
     """Collects the initial pool, and the visits of each iteration.
 
@@ -131,10 +139,7 @@ class Collection:
 
     def collect_visits(self, iteration: int, progress: Progress) -> None:
         """Visit `num_tasks_sample` train tasks, drawn with replacement, all visits together."""
-        draws = stream(self.seed, "visits", iteration).integers(
-            len(self.train_tasks), size=self.config.num_tasks_sample
-        )
-        visits = [self.train_tasks[i] for i in draws]
+        visits = visited_tasks(self.seed, iteration, self.train_tasks, self.config.num_tasks_sample)
         self.visit_rows.begin(visits)
         self.relabeler.begin(visits, iteration)
         started = np.zeros(len(visits), dtype=np.int64)

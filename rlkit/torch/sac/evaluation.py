@@ -23,9 +23,10 @@ from rlkit.envs.base import MetaEnv
 from rlkit.samplers.in_place import InPlacePathSampler, with_contexts
 from rlkit.torch.sac import oyster2019
 from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.torch.sac.collection import visited_tasks
 from rlkit.torch.sac.config import PEARLConfig
 
-NUM_PRIOR_PATHS = 20  # that are dumped
+NUM_PRIOR_PATHS = 20  # dumped, or more where episodes end early
 
 
 class Part(NamedTuple):
@@ -69,6 +70,7 @@ class PEARLEvaluation:
     ) -> None:
         self.agent, self.sampler, self.encoder_buffer = agent, sampler, encoder_buffer
         self.config, self.seed, self.save_eval_paths = config, seed, save_eval_paths
+        self.train_tasks = train_tasks
         noisy = config.num_exp_traj_eval if config.eval_exploration == "stochastic" else 0
         settings = MetaTestSettings(
             num_runs=config.num_evals,
@@ -104,7 +106,7 @@ class PEARLEvaluation:
             by_split = {"train": explored[:half], "test": explored[half:]}
             self.adaptations = meta_test.adaptations(iteration, splits, progress, by_split)
         if cfg.dump_eval_paths:
-            self._dump_test_paths(iteration)
+            self._dump_meta_test_paths(iteration, splits)
         returns = with_buffer.returns(cfg.sparse_rewards).reshape(len(splits["train"]), -1)
         return {
             **self._latent(),
@@ -210,22 +212,35 @@ class PEARLEvaluation:
     # Dumps
 
     def _dump_prior_paths(self, iteration: int) -> None:
-        """Save trajectories with z from the prior on the first eval task."""
-        numbers = range(NUM_PRIOR_PATHS)
-        paths = self.sampler.obtain_samples(
-            [self.meta_test.eval_tasks[0]] * NUM_PRIOR_PATHS,
-            [stream(self.seed, "prior paths", iteration, n) for n in numbers],
-            deterministic=self.config.eval_deterministic,
-        )
-        self.save_eval_paths(f"prior-epoch{iteration}", paths)
+        """Save trajectories with z from the prior on the train task that was visited last.
 
-    def _dump_test_paths(self, iteration: int) -> None:
-        """Save the meta-test trajectories of every eval task and run."""
-        adaptation = self.adaptations["test"]
-        for index, task_id in enumerate(self.meta_test.eval_tasks):
-            for run in range(adaptation.num_runs):
-                lane = index * adaptation.num_runs + run
-                paths = Paths.concatenate(
-                    [p.select([lane]) for p in adaptation.trajectories if p.lengths[lane] > 0]
-                )
-                self.save_eval_paths(f"task{task_id}-epoch{iteration}-run{run}", paths)
+        They have at least `NUM_PRIOR_PATHS` horizons of steps. Source: katerakelly/oyster.
+        """
+        cfg = self.config
+        task_id = visited_tasks(self.seed, iteration, self.train_tasks, cfg.num_tasks_sample)[-1]
+        needed, parts = NUM_PRIOR_PATHS * cfg.max_path_length, list[Paths]()
+        while (missing := needed - sum(part.num_steps for part in parts)) > 0:
+            first = sum(part.num_paths for part in parts)
+            numbers = range(first, first + math.ceil(missing / cfg.max_path_length))
+            part = self.sampler.obtain_samples(
+                [task_id] * len(numbers),
+                [stream(self.seed, "prior paths", iteration, n) for n in numbers],
+                deterministic=cfg.eval_deterministic,
+            )
+            parts.append(part)
+        self.save_eval_paths(f"prior-epoch{iteration}", Paths.concatenate(parts))
+
+    def _dump_meta_test_paths(self, iteration: int, splits: Mapping[str, Sequence[int]]) -> None:
+        """Save the meta-test trajectories of every train task and test task, by run.
+
+        A task of both splits is saved as the test task.
+        """
+        for split, tasks in splits.items():
+            adaptation = self.adaptations[split]
+            for index, task_id in enumerate(tasks):
+                for run in range(adaptation.num_runs):
+                    lane = index * adaptation.num_runs + run
+                    paths = Paths.concatenate(
+                        [p.select([lane]) for p in adaptation.trajectories if p.lengths[lane] > 0]
+                    )
+                    self.save_eval_paths(f"task{task_id}-epoch{iteration}-run{run}", paths)
