@@ -28,8 +28,8 @@ class GradientSteps:
         statistics = steps.fetch()
 
     Args:
-        step: takes one step, which may be several updates. Returns scalar tensors by name for each
-            update: everything there is to report for the first one when called with True, at least
+        step: takes one step, which may be several updates. Returns scalar tensors by name, of
+            several updates a sequence: everything there is to report for the first one when called with True, at least
             `means` and `maxima` otherwise. For a capture it must fetch nothing from the device and
             return the same names every time.
         networks: what the step computes with. The CPU threads share their products.
@@ -48,7 +48,7 @@ class GradientSteps:
 
     def __init__(
         self,
-        step: Callable[[bool], Sequence[Statistics]],
+        step: Callable[[bool], Statistics | Sequence[Statistics]],
         *,
         networks: Iterable[nn.Module],
         optimizers: Iterable[torch.optim.Optimizer],
@@ -169,7 +169,8 @@ class GradientSteps:
 
         Nothing is fetched.
         """
-        updates = self._step(with_statistics)
+        made = self._step(with_statistics)
+        updates = [made] if isinstance(made, dict) else made
         for statistics in updates:
             values = torch.stack([statistics[name].detach() for name in self._summed])
             self._sums += values

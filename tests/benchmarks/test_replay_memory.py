@@ -20,6 +20,7 @@ ALGO |= {
     "meta_batch": 2,
     "batch_size": 4,
     "embedding_batch_size": 4,
+    "embedding_mini_batch_size": 4,
     "num_tasks_sample": 2,
 }
 

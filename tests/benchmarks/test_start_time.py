@@ -18,6 +18,7 @@ def test_every_part_until_the_first_gradient_step_is_measured_once(tmp_path):
         "meta_batch": 2,
         "batch_size": 4,
         "embedding_batch_size": 4,
+        "embedding_mini_batch_size": 4,
         "num_tasks_sample": 1,
     }
     sizes = {"n_train_tasks": 3, "n_eval_tasks": 1, "net_size": 8, "env_params": {"n_tasks": 4}}
