@@ -117,7 +117,8 @@ class PEARL(Launcher[PEARLExperiment]):
     def remarks(self, config: PEARLExperiment, device: str) -> list[str]:
         """Say what is looked up for this machine, and what will be slow or without a meaning."""
         remarks, util = slow_precision(config.util_params.precision, device), config.util_params
-        if util.matmul == "auto" or util.slice_rows is None or util.rollout_device == "auto":
+        place_is_open = util.rollout_device == "auto" and device != "cpu"
+        if util.matmul == "auto" or util.slice_rows is None or place_is_open:
             chosen = self.resolve(config, device).util_params
             said = f"rollout_device {chosen.rollout_device}: looked up for {instruction_set()}"
             where = f"{util.torch_threads or default_threads()} threads, width {config.net_size}"

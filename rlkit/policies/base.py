@@ -49,7 +49,7 @@ class FeedbackPolicy(Policy, Protocol):
 
 
 @runtime_checkable
-class LatentPolicy(Policy, Protocol):
+class PolicyWithLatents(Policy, Protocol):
     """A policy that fixes a latent z for each trajectory and reports it, to be stored with it."""
 
     def latents(self) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
-from rlkit.policies.base import FeedbackPolicy, LatentPolicy, Policy
+from rlkit.policies.base import FeedbackPolicy, Policy, PolicyWithLatents
 
 
 def rollout(
@@ -28,7 +28,7 @@ def rollout(
     Args:
         env: steps the lanes; takes actions in [-1, 1].
         policy: already holds the belief of each lane. A `FeedbackPolicy` is told rewards and ends,
-            and a `LatentPolicy` is asked for the z of every trajectory.
+            and a `PolicyWithLatents` is asked for the z of every trajectory.
         task_ids: task of each lane, [num_paths], at most env.num_envs.
         generators: one per lane.
         max_path_length: horizon. A trajectory ends there, where its task terminates it, or where
@@ -43,7 +43,7 @@ def rollout(
     num_paths = len(task_ids)
     feedback = policy if isinstance(policy, FeedbackPolicy) else None
     policy.start_trajectories(policy_generators or generators)
-    zs = policy.latents() if isinstance(policy, LatentPolicy) else np.zeros((num_paths, 0))
+    zs = policy.latents() if isinstance(policy, PolicyWithLatents) else np.zeros((num_paths, 0))
     env.reset_task(np.asarray(task_ids))
     obs = env.reset(generators)
     noise = None
