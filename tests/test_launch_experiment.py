@@ -162,7 +162,8 @@ def test_a_second_debug_run_of_a_task_ends_with_a_message(here):
     first = process("tiny.json", "--debug", "--set", "algo_params.num_iterations=100000")
     with first:
         assert first.stdout is not None
-        assert "run folder" in first.stdout.readline()
+        while "run folder" not in first.stdout.readline():
+            assert first.poll() is None
         second = launch("tiny.json", "--debug")
         assert second.exit_code == 2
         assert "another process is running in this folder" in second.stderr

@@ -146,7 +146,8 @@ def test_a_hangup_stops_a_run_unless_nohup_ignores_it(here, handler, code):
         preexec_fn=lambda: signal.signal(signal.SIGHUP, handler),
     )
     assert running.stdout is not None
-    assert "run folder" in running.stdout.readline()
+    while "run folder" not in running.stdout.readline():
+        assert running.poll() is None
     running.send_signal(signal.SIGHUP)
     time.sleep(0.5)
     if code == 143:

@@ -50,8 +50,8 @@ def main(
 ) -> None:
     """Train on the tasks of CONFIG, a JSON file or the name of a shipped one: quick/point-robot.
 
-    Exit codes: 0 done, 2 bad input, 3 numbers not finite, 4 disk or memory exhausted, 130 or 143
-    stopped by a signal.
+    Exit codes: 0 done, 2 bad input, 3 numbers not finite, 4 disk or memory exhausted, 129, 130,
+    141 or 143 stopped by a signal.
     """
     if cpu and gpu is not None:
         raise click.UsageError("--cpu and --gpu exclude each other")
