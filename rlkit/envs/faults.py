@@ -68,17 +68,11 @@ def number(value: object, dtype: DTypeLike = np.float64) -> float | None:
     return float(array.ravel()[0])
 
 
-def truth(value: object) -> bool | None:
-    """A boolean, or a number or an array that stands for one; None if it is neither."""
-    array = numbers(value)
-    return bool(array.ravel()[0]) if array is not None and array.size == 1 else None
-
-
 def numbers(value: object) -> np.ndarray | None:
     """A value as an array of real numbers or booleans; None if it is something else."""
     try:
         array = np.asarray(value)
-    except (TypeError, ValueError):
+    except Exception:  # whatever the conversion of the class's own type raises
         return None
     return array if array.dtype.kind in "biuf" else None
 

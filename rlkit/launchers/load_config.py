@@ -189,9 +189,9 @@ def _inspect_environment(
     """Check env_name and env_params against the environment; return env_params with the constructor's defaults."""
     name = config.env_name
     if name not in ENVS and ":" not in name and name not in gymnasium.registry:
-        near = nearest(name.replace("_", "-"), ENVS)
+        near = nearest(name.replace("_", "-"), ENVS) or nearest(name, gymnasium.registry)
         hint = f", the nearest is {near}" if near else ""
-        available = f'{", ".join(sorted(ENVS))}, a class of your own as "module:Class", or an id of gymnasium'
+        available = f'{", ".join(sorted(ENVS))}, or a class of your own as "module:Class", or an id of gymnasium'
         message = f"no such environment in this version{hint}; available are {available}"
         return config.env_params, [Problem(("env_name",), f"env_name = {as_json(name)}: {message}")]
     try:
