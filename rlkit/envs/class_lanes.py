@@ -190,13 +190,14 @@ class ClassEnv(MetaEnv):
         self._tells_sparse |= "sparse_reward" in info
         flags = {"an end": step.terminated, "a truncation": step.truncated}
         flags["a success"] = False if told is None else told
-        for meaning, flag in flags.items():
-            if number(flag) is None:
-                raise EnvironmentFault(
-                    f"{self.name}: step returned {brief(flag)} for {meaning}, expected true or "
-                    f"false{where}"
-                )
-        terminated, truncated, success = (bool(number(flag)) for flag in flags.values())
+        checked = [number(flag) for flag in flags.values()]
+        if None in checked:
+            meaning, flag = list(flags.items())[checked.index(None)]
+            raise EnvironmentFault(
+                f"{self.name}: step returned {brief(flag)} for {meaning}, expected true or false"
+                f"{where}"
+            )
+        terminated, truncated, success = map(bool, checked)
         obs = self._as_obs(step.obs, "step", where)
         outcome = np.array([reward, sparse, terminated, success], np.float64)
         return obs, outcome, truncated and not terminated

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 CLOSE_SECONDS = 10.0  # the longest that a class may take to close
+LARGEST = {np.dtype(kind): np.float64(np.finfo(kind).max) for kind in (np.float32, np.float64)}
 
 
 class EnvironmentFault(ValueError):
@@ -62,6 +63,8 @@ def close_in_time(name: str, close: Callable[[], object], seconds: float | None 
 
 def number(value: object, dtype: DTypeLike = np.float64) -> float | None:
     """A number, or an array of one; None if it is neither, or not finite in `dtype`."""
+    if isinstance(value, bool | int | float):  # most are, and this is called often
+        return float(value) if abs(value) <= LARGEST[np.dtype(dtype)] else None
     array = numbers(value)
     if array is None or array.size != 1 or not fits(array, dtype):
         return None
@@ -81,7 +84,7 @@ def fits(array: np.ndarray, dtype: DTypeLike) -> bool:
     """Whether all numbers are finite and stay so in `dtype`."""
     if array.dtype.kind != "f":
         return True
-    return bool((np.abs(array) <= np.finfo(np.dtype(dtype)).max).all())  # NaN is not
+    return bool((np.abs(array) <= LARGEST[np.dtype(dtype)]).all())  # NaN is not
 
 
 def said(error: BaseException) -> str:
