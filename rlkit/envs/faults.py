@@ -1,4 +1,4 @@
-"""What a class of one's own did wrong, said in one message: its method, lane, step, and what was expected."""
+"""What a class of one's own did wrong, in one message: method, lane, step, what was expected."""
 
 import contextlib
 import threading
@@ -14,7 +14,7 @@ LARGEST = {np.dtype(kind): np.float64(np.finfo(kind).max) for kind in (np.float3
 
 
 class EnvironmentFault(ValueError):
-    """A class of one's own raised, or gave something that cannot be used; the message is complete."""
+    """A class of one's own raised, or gave what cannot be used; the message is complete."""
 
 
 @contextlib.contextmanager
