@@ -1,7 +1,8 @@
 """Strict loading of settings: a JSON object becomes a frozen dataclass, or one message that lists everything wrong with it.
 
-The dataclass is the only home of names, types, ranges and defaults. It may have a method `relations()` that yields the
-`Relation`s between fields which do not hold. Nothing here knows what the settings are for.
+The dataclass is the only home of names, types, ranges and defaults. It may have a method
+`relations()` that yields the `Relation`s between fields which do not hold. Nothing here knows what
+the settings are for.
 """
 
 import dataclasses
@@ -129,7 +130,8 @@ def inspect(
         prefix: what stands before the keys in messages, such as "env_params.".
         more_keys: dotted keys beside those of the dataclass that a mistyped one may stand for.
     Returns:
-        An instance, in which every value that was refused is replaced by its default, and the list of problems.
+        An instance, in which every value that was refused is replaced by its default, and the list
+        of problems.
     """
     return _inspect(data, schema, prefix, (*known_keys(schema, prefix), *more_keys))
 

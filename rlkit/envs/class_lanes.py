@@ -87,6 +87,7 @@ class ClassEnv(MetaEnv):
         self.obs_dim = bounds_of(self.name, first, "observation_space")[0].size
         self.action_box = low, high = bounds_of(self.name, first, "action_space")
         self.act_dim, self._action_shape = low.size, first.action_space.shape
+        self._action_dtype = self._type_of_actions(first.action_space)
         if not fits(np.concatenate([low, high]), np.float32):
             raise EnvironmentFault(
                 f"{self.name}: the bounds of action_space are {low} and {high}, expected finite "
@@ -143,11 +144,7 @@ class ClassEnv(MetaEnv):
         return outcome[..., 3] + 0 * task[..., 0] > 0.5 if self._tells_success else None
 
     def construct(self) -> Any:
-        """Make an instance; all have the same tasks.
-
-        Raises:
-            EnvironmentFault: the class raised.
-        """
+        """Make an instance, all with the same tasks; EnvironmentFault if the class raises."""
         with legacy_random_numbers(legacy_source(self._task_seed)):
             try:
                 return self.own_class(**self._settings)
@@ -178,7 +175,7 @@ class ClassEnv(MetaEnv):
             EnvironmentFault: the class raised, or gave something that cannot be used.
         """
         with answering(self.name, "step", where):
-            result = instance.step(action.reshape(self._action_shape).copy())
+            result = instance.step(action.reshape(self._action_shape).astype(self._action_dtype))
         step = self._split(result, where)
         info = info_of(self.name, step, where)
         rewards = step.reward, info.get("sparse_reward", 0.0)
@@ -191,16 +188,16 @@ class ClassEnv(MetaEnv):
         told = info.get("success", info.get("is_success"))
         self._tells_success |= told is not None
         self._tells_sparse |= "sparse_reward" in info
-        flags = {"an end": step.terminated, "a truncation": step.truncated, "a success": told}
-        checked = {key: number(False if flag is None and key == "a success" else flag)
-                   for key, flag in flags.items()}  # fmt: skip
-        for key, flag in checked.items():
-            if flag is None:
-                raise EnvironmentFault(
-                    f"{self.name}: step returned {brief(flags[key])} for {key}, expected true or "
-                    f"false{where}"
-                )
-        terminated, truncated, success = (bool(flag) for flag in checked.values())
+        flags = {"an end": step.terminated, "a truncation": step.truncated}
+        flags["a success"] = False if told is None else told
+        checked = [number(flag) for flag in flags.values()]
+        if None in checked:
+            meaning, flag = list(flags.items())[checked.index(None)]
+            raise EnvironmentFault(
+                f"{self.name}: step returned {brief(flag)} for {meaning}, expected true or false"
+                f"{where}"
+            )
+        terminated, truncated, success = map(bool, checked)
         obs = self._as_obs(step.obs, "step", where)
         outcome = np.array([reward, sparse, terminated, success], np.float64)
         return obs, outcome, truncated and not terminated
@@ -255,6 +252,9 @@ class ClassEnv(MetaEnv):
                 f"expected finite numbers of {self.dtype}{where}"
             )
         return array.astype(np.float64).ravel()
+
+    def _type_of_actions(self, space: Any) -> np.dtype[Any]:
+        return np.dtype(np.float64)
 
     def _hint(self) -> str:
         """What the kind of class returns, where an observation does not fit."""

@@ -1,4 +1,4 @@
-"""What is read from an instance of a class of one's own when it has been constructed: spaces, tasks."""
+"""What is read from an instance of a class of one's own: its spaces and tasks."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeGuard

@@ -1,4 +1,4 @@
-"""What a class of one's own did wrong, said in one message: its method, lane, step, and what was expected."""
+"""What a class of one's own did wrong, in one message: method, lane, step, what was expected."""
 
 import contextlib
 import threading
@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 CLOSE_SECONDS = 10.0  # the longest that a class may take to close
+LARGEST = {np.dtype(kind): np.float64(np.finfo(kind).max) for kind in (np.float32, np.float64)}
 
 
 class EnvironmentFault(ValueError):
-    """A class of one's own raised, or gave something that cannot be used; the message is complete."""
+    """A class of one's own raised, or gave what cannot be used; the message is complete."""
 
 
 @contextlib.contextmanager
@@ -62,23 +63,19 @@ def close_in_time(name: str, close: Callable[[], object], seconds: float | None 
 
 def number(value: object, dtype: DTypeLike = np.float64) -> float | None:
     """A number, or an array of one; None if it is neither, or not finite in `dtype`."""
+    if isinstance(value, bool | int | float):  # most are, and this is called often
+        return float(value) if abs(value) <= LARGEST[np.dtype(dtype)] else None
     array = numbers(value)
     if array is None or array.size != 1 or not fits(array, dtype):
         return None
     return float(array.ravel()[0])
 
 
-def truth(value: object) -> bool | None:
-    """A boolean, or a number or an array that stands for one; None if it is neither."""
-    array = numbers(value)
-    return bool(array.ravel()[0]) if array is not None and array.size == 1 else None
-
-
 def numbers(value: object) -> np.ndarray | None:
     """A value as an array of real numbers or booleans; None if it is something else."""
     try:
         array = np.asarray(value)
-    except (TypeError, ValueError):
+    except Exception:  # whatever the conversion of the class's own type raises
         return None
     return array if array.dtype.kind in "biuf" else None
 
@@ -87,7 +84,7 @@ def fits(array: np.ndarray, dtype: DTypeLike) -> bool:
     """Whether all numbers are finite and stay so in `dtype`."""
     if array.dtype.kind != "f":
         return True
-    return bool((np.abs(array) <= np.finfo(np.dtype(dtype)).max).all())  # NaN is not
+    return bool((np.abs(array) <= LARGEST[np.dtype(dtype)]).all())  # NaN is not
 
 
 def said(error: BaseException) -> str:

@@ -7,6 +7,7 @@ task.
 from typing import Any, ClassVar
 
 import gymnasium
+import numpy as np
 
 from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.class_parts import Step
@@ -32,6 +33,11 @@ class GymnasiumEnv(ClassEnv):
                 f"{where}"
             )
         return result[0]
+
+    def _type_of_actions(self, space: Any) -> np.dtype[Any]:
+        """That of the space, which classes may insist on."""
+        dtype = np.dtype(getattr(space, "dtype", None) or np.float64)
+        return dtype if dtype.kind == "f" else np.dtype(np.float64)
 
     def _split(self, result: object, where: str) -> Step:
         if not isinstance(result, tuple) or len(result) != 5:

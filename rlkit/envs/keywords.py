@@ -44,8 +44,8 @@ def json_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
     """The keywords of a constructor, with the defaults that a JSON file leaves to be filled in.
 
     These are the constructor's own, but for oyster's: `n_tasks` is 2 where it has no default, and
-    `randomize_tasks` is true. A default that JSON cannot hold, such as infinity, is written as None;
-    `make_env` then leaves the keyword to the constructor.
+    `randomize_tasks` is true. A default that JSON cannot hold, such as infinity, is written as
+    None; `make_env` then leaves the keyword to the constructor.
     """
     found = constructor_keywords(cls)
     if "n_tasks" in found and found["n_tasks"].default is inspect.Parameter.empty:

@@ -1,4 +1,4 @@
-"""Lends `numpy.random`, from which classes of one's own draw, a generator of our own for a while."""
+"""Lends `numpy.random`, from which classes of one's own draw, a generator for a while."""
 
 import contextlib
 from collections.abc import Iterator

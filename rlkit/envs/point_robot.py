@@ -122,7 +122,7 @@ class PointRobot(MetaEnv):
         chosen, positions = self.check_lanes(lanes), np.asarray(position, np.float64)
         if positions.shape != (len(chosen), 2) or not np.isfinite(positions).all():
             raise ValueError(
-                f"positions have shape {positions.shape}, expected {(len(chosen), 2)} finite numbers"
+                f"positions have shape {positions.shape}, expected {(len(chosen), 2)}, all finite"
             )
         self._state[chosen] = positions
         self._begin(chosen)

@@ -114,7 +114,7 @@ class MetaVectorEnv(gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarra
     def step(
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Advance all lanes by one action each, [num_envs, act_dim]; see gymnasium's `VectorEnv`."""
+        """Advance all lanes by one action each, [num_envs, act_dim]; see `VectorEnv`."""
         resetting = np.zeros(self.num_envs, bool)
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
             resetting = self._ended

@@ -1,4 +1,4 @@
-"""From a JSON file to a complete, checked `ExperimentConfig`; the one way in for scripts, tests and benchmarks."""
+"""From a JSON file to a complete, checked `ExperimentConfig`, for scripts, tests and benchmarks."""
 
 import copy
 import inspect
@@ -48,7 +48,8 @@ def load_config(
         settings: `key=value` changes, as given with --set.
         new_run: also refuse what only a run that exists may have.
     Returns:
-        The configuration, complete: env_params holds every keyword of the environment's constructor.
+        The configuration, complete: env_params holds every keyword of the environment's
+        constructor.
     Raises:
         UserError: one message that lists everything wrong.
     """
@@ -102,7 +103,7 @@ def _expand_paths(data: Mapping[str, Any], names: Sequence[str], source: str) ->
 
 
 def read_variant(path: str | Path) -> dict[str, Any]:
-    """Read a configuration or a variant.json as a dictionary, without the record of the run that the latter carries."""
+    """Read a configuration or a variant.json as a dictionary, without the latter's record of a run."""
     return {
         key: value for key, value in settings_of.read_json(path).items() if key not in RECORD_KEYS
     }
@@ -159,7 +160,7 @@ def _of_another_algorithm(
 
 
 def env_schema(env_name: str) -> type:
-    """Make a dataclass of the keywords of an environment's constructor, which are what `env_params` may hold."""
+    """Make a dataclass of what `env_params` may hold: keywords of an environment's constructor."""
     members = [
         (name, parameter.annotation, _field(parameter.default))
         for name, parameter in json_keywords(env_class(env_name)).items()
@@ -177,7 +178,7 @@ def _env_keys(env_name: object) -> list[str]:
 
 
 def _field(default: Any) -> Any:
-    """A dataclass field with the default of a parameter; a list or dictionary is copied for each instance."""
+    """A dataclass field with a parameter's default; each instance has its own list or dictionary."""
     if isinstance(default, list | dict):
         return field(default_factory=lambda: copy.deepcopy(default))
     return field(default=MISSING if default is inspect.Parameter.empty else default)
@@ -186,13 +187,16 @@ def _field(default: Any) -> Any:
 def _inspect_environment(
     config: ExperimentConfig, doubtful: set[str], new_run: bool
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Check env_name and env_params against the environment; return env_params with the constructor's defaults."""
+    """Check env_name and env_params against the environment; return env_params, complete."""
     name = config.env_name
     if name not in ENVS and ":" not in name and name not in gymnasium.registry:
-        near = nearest(name.replace("_", "-"), ENVS)
+        near = nearest(name.replace("_", "-"), ENVS) or nearest(name, gymnasium.registry)
         hint = f", the nearest is {near}" if near else ""
-        available = f'{", ".join(sorted(ENVS))}, a class of your own as "module:Class", or an id of gymnasium'
-        message = f"no such environment in this version{hint}; available are {available}"
+        own = 'or a class of your own as "module:Class", or an id of gymnasium'
+        message = (
+            f"no such environment in this version{hint}; available are {', '.join(sorted(ENVS))}, "
+            f"{own}"
+        )
         return config.env_params, [Problem(("env_name",), f"env_name = {as_json(name)}: {message}")]
     try:
         fixed = env_class(name).fixed_n_tasks

@@ -80,7 +80,7 @@ class PEARLExperiment(ExperimentConfig):
             yield Relation(keys, f"{expected} (one set for both)")
 
     def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
-        """Yield what does not hold between these settings and the environment that they construct."""
+        """Yield what does not hold between these settings and their environment."""
         yield from super().env_problems(env)
         if "n_tasks" not in self.env_params:
             counts = {"n_train_tasks": self.n_train_tasks, "n_eval_tasks": self.n_eval_tasks}

@@ -127,3 +127,13 @@ def test_a_registered_environment_is_one_task_with_its_own_time_limit():
 def test_an_id_with_discrete_actions_is_refused():
     with pytest.raises(ValueError, match="CartPole-v1: action_space is Discrete.*expected"):
         make_env("CartPole-v1")
+
+
+def test_a_class_may_insist_on_the_type_of_its_action_space():
+    class Strict(Line):
+        def step(self, action):
+            assert self.action_space.contains(action)
+            return super().step(action)
+
+    env = adapted(Strict, "toys:Strict")(num_envs=2)
+    assert paths_of(env).lengths.tolist() == [12, 12]

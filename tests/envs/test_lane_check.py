@@ -1,4 +1,4 @@
-"""Instances of a class are compared at the start of a run: same tasks, none shared, noise of their own."""
+"""Instances of a class are compared at the start: same tasks, none shared, noise of their own."""
 
 import json
 import random

@@ -38,3 +38,8 @@ def test_the_numbers_of_train_and_test_tasks_are_compared_with_a_number_that_is_
     with pytest.raises(UserError, match=r"n_eval_tasks = 2.*at most the one task of the set"):
         parse_config({"env_name": "cheetah-run", "n_train_tasks": 1}, "here")
     assert parse_config({**TINY, "env_name": "cheetah-run"}, "here").cut_for_debug()
+
+
+def test_of_a_mistyped_id_of_gymnasium_the_nearest_is_named():
+    with pytest.raises(UserError, match="no such environment.*, the nearest is Pendulum-v1;"):
+        parse_config({**TINY, "env_name": "Pendulm-v1"}, "here")

@@ -32,6 +32,8 @@ def test_a_run_folder_is_named_after_environment_and_time(tmp_path):
     run_dir = create_run_folder(config_in(tmp_path / "new", env_name="my_env"), NOW)
     assert run_dir == tmp_path / "new" / "my-env" / "2031_02_03_04_05_06"
     assert run_dir.is_dir()
+    run_dir = create_run_folder(config_in(tmp_path, env_name="my_env/Line-v0"), NOW)
+    assert run_dir.parent == tmp_path / "my-env.Line-v0"
 
 
 def test_runs_of_one_second_get_folders_of_their_own(tmp_path):
