@@ -24,7 +24,7 @@ from rlkit.launchers.launcher import Experiment
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import has_bf16_units, keep_freed_memory
 from rlkit.launchers.pearl import PEARL
-from rlkit.torch.execution import sharing_threads, torch_threads
+from rlkit.torch.execution import rounded_factors, sharing_threads, torch_threads
 from rlkit.torch.networks import EachMlp
 
 ONE_BY_ONE = "tf32, captured, networks one by one"
@@ -58,7 +58,8 @@ def fast_step(
         fill(buffer, rng)
 
     def step() -> None:
-        with sharing_threads(trainer.networks.values(), threads):
+        networks = trainer.networks.values()
+        with sharing_threads(networks, threads), rounded_factors(networks):
             trainer.train_step(*experiment.algorithm.buffers.values(), with_statistics=False)
 
     return experiment, step

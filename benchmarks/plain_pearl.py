@@ -90,7 +90,7 @@ class PlainPEARL:
         for name, network in networks.items():
             weights = network.state_dict()
             if name == "context_encoder" and config.takes_episodes:
-                cut = config.embedding_mini_batch_size
+                cut = config.embedding_mini_batch_size or 0
                 self.context_encoder = PlainSequenceEncoder(
                     weights, latent_dim, config.use_information_bottleneck, cut
                 )
@@ -259,12 +259,23 @@ class PlainPEARL:
         rng: np.random.RandomState,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
-        """Draw tasks, context and rows, and take one step."""
+        """Draw tasks and a context, and take an update on each part of it with rows of its own."""
         tasks = rng.choice(len(replay), self.config.meta_batch)
-        context, batch = (
-            self.sample_context(encoder, tasks, rng),
-            self.sample_batch(replay, tasks, rng),
-        )
+        context, size = self.sample_context(encoder, tasks, rng), self.config.rows_per_update
+        for first in range(0, size * self.config.updates_per_step, size):
+            part = context[:, first : first + size]
+            losses = self._update(replay, tasks, part, rng, generator)
+        return losses
+
+    def _update(
+        self,
+        replay: Sequence[PlainBuffer],
+        tasks: Sequence[int],
+        context: Tensor,
+        rng: np.random.RandomState,
+        generator: torch.Generator,
+    ) -> dict[str, Tensor]:
+        batch = self.sample_batch(replay, tasks, rng)
         noise_z = torch.randn(
             len(tasks), self.latent_dim, generator=generator, device=generator.device
         )

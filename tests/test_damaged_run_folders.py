@@ -61,6 +61,8 @@ def exit_code_of(name: str, how: str, command: str) -> set[int]:
         return {0}  # is written anew
     if name.startswith("checkpoint/") and how != "folder":
         return {0}  # the checkpoint before is used, which is said
+    if name.endswith(".csv") and command == "resume" and content:
+        return {0}  # is put aside, and written anew from the checkpoint
     if name.endswith(".csv") and how == "truncated":
         return {0, 2}  # a last line that was not written to its end, or nothing to draw
     if name.endswith((".csv", ".json")) and how == "altered":

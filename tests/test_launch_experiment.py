@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rlkit.launchers.load_config import load_config
-from tests.tiny_runs import ROOT, files_below, launch, rows, run, same_weights, weights
+from tests.tiny_runs import ROOT, files_below, launch, process, rows, run, same_weights, weights
 
 # What is answered without running anything
 
@@ -140,9 +140,59 @@ def test_a_debug_run_is_short_and_replaces_the_one_before(here):
     assert len(rows(Path("output/point-robot/debug"))) == 2
 
 
-def test_a_gpu_that_is_not_there_is_said_in_one_line_and_the_cpu_is_used(here, monkeypatch):
+def test_what_the_command_line_sets_is_not_cut_in_a_debug_run(here):
+    settings = ("algo_params.num_iterations=4", "algo_params.num_train_steps_per_itr=7")
+    arguments = [word for text in settings for word in ("--set", text)]
+    assert launch("tiny.json", "--debug", *arguments).exit_code == 0
+    run_dir = Path("output/point-robot/debug")
+    assert len(rows(run_dir)) == 4
+    variant = json.loads((run_dir / "variant.json").read_text())
+    assert variant["algo_params"]["num_train_steps_per_itr"] == 7
+    assert variant["algo_params"]["num_initial_steps"] == 5, "of the JSON, and cut"
+    again = launch(run_dir / "variant.json", "--print-config")
+    assert json.loads(again.stdout)["algo_params"]["num_iterations"] == 4
+    printed = launch("tiny.json", "--debug", *arguments, "--print-config")
+    assert json.loads(printed.stdout)["algo_params"]["num_iterations"] == 4
+
+
+def test_a_second_debug_run_of_a_task_ends_with_a_message(here):
+    first = process("tiny.json", "--debug", "--set", "algo_params.num_iterations=100000")
+    with first:
+        assert first.stdout is not None
+        assert "run folder" in first.stdout.readline()
+        second = launch("tiny.json", "--debug")
+        assert second.exit_code == 2
+        assert "another process is running in this folder" in second.stderr
+        assert first.poll() is None
+        first.terminate()
+        first.communicate(timeout=60)
+    assert [path.name for path in Path("output/point-robot").iterdir()] == ["debug"]
+    assert launch("tiny.json", "--debug").exit_code == 0
+
+
+WISH = ("--set", "util_params.use_gpu=true")
+
+
+@pytest.mark.parametrize("arguments", [("--gpu", "0"), WISH])
+def test_a_gpu_that_the_command_line_asks_for_must_be_there(here, monkeypatch, arguments):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    result = launch("tiny.json", "--gpu", "0", "--set", "algo_params.num_iterations=1")
+    result = launch("tiny.json", *arguments)
+    assert (result.exit_code, Path("output").exists()) == (2, False)
+    assert "no GPU can be used here" in result.stderr
+    run_dir = run("--set", "algo_params.num_iterations=1")
+    longer = ("--set", "algo_params.num_iterations=2")
+    resumed = launch("--resume", run_dir, *arguments, *longer)
+    assert resumed.exit_code == 2
+    assert "no GPU can be used here" in resumed.stderr
+    assert launch("--resume", run_dir, "--cpu", *longer).exit_code == 0
+
+
+def test_a_gpu_that_a_json_wishes_for_may_be_absent_which_is_said_in_one_line(here, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    tiny = json.loads(Path("tiny.json").read_text())
+    tiny["util_params"]["use_gpu"] = True
+    Path("tiny.json").write_text(json.dumps(tiny))
+    result = launch("tiny.json", "--set", "algo_params.num_iterations=1")
     assert result.exit_code == 0
     assert [line for line in result.stdout.splitlines() if "GPU" in line] == [
         "util_params.use_gpu is true, but no GPU can be used here: running on the CPU"
@@ -180,7 +230,7 @@ def test_evaluation_trajectories_are_written_when_asked_for(here):
 
 
 def test_windows_is_refused_in_one_line(here, monkeypatch):
-    monkeypatch.setattr("launch_experiment.find_spec", lambda name: None)
+    monkeypatch.setattr("rlkit.launchers.train.find_spec", lambda name: None)
     result = launch("tiny.json")
     assert result.exit_code == 2
     assert "Error: Windows is not supported" in result.output.splitlines()[-1]

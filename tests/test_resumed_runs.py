@@ -1,7 +1,12 @@
 """Runs that go on: --resume ends as an uninterrupted run, whatever stopped it, and says what it does."""
 
 import json
+import shutil
 
+import pytest
+from click.testing import CliRunner
+
+import sim_policy
 from rlkit.launchers.folders import lock_run_folder
 from tests.tiny_runs import launch, rows, run, same_weights
 
@@ -69,3 +74,67 @@ def test_rows_without_a_checkpoint_are_not_thrown_away(here):
     assert result.exit_code == 2
     assert "there is no checkpoint" in result.stderr
     assert len(rows(run_dir)) == 3
+
+
+def test_initial_weights_are_confirmed_with_the_versions_that_made_them(here):
+    first = run("--set", "algo_params.num_iterations=1")
+    arguments = ("--set", f"path_to_weights={first}", "--set", "algo_params.num_iterations=1")
+    result = launch("tiny.json", *arguments)
+    line = "initial weights of qf1, qf2, vf, target_vf, policy, context_encoder loaded from"
+    assert result.stdout.count(f"{line} {first}\n") == 1
+    assert "was made with" not in result.stdout
+    variant = json.loads((first / "variant.json").read_text())
+    variant["versions"] |= {"torch": "1.5.0", "mujoco": "2.1.2", "commit": "abc"}
+    (first / "variant.json").write_text(json.dumps(variant))
+    result = launch("tiny.json", *arguments)
+    (made,) = [text for text in result.stdout.splitlines() if "was made with" in text]
+    assert made.startswith(f"{first} was made with torch 1.5.0 (here ")
+    assert "mujoco 2.1.2 (here " in made
+    newest = max((here / "output" / "point-robot").iterdir(), key=lambda path: path.stat().st_ctime)
+    log = (newest / "debug.log").read_text()
+    assert line in log
+    assert "was made with torch 1.5.0" in log
+    simulated = CliRunner().invoke(sim_policy.main, [str(first)])
+    assert simulated.exit_code == 0
+    assert simulated.stderr.count("was made with torch 1.5.0") == 1
+
+
+@pytest.mark.parametrize("left", ["manifest.json.tmp", "state-000001.pt"])
+def test_a_run_killed_while_its_first_checkpoint_was_written_begins_anew(here, left):
+    whole, parted = run(), run()
+    newest = max((parted / "checkpoint").glob("state-*"), key=lambda path: path.name)
+    content = newest.read_bytes()
+    for path in [*(parted / "checkpoint").iterdir(), *parted.glob("*.csv"), *parted.glob("*.pth")]:
+        path.unlink()
+    (parted / "checkpoint" / left).write_bytes(content[:100])
+    assert launch("--resume", parted).exit_code == 0
+    assert rows(parted) == rows(whole)
+    assert same_weights(parted, whole)
+    assert not (parted / "checkpoint" / "manifest.json.tmp").exists()
+
+
+def test_a_run_killed_before_its_variant_was_written_says_what_it_is(here):
+    run_dir = run("--set", "algo_params.num_iterations=1")
+    for path in run_dir.iterdir():
+        if path.is_file() and path.name != "tasks.npz":
+            path.unlink()
+    shutil.rmtree(run_dir / "checkpoint")
+    (run_dir / "variant.json.tmp").write_text("{")
+    for result in (
+        launch("--resume", run_dir),
+        CliRunner().invoke(sim_policy.main, [str(run_dir)]),
+    ):
+        assert result.exit_code == 2
+        assert "stopped before variant.json was written, and has computed nothing" in result.stderr
+
+
+def test_a_folder_above_runs_names_them(here):
+    runs = [run("--set", "algo_params.num_iterations=1") for _ in range(2)]
+    for folder in ("output", "output/point-robot"):
+        for result in (
+            launch("--resume", folder),
+            CliRunner().invoke(sim_policy.main, [folder]),
+        ):
+            assert result.exit_code == 2
+            named = ", ".join(str(run_dir) for run_dir in reversed(runs))
+            assert f"runs below this folder: {named}" in result.stderr

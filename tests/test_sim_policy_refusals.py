@@ -1,6 +1,8 @@
 """What `sim_policy.py` says of folders and configurations that do not fit; encoders of episodes."""
 
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,3 +92,28 @@ def test_a_missing_folder_is_refused(tmp_path):
     result = run(tmp_path / "nowhere")
     assert result.exit_code == 2
     assert "no such folder" in result.output
+
+
+def test_a_read_only_run_folder_is_evaluated_and_nothing_is_written(tmp_path, monkeypatch):
+    make_run(tmp_path / "run", ROBOT)
+    opens = Path.open
+
+    def refusing(path: Path, mode: str = "r", *arguments, **options):
+        if mode[0] in "wa" and path.is_relative_to(tmp_path / "run"):
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        return opens(path, mode, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    result = run(tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "return by trajectory" in result.stdout
+    assert "sim_policy.csv: cannot be written (Read-only file system); another folder" in (
+        result.stderr
+    )
+    assert not (tmp_path / "run" / "sim_policy.csv").exists()
+    assert run(tmp_path / "run", "--output", tmp_path / "elsewhere" / "here").exit_code == 0
+    assert len(table(tmp_path / "elsewhere" / "here")) == 4
+    assert (tmp_path / "elsewhere" / "here" / "trajectories.png").exists()
+    refused = run(tmp_path / "run", "--output", tmp_path / "run")
+    assert refused.exit_code == 2
+    assert "return by trajectory" in refused.stdout

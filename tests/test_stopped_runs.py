@@ -112,3 +112,46 @@ def test_a_signal_stops_a_run_that_then_goes_on_as_if_nothing_had_happened(here,
         launch("--resume", run_dir, "--set", f"algo_params.num_iterations={length}").exit_code == 0
     )
     assert rows(run_dir) == rows(run("--set", f"algo_params.num_iterations={length}"))
+
+
+@pytest.mark.parametrize("stderr", ["open", "closed as well"])
+def test_a_closed_standard_output_stops_a_run_as_a_signal_does(here, stderr):
+    running = process("tiny.json", "--set", "algo_params.num_iterations=100000")
+    assert running.stdout is not None and running.stderr is not None
+    while not running.stdout.readline().startswith("iteration 1 |"):
+        assert running.poll() is None
+    running.stdout.close()
+    if stderr == "closed as well":
+        running.stderr.close()
+    assert running.wait(timeout=60) == 141
+    (run_dir,) = Path("output").glob("*/*")
+    hint = f"to go on: python launch_experiment.py --resume {run_dir}"
+    log = (run_dir / "debug.log").read_text().splitlines()
+    assert log[-2].endswith("| stopped by SIGPIPE")
+    assert log[-1].endswith(f"| {hint}")
+    if stderr == "open":
+        assert running.stderr.read().splitlines() == ["stopped by SIGPIPE", hint]
+        running.stderr.close()
+    length = ("--set", f"algo_params.num_iterations={len(rows(run_dir)) + 1}")
+    assert launch("--resume", run_dir, *length).exit_code == 0
+    assert rows(run_dir) == rows(run(*length))
+
+
+@pytest.mark.parametrize(("handler", "code"), [(signal.SIG_DFL, 129), (signal.SIG_IGN, 143)])
+def test_a_hangup_stops_a_run_unless_nohup_ignores_it(here, handler, code):
+    running = process(
+        "tiny.json",
+        "--set",
+        "algo_params.num_iterations=100000",
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, handler),
+    )
+    assert running.stdout is not None
+    assert "run folder" in running.stdout.readline()
+    running.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    if code == 143:
+        assert running.poll() is None
+        running.send_signal(signal.SIGTERM)
+    _, stderr = running.communicate(timeout=60)
+    assert running.returncode == code, stderr
+    assert "Traceback" not in stderr

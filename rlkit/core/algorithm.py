@@ -8,7 +8,7 @@ from rlkit.core.checkpoint import SavedRows
 from rlkit.core.logger import Table
 from rlkit.core.weights import Networks
 
-Save = Literal["due", "now"]
+Save = Literal["due", "now", "after"]
 Statistics = dict[str, float]
 
 
@@ -25,8 +25,10 @@ class Loop(Protocol):
             done: steps of this verb that are done.
             total: steps that it will take.
             note: a few words for the display, such as "return so far 41".
-            save: "now" writes a checkpoint; "due" writes one if `util_params.checkpoint_minutes` have passed since the
-                last; None writes none.
+            save: "now" writes a checkpoint; "due" writes one if `util_params.checkpoint_minutes`
+                have passed since the last; "after" writes one when the verb has returned, if one is
+                due or this is iteration 0. Then a resumed run does not call the verb again, so
+                `state_dict` must hold what the next verb needs. None writes none.
         """
 
     def phase(self, name: str) -> AbstractContextManager[None]:

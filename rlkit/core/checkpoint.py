@@ -59,6 +59,11 @@ class Checkpoint:
         self._segments: dict[str, list[_Segment]] = {}
         self._totals: dict[str, Tensor] = {}
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a manifest; one that was never finished (manifest.json.tmp) is none."""
+        return any(os.path.lexists(self.folder / name) for name in (MANIFEST, PREVIOUS))
+
     def save(
         self, iteration: int, state: Mapping[str, Any], buffers: Mapping[str, SavedRows]
     ) -> None:
@@ -107,7 +112,7 @@ class Checkpoint:
             UserError: there is no checkpoint, or none is whole; names the files.
             ResourceError: memory is exhausted.
         """
-        if not any(os.path.lexists(self.folder / name) for name in (MANIFEST, PREVIOUS)):
+        if not self.exists:
             raise UserError(f"there is no checkpoint in {self.folder}: expected {MANIFEST}")
         problems: list[str] = []
         for manifest in self._manifests():

@@ -108,8 +108,16 @@ def with_settings(data: Mapping[str, Any], settings: Iterable[str]) -> dict[str,
     return result
 
 
+def given_keys(settings: Iterable[str]) -> list[str]:
+    """The dotted keys that `key=value` settings give values to."""
+    return list(flatten(with_settings({}, settings)))
+
+
 def inspect(
-    data: Mapping[str, Any], schema: type[Schema], prefix: str = ""
+    data: Mapping[str, Any],
+    schema: type[Schema],
+    prefix: str = "",
+    more_keys: Iterable[str] = (),
 ) -> tuple[Schema, list[Problem]]:
     """Check a JSON object against a dataclass, completely.
 
@@ -119,10 +127,11 @@ def inspect(
             numbers for floats, and numbers such as 1e6 for integers; nothing else is converted.
         schema: a frozen dataclass, possibly of dataclasses.
         prefix: what stands before the keys in messages, such as "env_params.".
+        more_keys: dotted keys beside those of the dataclass that a mistyped one may stand for.
     Returns:
         An instance, in which every value that was refused is replaced by its default, and the list of problems.
     """
-    return _inspect(data, schema, prefix, tuple(known_keys(schema, prefix)))
+    return _inspect(data, schema, prefix, (*known_keys(schema, prefix), *more_keys))
 
 
 def validate(data: Mapping[str, Any], schema: type[Schema], source: str) -> Schema:

@@ -1,12 +1,35 @@
-"""A CSV file that grows by rows, and by columns when it must, and can be cut back."""
+"""A CSV file that grows by rows, and by columns when it must, and can be cut back.
+
+People open such files in a spreadsheet while a run writes to them, and save them in another form. What
+has been written is therefore kept in memory too, and a file that says something else is put aside.
+"""
 
 import csv
 import io
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from rlkit.core.files import replace_file
+
+TIME_FORMAT = "%Y_%m_%d_%H_%M_%S"
+
+
+class Content(NamedTuple):
+    """Header and rows of a table, as text; every row is as long as the header."""
+
+    columns: list[str]
+    rows: list[list[str]]
+
+    @property
+    def text(self) -> str:
+        """As a file holds it; empty without a header."""
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
+        return text.getvalue() if self.columns else ""
 
 
 class CsvTable:
@@ -14,66 +37,134 @@ class CsvTable:
 
     Attributes:
         path: the file; it is created with the first row.
-        columns: the header.
+        content: what has been written.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open a table; one that exists goes on."""
-        self.path = path
-        self.columns: list[str] = []
-        if path.exists():
-            self.columns = self._read()[0]
+    def __init__(self, path: Path, say: Callable[[str], None] = lambda text: None) -> None:
+        """Open a table; one that exists goes on.
+
+        Args:
+            path: the file.
+            say: is told when a file is put aside.
+        """
+        self.path, self._say = path, say
+        found = self._on_disk()
+        self.content = (None if found is None else parse(found)) or Content([], [])
+        # Of a file that is no table nothing counts as written, so that the first row puts it aside.
+        self._written = found if found is not None and self.content.columns else b""
 
     def append(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """Add rows at the end. A new column goes after the others; rows that are there get `nan` in it."""
-        added = [name for row in rows for name in row if name not in self.columns]
-        if added:
-            old_columns, old_rows = self._read()
-            self.columns = [*old_columns, *dict.fromkeys(added)]
-            old_rows = [
-                [*row, *["nan"] * (len(self.columns) - len(old_columns))] for row in old_rows
-            ]
-            self._replace([*old_rows, *self._cells(rows)])
+        """Add rows at the end. A new column goes after the others; older rows get `nan` in it."""
+        as_written = self._is_as_written()
+        old, added = self.content, [name for row in rows for name in row]
+        columns = list(dict.fromkeys([*old.columns, *added]))
+        width = len(columns) - len(old.columns)
+        cells = [[row.get(name, "nan") for name in columns] for row in rows]
+        new = Content(columns, [*([*row, *["nan"] * width] for row in old.rows), *cells])
+        if width or not as_written:
+            self._replace(new)
             return
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            file.write(_as_text(self._cells(rows)))
+        text = Content(cells[0], cells[1:]).text.encode() if cells else b""
+        with self.path.open("ab") as file:
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        self.content, self._written = new, self._written + text
 
-    def truncate(self, column: str, last: float) -> None:
-        """Drop the rows whose `column` is greater than `last`, and a last line that was not written to its end."""
-        if not self.path.exists():
+    def cut_back(self, key: str, last: float, kept: str | None = None) -> None:
+        """Drop the rows whose `key` is greater than `last`, and a last line that has no end.
+
+        Args:
+            key: the column that counts.
+            last: its greatest value that stays.
+            kept: the table as it must then be. A file that says otherwise is put aside. None: it is
+                not known, and any file with numbers as `key` is believed.
+        """
+        found = self._on_disk()
+        table = None if found is None else parse(found)
+        cut = None if table is None else _cut(table, key, last)
+        wanted = None if kept is None else parse(kept.encode())
+        if wanted is None:
+            if cut is None and found is not None:
+                self._put_aside("is no table of this run")
+            self._replace(cut or Content([], []))
             return
-        self.columns, rows = self._read()
-        if column not in self.columns:
-            rows = []
+        if cut is None or not _agrees(cut, wanted):
+            if found is not None:
+                self._put_aside("is not as the run wrote it")
+            elif wanted.rows:
+                self._say(f"{self.path} was missing and is written again from the checkpoint")
+        self._replace(wanted)
+
+    def _is_as_written(self) -> bool:
+        """Compare the file with what was written; put aside one that says something else."""
+        found = self._on_disk()
+        if (found or b"") == self._written and (found is not None or not self._written):
+            return True
+        if found is None and not os.path.lexists(self.path):
+            self._say(f"{self.path} was missing and is written again")
+        elif found is None or (parse(found) or Content([], [])) != self.content:
+            self._put_aside("is not as the run wrote it")
+        return False
+
+    def _put_aside(self, reason: str) -> None:
+        name, count = f"{self.path.name}.{datetime.now().strftime(TIME_FORMAT)}", 1
+        aside = self.path.with_name(name)
+        while os.path.lexists(aside):
+            count += 1
+            aside = self.path.with_name(f"{name}_{count}")
+        os.rename(self.path, aside)
+        self._say(f"{self.path} {reason}: put aside as {aside.name}, and written again")
+
+    def _replace(self, content: Content) -> None:
+        """Make the file hold this; without a row there is none."""
+        text = content.text.encode() if content.rows else b""
+        if text:
+            replace_file(self.path, text)
         else:
-            index = self.columns.index(column)
-            rows = [row for row in rows if float(row[index]) <= last]
-        if rows:
-            self._replace(rows)
-        else:
-            self.columns = []
-            self.path.unlink()
+            self.path.unlink(missing_ok=True)
+        self.content, self._written = content if text else Content([], []), text
 
-    def _cells(self, rows: Sequence[Mapping[str, str]]) -> list[list[str]]:
-        return [[row.get(name, "nan") for name in self.columns] for row in rows]
-
-    def _replace(self, rows: Sequence[Sequence[str]]) -> None:
-        replace_file(self.path, _as_text([self.columns, *rows]).encode())
-
-    def _read(self) -> tuple[list[str], list[list[str]]]:
-        """Header and rows; without the last line if it does not end, or has too few cells."""
-        if not self.path.exists():
-            return [], []
-        text = self.path.read_text(encoding="utf-8")
-        columns, *rows = list(
-            csv.reader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
-        ) or [[]]
-        return columns, [row for row in rows if len(row) == len(columns)]
+    def _on_disk(self) -> bytes | None:
+        """The bytes of the file; None if there is none, or something else in its place."""
+        return self.path.read_bytes() if self.path.is_file() else None
 
 
-def _as_text(rows: Sequence[Sequence[str]]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+def parse(data: bytes) -> Content | None:
+    """Read a table, without the last line if that has no end or too few cells; None: it is none."""
+    text = data[: data.rfind(b"\n") + 1]
+    try:
+        lines = list(csv.reader(io.StringIO(text.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error):
+        return None
+    columns, *rows = lines or [[]]
+    if rows and len(rows[-1]) < len(columns):
+        rows.pop()
+    return Content(columns, rows) if all(len(row) == len(columns) for row in rows) else None
+
+
+def _cut(table: Content, key: str, last: float) -> Content | None:
+    """Rows up to `last`; None if a row has no number as its key."""
+    if not table.columns:
+        return table
+    if key not in table.columns:
+        return None
+    index = table.columns.index(key)
+    try:
+        numbers = [float(row[index]) for row in table.rows]
+    except ValueError:
+        return None
+    if not all(map(math.isfinite, numbers)):
+        return None
+    pairs = zip(table.rows, numbers, strict=True)
+    return Content(table.columns, [row for row, number in pairs if number <= last])
+
+
+def _agrees(found: Content, wanted: Content) -> bool:
+    """Whether a file says what it must; columns that came with later rows are `nan` before."""
+    width = len(wanted.columns)
+    return (
+        found.columns[:width] == wanted.columns
+        and [row[:width] for row in found.rows] == wanted.rows
+        and all(cell == "nan" for row in found.rows for cell in row[width:])
+    )

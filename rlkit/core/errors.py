@@ -34,12 +34,13 @@ class StopRequested(BaseException):
         """Remember the signal.
 
         Args:
-            signum: number of the signal that was received (SIGINT 2, SIGTERM 15).
+            signum: number of the signal that was received (SIGHUP 1, SIGINT 2, SIGPIPE 13: standard output was
+                closed, SIGTERM 15).
         """
         super().__init__(f"stopped by {signal.Signals(signum).name}")
         self.signum = signum
 
     @property
     def exit_code(self) -> int:
-        """Exit code of a process that a signal ended: 130 for SIGINT, 143 for SIGTERM."""
+        """Exit code of a process that a signal ended: 130 for SIGINT."""
         return 128 + self.signum

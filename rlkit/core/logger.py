@@ -34,13 +34,14 @@ class Logger:
         Args:
             run_dir: created if need be.
             echo: takes the texts of `say`, such as a console's print.
-            sinks: each is called with (row, iteration) after a row is written; TensorBoard and its like.
+            sinks: each is called with (row, iteration) after a row is written; TensorBoard and its
+                like.
         """
         self.run_dir = Path(run_dir)
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self.iteration: int | None = None
         self._echo, self._sinks = echo, list(sinks)
-        self._progress = CsvTable(self.run_dir / "progress.csv")
+        self._progress = self._open("progress")
         self._tables: dict[str, CsvTable] = {}
 
     def write_variant(self, variant: Mapping[str, Any]) -> None:
@@ -107,7 +108,7 @@ class Logger:
             ValueError: a value is neither a number nor text.
             ResourceError: the disk is full.
         """
-        table = self._tables.setdefault(name, CsvTable(self.run_dir / f"{name}.csv"))
+        table = self._table(name)
         cells = [
             {
                 key: value if isinstance(value, str) else _cell(key, value)
@@ -123,21 +124,46 @@ class Logger:
         """Names of the tables of this run, for its checkpoints."""
         return sorted(self._tables)
 
-    def truncate_to(self, iteration: int, tables: Sequence[str] = ()) -> None:
+    @property
+    def contents(self) -> dict[str, str]:
+        """All that progress.csv and the tables hold, by name without suffix, for checkpoints."""
+        return {name: t.content.text for name, t in self._all_tables().items()}
+
+    def truncate_to(
+        self,
+        iteration: int,
+        tables: Sequence[str] = (),
+        contents: Mapping[str, str] | None = None,
+    ) -> None:
         """Drop the rows of later iterations, and lines that were not written to their end.
 
         Args:
             iteration: the last one to be kept.
             tables: names of the tables that the run has besides progress.csv.
+            contents: what the tables held at the end of that iteration; a file that says otherwise is
+                put aside and written again. None: not known (an older checkpoint); then a file that
+                is a table is believed.
         Raises:
             ResourceError: the disk is full.
         """
         for name in tables:
-            self._tables.setdefault(name, CsvTable(self.run_dir / f"{name}.csv"))
+            self._table(name)
         with report_exhaustion(f"cannot rewrite the tables of {self.run_dir}"):
-            self._progress.truncate("Epoch", iteration)
-            for table in self._tables.values():
-                table.truncate("iteration", iteration)
+            for name, table in self._all_tables().items():
+                key = "Epoch" if table is self._progress else "iteration"
+                kept = None if contents is None else contents.get(name, "")
+                table.cut_back(key, iteration, kept)
+
+    def _all_tables(self) -> dict[str, CsvTable]:
+        return {"progress": self._progress, **self._tables}
+
+    def _table(self, name: str) -> CsvTable:
+        if name not in self._tables:
+            self._tables[name] = self._open(name)
+        return self._tables[name]
+
+    def _open(self, name: str) -> CsvTable:
+        return CsvTable(self.run_dir / f"{name}.csv", self.say)
 
 
 def _cell(name: str, value: float) -> str:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rlkit.core.algorithm import Loop
+from rlkit.core.algorithm import Loop, Save
 
 
 class Progress:
@@ -13,15 +13,20 @@ class Progress:
     Args:
         loop: is ticked after each addition.
         total: what the verb will do in all.
+        done: what an earlier process has done of it.
     """
 
-    def __init__(self, loop: Loop, total: int) -> None:
-        self.loop, self.total, self.done = loop, total, 0
+    def __init__(self, loop: Loop, total: int, done: int = 0) -> None:
+        self.loop, self.total, self.done = loop, total, done
 
     def add(self, amount: int, note: str = "") -> None:
         """Report that `amount` more has been done."""
         self.done += amount
         self.loop.tick(self.done, self.total, note)
+
+    def offer(self, save: Save, note: str = "") -> None:
+        """Say that the state is whole here, so that a checkpoint may be written."""
+        self.loop.tick(self.done, self.total, note, save)
 
 
 class Timer:

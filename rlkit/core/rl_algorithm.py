@@ -9,10 +9,10 @@ from typing import Any
 
 from rlkit.core.algorithm import Display, Loop, RLAlgorithm, Save, Statistics
 from rlkit.core.checkpoint import Checkpoint
-from rlkit.core.errors import NonFiniteError
+from rlkit.core.finite import require_finite, require_finite_weights
 from rlkit.core.logger import Logger
 from rlkit.core.loop import Timer
-from rlkit.core.weights import Networks, save_weights
+from rlkit.core.weights import save_weights
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def train(
     protect: Callable[[], AbstractContextManager[None]] = nullcontext,
     remark: Callable[[], str] = str,
     say: Callable[[str], None] = print,
+    run: Mapping[str, Any] | None = None,
 ) -> None:
     """Run iterations `start_iteration` to `schedule.num_iterations - 1`.
 
@@ -69,10 +70,11 @@ def train(
         remark: called after the collection and after the evaluation of each iteration; returns a
             line on what is unusual, "" for nothing.
         say: takes these lines.
+        run: says which run this is; stored as `run` in the state of each checkpoint.
     Raises:
         NonFiniteError: a loss or a weight is not finite; no checkpoint holds it.
     """
-    loop = _OuterLoop(algorithm, logger, checkpoint, schedule, display, protect, remark, say)
+    loop = _OuterLoop(algorithm, logger, checkpoint, schedule, display, protect, remark, say, run)
     if resumed is not None:
         loop.restore(resumed)
     display.start(schedule.num_iterations, start_iteration)
@@ -98,15 +100,19 @@ class _OuterLoop:
         protect: Callable[[], AbstractContextManager[None]],
         remark: Callable[[], str],
         say: Callable[[str], None],
+        run: Mapping[str, Any] | None,
     ) -> None:
         self._algorithm, self._logger, self._checkpoint = algorithm, logger, checkpoint
         self._schedule, self._display = schedule, display
         self._protect, self._ask_remark, self._say = protect, remark, say
+        self._run_record = run
         self._timer = Timer()
         self._clock = {"eval": 0.0, "total": 0.0, "save": 0.0}
+        self._started = time.perf_counter()
         self._saved_at = time.monotonic()
         self._iteration = -1
         self._finished: dict[str, Statistics] = {}  # verbs of this iteration that are done
+        self._saves_after = False  # whether the running verb has asked for a checkpoint after it
         self._seconds_before: dict[str, float] = {}  # of this iteration, in an earlier process
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -123,11 +129,10 @@ class _OuterLoop:
         with self._protect():
             pass  # a signal that arrived meanwhile stops the run here
         self._display.progress(done, total, note)
-        elapsed = time.monotonic() - self._saved_at
-        if save == "now" or (save == "due" and elapsed >= 60 * self._schedule.checkpoint_minutes):
-            require_finite_weights(self._iteration, self._algorithm.networks)
-            unfinished = {"statistics": self._finished, "seconds": self._timer.so_far()}
-            self.save(self._iteration - 1, unfinished)
+        if save == "after":
+            self._saves_after = True
+        elif save is not None:
+            self._save_inside(now=save == "now")
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Time a block under its own name."""
@@ -143,8 +148,6 @@ class _OuterLoop:
         collected = self._run("collect_data", "sample", "collecting", algorithm.collect_data)
         self._remark()
         trained = self._run("do_training", "train", "training", algorithm.do_training)
-        require_finite(iteration, trained)
-        require_finite_weights(iteration, algorithm.networks)
         evaluated: Statistics = {}
         if schedule.evaluates(iteration):
             evaluated = self._run("evaluate", "eval", "evaluating", algorithm.evaluate)
@@ -166,7 +169,16 @@ class _OuterLoop:
         if schedule.saves(iteration):
             self._display.phase(iteration, "saving")
             self.save(iteration)
+        self._clock["eval"] = self._evaluation_seconds()
         self._display.iteration_done(iteration, row, sum(self._timer.seconds.values()))
+
+    def _save_inside(self, *, now: bool) -> None:
+        """Write a checkpoint inside an iteration, now or if the last was long ago."""
+        elapsed = time.monotonic() - self._saved_at
+        if now or elapsed >= 60 * self._schedule.checkpoint_minutes:
+            require_finite_weights(self._iteration, self._algorithm.networks)
+            unfinished = {"statistics": self._finished, "seconds": self._timer.so_far()}
+            self.save(self._iteration - 1, unfinished)
 
     def save(self, iteration: int, unfinished: Mapping[str, Any] | None = None) -> None:
         """Write a checkpoint and the weight files.
@@ -178,8 +190,10 @@ class _OuterLoop:
         with self._timer.phase("save"), self._protect():
             state = {
                 "algorithm": self._algorithm.state_dict(),
-                "clock": dict(self._clock),
+                "clock": {**self._clock, "total": self._total_seconds()},
+                "run": None if self._run_record is None else dict(self._run_record),
                 "tables": self._logger.table_names,
+                "contents": self._logger.contents,
                 "unfinished": None if unfinished is None else dict(unfinished),
             }
             self._checkpoint.save(iteration, state, self._algorithm.buffers)
@@ -190,11 +204,22 @@ class _OuterLoop:
     def _run(
         self, name: str, phase: str, title: str, verb: Callable[[int, Loop], Statistics]
     ) -> Statistics:
-        """Call a verb and time it, unless it was done before the run was stopped."""
+        """Call a verb and time it, unless it was done before the run was stopped.
+
+        A verb that asks for a checkpoint after it gets one if one is due, and always in iteration
+        0, whose first collection takes longer than any later one.
+        """
         if name not in self._finished:
             self._display.phase(self._iteration, title)
+            self._saves_after = False
             with self._timer.phase(phase):
-                self._finished[name] = verb(self._iteration, self)
+                statistics = verb(self._iteration, self)
+            if name == "do_training":
+                require_finite(self._iteration, statistics)
+                require_finite_weights(self._iteration, self._algorithm.networks)
+            self._finished[name] = statistics
+            if self._saves_after:
+                self._save_inside(now=self._iteration == 0)
         return self._finished[name]
 
     def _remark(self) -> None:
@@ -202,49 +227,31 @@ class _OuterLoop:
             self._say(f"iteration {self._iteration}: {text}")
 
     def _time_columns(self) -> Statistics:
-        """Compute the columns of times, whose sum leaves the current evaluation out.
+        """Compute the columns of times.
+
+        The evaluation is the previous one with the saving after it. The total is the wall-clock
+        time since the start, without the time between two processes of a resumed run.
 
         Source: katerakelly/oyster, which writes its row before the current evaluation has been
-        timed and therefore reports the previous one.
+        timed.
         """
         previous_eval, seconds = self._clock["eval"], self._timer.seconds
         train, sample = seconds.get("train", 0.0), seconds.get("sample", 0.0)
         epoch = train + previous_eval + sample
-        self._clock["eval"] = seconds.get("eval", 0.0)
-        self._clock["total"] += epoch
+        self._clock["eval"] = self._evaluation_seconds()  # for a checkpoint; more saving follows
         return {
             "Train Time (s)": train,
             "(Previous) Eval Time (s)": previous_eval,
             "Sample Time (s)": sample,
             "Epoch Time (s)": epoch,
-            "Total Train Time (s)": self._clock["total"],
+            "Total Train Time (s)": self._total_seconds(),
             "Epoch": self._iteration,
         }
 
+    def _evaluation_seconds(self) -> float:
+        """Seconds of this iteration's evaluation and of all its saving."""
+        return sum(self._timer.seconds.get(phase, 0.0) for phase in ("eval", "save"))
 
-def require_finite(iteration: int, trained: Statistics) -> None:
-    """Stop the run at the first loss that is not finite: a statistic of the training with "Loss" in its name.
-
-    Raises:
-        NonFiniteError: names iteration, statistic and value.
-    """
-    for name, value in trained.items():
-        if "Loss" in name and not math.isfinite(value):
-            raise NonFiniteError(
-                f"iteration {iteration}: {name} is {value}; the last good checkpoint is kept"
-            )
-
-
-def require_finite_weights(iteration: int, networks: Networks) -> None:
-    """Stop the run when a step left weights that are not finite, whatever its losses were.
-
-    Raises:
-        NonFiniteError: names iteration, network and parameter.
-    """
-    for network, module in networks.items():
-        for name, value in module.state_dict().items():
-            if not bool(value.isfinite().all()):
-                where = f"weights {name} of {network} are not finite after training"
-                raise NonFiniteError(
-                    f"iteration {iteration}: {where}; the last good checkpoint is kept"
-                )
+    def _total_seconds(self) -> float:
+        """Seconds since the start of the run, those of earlier processes included."""
+        return self._clock["total"] + time.perf_counter() - self._started

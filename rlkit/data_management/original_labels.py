@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.data_management.batch import Batch, EpisodeBatch
 from rlkit.data_management.paths import Paths
-from rlkit.data_management.replay_buffer import Batch, EpisodeBatch, MultiTaskReplayBuffer
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
 
 class OriginalLabels:

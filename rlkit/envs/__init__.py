@@ -5,6 +5,7 @@ A class is imported when it is asked for; importing this package does not import
 
 import difflib
 import importlib
+import inspect
 import os
 import traceback
 from collections.abc import Iterable
@@ -13,7 +14,9 @@ from typing import Any
 import gymnasium
 
 from rlkit.envs.base import MetaEnv
-from rlkit.envs.keywords import constructor_keywords
+from rlkit.envs.class_lanes import ClassEnv
+from rlkit.envs.keywords import constructor_keywords, json_can_hold
+from rlkit.envs.own_meta_env import watched
 from rlkit.envs.wrapper import NormalizedBoxEnv
 from rlkit.envs.wrappers import SingleEnv
 
@@ -47,8 +50,8 @@ def env_class(name: str) -> type[MetaEnv]:
     """Import the class of a task distribution.
 
     Args:
-        name: a key of `ENVS`, or "module:Class" of a class of one's own: a `MetaEnv`, or one
-            written for old gym (`old_gym`).
+        name: a key of `ENVS`; "module:Class" of a class of one's own, which is a `MetaEnv` or
+            written for old gym or gymnasium (`class_adapter`); or an id of gymnasium's registry.
     Returns:
         A subclass of `MetaEnv`.
     Raises:
@@ -58,6 +61,10 @@ def env_class(name: str) -> type[MetaEnv]:
     if ":" in name:
         return _users_class(name)
     if name not in ENVS:
+        if name in gymnasium.registry:
+            from rlkit.envs.class_adapter import registered
+
+            return registered(name)
         raise ValueError(
             f"unknown environment {name!r}{_nearest(name, ENVS)}; known: {', '.join(sorted(ENVS))}"
         )
@@ -81,12 +88,13 @@ def _users_class(name: str) -> type[MetaEnv]:
     module, attribute = name.split(":", 1)
     try:
         imported = importlib.import_module(module)
-    except Exception as error:  # whatever the module raises
+    except (Exception, SystemExit) as error:  # whatever the module raises
         absent = (
             isinstance(error, ModuleNotFoundError)
             and error.name is not None
             and f"{module}.".startswith(f"{error.name}.")
         )
+        raised = "sys.exit" if isinstance(error, SystemExit) else type(error).__name__
         hint = "; set PYTHONPATH to the folder that contains it" if absent else ""
         failed = traceback.extract_tb(error.__traceback__)[-1].line or ""
         if isinstance(error, ImportError) and "register_env" in failed:
@@ -94,9 +102,7 @@ def _users_class(name: str) -> type[MetaEnv]:
                 "; oyster's register_env has no use here: delete its import and the decorator, and "
                 f'name the class by "env_name": "{name}"'
             )
-        raise ValueError(
-            f"{module} cannot be imported ({type(error).__name__}: {error}){hint}"
-        ) from error
+        raise ValueError(f"{module} cannot be imported ({raised}: {error}){hint}") from error
     if not hasattr(imported, attribute):
         raise ValueError(
             f"module {module} has no class {attribute!r}{_nearest(attribute, dir(imported))}"
@@ -104,7 +110,7 @@ def _users_class(name: str) -> type[MetaEnv]:
     found: Any = getattr(imported, attribute)
     if isinstance(found, type) and issubclass(found, MetaEnv):
         return found
-    from rlkit.envs.old_gym_adapter import adapted
+    from rlkit.envs.class_adapter import adapted
 
     return adapted(found, name)
 
@@ -132,14 +138,28 @@ def make_env(
             raise ValueError(
                 f"{name} has no parameter {key!r}{_nearest(key, known)}; known: {', '.join(known)}"
             )
-    if "n_tasks" not in kwargs:
-        if constructor.fixed_n_tasks is None:
+    kwargs = {
+        key: value
+        for key, value in kwargs.items()
+        if value is not None or json_can_hold(known[key].default)
+    }
+    if "n_tasks" in known and "n_tasks" not in kwargs:
+        if constructor.fixed_n_tasks is not None:
+            kwargs["n_tasks"] = constructor.fixed_n_tasks
+        elif known["n_tasks"].default is inspect.Parameter.empty:
             raise ValueError(f"{name} needs n_tasks, the size of its task set")
-        kwargs["n_tasks"] = constructor.fixed_n_tasks
     if physics_threads is not None and "physics_threads" in known:
         kwargs["physics_threads"] = physics_threads
-    env = constructor(**kwargs)
+    if ":" in name and not issubclass(constructor, ClassEnv) and not name.startswith("rlkit."):
+        env = watched(constructor, name, kwargs)
+    else:
+        env = constructor(**kwargs)
     return NormalizedBoxEnv(env) if normalize else env
+
+
+def names_with_sparse_rewards() -> list[str]:
+    """The keys of `ENVS` whose tasks have a sparse reward."""
+    return [name for name in sorted(ENVS) if env_class(name).has_sparse_rewards]
 
 
 def make_single_env(name: str, *, render_mode: str | None = None, **kwargs: Any) -> SingleEnv:
@@ -149,7 +169,7 @@ def make_single_env(name: str, *, render_mode: str | None = None, **kwargs: Any)
 
     Args:
         name: a key of `ENVS`.
-        render_mode: None, or "rgb_array" for MuJoCo environments.
+        render_mode: None, or "rgb_array" where the environment can be drawn.
         **kwargs: passed to the constructor, for example n_tasks.
     Returns:
         The environment, actions in its own box.
@@ -165,6 +185,7 @@ def _register(
     gymnasium.register(
         id=gymnasium_id,
         entry_point="rlkit.envs:make_single_env",
+        vector_entry_point="rlkit.envs.vector:MetaVectorEnv",
         max_episode_steps=max_episode_steps,
         kwargs={"name": name, "n_tasks": n_tasks, **kwargs},
     )

@@ -23,6 +23,7 @@ class AntDir(DirectionTasks, Ant):
     """
 
     name = "ant-dir"
+    has_sparse_rewards = False
     obs_dim = 27
     outcome_dim = 5
 

@@ -21,8 +21,10 @@ class AntGoal(Ant):
     """
 
     name = "ant-goal"
+    has_sparse_rewards = False
     outcome_dim = 4
     task_dim = 2
+    task_names = ("goal_x", "goal_y")
     camera_distance = 7.5
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:

@@ -44,17 +44,22 @@ class MetaEnv(BatchedEnv):
     Attributes:
         n_tasks: size of the task set.
         task_dim: size of a task.
+        task_names: names of its numbers, `task_dim` of them; empty: they are numbered.
         fixed_n_tasks: the number of tasks where it cannot be chosen, otherwise None.
         relabelable: whether tasks differ in their rewards (and ends) only, so that
             `compute_reward` turns what was done for one task into what it would have been for
             another. False where they differ in dynamics or starts too.
+        has_sparse_rewards: whether the sparse reward of `compute_reward` is ever other than zero;
+            None: not declared.
         goal_radius: distance within which a goal counts as reached; None where there is none.
         has_simulation: whether lanes are MuJoCo simulations, which can be filmed.
     """
 
     task_dim: int
+    task_names: tuple[str, ...] = ()
     fixed_n_tasks: int | None = None
     relabelable: bool = True
+    has_sparse_rewards: bool | None = None
     goal_radius: float | None = None
     has_simulation: bool = False
 
@@ -92,6 +97,11 @@ class MetaEnv(BatchedEnv):
         self._ended = np.zeros(self.num_envs, bool)  # a second divergence is not counted
         self._diverged_tasks: list[int] = []
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "compute_reward" in vars(cls) and "has_sparse_rewards" not in vars(cls):
+            cls.has_sparse_rewards = None  # a parent's declaration is about the parent's rewards
+
     @property
     def unwrapped(self) -> "MetaEnv":
         """The environment itself, without wrappers."""
@@ -125,6 +135,10 @@ class MetaEnv(BatchedEnv):
             Reward, sparse reward (zero where the task has no sparse form) and terminated
             (boolean), each [...].
         """
+
+    def sparse_form(self) -> bool | None:
+        """Whether the task has a sparse reward; None where the class does not declare it."""
+        return self.has_sparse_rewards
 
     def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...] | None:
         """Outcome of a transition, so that a planner can reward predicted states.

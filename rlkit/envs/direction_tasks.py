@@ -15,6 +15,7 @@ class DirectionTasks(MujocoMetaEnv):
     """
 
     task_dim = 2
+    task_names = ("direction_x", "direction_y")
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Draw directions, [num_tasks, 2]."""

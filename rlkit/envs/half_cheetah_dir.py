@@ -15,7 +15,9 @@ class HalfCheetahDir(HalfCheetah):
     """
 
     name = "cheetah-dir"
+    has_sparse_rewards = False
     fixed_n_tasks = 2
+    task_names = ("direction",)
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Return the two directions, [2, 1]; nothing is drawn."""

@@ -24,6 +24,7 @@ class HalfCheetahRun(OneTask, HalfCheetah):
     """
 
     name = "cheetah-run"
+    has_sparse_rewards = False
     obs_dim = 18
     control_cost = CONTROL_COST
 

@@ -14,6 +14,7 @@ class HalfCheetahVel(VelocityTasks, HalfCheetah):
     """
 
     name = "cheetah-vel"
+    has_sparse_rewards = False
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """r = -|v - g| - 0.05 ‖u‖²; no sparse form, never terminated."""

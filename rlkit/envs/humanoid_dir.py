@@ -20,6 +20,7 @@ class HumanoidDir(DirectionTasks, Humanoid):
     """
 
     name = "humanoid-dir"
+    has_sparse_rewards = False
 
     def __init__(self, n_tasks: int, *, alive_bonus: float = 5.0, **settings: Any) -> None:
         """Draw the directions and make the lanes.

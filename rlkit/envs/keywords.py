@@ -1,9 +1,14 @@
 """Keywords of constructors: a task names its own, and takes those of its body as `**settings`."""
 
 import inspect
+import json
 from typing import Any, get_type_hints
 
 from rlkit.envs.base import MetaEnv
+
+# What a constructor that names them gets where a JSON file does not say otherwise.
+# Source: katerakelly/oyster, configs/default.py.
+OYSTER_DEFAULTS = {"n_tasks": 2, "randomize_tasks": True}
 
 
 def constructor_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
@@ -33,3 +38,35 @@ def constructor_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
     if cls.fixed_n_tasks is not None and "n_tasks" in found:
         found["n_tasks"] = found["n_tasks"].replace(default=cls.fixed_n_tasks)
     return found
+
+
+def json_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
+    """The keywords of a constructor, with the defaults that a JSON file leaves to be filled in.
+
+    These are the constructor's own, but for oyster's: `n_tasks` is 2 where it has no default, and
+    `randomize_tasks` is true. A default that JSON cannot hold, such as infinity, is written as None;
+    `make_env` then leaves the keyword to the constructor.
+    """
+    found = constructor_keywords(cls)
+    if "n_tasks" in found and found["n_tasks"].default is inspect.Parameter.empty:
+        found["n_tasks"] = found["n_tasks"].replace(default=OYSTER_DEFAULTS["n_tasks"])
+    if "randomize_tasks" in found:
+        default = OYSTER_DEFAULTS["randomize_tasks"]
+        found["randomize_tasks"] = found["randomize_tasks"].replace(default=default)
+    return {
+        key: parameter
+        if json_can_hold(parameter.default)
+        else parameter.replace(default=None, annotation=parameter.annotation | None)
+        for key, parameter in found.items()
+    }
+
+
+def json_can_hold(default: object) -> bool:
+    """Whether the default of a parameter, if it has one, can be written to a JSON file."""
+    if default is inspect.Parameter.empty:
+        return True
+    try:
+        json.dumps(default, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True

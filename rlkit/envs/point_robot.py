@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from rlkit.envs.base import Advance, MetaEnv
 from rlkit.envs.batched import Lanes
@@ -26,10 +26,12 @@ class PointRobot(MetaEnv):
     """
 
     name = "point-robot"
+    has_sparse_rewards = False
     obs_dim = 2
     act_dim = 2
     outcome_dim = 2
     task_dim = 2
+    task_names = ("goal_x", "goal_y")
     max_episode_steps = 20
     action_box = (-0.1, 0.1)
 
@@ -101,6 +103,31 @@ class PointRobot(MetaEnv):
         ground = np.where((near_axis[:, None] | near_axis)[..., None], AXES, GROUND)
         return np.rint(ground + robot * (ROBOT - ground)).astype(np.uint8)
 
+    def get_state(self, lane: int) -> np.ndarray:
+        """Copy the position of a lane in use, float64 [2]."""
+        (lane,) = self.check_lanes([lane])
+        return self._state[lane].copy()
+
+    def set_state(self, position: ArrayLike, lanes: ArrayLike | None = None) -> np.ndarray:
+        """Start an episode of these lanes (None: all in use) at given positions.
+
+        Args:
+            position: [n, 2].
+            lanes: n lanes in use.
+        Returns:
+            Observations, [n, 2].
+        Raises:
+            ValueError: a lane not in use, a wrong shape, or numbers that are not finite.
+        """
+        chosen, positions = self.check_lanes(lanes), np.asarray(position, np.float64)
+        if positions.shape != (len(chosen), 2) or not np.isfinite(positions).all():
+            raise ValueError(
+                f"positions have shape {positions.shape}, expected {(len(chosen), 2)} finite numbers"
+            )
+        self._state[chosen] = positions
+        self._begin(chosen)
+        return self._state[chosen].astype(self.dtype)
+
     def _start(self, generator: np.random.Generator) -> np.ndarray:
         return generator.uniform(-1.0, 1.0, size=2)
 
@@ -127,6 +154,7 @@ class SparsePointRobot(PointRobot):
     """
 
     name = "sparse-point-robot"
+    has_sparse_rewards = True
     goal_radius: float
 
     def __init__(self, n_tasks: int, *, goal_radius: float = 0.2, **settings: Any) -> None:

@@ -23,6 +23,7 @@ class RandParamsEnv(MujocoMetaEnv):
 
     random_env_class: ClassVar[type[RandomEnv]]
     relabelable = False
+    has_sparse_rewards = False
     outcome_dim = 5
     max_episode_steps = 200
     frame_skip, timestep = RandomEnv.frame_skip, RandomEnv.timestep
@@ -59,6 +60,8 @@ class RandParamsEnv(MujocoMetaEnv):
     def _make_model(self, backend: Backend) -> mujoco.MjModel:
         model = super()._make_model(backend)
         self.random_env = self.random_env_class(model, **self._limits)  # it draws the tasks
+        fields = self.random_env.base_params.items()
+        self.task_names = tuple(f"{name}_{i}" for name, base in fields for i in range(base.size))
         return model
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:

@@ -12,6 +12,7 @@ class VelocityTasks(MujocoMetaEnv):
     """A task is a velocity along x [m/s]; the first number of an outcome is the body's."""
 
     task_dim = 1
+    task_names = ("velocity",)
     slowest, fastest = 0.0, 3.0  # of the wanted velocities [m/s]
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:

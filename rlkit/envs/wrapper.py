@@ -33,6 +33,7 @@ class EnvWrapper(MetaEnv):
         self.single_action_space = env.single_action_space
         self.single_observation_space = env.single_observation_space
         self.outcome_dim, self.task_dim = env.outcome_dim, env.task_dim
+        self.task_names = env.task_names
         self.n_tasks, self.fixed_n_tasks = env.n_tasks, env.fixed_n_tasks
         self.relabelable, self.goal_radius = env.relabelable, env.goal_radius
         self.has_simulation = env.has_simulation
@@ -85,6 +86,10 @@ class EnvWrapper(MetaEnv):
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """See `MetaEnv.compute_reward`."""
         return self.env.compute_reward(outcome, task)
+
+    def sparse_form(self) -> bool | None:
+        """See `MetaEnv.sparse_form`."""
+        return self.env.sparse_form()
 
     def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...] | None:
         """See `MetaEnv.outcome_of`."""

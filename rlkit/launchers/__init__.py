@@ -3,8 +3,26 @@
 Algorithms are listed by name and imported on demand, so importing this package costs nothing.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class Algorithm(NamedTuple):
+    """A row of the table of algorithms.
+
+    Attributes:
+        launcher: "module:Class" of its `Launcher`.
+        commands: what it adds to the command line, `rlkit <algorithm> <command>`: name ->
+            "module:function" of a click command.
+    """
+
+    launcher: str
+    commands: Mapping[str, str] = MappingProxyType({})
+
+
 ALGORITHMS = {
-    "pearl": "rlkit.launchers.pearl:PEARL",
-    "hfr": "rlkit.launchers.hfr:HFR",
-    "pets": "rlkit.launchers.pets:PETSLauncher",
+    "pearl": Algorithm("rlkit.launchers.pearl:PEARL"),
+    "hfr": Algorithm("rlkit.launchers.hfr:HFR"),
+    "pets": Algorithm("rlkit.launchers.pets:PETSLauncher"),
 }

@@ -1,13 +1,20 @@
 """How a program of this repository ends: one message on standard error, and an exit code."""
 
 import errno
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TextIO
+
+from rich.console import Console
 
 from rlkit.core.errors import NonFiniteError, ResourceError, StopRequested, UserError
 from rlkit.core.files import disk_failure
+from rlkit.envs.faults import EnvironmentFault
 
+SIGNALLED = 128  # exit codes above it are those of signals
 OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",
@@ -23,15 +30,22 @@ def exit_codes(last_words: Callable[[str], str | None] = lambda message: None) -
         last_words: called with the message when a run is stopped; may return one more line to
             print, for example how to resume.
     Raises:
-        SystemExit: with 2 (bad input), 3 (not finite), 4 (disk or memory exhausted or lost), 130 or
-            143 (signals).
+        SystemExit: with 2 (bad input), 3 (not finite), 4 (disk or memory exhausted or lost), or
+            128 + the signal: 129 (SIGHUP), 130 (SIGINT), 141 (standard output was closed), 143
+            (SIGTERM).
     """
     try:
         yield
     except UserError as error:
         _leave(error.exit_code, str(error), None)
+    except EnvironmentFault as error:
+        _leave(UserError.exit_code, str(error), last_words(str(error)))
     except (NonFiniteError, ResourceError, StopRequested) as error:
         _leave(error.exit_code, str(error), last_words(str(error)))
+    except BrokenPipeError:
+        abandon(sys.stdout)
+        closed = StopRequested(signal.SIGPIPE)
+        _leave(closed.exit_code, str(closed), last_words(str(closed)))
     except (MemoryError, OSError, RuntimeError) as error:
         message = _exhaustion(error)
         if message is None:
@@ -52,6 +66,32 @@ def _exhaustion(error: Exception) -> str | None:
     return f"memory exhausted: {str(error).splitlines()[0]}" if told else None
 
 
+class StoppableConsole(Console):
+    """A console that stops a run when nobody reads its output any more, as a signal would."""
+
+    def on_broken_pipe(self) -> None:
+        """Write no more, and stop with the exit code of SIGPIPE."""
+        self.quiet = True
+        abandon(sys.stdout)
+        raise StopRequested(signal.SIGPIPE)
+
+
+def abandon(stream: TextIO) -> None:
+    """Send what is still written to a closed stream nowhere, so that the exit code stays ours."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
 def _leave(code: int, message: str, hint: str | None) -> None:
-    print(message if not hint else f"{message}\n{hint}", file=sys.stderr, flush=True)
+    try:
+        print(message if not hint else f"{message}\n{hint}", file=sys.stderr, flush=True)
+    except OSError:  # closed as well, or the terminal is gone
+        abandon(sys.stderr)
+    if code > SIGNALLED:  # whoever is gone may have been reading standard output
+        try:
+            sys.stdout.flush()
+        except OSError:
+            abandon(sys.stdout)
     sys.exit(code)

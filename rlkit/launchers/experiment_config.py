@@ -55,6 +55,14 @@ class ExperimentConfig:
         """Yield what does not hold between these settings and the environment that they construct."""
         yield from ()
 
+    def new_run_problems(self, env: MetaEnv) -> Iterator[Problem]:
+        """Yield what a new run is refused for; a run that exists is used in spite of it.
+
+        Raises:
+            ValueError: the environment's class fails when it is tried out.
+        """
+        yield from ()
+
     def cut_for_debug(self) -> Self:
         """Make the smoke run of this experiment: same networks and tasks, smallest counts."""
         return replace(

@@ -1,6 +1,5 @@
 """Looks at the files of a run folder before a run resumes in it."""
 
-import csv
 import os
 from pathlib import Path
 
@@ -12,10 +11,10 @@ FOLDERS = ("checkpoint", "snapshots", "eval_trajectories")
 
 
 def check_run_folder(run_dir: Path) -> None:
-    """Check that what a run writes to are files and folders, and its tables are text.
+    """Check that what a run writes to are files and folders.
 
-    A pipe in the place of debug.log, say, would make the run wait forever. What the files of the
-    checkpoint hold is checked when they are loaded.
+    A pipe in the place of debug.log, say, would make the run wait forever. What the files hold is
+    checked when they are loaded; a table that is none is put aside (rlkit/core/csv_table.py).
 
     Raises:
         UserError: names the first that is something else.
@@ -28,8 +27,6 @@ def check_run_folder(run_dir: Path) -> None:
                 raise UserError(f"{path} {obstacle(path) or 'is a file'}, expected a folder")
         elif path.suffix in WRITTEN and (reason := obstacle(path)):
             raise UserError(f"{path} {reason}")
-        if path.suffix == ".csv":
-            _check_table(path)
     checkpoint = run_dir / "checkpoint"
     for path in sorted(checkpoint.iterdir()) if checkpoint.is_dir() else []:
         reason = obstacle(path)
@@ -37,16 +34,3 @@ def check_run_folder(run_dir: Path) -> None:
             raise UserError(f"{path} {reason}")
     if not os.access(run_dir, os.R_OK):
         raise UserError(f"{run_dir}: the folder is not readable")
-
-
-def _check_table(path: Path) -> None:
-    """Check that a table is text in cells, and the iterations in it are numbers."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
-            for name in ("Epoch", "iteration"):
-                if name in header:
-                    at = header.index(name)
-                    [float(row[at]) for row in rows if len(row) == len(header)]
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{path}: not a table of a run ({error})") from error

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -26,8 +26,7 @@ def create_run_folder(config: ExperimentConfig, now: datetime) -> Path:
     Raises:
         UserError: it cannot be created, or the debug folder is not a run folder.
     """
-    env_folder = config.env_name.replace("_", "-").replace(":", ".")
-    parent = Path(config.util_params.base_log_dir) / env_folder
+    parent = _parent(config)
     debug = config.util_params.debug
     name = debug_name(config.algorithm) if debug else now.strftime(TIME_FORMAT)
     try:
@@ -42,6 +41,28 @@ def create_run_folder(config: ExperimentConfig, now: datetime) -> Path:
         ) from error
 
 
+@contextmanager
+def new_run_folder(config: ExperimentConfig, now: datetime) -> Iterator[Path]:
+    """Create a run folder (see `create_run_folder`) and lock it while the body runs.
+
+    Smoke runs of one environment create and lock theirs in turn, so that none removes the folder
+    of another that has just begun.
+
+    Raises:
+        UserError: it cannot be created, or a smoke run is running in it.
+    """
+    with ExitStack() as running:
+        with ExitStack() as turn:
+            parent = _parent(config)
+            with suppress(OSError):  # reported below
+                parent.mkdir(parents=True, exist_ok=True)
+            if config.util_params.debug and parent.is_dir():
+                turn.enter_context(lock_run_folder(parent, wait=True))
+            run_dir = create_run_folder(config, now)
+            running.enter_context(lock_run_folder(run_dir))
+        yield run_dir
+
+
 def debug_name(algorithm: str) -> str:
     """Name of the folder of smoke runs: "debug" for the default algorithm, "debug-<algorithm>"."""
     default = ExperimentConfig.algorithm
@@ -49,17 +70,20 @@ def debug_name(algorithm: str) -> str:
 
 
 @contextmanager
-def lock_run_folder(run_dir: Path) -> Iterator[None]:
+def lock_run_folder(run_dir: Path, *, wait: bool = False) -> Iterator[None]:
     """Make this process the only one that runs in a folder while the body runs.
 
     Nothing is written, and a killed process leaves no lock behind.
 
+    Args:
+        run_dir: the folder.
+        wait: until the other process has left it.
     Raises:
         UserError: another process runs in the folder.
     """
     descriptor = os.open(run_dir, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError as error:
         os.close(descriptor)
         reason = "another process is running in this folder; expected a run that has stopped"
@@ -70,6 +94,11 @@ def lock_run_folder(run_dir: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _parent(config: ExperimentConfig) -> Path:
+    env_folder = config.env_name.replace("_", "-").replace(":", ".").replace("/", ".")
+    return Path(config.util_params.base_log_dir) / env_folder
 
 
 def _make_unique(parent: Path, name: str) -> Path:

@@ -208,7 +208,8 @@ def launcher_of(name: str) -> Launcher[ExperimentConfig]:
     Raises:
         ValueError: there is no such launcher; says why.
     """
-    return cast(Launcher[ExperimentConfig], import_class(name, ALGORITHMS, Launcher)())
+    classes = {known: row.launcher for known, row in ALGORITHMS.items()}
+    return cast(Launcher[ExperimentConfig], import_class(name, classes, Launcher)())
 
 
 def launcher_for(config: ExperimentConfig) -> Launcher[ExperimentConfig]:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from time import monotonic
 
 from rich.console import Console, Group
@@ -57,8 +58,9 @@ class LiveDisplay(LineDisplay):
         self._rows.append((str(iteration), steps, *returns, duration(seconds)))
 
     def stop(self) -> None:
-        """Draw for the last time and give the terminal back."""
-        self._live.stop()
+        """Draw for the last time and give the terminal back, if it is still there."""
+        with suppress(OSError):
+            self._live.stop()
 
     def _render(self) -> Group:
         table = Table(title=self._title, title_justify="left")

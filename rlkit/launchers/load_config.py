@@ -7,16 +7,20 @@ from dataclasses import MISSING, field, make_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium
+
 from rlkit.core import config as settings_of
 from rlkit.core.config import Problem, Relation
 from rlkit.core.describe import as_json
 from rlkit.core.nearest import nearest
 from rlkit.core.user_paths import expand_setting, path_keys
 from rlkit.envs import ENVS, env_class, make_env
-from rlkit.envs.keywords import constructor_keywords
+from rlkit.envs.keywords import json_keywords
+from rlkit.envs.own_meta_env import try_out
 from rlkit.launchers import ALGORITHMS
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_of
+from rlkit.launchers.shipped import find_config
 
 LAUNCHER_KEYWORDS = (
     "num_envs",
@@ -29,26 +33,52 @@ RECORD_KEYS = (
     "requested",
     "versions",
     "machine",
+    "log_dir_id",
 )  # of variant.json: what a run was, beside its configuration
 
 
-def load_config(path: str | Path, settings: Iterable[str] = ()) -> ExperimentConfig:
+def load_config(
+    path: str | Path, settings: Iterable[str] = (), *, new_run: bool = True
+) -> ExperimentConfig:
     """Load an experiment's configuration from a JSON file.
 
     Args:
-        path: one of configs/*.json, one of oyster's, or the variant.json of a run.
+        path: one of configs/*.json, one of oyster's, the variant.json of a run, or the name of a
+            shipped configuration (`find_config`).
         settings: `key=value` changes, as given with --set.
+        new_run: also refuse what only a run that exists may have.
     Returns:
         The configuration, complete: env_params holds every keyword of the environment's constructor.
     Raises:
         UserError: one message that lists everything wrong.
     """
-    settings = list(settings)
+    settings, path = list(settings), find_config(path)
     data = settings_of.with_settings(read_variant(path), settings)
     # Those that a variant.json records have been expanded already.
     changed = [setting.partition("=")[0].strip() for setting in settings]
     names = changed if Path(path).name == "variant.json" else [*data]
-    return parse_config(_expand_paths(data, names, str(path)), str(path))
+    return parse_config(_expand_paths(data, names, str(path)), str(path), new_run=new_run)
+
+
+def cut_for_debug(config: ExperimentConfig, settings: Iterable[str]) -> ExperimentConfig:
+    """Make the smoke run of a configuration; what the command line sets is not cut.
+
+    Args:
+        config: as `load_config` returned it.
+        settings: the `key=value` changes that it was given.
+    Raises:
+        UserError: such a setting does not go with the cut ones.
+    """
+    cut, wanted = (settings_of.to_dict(c) for c in (config.cut_for_debug(), config))
+    values, flat = settings_of.flatten(wanted), settings_of.flatten(cut)
+    for key in settings_of.given_keys(settings):
+        if key in values and values[key] != flat.get(key):
+            *sections, name = key.split(".")
+            place = cut
+            for section in sections:
+                place = place[section]
+            place[name] = values[key]
+    return parse_config(cut, "--set with --debug")
 
 
 def _expand_paths(data: Mapping[str, Any], names: Sequence[str], source: str) -> dict[str, Any]:
@@ -78,19 +108,28 @@ def read_variant(path: str | Path) -> dict[str, Any]:
     }
 
 
-def parse_config(data: Mapping[str, Any], source: str) -> ExperimentConfig:
-    """Check a configuration given as a dictionary; `source` names it in the message of the UserError."""
+def parse_config(data: Mapping[str, Any], source: str, *, new_run: bool = True) -> ExperimentConfig:
+    """Check a configuration given as a dictionary.
+
+    Args:
+        data: the configuration.
+        source: names it in messages.
+        new_run: also refuse what only a run that exists may have.
+    Raises:
+        UserError: one message that lists everything wrong.
+    """
     algorithm = data.get("algorithm", "pearl")
     try:
         schema = launcher_of(str(algorithm)).settings
     except ValueError as error:
         settings_of.raise_problems([_unknown_algorithm(algorithm, error)], source)
         raise
-    config, problems = settings_of.inspect(data, schema)
+    env_keys = _env_keys(data.get("env_name", schema.env_name))
+    config, problems = settings_of.inspect(data, schema, more_keys=env_keys)
     problems = [_of_another_algorithm(problem, schema, str(algorithm)) for problem in problems]
     doubtful = {key for problem in problems for key in problem.keys}
     if "env_name" not in doubtful:
-        env_params, found = _inspect_environment(config, doubtful)
+        env_params, found = _inspect_environment(config, doubtful, new_run)
         problems += found
         config = replace(config, env_params=env_params)
     settings_of.raise_problems(problems, source)
@@ -123,10 +162,18 @@ def env_schema(env_name: str) -> type:
     """Make a dataclass of the keywords of an environment's constructor, which are what `env_params` may hold."""
     members = [
         (name, parameter.annotation, _field(parameter.default))
-        for name, parameter in constructor_keywords(env_class(env_name)).items()
+        for name, parameter in json_keywords(env_class(env_name)).items()
         if name not in LAUNCHER_KEYWORDS
     ]
     return make_dataclass("EnvParams", members, frozen=True, kw_only=True)
+
+
+def _env_keys(env_name: object) -> list[str]:
+    """Dotted keys of an environment's settings; none of one that does not exist."""
+    try:
+        return [*settings_of.known_keys(env_schema(str(env_name)), "env_params.")]
+    except ValueError:
+        return []  # reported with everything else
 
 
 def _field(default: Any) -> Any:
@@ -137,14 +184,14 @@ def _field(default: Any) -> Any:
 
 
 def _inspect_environment(
-    config: ExperimentConfig, doubtful: set[str]
+    config: ExperimentConfig, doubtful: set[str], new_run: bool
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Check env_name and env_params against the environment; return env_params with the constructor's defaults."""
     name = config.env_name
-    if name not in ENVS and ":" not in name:
+    if name not in ENVS and ":" not in name and name not in gymnasium.registry:
         near = nearest(name.replace("_", "-"), ENVS)
         hint = f", the nearest is {near}" if near else ""
-        available = f'{", ".join(sorted(ENVS))}, or a class of your own as "module:Class"'
+        available = f'{", ".join(sorted(ENVS))}, a class of your own as "module:Class", or an id of gymnasium'
         message = f"no such environment in this version{hint}; available are {available}"
         return config.env_params, [Problem(("env_name",), f"env_name = {as_json(name)}: {message}")]
     try:
@@ -156,7 +203,7 @@ def _inspect_environment(
     params: Any
     params, problems = settings_of.inspect(config.env_params, env_schema(name), "env_params.")
     complete = settings_of.to_dict(params)
-    if not problems and fixed is not None and complete["n_tasks"] != fixed:
+    if not problems and fixed is not None and complete.get("n_tasks", fixed) != fixed:
         relation = Relation(
             ("env_params.n_tasks",), f"{fixed}, the number of tasks that {name} has"
         )
@@ -164,7 +211,11 @@ def _inspect_environment(
     elif not problems:
         try:
             env = make_env(name, **complete)
+            if ":" in name:
+                try_out(env)
             env.close()
+            if new_run and not doubtful:
+                problems += config.new_run_problems(env)
         except ValueError as error:
             problems.append(
                 Problem(("env_params",), f"env_params = {as_json(config.env_params, 200)}: {error}")
@@ -172,3 +223,14 @@ def _inspect_environment(
             return complete, problems
         problems += config.env_problems(env)
     return complete, problems
+
+
+def refused_if_new(config: ExperimentConfig) -> list[str]:
+    """Lines on what a new run with the configuration of an existing one would be refused for."""
+    try:
+        env = make_env(config.env_name, **config.env_params)
+        env.close()
+        problems = list(config.new_run_problems(env))
+    except ValueError:
+        return []  # the environment is reported where it is used
+    return [f"a new run would be refused: {problem.message}" for problem in problems]

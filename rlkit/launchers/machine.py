@@ -29,23 +29,30 @@ def default_threads() -> int:
     return min(granted_cpus(), max(1, int(wished))) if wished.isdecimal() else granted_cpus()
 
 
-def choose_device(use_gpu: bool, gpu_id: int, say: Callable[[str], None]) -> str:
+def choose_device(
+    use_gpu: bool, gpu_id: int, say: Callable[[str], None], *, required: bool = False
+) -> str:
     """Choose where networks and buffers live.
 
     Args:
         use_gpu: whether a GPU is wanted; without one the CPU is used, and said so.
         gpu_id: which GPU.
         say: takes the one line that says so.
+        required: refuse to run without the GPU that is wanted.
     Returns:
         A name of a torch device, "cuda:0" or "cpu".
     Raises:
-        UserError: a GPU that does not exist on a machine that has others.
+        UserError: a GPU that does not exist on a machine that has others, or a required one.
     """
     import torch
 
     if not use_gpu:
         return "cpu"
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0 and required:
+        raise UserError(
+            f"GPU {gpu_id} was asked for, but no GPU can be used here; --cpu runs without"
+        )
     if count == 0:
         say("util_params.use_gpu is true, but no GPU can be used here: running on the CPU")
         return "cpu"

@@ -17,20 +17,21 @@ from rlkit.data_management.relabeler import Relabeler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.pixels import PixelObservation
-from rlkit.launchers.calibrate import choose_rollout_device, choose_route
 from rlkit.launchers.launcher import EvaluationProtocol, Experiment, Launcher, Requirements
 from rlkit.launchers.machine import check_precision, default_threads, slow_precision
-from rlkit.launchers.pearl_config import PEARLExperiment
+from rlkit.launchers.pearl_config import PEARLExperiment, undeclared_sparse_rewards
 from rlkit.launchers.pearl_networks import ACTING, build_agent, build_buffer, build_networks
 from rlkit.launchers.pearl_sizes import (
     BufferSizes,
     buffer_sizes,
     built_size,
+    compared_mini_batch,
     default_num_envs,
     requirements,
     rollout_widths,
     state_mode,
 )
+from rlkit.launchers.routes import choose_rollout_device, choose_route, instruction_set
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_weights
 from rlkit.policies.base import MetaPolicy
@@ -43,6 +44,7 @@ from rlkit.torch.sac.meta_rl_algorithm import MetaRLAlgorithm
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.sac import PEARLSoftActorCritic
 from rlkit.torch.weight_mirror import WeightMirror
+from rlkit.visualization.runs import recorded_settings
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,11 @@ class PEARL(Launcher[PEARLExperiment]):
         "test before adaptation": "AverageReturn_prior_test_tasks",
     }
 
-    # Further columns that repeat a count of the collection: new name to its name.
+    # Columns that repeat a count of the collection: new name to its name.
     count_names: ClassVar[Mapping[str, str]] = {}
 
     def resolve(self, config: PEARLExperiment, device: str) -> PEARLExperiment:
-        """Choose lanes, the route of products and the device that the policy acts on.
+        """Choose lanes, the route of products and the device that the policy acts on. Nothing is timed.
 
         Raises:
             UserError: the precision or the rollout device asks for a GPU that is not there.
@@ -96,9 +98,10 @@ class PEARL(Launcher[PEARLExperiment]):
         util = config.util_params
         check_precision(util.precision, device)
         threads = util.torch_threads or default_threads()
-        matmul, slice_rows = choose_route(util.matmul, util.slice_rows, threads)
+        width, given = config.net_size, (util.matmul, util.slice_rows)
+        matmul, slice_rows = choose_route(*given, num_threads=threads, width=width)
         num_envs = util.num_envs or default_num_envs(config)
-        widths = [min(width, num_envs) for width in rollout_widths(config)]
+        widths = [min(lanes, num_envs) for lanes in rollout_widths(config)]
         wanted = util.rollout_device
         if config.obs_mode == "image" and wanted == "auto" and device != "cpu":
             wanted = "gpu"  # convolutions are too much work for the host
@@ -107,13 +110,20 @@ class PEARL(Launcher[PEARLExperiment]):
             matmul=matmul,
             slice_rows=slice_rows,
             num_envs=num_envs,
-            rollout_device=choose_rollout_device(wanted, device, matmul, widths),
+            rollout_device=choose_rollout_device(wanted, device, lanes=widths, width=width),
         )
         return replace(config, util_params=chosen)
 
     def remarks(self, config: PEARLExperiment, device: str) -> list[str]:
-        """Warn of a precision that is slow on this machine."""
-        return slow_precision(config.util_params.precision, device)
+        """Say what is looked up for this machine, and what will be slow or without a meaning."""
+        remarks, util = slow_precision(config.util_params.precision, device), config.util_params
+        if util.matmul == "auto" or util.slice_rows is None or util.rollout_device == "auto":
+            chosen = self.resolve(config, device).util_params
+            said = f"rollout_device {chosen.rollout_device}: looked up for {instruction_set()}"
+            where = f"{util.torch_threads or default_threads()} threads, width {config.net_size}"
+            route = f"matmul {chosen.matmul}, slice_rows {chosen.slice_rows}"
+            remarks.append(f"{route}, {said}, {where}")
+        return remarks + undeclared_sparse_rewards(config)
 
     def build_env(
         self,
@@ -264,10 +274,10 @@ class PEARL(Launcher[PEARLExperiment]):
         )
 
     def comparable_settings(self, variant: Mapping[str, Any]) -> dict[str, Any]:
-        """As for every algorithm, without settings that the run's encoder or observations ignore."""
+        """As for every algorithm, with equal values for settings that mean the same to the run."""
         config = super().comparable_settings(variant)
-        if config["algo_params.encoder"] == "mlp" and not config["algo_params.recurrent"]:
-            config.pop("algo_params.embedding_mini_batch_size")  # which this encoder does not read
+        recorded = recorded_settings(variant)
+        config["algo_params.embedding_mini_batch_size"] = compared_mini_batch(config, recorded)
         size, frames = config.pop("image_size"), config.pop("image_frames")
         if config["obs_mode"] == "image":
             config["obs_mode"] = f"image of {size} px, {frames} frames"

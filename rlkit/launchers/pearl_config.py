@@ -1,18 +1,21 @@
 """The settings of a PEARL experiment: oyster's JSON files, complete and checked."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from rlkit.core.config import Problem, Relation
+from rlkit.core.config import Problem, Relation, relation_problem, to_dict
 from rlkit.core.names import import_named
 from rlkit.core.settings import PositiveCount
+from rlkit.envs import env_class, make_env, names_with_sparse_rewards
 from rlkit.envs.base import MetaEnv
+from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.pixels import check_drawable
-from rlkit.launchers.calibrate import Matmul, RolloutDevice
 from rlkit.launchers.experiment_config import ExperimentConfig, Index, UtilConfig
+from rlkit.launchers.routes import Matmul, RolloutDevice
 from rlkit.torch.sac.config import PEARLConfig
 
 
@@ -44,9 +47,6 @@ class PEARLExperiment(ExperimentConfig):
     obs_mode: Literal["state", "image"] = "state"  # what networks see: states, or stacks of images
     image_size: Annotated[int, Field(ge=16)] = 64  # height and width of an image in pixels
     image_frames: PositiveCount = 3  # images of a stack: the newest and those before it
-    env_params: dict[str, Any] = field(
-        default_factory=lambda: {"n_tasks": 2, "randomize_tasks": True}
-    )
     algo_params: PEARLConfig = field(default_factory=PEARLConfig)
     util_params: PEARLUtil = field(default_factory=PEARLUtil)
 
@@ -58,33 +58,77 @@ class PEARLExperiment(ExperimentConfig):
             expected = str(error).removeprefix("expected ")
             yield Relation(("algo_params.relabeler",), expected)
         n_tasks = self.env_params.get("n_tasks")
-        if type(n_tasks) is not int or n_tasks < 1:
-            return  # reported with the environment's own parameters
+        if type(n_tasks) is int and n_tasks >= 1:  # others are reported with the environment's own
+            yield from self._task_counts(n_tasks, ("env_params.n_tasks",))
+
+    def _task_counts(self, n_tasks: int, source: tuple[str, ...]) -> Iterator[Relation]:
+        """Relations of the numbers of train and test tasks to the size of the set.
+
+        Args:
+            n_tasks: size of the task set.
+            source: the key that gives it; empty where the class itself does.
+        """
         train, test = self.n_train_tasks, self.n_eval_tasks
         for key, count in (("n_train_tasks", train), ("n_eval_tasks", test)):
             if count > n_tasks:
-                yield Relation(
-                    (key, "env_params.n_tasks"), f"at most the {n_tasks} tasks of the set"
-                )
+                tasks = "the one task" if n_tasks == 1 else f"the {n_tasks} tasks"
+                yield Relation((key, *source), f"at most {tasks} of the set")
         if max(train, test) <= n_tasks < train + test and not train == test == n_tasks:
-            keys = ("n_train_tasks", "n_eval_tasks", "env_params.n_tasks")
-            expected = f"their sum ({train + test}) to be at most n_tasks, or both to equal it"
+            size = "n_tasks" if source else f"the {n_tasks} tasks of the set"
+            expected = f"their sum ({train + test}) to be at most {size}, or both to equal it"
+            keys = ("n_train_tasks", "n_eval_tasks", *source)
             yield Relation(keys, f"{expected} (one set for both)")
 
     def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
         """Yield what does not hold between these settings and the environment that they construct."""
         yield from super().env_problems(env)
+        if "n_tasks" not in self.env_params:
+            counts = {"n_train_tasks": self.n_train_tasks, "n_eval_tasks": self.n_eval_tasks}
+            for relation in self._task_counts(env.n_tasks, ()):
+                yield relation_problem(counts, relation)
         try:
             if self.obs_mode == "image":
                 check_drawable(env)
         except ValueError as error:
             yield Problem(("obs_mode",), f'obs_mode = "image": {error}')
 
+    def new_run_problems(self, env: MetaEnv) -> Iterator[Problem]:
+        """Yield what gives a run without a meaning: only zero rewards, or no test of a posterior."""
+        yield from super().new_run_problems(env)
+        algo = self.algo_params
+        relations = [
+            Relation(tuple(f"algo_params.{key}" for key in keys), expected)
+            for keys, expected in algo.new_run_relations()
+        ]
+        if algo.sparse_rewards and env.sparse_form() is False:
+            known = ", ".join(names_with_sparse_rewards())
+            expected = f"false: {self.env_name} has no sparse reward; these have one: {known}"
+            relations.append(Relation(("algo_params.sparse_rewards",), expected))
+        yield from (relation_problem(to_dict(self), relation) for relation in relations)
+
     def cut_for_debug(self) -> Self:
         """Make the smoke run: same networks and train tasks, smallest counts, at most 3 test tasks.
 
         Where one set serves for training and testing, all of it is tested.
         """
-        one_set = self.n_train_tasks == self.n_eval_tasks == self.env_params["n_tasks"]
+        one_set = self.n_train_tasks == self.n_eval_tasks == self._num_tasks()
         tested = self.n_eval_tasks if one_set else min(self.n_eval_tasks, 3)
         return replace(super().cut_for_debug(), n_eval_tasks=tested)
+
+    def _num_tasks(self) -> int:
+        """Size of the task set; a class that is not given it is constructed and asked."""
+        if isinstance(given := self.env_params.get("n_tasks"), int):
+            return given
+        with closing(make_env(self.env_name, **self.env_params)) as env:
+            return env.n_tasks
+
+
+def undeclared_sparse_rewards(config: PEARLExperiment) -> list[str]:
+    """A line that warns of sparse rewards which the task's class may not have, if it does not say."""
+    if not config.algo_params.sparse_rewards:
+        return []
+    task = env_class(config.env_name)
+    if task.has_sparse_rewards is not None or issubclass(task, ClassEnv):
+        return []
+    declare = "declare has_sparse_rewards in the class"
+    return [f"sparse_rewards: {config.env_name} may have none, then all are 0; {declare}"]

@@ -77,7 +77,7 @@ def build_agent(config: PEARLExperiment, networks: PEARLNetworks) -> PEARLAgent:
         sparse_rewards=algo.sparse_rewards,
         num_exp_traj_eval=algo.num_exp_traj_eval,
         min_sigma=algo.min_sigma,
-        gradient_rows=algo.embedding_mini_batch_size if algo.takes_episodes else 0,
+        gradient_rows=(algo.embedding_mini_batch_size or 0) if algo.takes_episodes else 0,
         obs_encoder=networks.obs_encoder,
     )
 

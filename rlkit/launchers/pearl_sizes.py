@@ -1,15 +1,16 @@
 """Sizes of a PEARL run that follow from its configuration: steps, rollout widths, rows of the buffers, memory, disk."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rlkit.core.weights import Networks
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.pixels import CHANNELS
 from rlkit.launchers.launcher import Requirements
 from rlkit.launchers.pearl_config import PEARLExperiment
-from rlkit.torch.sac.config import PEARLConfig
+from rlkit.torch.sac.config import OYSTERS_MINI_BATCH, PEARLConfig
 
 PROCESS_BYTES = 450e6  # Python with PyTorch, MuJoCo and the libraries around them, measured
 FLOAT_BYTES = 4
@@ -189,3 +190,20 @@ def _encoder_segments(config: PEARLExperiment) -> float:
     harmonic = harmonic_number(algo.num_tasks_sample)
     kept = min(algo.num_iterations, tasks * harmonic / algo.num_tasks_sample)
     return tasks * algo.num_initial_steps + kept * algo.num_tasks_sample * rows
+
+
+def compared_mini_batch(settings: Mapping[str, Any], recorded: Mapping[str, Any]) -> object:
+    """The rows of an update as plots compare them: 0 where all context rows are one update.
+
+    Args:
+        settings: flattened, complete.
+        recorded: what the run recorded of them; it was 0 in a version that did not record the key.
+    """
+    algo, key = "algo_params.", "algo_params.embedding_mini_batch_size"
+    size = settings[key] if key in recorded else 0
+    if settings[f"{algo}encoder"] != "mlp" or settings[f"{algo}recurrent"]:
+        return 0 if size is None else size
+    if settings[f"{algo}context_source"] != "recent" or settings[f"{algo}context_trajectories"]:
+        return 0
+    size = OYSTERS_MINI_BATCH if size is None else size
+    return 0 if size == settings[f"{algo}embedding_batch_size"] else size

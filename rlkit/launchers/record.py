@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from rlkit.core import config as config_lib
+from rlkit.core.errors import UserError
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_for
-from rlkit.launchers.machine import machine, versions
+from rlkit.launchers.machine import PACKAGES, machine, versions
 
 
 def experiment_name(path: str | Path) -> str:
@@ -62,3 +63,23 @@ def changes_since(record: Mapping[str, Any], device: str) -> list[str]:
         for key in relevant
         if key in then and then[key] != now[key]
     ]
+
+
+def other_versions(run_dir: str | Path) -> str | None:
+    """Say with which other versions of physics and libraries a run folder was made.
+
+    Returns:
+        One line; None where nothing differs, or the folder does not tell (oyster's).
+    """
+    try:
+        recorded = config_lib.read_json(Path(run_dir) / "variant.json").get("versions")
+    except UserError:
+        return None
+    then, now = recorded if isinstance(recorded, Mapping) else {}, versions()
+    changed = [
+        f"{name} {then[name]} (here {now[name]})"
+        for name in PACKAGES
+        if name in then and then[name] != now[name]
+    ]
+    made = f"{run_dir} was made with {', '.join(changed)}"
+    return f"{made}: returns may differ slightly" if changed else None

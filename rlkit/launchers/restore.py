@@ -48,6 +48,12 @@ def state_problems(state: Any) -> Iterator[str]:
         isinstance(name, str) and TABLE_NAME.fullmatch(name) for name in tables
     ):
         yield "its tables are no list of names"
+    contents = state.get("contents")
+    if contents is not None and not (
+        isinstance(contents, Mapping)
+        and all(isinstance(name, str) and isinstance(t, str) for name, t in contents.items())
+    ):
+        yield "its rows of tables are no texts"
     unfinished = state.get("unfinished")
     if unfinished is not None and not (
         isinstance(unfinished, Mapping)

@@ -1,17 +1,17 @@
 """Runs one experiment from a checked configuration: builds it, makes or reopens its folder, trains."""
 
-import csv
 import io
 import os
 import secrets
 import shlex
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from rich.console import Console
 
@@ -22,14 +22,25 @@ from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
 from rlkit.core.rl_algorithm import Schedule, train
 from rlkit.core.weights import save_weights
+from rlkit.envs.class_lanes import ClassEnv
+from rlkit.envs.lane_check import compare_lanes
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.launchers.folders import create_run_folder, lock_run_folder
+from rlkit.launchers.folders import lock_run_folder, new_run_folder
+from rlkit.launchers.identity import (
+    IDENTITY,
+    NOT_RECORDED,
+    check_state,
+    check_tasks,
+    identity_record,
+    new_identity,
+)
 from rlkit.launchers.launcher import Experiment, launcher_for
 from rlkit.launchers.limits import check_it_fits
 from rlkit.launchers.live_display import make_display
+from rlkit.launchers.load_config import refused_if_new
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
-from rlkit.launchers.record import changes_since, variant_record
+from rlkit.launchers.record import changes_since, other_versions, variant_record
 from rlkit.launchers.restore import restore_state
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_tasks, load_weights
@@ -39,76 +50,111 @@ Protect = Callable[[], AbstractContextManager[None]]
 TABLES_OF_OLD_CHECKPOINTS = ("online_returns",)  # which do not name theirs
 
 
-def start_run(config: ExperimentConfig, exp_name: str, console: Console, protect: Protect) -> Path:
+def start_run(
+    config: ExperimentConfig,
+    exp_name: str,
+    console: Console,
+    protect: Protect,
+    *,
+    need_gpu: bool = False,
+) -> Path:
     """Run an experiment from the beginning.
 
     Args:
-        config: checked; what it leaves open is chosen here and recorded.
+        config: checked; what it leaves open is chosen here and recorded. A smoke run has been cut
+            before (`load_config.cut_for_debug`).
         exp_name: name of the experiment, for viskit.
         console: where messages and the progress go.
         protect: context manager that holds signals back during writes.
+        need_gpu: do not fall back to the CPU where `use_gpu` is set.
     Returns:
         The run folder; it is created only when everything else has been found in order.
     Raises:
         UserError: bad input.
         SystemExit: the run was stopped; with the exit codes of `exit_codes`.
     """
-    requested = config.cut_for_debug() if config.util_params.debug else config
-    device = _device(requested, console)
+    requested, device = config, _device(config, console, need_gpu)
     check_it_fits(requested, device)
     config = resolve(requested, device)
     files = RunFiles()
-    with closing(_build(config, device, files)) as experiment:
-        _load_initial_weights(config, experiment)
-        files.run_dir = run_dir = create_run_folder(config, datetime.now())
-        with lock_run_folder(run_dir):
+    with _closing(_build(config, device, files), files) as experiment:
+        loaded = _load_initial_weights(config, experiment)
+        own = experiment.env.unwrapped
+        loaded += compare_lanes(own, own.num_envs) if isinstance(own, ClassEnv) else []
+        with new_run_folder(config, datetime.now()) as run_dir:
+            files.run_dir = run_dir
             logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
+            identity = new_identity()
+            record = variant_record(config, requested, exp_name, device) | {IDENTITY: identity}
             with protect():
-                _write_tasks(run_dir, experiment)
-                logger.write_variant(variant_record(config, requested, exp_name, device))
+                _write_tasks(run_dir, experiment, identity)
+                logger.write_variant(record)
             message = f"run folder {run_dir}, seed {config.seed}, device {device}"
-            _train(config, experiment, logger, checkpoint, console, protect, message)
+            for line in loaded:
+                logger.say(line)
+            run = identity_record(config, identity, run_dir)
+            _train(config, experiment, logger, checkpoint, console, protect, message, run)
     return run_dir
 
 
-def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protect: Protect) -> None:
+def resume_run(
+    run_dir: Path,
+    config: ExperimentConfig,
+    console: Console,
+    protect: Protect,
+    *,
+    need_gpu: bool = False,
+) -> None:
     """Resume a stopped run from its newest whole checkpoint, or from its beginning without one.
 
     Args:
         run_dir: the run folder.
         config: the run's configuration, with the changes that are allowed (see `resumed_config`).
-        console, protect: as for `start_run`.
+        console, protect, need_gpu: as for `start_run`.
     Raises:
         UserError: bad input.
         SystemExit: the run was stopped; with the exit codes of `exit_codes`.
     """
     if not os.access(run_dir, os.W_OK | os.X_OK):
         raise UserError(f"--resume {run_dir}: the folder is not writable")
-    device = _device(config, console)
+    for line in refused_if_new(config):
+        console.print(line)
+    device = _device(config, console, need_gpu)
     config = resolve(config, device)
     record, tasks = config_lib.read_json(run_dir / "variant.json"), load_tasks(run_dir)
     if tasks is None:
         raise UserError(f"--resume {run_dir}: there is no tasks.npz, the task set of the run")
+    check_tasks(record, run_dir)
+    if (identity := record.get(IDENTITY)) is None:
+        console.print(NOT_RECORDED)
+    run = identity_record(config, identity, run_dir)
     if changed := changes_since(record, device):
         because = "so that it need not go on bit for bit"
         console.print(f"not as at the start of this run, {because}: {', '.join(changed)}")
     files = RunFiles()
     files.run_dir = run_dir
-    with closing(_build(config, device, files, tasks)) as experiment, lock_run_folder(run_dir):
+    with (
+        _closing(_build(config, device, files, tasks), files) as experiment,
+        lock_run_folder(run_dir),
+    ):
         logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
         start, state, num_iterations = 0, None, config.algo_params.num_iterations
         tables: list[str] = []
-        if not any(checkpoint.folder.glob("manifest*")) and not _has_rows(run_dir):
-            _load_initial_weights(config, experiment)  # stopped before its first checkpoint
+        contents = None
+        if not checkpoint.exists and not _has_rows(run_dir):
+            for line in _load_initial_weights(config, experiment):
+                logger.say(line)  # stopped before its first checkpoint
         else:
             iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=logger.say)
+            check_state(run, state, run_dir)
             restore_state(experiment.algorithm, state, run_dir)
             start, tables = iteration + 1, state.get("tables", TABLES_OF_OLD_CHECKPOINTS)
+            contents = state.get("contents")
         if num_iterations < start:
             expected = f"expected at least the {start} iterations that {run_dir} already has"
             raise UserError(f"algo_params.num_iterations = {num_iterations}: {expected}")
         with protect():
-            logger.truncate_to(start - 1, tables)
+            logger.truncate_to(start - 1, tables, contents)
             save_weights(run_dir, experiment.networks)
             logger.write_variant({**record, **config_lib.to_dict(config)})
         if num_iterations == start:
@@ -117,7 +163,9 @@ def resume_run(run_dir: Path, config: ExperimentConfig, console: Console, protec
         else:
             place = f"iteration {start}, seed {config.seed}, device {device}"
             message = f"{run_dir} goes on with {place}"
-            _train(config, experiment, logger, checkpoint, console, protect, message, start, state)
+            _train(
+                config, experiment, logger, checkpoint, console, protect, message, run, start, state
+            )
 
 
 def resolve(config: ExperimentConfig, device: str = "cpu") -> ExperimentConfig:
@@ -141,9 +189,10 @@ def resolve(config: ExperimentConfig, device: str = "cpu") -> ExperimentConfig:
     return launcher_for(config).resolve(replace(config, seed=seed, util_params=util), device)
 
 
-def _device(config: ExperimentConfig, console: Console) -> str:
+def _device(config: ExperimentConfig, console: Console, need_gpu: bool) -> str:
     """Name of the torch device; says what the user should know of it."""
-    device = choose_device(config.util_params.use_gpu, config.util_params.gpu_id, console.print)
+    util = config.util_params
+    device = choose_device(util.use_gpu, util.gpu_id, console.print, required=need_gpu)
     for remark in launcher_for(config).remarks(config, device):
         console.print(remark)
     return device
@@ -159,16 +208,36 @@ def _build(
         raise UserError(f"the experiment cannot be built: {error}") from error
 
 
-def _write_tasks(run_dir: Path, experiment: Experiment) -> None:
+@contextmanager
+def _closing(experiment: Experiment, files: RunFiles) -> Iterator[Experiment]:
+    """Close an experiment at the end; that of a class of one's own may fail."""
+
+    def log(message: str) -> None:
+        if run_dir := vars(files).get("run_dir"):  # None where no folder was made
+            Logger(run_dir).log(message)
+
+    try:
+        yield experiment
+    finally:
+        with exit_codes(log):
+            experiment.close()
+
+
+def _write_tasks(run_dir: Path, experiment: Experiment, identity: str) -> None:
     """Write the task set, from which a resumed run and `sim_policy.py` take it."""
     tasks = io.BytesIO()
-    np.savez(tasks, tasks=experiment.env.tasks)
+    np.savez(tasks, tasks=experiment.env.tasks, log_dir_id=np.array(identity))  # IDENTITY
     replace_file(run_dir / "tasks.npz", tasks.getvalue())
 
 
-def _load_initial_weights(config: ExperimentConfig, experiment: Experiment) -> None:
-    if config.path_to_weights is not None:
-        load_weights(config.path_to_weights, experiment.networks)
+def _load_initial_weights(config: ExperimentConfig, experiment: Experiment) -> list[str]:
+    """Load the weights that a run begins with, if any; returns what there is to say of them."""
+    folder = config.path_to_weights
+    if folder is None:
+        return []
+    load_weights(folder, experiment.networks)
+    words = [f"initial weights of {', '.join(experiment.networks)} loaded from {folder}"]
+    return words + ([line] if (line := other_versions(folder)) else [])
 
 
 def _train(
@@ -179,13 +248,16 @@ def _train(
     console: Console,
     protect: Protect,
     first_words: str,
+    run: Mapping[str, Any],
     start_iteration: int = 0,
     resumed: Mapping[str, Any] | None = None,
 ) -> None:
     def last_words(message: str) -> str:
+        folder = shlex.quote(str(logger.run_dir))
+        hint = f"to go on: {_program()} --resume {folder}"
         with suppress(ResourceError):  # the disk may be what ended the run
-            logger.log(message)
-        return f"to go on: python launch_experiment.py --resume {shlex.quote(str(logger.run_dir))}"
+            logger.log(f"{message}\n{hint}")
+        return hint
 
     keep_freed_memory()
     headline = launcher_for(config).headline
@@ -210,14 +282,19 @@ def _train(
             protect=protect,
             remark=experiment.env.divergence_message,
             say=logger.say,
+            run=run,
         )
         logger.say(f"done: {logger.run_dir}")
 
 
+def _program() -> str:
+    """What the user typed to start a run: the command with its subcommand, or the script."""
+    context = click.get_current_context(silent=True)
+    subcommand = context is not None and context.parent is not None
+    return context.command_path if context and subcommand else "python launch_experiment.py"
+
+
 def _has_rows(run_dir: Path) -> bool:
-    """Whether progress.csv has a row below its header."""
-    try:
-        with (run_dir / "progress.csv").open(newline="") as file:
-            return len(list(csv.reader(file))) > 1
-    except FileNotFoundError:
-        return False
+    """Whether progress.csv has more than a header."""
+    path = run_dir / "progress.csv"
+    return path.is_file() and len(path.read_bytes().splitlines()) > 1

@@ -14,6 +14,7 @@ from rlkit.launchers.load_config import load_config, parse_config, read_variant
 CHANGEABLE = ("algo_params.num_iterations", "util_params.")
 # Decided where the run lies and what its counts are.
 FIXED = ("util_params.debug", "util_params.base_log_dir")
+MOST_NAMED = 5  # runs below a folder
 CHOSEN_AT_START = ("seed", "util_params.")  # where null or "auto" leaves a choice open
 
 
@@ -39,21 +40,21 @@ def resumed_config(
     variant = Path(run_dir) / "variant.json"
     check_run_folder(Path(run_dir))
     if not variant.is_file():
-        raise UserError(
-            f"--resume {run_dir}: there is no variant.json; expected the folder of a run"
-        )
+        raise UserError(f"--resume {run_dir}: {no_variant(Path(run_dir))}")
     settings, stored = list(settings), read_variant(variant)
-    run = parse_config(stored, str(variant))
-    changed = parse_config(config_lib.with_settings(stored, settings), str(variant))
-    refused = [text for key, text in _differences(changed, run, "run") if not _may_change(key)]
+    run = parse_config(stored, str(variant), new_run=False)
+    changed = parse_config(config_lib.with_settings(stored, settings), str(variant), new_run=False)
+    refused = [text for key, text in _differences(changed, run, "run") if not may_change(key)]
     if refused:
         allowed = "only algo_params.num_iterations and util_params.* (but debug and base_log_dir) may change"
         raise UserError("\n  ".join([f"--resume {run_dir}: {allowed}", *refused]))
     if config_path is not None:
-        given = load_config(config_path)
+        given = load_config(config_path, new_run=False)
         given = given.cut_for_debug() if run.util_params.debug else given
         given = parse_config(
-            config_lib.with_settings(config_lib.to_dict(given), settings), str(config_path)
+            config_lib.with_settings(config_lib.to_dict(given), settings),
+            str(config_path),
+            new_run=False,
         )
         other = [text for _, text in _differences(given, changed, "run")]
         if other:
@@ -80,15 +81,13 @@ def read_run_config(
         raise UserError(
             f"{run_dir}: no such folder; expected a run folder (variant.json, policy.pth, context_encoder.pth)"
         )
-    given = None if config_path is None else load_config(config_path)
+    given = None if config_path is None else load_config(config_path, new_run=False)
     variant = run_dir / "variant.json"
     if not os.path.lexists(variant):
         if given is None:
-            raise UserError(
-                f"{run_dir}: there is no variant.json; give the experiment's JSON as CONFIG"
-            )
+            raise UserError(f"{run_dir}: {no_variant(run_dir, weights=True)}")
         return given, []
-    config = load_config(variant)
+    config = load_config(variant, new_run=False)
     if given is None:
         return config, []
     if given.env_name != config.env_name:
@@ -106,7 +105,29 @@ def read_run_config(
     ]
 
 
-def _may_change(key: str) -> bool:
+def no_variant(run_dir: Path, *, weights: bool = False) -> str:
+    """Say what a folder without variant.json is.
+
+    Args:
+        run_dir: the folder; it need not exist.
+        weights: whether bare weights would do, beside the experiment's JSON.
+    """
+    missing = "there is no variant.json"
+    runs = sorted((p.parent for p in run_dir.glob("*/variant.json")), key=lambda p: p.name)
+    runs += sorted((p.parent for p in run_dir.glob("*/*/variant.json")), key=lambda p: p.name)
+    if runs:
+        newest = [str(path) for path in runs[-MOST_NAMED:][::-1]]
+        more = f" and {len(runs) - MOST_NAMED} more" if len(runs) > MOST_NAMED else ""
+        return f"{missing}; runs below this folder: {', '.join(newest)}{more}"
+    if (run_dir / "tasks.npz").exists() and not any(run_dir.glob("*.pth")):
+        stopped = "this run was stopped before variant.json was written, and has computed nothing"
+        return f"{stopped}: start it anew from its configuration"
+    wanted = "give the experiment's JSON as CONFIG" if weights else "expected the folder of a run"
+    return f"{missing}; {wanted}"
+
+
+def may_change(key: str) -> bool:
+    """Whether a resumed run may change a setting, by its dotted key."""
     return key.startswith(CHANGEABLE) and key not in FIXED
 
 

@@ -22,8 +22,15 @@ def load_tasks(run_dir: str | Path) -> np.ndarray | None:
         UserError: `tasks.npz` cannot be read.
     """
     path = Path(run_dir) / "tasks.npz"
-    if not os.path.lexists(path):
-        return None
+    return read_tasks(path) if os.path.lexists(path) else None
+
+
+def read_tasks(path: Path) -> np.ndarray:
+    """Read the array `tasks` of an NPZ file, [n_tasks, task_dim].
+
+    Raises:
+        UserError: the file cannot be read, or holds no task set.
+    """
     if reason := obstacle(path):
         raise UserError(f"{path} {reason}")
     try:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during a run: the first stops it between two writes, the second at once."""
+"""SIGINT, SIGTERM and SIGHUP in a run: the first stops it between two writes, the second at once."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from typing import Any
 
 from rlkit.core.errors import StopRequested
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class SignalGuard:
@@ -29,8 +29,10 @@ class SignalGuard:
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "SignalGuard":
-        """Take over the signals."""
-        self._previous = {signum: signal.signal(signum, self._handle) for signum in SIGNALS}
+        """Take over the signals; SIGHUP stays ignored where it is, as nohup wants it."""
+        nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        taken = [signum for signum in SIGNALS if not (nohup and signum == signal.SIGHUP)]
+        self._previous = {signum: signal.signal(signum, self._handle) for signum in taken}
         return self
 
     def __exit__(

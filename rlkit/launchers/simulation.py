@@ -1,17 +1,19 @@
 """Evaluates the trained policy of a run folder on held-out tasks, trajectory by trajectory, for any algorithm."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlkit.core.errors import UserError
+from rlkit.core.config import read_json
 from rlkit.core.eval_util import Adaptation, evaluate_adaptation
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.identity import check_tasks
 from rlkit.launchers.launcher import EvaluationProtocol, launcher_for
-from rlkit.launchers.run_folder import load_tasks
+from rlkit.launchers.trained import run_env
 from rlkit.visualization.adaptation import adaptation_rows
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ class Simulation:
     Attributes:
         env: the environment it ran in.
         protocol: how it was evaluated, with the number of trajectories that were run.
-        task_ids: the held-out tasks.
+        task_ids: the tasks: held-out, or chosen.
         trajectories: the n-th holds the n-th trajectory of every task.
         rows: the table, one row per trajectory.
         filmed: the same environment, where a film was asked for and can be made.
@@ -49,8 +51,9 @@ def simulate(
     deterministic: bool = True,
     record: bool = False,
     seed: int = 0,
+    choose: Callable[[MetaEnv], list[int]] | None = None,
 ) -> Simulation:
-    """Evaluate the weights of a run folder on the run's held-out tasks.
+    """Evaluate the weights of a run folder on the run's held-out tasks, or on chosen ones.
 
     Args:
         config: what the run was trained with.
@@ -59,6 +62,7 @@ def simulate(
         deterministic: no action noise.
         record: remember the states, so that a film can be made (MuJoCo tasks only).
         seed: of the trajectories' random numbers.
+        choose: puts other tasks into the environment and returns their numbers.
     Raises:
         UserError: files are missing, damaged or of another environment.
     """
@@ -66,18 +70,17 @@ def simulate(
     protocol = launcher.protocol(config)
     protocol = protocol._replace(num_trajectories=num_trajs or protocol.num_trajectories)
     lanes = None if protocol.num_tasks is None else min(protocol.num_tasks, MAX_LANES)
-    try:
-        env = launcher.build_env(config, load_tasks(run_dir), num_envs=lanes)
-    except ValueError as error:
-        raise UserError(f"{run_dir}: {error}") from error
+    if (run_dir / "variant.json").exists():
+        check_tasks(read_json(run_dir / "variant.json"), run_dir)
+    env = run_env(launcher, config, run_dir, lanes)
+    first = 0 if protocol.num_tasks is None else len(env.tasks) - protocol.num_tasks
+    task_ids = list(range(first, len(env.tasks))) if choose is None else choose(env)
     filmed = None
     if record and env.has_simulation:
         from rlkit.visualization.video import FilmedEnv  # imports mujoco and imageio
 
         env = filmed = FilmedEnv(env)
     policy = launcher.load(config, env, run_dir, "cpu")
-    first = 0 if protocol.num_tasks is None else len(env.tasks) - protocol.num_tasks
-    task_ids = list(range(first, len(env.tasks)))
     evaluated = evaluate_adaptation(
         env,
         policy,

@@ -58,6 +58,14 @@ class MetaPolicy(Policy, Protocol):
         """Take in one finished trajectory per lane, [num_envs]; length 0 carries nothing."""
 
 
+@runtime_checkable
+class LatentPolicy(MetaPolicy, Protocol):
+    """A meta-policy whose belief is a normal distribution of a latent variable z."""
+
+    def belief(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of z in every lane, each [num_envs, latent_dim]."""
+
+
 class ContextPolicy(MetaPolicy, Protocol[Context]):
     """A meta-policy whose belief can be inferred from given contexts (PEARL: context rows)."""
 

@@ -47,6 +47,21 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
 
 
 @contextmanager
+def rounded_factors(networks: Iterable[nn.Module]) -> Iterator[None]:
+    """Let networks of precision "bf16" round inside the block, which is around updates only."""
+    mlps = [
+        module for network in networks for module in network.modules() if isinstance(module, Mlp)
+    ]
+    for mlp in mlps:
+        mlp.rounds_factors = True
+    try:
+        yield
+    finally:
+        for mlp in mlps:
+            mlp.rounds_factors = False
+
+
+@contextmanager
 def tensor_cores(enabled: bool) -> Iterator[None]:
     """Round the factors of float32 products on a GPU to TF32 inside the block, if enabled.
 

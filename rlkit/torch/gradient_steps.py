@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rlkit.torch.captured import Captured, rolled_back
-from rlkit.torch.execution import sharing_threads, tensor_cores
+from rlkit.torch.execution import rounded_factors, sharing_threads, tensor_cores
 
 Statistics = dict[str, Tensor]
 
@@ -28,15 +28,17 @@ class GradientSteps:
         statistics = steps.fetch()
 
     Args:
-        step: takes one step. Returns scalar tensors by name: everything there is to report when
-            called with True, at least `means` and `maxima` when called with False. For a capture
-            it must fetch nothing from the device and return the same names every time.
+        step: takes one step, which may be several updates. Returns scalar tensors by name for each
+            update: everything there is to report for the first one when called with True, at least
+            `means` and `maxima` otherwise. For a capture it must fetch nothing from the device and
+            return the same names every time.
         networks: what the step computes with. The CPU threads share their products.
         optimizers: those that the step calls.
         generator: the step's only source of random numbers, on the networks' device.
-        means: statistics whose mean over the steps is reported.
-        maxima: statistics that are reported by their maximum over the steps instead of their first
-            value.
+        means: statistics whose mean over the updates is reported.
+        maxima: statistics that are reported by their maximum over the updates instead of their
+            first value.
+        updates_per_step: updates that a step makes.
         num_threads: CPU threads that share the products of a step.
         tf32: on a GPU, round the factors of float32 products to TF32.
         cuda_graph: on a GPU, capture the step and replay it.
@@ -46,13 +48,14 @@ class GradientSteps:
 
     def __init__(
         self,
-        step: Callable[[bool], Statistics],
+        step: Callable[[bool], Sequence[Statistics]],
         *,
         networks: Iterable[nn.Module],
         optimizers: Iterable[torch.optim.Optimizer],
         generator: torch.Generator,
         means: Sequence[str],
         maxima: Sequence[str] = (),
+        updates_per_step: int = 1,
         num_threads: int = 1,
         tf32: bool = False,
         cuda_graph: bool = True,
@@ -61,6 +64,7 @@ class GradientSteps:
         self._step, self._networks, self._optimizers = step, tuple(networks), tuple(optimizers)
         self._generator, self._captured_state = generator, captured_state
         self._means, self._maxima = tuple(means), tuple(maxima)
+        self._updates_per_step = updates_per_step
         self._num_threads, self._tf32, self.cuda_graph = num_threads, tf32, cuda_graph
         self._summed = tuple(dict.fromkeys((*means, *maxima)))
         like = next(self._networks[0].parameters())
@@ -80,7 +84,11 @@ class GradientSteps:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Let steps be taken inside the block, in which threads share the networks' products."""
-        with sharing_threads(self._networks, self._num_threads), tensor_cores(self._tf32):
+        with (
+            sharing_threads(self._networks, self._num_threads),
+            rounded_factors(self._networks),
+            tensor_cores(self._tf32),
+        ):
             self._is_running = True
             try:
                 yield
@@ -112,16 +120,16 @@ class GradientSteps:
         """Read what the steps since the last fetch have given, in one transfer, and start again.
 
         Returns:
-            The statistics of the first step, then `<name> (mean)` of `means` and `<name> (max)` of
-            `maxima` over all steps. A value that was not finite in any step makes its mean not
-            finite.
+            The statistics of the first update, then `<name> (mean)` of `means` and `<name> (max)`
+            of `maxima` over all updates. A value that was not finite in any update makes its mean
+            not finite.
         Raises:
             ValueError: no step was taken.
         """
         if self.num_taken == 0:
             raise ValueError("no gradient step was taken since the last fetch")
         place = {name: i for i, name in enumerate(self._summed)}
-        means = self._sums / self.num_taken
+        means = self._sums / (self.num_taken * self._updates_per_step)
         over_steps = [
             *(means[place[name]] for name in self._means),
             *(self._largest[place[name]] for name in self._maxima),
@@ -157,12 +165,16 @@ class GradientSteps:
             self._largest.copy_(state["largest"])
 
     def _step_and_sum(self, with_statistics: bool) -> Statistics:
-        """Take one step and add its values to the sums. Nothing is fetched."""
-        statistics = self._step(with_statistics)
-        values = torch.stack([statistics[name].detach() for name in self._summed])
-        self._sums += values
-        torch.maximum(self._largest, values, out=self._largest)
-        return statistics
+        """Take one step, add its values to the sums, return those of its first update.
+
+        Nothing is fetched.
+        """
+        updates = self._step(with_statistics)
+        for statistics in updates:
+            values = torch.stack([statistics[name].detach() for name in self._summed])
+            self._sums += values
+            torch.maximum(self._largest, values, out=self._largest)
+        return updates[0]
 
     def _functions(self) -> tuple[Callable[[], Statistics], Callable[[], Statistics]]:
         """The step with all statistics and the step without, on a GPU as captured graphs."""

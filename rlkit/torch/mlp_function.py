@@ -87,7 +87,8 @@ class Arithmetic:
             on a CPU.
         precision: "float32"; "tf32", which rounds the factors on a GPU (see
             `execution.tensor_cores`); or "bf16": factors and hidden layers are rounded to bfloat16,
-            while weights, outputs, losses and optimizers stay float32.
+            while the last layer's product, weights, losses and optimizers stay float32. Rounded
+            outputs would be 1/256 apart: around Q = -517 all values would be -516 or -520.
         slice_rows: on a CPU about this many rows are multiplied at a time, which keeps activations
             in its cache; 0: all.
     Raises:
@@ -113,13 +114,15 @@ class Arithmetic:
         """Whether these rows are multiplied through oneDNN."""
         return self.matmul == "onednn" and rows.dtype == torch.float32 and rows.device.type == "cpu"
 
-    def route_of(self, rows: Tensor, workers: Executor | None, num_threads: int) -> Route:
+    def route_of(
+        self, rows: Tensor, workers: Executor | None, num_threads: int, rounded: bool = True
+    ) -> Route:
         """Choose the route of rows [n, width].
 
         On a CPU: slices of about `slice_rows` rows, as many as the threads can share evenly.
-        Elsewhere: all rows at once.
+        Elsewhere: all rows at once. Factors are rounded only if `rounded`.
         """
-        dtype = self.factors_of(rows)
+        dtype = self.factors_of(rows) if rounded else None
         if rows.device.type != "cpu":
             return Route(dtype=dtype)
         shares = num_threads if len(rows) >= 2 * SMALLEST_SHARE else 1
@@ -154,21 +157,23 @@ class MlpFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: _MlpContext, x: Tensor, route: Route, *parameters: Tensor) -> Tensor:
         """Map x [rows, in] to [rows, out]; parameters are W_1, b_1, ..., V, c."""
-        rounded = [route.round(p) for p in parameters]
+        # The last layer is float32 whatever the factors of the others are.
+        rounded = [*(route.round(p) for p in parameters[:-2]), *parameters[-2:]]
         layers = list(zip(rounded[::2], rounded[1::2], strict=True))
 
         def forward_slice(x: Tensor) -> list[Tensor]:
             activations = [route.round(x)]
             for weight, bias in layers[:-1]:
                 activations.append(route.linear(activations[-1], weight, bias, relu=True))
-            return [*activations, route.linear(activations[-1], *layers[-1], relu=False)]
+            last = activations[-1].to(x.dtype)
+            return [*activations, route.linear(last, *layers[-1], relu=False)]
 
         slices = route.map(forward_slice, x.tensor_split(route.num_slices, dim=-2))
         ctx.route, ctx.num_layers, ctx.dtype = route, len(layers), x.dtype
         ctx.save_for_backward(*rounded, *(h for activations in slices for h in activations[:-1]))
         outputs = [activations[-1] for activations in slices]
         y = torch.cat(outputs, dim=-2) if len(outputs) > 1 else outputs[0]
-        return y.to(x.dtype)
+        return y
 
     @staticmethod
     def backward(ctx: _MlpContext, grad_output: Tensor) -> tuple[Tensor | None, ...]:
@@ -180,17 +185,17 @@ class MlpFunction(torch.autograd.Function):
         def backward_slice(
             grad: Tensor, *activations: Tensor
         ) -> tuple[Tensor, list[Tensor | None]]:
-            grad = route.round(grad)
             gradients: list[Tensor | None] = [None] * len(parameters)
             for i in reversed(range(num_layers)):
                 h = activations[i]
                 if needs[2 * i]:
-                    gradients[2 * i] = (grad.mT @ h).to(ctx.dtype)
+                    gradients[2 * i] = (grad.mT @ h.to(grad.dtype)).to(ctx.dtype)
                 if needs[2 * i + 1]:
                     gradients[2 * i + 1] = grad.sum(-2, dtype=ctx.dtype)
                 if i > 0 or needs_x:
                     grad = route.linear(grad, parameters[2 * i].mT, None, relu=False)
                 if i > 0:
+                    grad = route.round(grad)
                     fast_torch.relu_backward_(grad, h)
             return grad.to(ctx.dtype), gradients
 

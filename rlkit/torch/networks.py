@@ -36,6 +36,7 @@ class Mlp(nn.Module):
     ) -> None:
         super().__init__()
         self.input_size, self.output_size, self.arithmetic = input_size, output_size, arithmetic
+        self.rounds_factors = False  # see `execution.rounded_factors`
         self.share_slices(None, 1)
         width = input_size
         trunk: list[nn.Linear] = []
@@ -74,7 +75,7 @@ class Mlp(nn.Module):
         x = torch.cat(inputs, dim=-1) if len(inputs) > 1 else inputs[0]
         parameters = [p.detach() if frozen else p for pair in self._layers() for p in pair]
         rows = x.reshape(-1, x.shape[-1])
-        route = self.arithmetic.route_of(rows, self.workers, self.num_threads)
+        route = self.arithmetic.route_of(rows, self.workers, self.num_threads, self.rounds_factors)
         y = MlpFunction.apply(rows, route, *parameters)
         return y.view(*x.shape[:-1], y.shape[-1])
 

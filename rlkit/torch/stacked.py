@@ -90,7 +90,8 @@ class StackedMlps(EachMlp):
             s.data if frozen else JoinParameters.apply(s.data, s.places, *s.parameters)
             for s in self._stacks
         ]
-        route = Route(dtype=self.networks[0].arithmetic.factors_of(rows))
+        first = self.networks[0]
+        route = Route(dtype=first.arithmetic.factors_of(rows) if first.rounds_factors else None)
         outputs = MlpFunction.apply(rows.expand(len(self.networks), -1, -1), route, *parameters)
         widths = [sum(head.out_features for head in network.heads()) for network in self.networks]
         return [

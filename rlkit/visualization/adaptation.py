@@ -1,7 +1,10 @@
-"""The table of an adaptation: return of the first trajectory on a task, the second, and so on; printed and written as CSV."""
+"""The table of an adaptation: return of the first trajectory on a task, the second, and so on.
+
+It is printed and written as CSV.
+"""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +76,10 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def print_rows(rows: Sequence[dict[str, Any]], title: str, console: Console) -> None:
-    """Print the rows as a table, without the columns of single tasks, and the mean returns before and after adaptation."""
+    """Print the rows as a table, and the mean returns before and after adaptation.
+
+    The columns of single tasks are left out; `print_by_task` has them.
+    """
     names = [name for name in rows[0] if not name.startswith("task ")]
     table = Table(title=title, title_justify="left", title_style="")
     for name in names:
@@ -93,3 +99,23 @@ def print_rows(rows: Sequence[dict[str, Any]], title: str, console: Console) -> 
         mean = np.mean([row["mean"] for row in rows if row[phase] == source])
         what = f"with z from the {source}" if phase == "z" else f"({source})"
         console.print(f"mean return {what}: {mean:.2f}", highlight=False)
+
+
+def print_by_task(
+    rows: Sequence[dict[str, Any]], tasks: Mapping[int, str], console: Console
+) -> None:
+    """Print the return of every trajectory on every task.
+
+    Args:
+        rows: of `adaptation_rows`.
+        tasks: descriptions by the tasks' numbers.
+        console: where to print.
+    """
+    table = Table(title="return by task and trajectory", title_justify="left", title_style="")
+    table.add_column("task")
+    for row in rows:
+        table.add_column(str(row["trajectory"]), justify="right")
+    for number, description in tasks.items():
+        returns = [f"{row[f'task {number}']:.2f}" for row in rows]
+        table.add_row(f"{number}: {description}", *returns)
+    console.print(table)

@@ -44,7 +44,8 @@ def mean_of_known(values: np.ndarray) -> float:
 def write_results(groups: Mapping[str, Sequence[Run]], path: Path, y_name: str) -> None:
     """Write the rows of `result_rows` to a .csv or .md file.
 
-    Markdown ends each experiment with mean and standard deviation.
+    Markdown ends each experiment with mean and standard deviation; of runs of unequal length those
+    of the longest alone, which the line says.
 
     Raises:
         UserError: another suffix, or the file cannot be written.
@@ -80,7 +81,23 @@ def _markdown(rows: Sequence[dict[str, object]], names: Sequence[str]) -> str:
                 f"{row[last]:.2f} |"
             )
         if len(group) > 1:
-            means, finals = np.array([(row[every], row[last]) for row in group], dtype=np.float64).T
-            final = f"**{finals.mean():.2f}** ± {finals.std(ddof=1):.2f}"
-            lines.append(f"| {label} | all {len(group)} | | | {means.mean():.2f} | {final} |")
+            lines.append(_summary(str(label), group, every, last))
     return "\n".join(lines) + "\n"
+
+
+def _summary(label: str, group: Sequence[dict[str, object]], every: str, last: str) -> str:
+    """The line below the seeds of an experiment, over the longest runs alone.
+
+    An unfinished run is earlier on its curve, so that a mean over both would say nothing.
+    """
+    lengths = [int(str(row["iterations"])) for row in group]
+    longest = [row for row, length in zip(group, lengths, strict=True) if length == max(lengths)]
+    if len(longest) == 1:
+        return f"| {label} | not averaged, lengths differ | | | | |"
+    means, finals = np.array([(row[every], row[last]) for row in longest], dtype=np.float64).T
+    final = f"**{finals.mean():.2f}** ± {finals.std(ddof=1):.2f}"
+    if len(longest) == len(group):
+        seeds, length = f"all {len(group)}", ""
+    else:
+        seeds, length = f"{len(longest)} of {len(group)}, the longest", f"{max(lengths)} "
+    return f"| {label} | {seeds} | {length}| | {means.mean():.2f} | {final} |"

@@ -18,7 +18,8 @@ from rlkit.core.errors import UserError
 from rlkit.core.files import obstacle
 
 LENGTH_KEY = "algo_params.num_iterations"  # a longer run of the same kind is one more seed
-NOT_COMPARED = ("seed", "util_params", "exp_name", "headline", "requested", "versions", "machine")
+RECORD = ("exp_name", "headline", "requested", "versions", "machine", "log_dir_id")
+NOT_COMPARED = ("seed", "util_params", *RECORD)
 
 # From a variant.json to the settings by which runs are told apart, flattened.
 SettingsOf = Callable[[Mapping[str, Any]], dict[str, Any]]

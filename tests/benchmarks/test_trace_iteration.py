@@ -1,6 +1,7 @@
 """The command that lists the source files which an iteration goes through."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -62,3 +63,10 @@ def test_a_run_that_writes_no_row_is_an_error(config):
     result = CliRunner().invoke(main, ["--config", str(config), "--set", "algo_params.batch=1"])
     assert result.exit_code == 1
     assert "no row of progress.csv was written" in result.output
+
+
+def test_the_document_on_extending_explains_every_file_but_those_of_the_task(names):
+    text = (ROOT / "docs" / "extending.md").read_text().split("## The way of an iteration")[1]
+    explained = set(re.findall(r"^\| `(\S+)` \|", text, re.M))
+    assert all((ROOT / name).is_file() for name in explained)
+    assert {name for name in names if "point_robot" not in name} <= explained

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from rlkit.core.errors import NonFiniteError
+from rlkit.core.finite import require_finite
 from rlkit.core.logger import Logger
-from rlkit.core.rl_algorithm import Schedule, require_finite, train
+from rlkit.core.rl_algorithm import Schedule, train
 from tests.core.loop_toys import MemoryCheckpoint, RecordingDisplay, rows
 
 
@@ -149,9 +150,8 @@ def test_time_columns_add_up_and_go_on_from_the_clock_of_a_checkpoint(tmp_path):
     run(tmp_path, start_iteration=1, resumed={"clock": clock})
     first, second = rows(tmp_path)
     assert float(first["(Previous) Eval Time (s)"]) == 7.0
-    assert float(first["Total Train Time (s)"]) == pytest.approx(
-        100.0 + float(first["Epoch Time (s)"])
-    )
+    total, later = (float(row["Total Train Time (s)"]) for row in (first, second))
+    assert 100.0 < total < later < 160.0
     parts = sum(
         float(second[name])
         for name in ("Train Time (s)", "(Previous) Eval Time (s)", "Sample Time (s)")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rlkit.envs.old_gym_adapter import adapted
+from rlkit.envs.class_adapter import adapted
 
 
 class Box:
@@ -51,7 +51,7 @@ def made(old_class=Toy, num_lanes=1, n_tasks=4, first=0, **settings):
     env = adapted(old_class, "toys:Toy")(
         n_tasks=n_tasks, num_envs=num_lanes, dtype=np.float64, **settings
     )
-    env.reset_task([lane % n_tasks for lane in range(first, first + num_lanes)])
+    env.reset_task([lane % env.n_tasks for lane in range(first, first + num_lanes)])
     return env, env.reset([np.random.default_rng(lane) for lane in range(first, first + num_lanes)])
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rlkit.envs import env_class, make_env
-from rlkit.envs.old_gym_adapter import adapted
+from rlkit.envs.class_adapter import adapted
 from rlkit.envs.point_robot import PointRobot
 from tests.envs.old_gym_toys import Toy, made, write_toy
 

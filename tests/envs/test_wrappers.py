@@ -118,5 +118,38 @@ def test_bad_reset_options_are_refused(options, message):
 
 
 def test_a_render_mode_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="render_mode is 'rgb_array', but point-robot has none"):
-        SingleEnv(make_env("point-robot", n_tasks=1), render_mode="rgb_array")
+    with pytest.raises(ValueError, match="render_mode is 'rgb_array', but line-walk has none"):
+        SingleEnv(make_env("tests.envs.own_task:LineWalk", n_tasks=1), render_mode="rgb_array")
+    with pytest.raises(ValueError, match=r"render_mode is 'human', but point-robot has \['rgb"):
+        SingleEnv(make_env("point-robot", n_tasks=1), render_mode="human")
+
+
+@pytest.mark.parametrize("name", ["PointRobot", "SparsePointRobot", "FourCorners"])
+def test_point_robots_are_drawn_where_they_are(name):
+    env = gymnasium.make(f"rlkit/{name}-v0", render_mode="rgb_array")
+    env.reset(seed=0)
+    robot = env.unwrapped.meta_env
+    pictures = []
+    for place in ([0.5, 0.0], [0.5, 0.0], [-0.5, 0.0]):
+        obs = robot.set_state([place])
+        np.testing.assert_array_equal(obs, [place])
+        np.testing.assert_array_equal(robot.get_state(0), place)
+        pictures.append(env.render())
+    assert pictures[0].shape == (480, 480, 3) and pictures[0].dtype == np.uint8
+    np.testing.assert_array_equal(pictures[0], pictures[1])
+    assert (pictures[0] != pictures[2]).any()
+    with pytest.raises(ValueError, match=r"shape \(1, 3\), expected \(1, 2\)"):
+        robot.set_state([[0, 0, 0]])
+
+
+def test_success_is_in_the_info_where_a_task_knows_it():
+    env = gymnasium.make("rlkit/SparsePointRobot-v0")
+    env.reset(seed=0)
+    robot = env.unwrapped.meta_env
+    robot.set_state(robot.tasks[:1])
+    assert env.step(np.zeros(2, np.float32))[4]["success"] is True
+    robot.set_state([[0.0, 0.0]])
+    assert env.step(np.zeros(2, np.float32))[4]["success"] is False
+    env = gymnasium.make("rlkit/PointRobot-v0")
+    env.reset(seed=0)
+    assert "success" not in env.step(np.zeros(2, np.float32))[4]

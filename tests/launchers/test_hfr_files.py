@@ -116,7 +116,6 @@ TINY = [
 TINY += [
     "algo_params.embedding_batch_size=4",
     "algo_params.embedding_mini_batch_size=4",
-    "algo_params.num_steps_per_eval=1",
 ]
 TINY += [
     "util_params.torch_threads=1",
@@ -137,7 +136,7 @@ def test_every_file_runs_from_end_to_end(path, tmp_path):
     settings = [
         *TINY,
         *few,
-        f"algo_params.num_steps_per_eval={horizon}",
+        f"algo_params.num_steps_per_eval={(config.algo_params.num_exp_traj_eval + 1) * horizon}",
         f"util_params.base_log_dir={tmp_path}",
     ]
     settings = [text for text in settings if not (four and text.startswith("n_eval_tasks"))]

@@ -21,6 +21,8 @@ def image_config(algo_params=None, **changes):
     """The small point robot of test_pearl.py in pictures of 16 x 16."""
     data = copy.deepcopy({**SMALL, "obs_mode": "image", "image_size": 16, **changes})
     data["algo_params"] |= algo_params or {}
+    if data["algo_params"].get("sparse_rewards"):
+        data["env_name"] = "sparse-point-robot"
     return parse_config(data, "test")
 
 

@@ -137,8 +137,22 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
             "room for a whole trajectory",
         ),
         (
-            {"algo_params": {"embedding_mini_batch_size": 60}},
-            "algo_params.embedding_mini_batch_size = 60, algo_params.embedding_batch_size = 64: expected 0 or equal numbers",
+            {"algo_params": {"embedding_mini_batch_size": 65}},
+            "algo_params.embedding_mini_batch_size = 65, algo_params.embedding_batch_size = 64: expected the"
+            " first at most the second",
+        ),
+        (
+            {"algo_params": {"embedding_batch_size": 63}},
+            "algo_params.embedding_mini_batch_size = null, algo_params.embedding_batch_size = 63: expected "
+            "the first at most the second, or 0 for all at once (null is 64)",
+        ),
+        (
+            {"algo_params": {"embedding_mini_batch_size": 32, "context_source": "whole"}},
+            'expected null, 0 or equal numbers, unless the source is "recent"',
+        ),
+        (
+            {"algo_params": {"embedding_mini_batch_size": 32, "context_trajectories": 2}},
+            "expected null, 0 or equal numbers: trajectories are not cut",
         ),
         (
             {"algo_params": {"num_steps_prior": 0, "num_extra_rl_steps_posterior": 400}},

@@ -39,6 +39,8 @@ SMALL = {
 def make_config(**algo_params):
     data = copy.deepcopy(SMALL)
     data["algo_params"] |= algo_params
+    if algo_params.get("sparse_rewards"):
+        data["env_name"] = "sparse-point-robot"
     return parse_config(data, "test")
 
 

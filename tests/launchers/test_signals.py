@@ -13,7 +13,9 @@ def send(signum: int) -> None:
     os.kill(os.getpid(), signum)
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_outside_of_protected_sections_a_signal_stops_at_once(signum, code):
     reached = []
     with pytest.raises(StopRequested) as caught, SignalGuard():
@@ -71,3 +73,15 @@ def test_the_former_handlers_are_put_back():
     with SignalGuard():
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_sighup_stays_ignored_where_it_is():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with SignalGuard() as guard:
+            send(signal.SIGHUP)
+            with guard.protect():
+                pass
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,6 +1,7 @@
 """Capturing a step must change no number. What needs a GPU skips itself."""
 
 import copy
+import warnings
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
@@ -58,7 +59,7 @@ def test_undoing_restores_what_only_an_optimizer_knows_and_the_buffers_of_networ
     others = adam([(other, 1e-2)])
     toy.network.register_buffer("count", torch.zeros(()))
     steps = GradientSteps(
-        toy.step,
+        lambda with_statistics: [toy.step(with_statistics)],
         networks=[toy.network],
         optimizers=[toy.optimizer, others],
         generator=toy.generator,
@@ -74,6 +75,36 @@ def test_undoing_restores_what_only_an_optimizer_knows_and_the_buffers_of_networ
     for network, state in zip((toy.network, other), before, strict=True):
         for name, value in network.state_dict().items():
             assert torch.equal(value, state[name]), name
+
+
+@contextmanager
+def failing_on_synchronisation():
+    """Let an operation that waits for the GPU fail inside the block; never longer than it."""
+    before = torch.cuda.get_sync_debug_mode()
+    try:
+        with warnings.catch_warnings():
+            # The mode is a prototype, which torch warns of.
+            warnings.filterwarnings("ignore", message=".*[Ss]ynchronization debug mode")
+            torch.cuda.set_sync_debug_mode("error")
+        yield
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.cuda.set_sync_debug_mode(before)
+
+
+def test_the_mode_that_fails_on_synchronisation_ends_with_its_block_whatever_happens(monkeypatch):
+    modes = [0]
+
+    def set_mode(mode):
+        modes.append(mode)
+        warnings.warn("Synchronization debug mode is a prototype feature", stacklevel=2)
+
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", set_mode)
+    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: modes[0])
+    with pytest.raises(ValueError, match="inside"), failing_on_synchronisation():
+        raise ValueError("inside")
+    assert modes == [0, "error", 0]
 
 
 class FakeGraph:
@@ -185,11 +216,8 @@ def test_an_iteration_of_training_waits_for_the_device_once_at_its_end():
     trainer, buffers = algorithm.trainer, (algorithm.replay_buffer, algorithm.encoder_buffer)
     trainer.train(*buffers, num_steps=2)  # captures
     with trainer.training(*buffers):
-        torch.cuda.set_sync_debug_mode("error")
-        try:
+        with failing_on_synchronisation():
             trainer.take(6)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
 
 
 @needs_gpu

@@ -20,7 +20,7 @@ class Regression:
         self.optimizer = adam([(self.network, 1e-2)])
         self.seen = []
         self.steps = GradientSteps(
-            self.step,
+            lambda with_statistics: [self.step(with_statistics)],
             networks=[self.network],
             optimizers=[self.optimizer],
             generator=self.generator,
@@ -80,7 +80,7 @@ def test_a_report_has_the_first_values_the_means_and_the_maxima_of_all_steps():
 def test_first_values_stay_when_later_steps_write_the_same_tensors_as_a_replay_does():
     toy, loss = Regression(), torch.zeros(())
     steps = GradientSteps(
-        lambda with_statistics: {"loss": loss.add_(1)},
+        lambda with_statistics: [{"loss": loss.add_(1)}],
         networks=[toy.network],
         optimizers=[],
         generator=toy.generator,
@@ -101,7 +101,7 @@ def test_the_names_over_steps_are_those_of_a_report_in_its_order():
 def test_a_maximum_below_zero_is_the_maximum():
     toy = Regression()
     steps = GradientSteps(
-        lambda with_statistics: {"x": -torch.rand((), generator=toy.generator) - 1},
+        lambda with_statistics: [{"x": -torch.rand((), generator=toy.generator) - 1}],
         networks=[toy.network],
         optimizers=[],
         generator=toy.generator,
@@ -116,7 +116,7 @@ def test_a_maximum_below_zero_is_the_maximum():
 def test_statistics_are_asked_for_in_the_first_step_after_each_fetch_only():
     toy, asked = Regression(), []
     steps = GradientSteps(
-        lambda with_statistics: asked.append(with_statistics) or toy.step(with_statistics),
+        lambda with_statistics: asked.append(with_statistics) or [toy.step(with_statistics)],
         networks=[toy.network],
         optimizers=[toy.optimizer],
         generator=toy.generator,
@@ -128,6 +128,23 @@ def test_statistics_are_asked_for_in_the_first_step_after_each_fetch_only():
             steps.take(1)
             steps.fetch()
     assert asked == [True, False, False] * 2
+
+
+def test_a_step_of_several_updates_reports_the_first_and_the_mean_and_maximum_over_all():
+    toy = Regression()
+    values = iter([3.0, 9.0, 1.0, 2.0, 5.0, 4.0])
+    steps = GradientSteps(
+        lambda with_statistics: [{"x": torch.tensor(next(values))} for _ in range(2)],
+        networks=[toy.network],
+        optimizers=[],
+        generator=toy.generator,
+        means=("x",),
+        updates_per_step=2,
+    )
+    with steps.running():
+        steps.take(3)
+    assert steps.num_taken == 3
+    assert steps.fetch() == {"x": 3.0, "x (mean)": 4.0}
 
 
 def test_steps_in_parts_are_those_taken_at_once():

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from rlkit.torch.execution import rounded_factors
 from rlkit.torch.mlp_function import SMALLEST_SHARE, Arithmetic, MlpFunction, Route
 from rlkit.torch.networks import Mlp
 
@@ -143,16 +144,39 @@ def test_parameter_names_are_those_of_the_reference_weight_files():
 def test_bf16_rounds_the_factors_and_keeps_weights_outputs_and_gradients_in_float32():
     plain, rounded = make_mlp((64, 64)), make_mlp((64, 64), arithmetic=Arithmetic(precision="bf16"))
     x = torch.randn(300, 4, generator=torch.Generator().manual_seed(2))
-    for mlp in (plain, rounded):
-        y = mlp(x)
-        y.square().mean().backward()
-        assert y.dtype == torch.float32 and all(
-            p.grad.dtype == torch.float32 for p in mlp.parameters()
-        )
-    assert not torch.equal(rounded(x), plain(x))
-    torch.testing.assert_close(rounded(x), plain(x), rtol=2e-2, atol=2e-4)
+    with rounded_factors([plain, rounded]):
+        for mlp in (plain, rounded):
+            y = mlp(x)
+            y.square().mean().backward()
+            assert y.dtype == torch.float32 and all(
+                p.grad.dtype == torch.float32 for p in mlp.parameters()
+            )
+        assert not torch.equal(rounded(x), plain(x))
+        torch.testing.assert_close(rounded(x), plain(x), rtol=2e-2, atol=2e-4)
     for ours, exact in zip(rounded.parameters(), plain.parameters(), strict=True):
         assert (ours.grad - exact.grad).norm() < 0.03 * exact.grad.norm()
+
+
+def test_bf16_does_not_round_the_last_layer():
+    """Outputs around -517, where neighbours in bfloat16 are 4 apart."""
+    plain, rounded = make_mlp((64, 64)), make_mlp((64, 64), arithmetic=Arithmetic(precision="bf16"))
+    for mlp in (plain, rounded):
+        torch.nn.init.constant_(mlp.last_fc.bias, -517.0)
+    x = torch.randn(64, 4, generator=torch.Generator().manual_seed(2))
+    with rounded_factors([rounded]):
+        y = rounded(x)
+    assert len(y.unique()) == len(plain(x).unique()) > 50
+    assert 0 < (y - plain(x)).abs().max() < 1e-3
+
+
+def test_bf16_rounds_inside_its_block_only():
+    plain, rounded = make_mlp((64, 64)), make_mlp((64, 64), arithmetic=Arithmetic(precision="bf16"))
+    x = torch.randn(64, 4, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(rounded(x), plain(x))
+    with pytest.raises(ValueError, match="inside"), rounded_factors([rounded]):
+        assert not torch.equal(rounded(x), plain(x))
+        raise ValueError("inside")
+    assert torch.equal(rounded(x), plain(x))
 
 
 def test_acting_is_exact_whatever_the_precision_of_the_updates():

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from rlkit.torch.execution import rounded_factors
 from rlkit.torch.mlp_function import Arithmetic
 from rlkit.torch.networks import EachMlp, FlattenMlp, Mlp
 from rlkit.torch.optimizers import adam, soft_update_
@@ -60,10 +61,11 @@ def test_outputs_and_gradients_are_those_of_the_networks_one_by_one(frozen):
 
 
 def test_bf16_rounds_what_the_networks_one_by_one_round():
-    results = [
-        run(kind(networks(torch.float32, Arithmetic(precision="bf16"))))
-        for kind in (EachMlp, StackedMlps)
-    ]
+    results = []
+    for kind in (EachMlp, StackedMlps):
+        rounding = networks(torch.float32, Arithmetic(precision="bf16"))
+        with rounded_factors(rounding):
+            results.append(run(kind(rounding)))
     for theirs, ours in zip(*results, strict=True):
         assert ours.dtype == torch.float32
         assert (ours - theirs).norm() <= 0.02 * theirs.norm() + 1e-6

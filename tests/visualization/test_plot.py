@@ -1,6 +1,7 @@
 """From run folders to curves and tables: reading, grouping, smoothing, drawing, the command."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -96,6 +97,23 @@ def test_the_curve_is_the_mean_over_seeds_cut_to_the_shortest(tmp_path):
     np.testing.assert_allclose(axes.lines[0].get_xydata(), [[100, 1], [200, 4]])
     band = axes.collections[0].get_paths()[0].get_extents()
     assert band.ymax == pytest.approx(4 + np.std([2, 6], ddof=1))
+
+
+def test_runs_of_unequal_length_are_not_averaged_without_saying_so(tmp_path):
+    lengths = {0: 6, 1: 6, 2: 3}  # the third has not finished
+    for seed, length in lengths.items():
+        make_run(tmp_path / "runs" / str(seed), [10 * (seed + 1)] * length, seed)
+    write_results(
+        group_runs(find_runs([tmp_path / "runs"], comparable_settings)), tmp_path / "a.md", Y
+    )
+    last = (tmp_path / "a.md").read_text().splitlines()[-1]
+    assert last == "| point-robot | 2 of 3, the longest | 6 | | 15.00 | **15.00** ± 7.07 |"
+    shutil.rmtree(tmp_path / "runs" / "1")
+    write_results(
+        group_runs(find_runs([tmp_path / "runs"], comparable_settings)), tmp_path / "b.md", Y
+    )
+    last = (tmp_path / "b.md").read_text().splitlines()[-1]
+    assert last == "| point-robot | not averaged, lengths differ | | | | |"
 
 
 def test_the_results_table_judges_the_last_five_iterations(tmp_path):

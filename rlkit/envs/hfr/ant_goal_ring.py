@@ -27,6 +27,7 @@ class AntGoalRing(LowGearAnt, AntGoal):
     """
 
     name = "ant-goal-ring"
+    has_sparse_rewards = True
     outcome_dim = 5
 
     def __init__(

@@ -20,6 +20,7 @@ class AntVel(VelocityTasks, LowGearAnt):
     """
 
     name = "ant-vel"
+    has_sparse_rewards = False
     outcome_dim = 4
 
     def __init__(self, n_tasks: int, *, task_seed: int = 3, **settings: Any) -> None:
@@ -54,6 +55,7 @@ class AntVelSparse(AntVel):
     """
 
     name = "ant-vel-sparse"
+    has_sparse_rewards = True
     slowest, fastest = -1.5, 1.5
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:

@@ -29,6 +29,7 @@ class FourCorners(PointRobot):
     """
 
     name = "four-corners"
+    has_sparse_rewards = True
     fixed_n_tasks = 4
     goal_radius: float = 0.2
 

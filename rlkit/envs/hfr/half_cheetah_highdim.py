@@ -23,9 +23,11 @@ class HalfCheetahHighDim(HalfCheetah):
     """
 
     name = "cheetah-highdim"
+    has_sparse_rewards = False
     obs_dim = NUM_COORDINATES
     outcome_dim = NUM_COORDINATES + 1
     task_dim = NUM_COORDINATES
+    task_names = tuple(f"weight_{j}" for j in range(NUM_COORDINATES))
 
     def __init__(self, n_tasks: int, *, task_seed: int = 1, **settings: Any) -> None:
         """Draw the weights and make the lanes.

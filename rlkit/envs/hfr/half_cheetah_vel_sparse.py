@@ -20,6 +20,7 @@ class HalfCheetahVelSparse(HalfCheetahVel):
     """
 
     name = "cheetah-vel-sparse"
+    has_sparse_rewards = True
 
     def __init__(self, n_tasks: int, *, task_seed: int = 1, **settings: Any) -> None:
         """Draw the target velocities and make the lanes.

@@ -37,7 +37,9 @@ class Sawyer(MujocoMetaEnv):
 
     obs_dim = 6
     act_dim = 4
+    has_sparse_rewards = True
     task_dim = 3
+    task_names = ("goal_x", "goal_y", "goal_z")
     max_episode_steps = 150
     action_box = (-1.0, 1.0)
     fields = ("xpos", "site_xpos")

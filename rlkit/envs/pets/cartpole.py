@@ -27,6 +27,7 @@ class PetsCartpole(PetsEnv):
     """
 
     name = "pets-cartpole"
+    has_sparse_rewards = False
     model_file = "inverted_pendulum.xml"
     frame_skip = 2
     obs_dim = 4

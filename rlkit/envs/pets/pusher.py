@@ -32,6 +32,7 @@ class PetsPusher(PetsEnv):
     """
 
     name = "pets-pusher"
+    has_sparse_rewards = False
     model_file = "pusher.xml"
     frame_skip = 4
     fields = ("subtree_com",)

@@ -24,6 +24,7 @@ class PetsReacher(PetsEnv):
     """
 
     name = "pets-reacher"
+    has_sparse_rewards = False
     model_file = "reacher.xml"
     frame_skip = 2
     obs_dim = 17

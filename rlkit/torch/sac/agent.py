@@ -125,6 +125,7 @@ class PEARLAgent:
         self.z = torch.zeros_like(self.z_means)
         self.state = self.context_encoder.initial_state(num_tasks)
         self.num_trajectories = 0
+        self._has_context = np.zeros(num_tasks, bool)
 
     def posterior(self, context: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """q(z | c) of context rows: mean and variance, [num_tasks, latent_dim], with the gradient of the last gradient_rows.
@@ -182,6 +183,10 @@ class PEARLAgent:
         """Begin `num_envs` lanes with the prior."""
         self.clear_z(num_envs)
 
+    def belief(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of z in every lane, each [num_envs, latent_dim]."""
+        return self.z_means.numpy(force=True), self.z_vars.numpy(force=True)
+
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
         """Draw the z of each lane's next trajectory from that trajectory's own generator."""
         self.sample_z(
@@ -203,8 +208,13 @@ class PEARLAgent:
         with tensor_cores(False):
             self.state = self.context_encoder.update(self.state, self.context_of_paths(paths), mask)
         self.num_trajectories += 1
+        self._has_context |= paths.lengths > 0
         if self.num_trajectories >= self.num_exp_traj_eval:
-            self.z_means, self.z_vars = self._posterior_of(self.state)
+            means, variances = self._posterior_of(self.state)
+            without = torch.as_tensor(~self._has_context, device=means.device)[:, None]
+            # A lane that has seen nothing keeps the prior.
+            self.z_means = torch.where(without, self.z_means, means)
+            self.z_vars = torch.where(without, self.z_vars, variances)
 
     def _seen(self, obs: np.ndarray) -> Tensor:
         if self.obs_encoder is None:

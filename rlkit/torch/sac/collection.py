@@ -46,6 +46,7 @@ class Collection:
 
     Attributes:
         num_env_steps, num_rollouts: totals of the run.
+        num_pools: train tasks whose initial pool has been collected, the first ones.
     Source: PEARL, algorithm 1, lines 1 to 10.
     """
 
@@ -72,7 +73,7 @@ class Collection:
             config.num_tasks_sample,
             every_block=own is not None,
         )
-        self.num_env_steps = self.num_rollouts = 0
+        self.num_env_steps = self.num_rollouts = self.num_pools = 0
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -87,6 +88,8 @@ class Collection:
     def collect(self, iteration: int, loop: Loop) -> dict[str, float]:
         """Fill the buffers: in iteration 0 the initial pool first, then the iteration's visits.
 
+        A run may be resumed between the initial pools of two tasks, and after the last of them.
+
         Returns:
             The relabeler's statistics.
         Raises:
@@ -95,11 +98,14 @@ class Collection:
         cfg = self.config
         initial = cfg.num_initial_steps * len(self.train_tasks) if iteration == 0 else 0
         of_visits = cfg.num_tasks_sample * sum(block.num_steps for block in self.blocks)
-        progress = Progress(loop, initial + of_visits)
+        collected = cfg.num_initial_steps * self.num_pools if iteration == 0 else 0
+        progress = Progress(loop, initial + of_visits, collected)
         if iteration == 0:
             self.collect_initial_pool(progress)
         self.collect_visits(iteration, progress)
-        return self.end(iteration)
+        statistics = self.end(iteration)
+        progress.offer("after")
+        return statistics
 
     def collect_initial_pool(self, progress: Progress) -> None:
         """Collect `num_initial_steps` of every train task with z from the prior, for both buffers.
@@ -108,8 +114,8 @@ class Collection:
         """
         num_steps, horizon = self.config.num_initial_steps, self.config.max_path_length
         width = max(1, self.env.num_envs // math.ceil(num_steps / horizon))
-        for start in range(0, len(self.train_tasks), width):
-            tasks = list(self.train_tasks[start : start + width])
+        while self.num_pools < len(self.train_tasks):
+            tasks = list(self.train_tasks[self.num_pools : self.num_pools + width])
             quota = Quota(num_steps, horizon, started=np.zeros(len(tasks), np.int64))
             while not quota.reached:
                 lanes = quota.next_lanes()
@@ -119,6 +125,9 @@ class Collection:
                 )
                 self._store(paths, to_encoder=True, visits=None)
                 progress.add(quota.count(lanes, paths), "initial pool")
+            self.num_pools += len(tasks)
+            is_last = self.num_pools == len(self.train_tasks)
+            progress.offer("now" if is_last else "due", "initial pool")
 
     def collect_visits(self, iteration: int, progress: Progress) -> None:
         """Visit `num_tasks_sample` train tasks, drawn with replacement, all visits together."""

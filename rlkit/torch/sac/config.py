@@ -30,6 +30,8 @@ ENCODERS = {
     "attention": "rlkit.torch.attention_encoder:AttentionEncoder",
 }
 
+OYSTERS_MINI_BATCH = 64  # embedding_mini_batch_size of its configs/default.py
+
 ExplorationCount = Annotated[
     int, Field(ge=1, description="1 means what 0 does in some forks of oyster")
 ]
@@ -83,8 +85,8 @@ class PEARLConfig(AlgorithmSettings):
     embedding_batch_size: PositiveCount = (
         64  # context rows per task; encoders of episodes do not read it
     )
-    embedding_mini_batch_size: Count = (
-        0  # last context rows to backpropagate through; 0: all, as the mlp encoder always does
+    embedding_mini_batch_size: Count | None = (
+        None  # context rows of an update; encoders of episodes: with a gradient; 0: all
     )
     rl_batch_sampling: Literal["transitions", "trajectories"] = (
         "transitions"  # RL rows singly, or whole episodes up to so many
@@ -156,6 +158,22 @@ class PEARLConfig(AlgorithmSettings):
         return self.encoder_class.needs_sequences
 
     @cached_property
+    def rows_per_update(self) -> int:
+        """Context rows of each task in one update of a train step, for the mlp encoder.
+
+        Where rows are drawn singly from the encoder buffer, null is oyster's default.
+        """
+        size, all_rows = self.embedding_mini_batch_size, self.embedding_batch_size
+        if self.takes_episodes or self.context_source != "recent" or self.context_trajectories:
+            return all_rows
+        return (OYSTERS_MINI_BATCH if size is None else size) or all_rows
+
+    @cached_property
+    def updates_per_step(self) -> int:
+        """Updates that follow each other in a train step. Source: katerakelly/oyster."""
+        return max(1, self.embedding_batch_size // self.rows_per_update)
+
+    @cached_property
     def context_episodes(self) -> int:
         """Most episodes of a context of whole episodes: as many as a posterior of the meta-test sees at most."""
         return max(1, math.ceil(self.num_steps_per_eval / self.max_path_length) - 1)
@@ -195,15 +213,31 @@ class PEARLConfig(AlgorithmSettings):
                 "the first to hold at least one trajectory of the second",
             )
 
+    def new_run_relations(self) -> Iterator[Relation]:
+        """Yield what does not hold between the fields and is refused only where a run begins."""
+        trajectories = math.ceil(self.num_steps_per_eval / self.max_path_length)
+        if self.eval_protocol == "online" and self.num_exp_traj_eval >= trajectories:
+            keys = ("eval_protocol", "num_exp_traj_eval", "num_steps_per_eval", "max_path_length")
+            yield Relation(
+                keys,
+                f"the second below {trajectories}, the trajectories of a meta-test, so that the "
+                'last one uses a posterior, or "oyster2019"',
+            )
+
     def _encoder_relations(self) -> Iterator[Relation]:
         if self.recurrent and self.encoder not in ("mlp", "lstm"):
             yield Relation(("recurrent", "encoder"), "one kind of encoder: recurrent means lstm")
-        if not self.takes_episodes and self.embedding_mini_batch_size not in (
-            0,
-            self.embedding_batch_size,
-        ):
-            expected = "0 or equal numbers: only an encoder of whole episodes backpropagates through a part"
-            yield Relation(("embedding_mini_batch_size", "embedding_batch_size"), expected)
+        sizes = ("embedding_mini_batch_size", "embedding_batch_size")
+        if self.rows_per_update > self.embedding_batch_size:
+            null = f" (null is {OYSTERS_MINI_BATCH})"
+            yield Relation(sizes, f"the first at most the second, or 0 for all at once{null}")
+        at_once = self.embedding_mini_batch_size in (None, 0, self.embedding_batch_size)
+        if self.context_trajectories is not None and not (self.takes_episodes or at_once):
+            expected = "null, 0 or equal numbers: trajectories are not cut"
+            yield Relation((*sizes, "context_trajectories"), expected)
+        elif self.context_source != "recent" and not (self.takes_episodes or at_once):
+            expected = 'null, 0 or equal numbers, unless the source is "recent"'
+            yield Relation((*sizes, "context_source"), expected)
         if self.takes_episodes and self.context_source != "recent":
             yield Relation(
                 ("context_source", "encoder", "recurrent"),

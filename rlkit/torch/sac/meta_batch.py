@@ -1,6 +1,6 @@
 """What one meta-gradient step of PEARL learns from, and how it is drawn from the replay buffers."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -24,7 +24,7 @@ class Noise(NamedTuple):
 
 
 class MetaBatch(NamedTuple):
-    """All that one step is given.
+    """All that one update is given.
 
     Attributes:
         task_ids: the tasks, [num_tasks]; a task may occur more than once.
@@ -67,6 +67,27 @@ class MetaBatchSampler:
         self.replay_buffer, self.encoder_buffer = replay_buffer, encoder_buffer
         self.config, self.latent_dim, self.generator = config, latent_dim, generator
 
+    def updates(self) -> Iterator[MetaBatch]:
+        """Draw what the updates of one step learn from, one after another.
+
+        The first is drawn whole. With `config.updates_per_step` above 1 each update sees its part
+        of the first one's context, and the later ones draw RL rows and noise again.
+        Source: katerakelly/oyster, `_do_training`.
+        """
+        first, size = self.draw(), self.config.rows_per_update
+        if self.config.updates_per_step == 1 and size == self.config.embedding_batch_size:
+            yield first
+            return
+        for i in range(self.config.updates_per_step):
+            part = slice(i * size, (i + 1) * size)
+            assert isinstance(first.context_rows, Batch)  # episodes are not cut
+            rows = Batch(*(column[:, part] for column in first.context_rows))
+            batch, noise = first.batch, first.noise
+            if i > 0:
+                batch = self._draw_rl_rows(first.task_ids)
+                noise = self._draw_noise(batch)
+            yield MetaBatch(first.task_ids, rows, batch, noise)
+
     def draw(self) -> MetaBatch:
         """Draw tasks (with replacement), context rows, RL rows and noise, in this order."""
         num_tasks, generator = self.config.meta_batch, self.generator
@@ -77,35 +98,42 @@ class MetaBatchSampler:
             device=generator.device,
         )
         context_rows, batch = self._draw_rows(task_ids)
+        return MetaBatch(task_ids, context_rows, batch, self._draw_noise(batch))
+
+    def _draw_noise(self, batch: Batch) -> Noise:
+        generator = self.generator
         z_noise, action_noise = (
             torch.randn(
                 shape, generator=generator, device=generator.device, dtype=batch.actions.dtype
             )
-            for shape in ((num_tasks, self.latent_dim), batch.actions.shape)
+            for shape in ((len(batch.actions), self.latent_dim), batch.actions.shape)
         )
-        return MetaBatch(task_ids, context_rows, batch, Noise(z_noise, action_noise))
+        return Noise(z_noise, action_noise)
+
+    def _draw_rl_rows(self, task_ids: Tensor) -> Batch:
+        whole = self.config.rl_batch_sampling == "trajectories"
+        draw = self.replay_buffer.random_trajectories if whole else self.replay_buffer.random_batch
+        return draw(task_ids, self.config.batch_size, self.generator)
 
     def _draw_rows(self, task_ids: Tensor) -> tuple[Batch | EpisodeBatch, Batch]:
         """Draw context rows (or whole episodes) from where `context_source` says, and RL rows."""
         cfg, generator = self.config, self.generator
         replay_buffer, encoder_buffer = self.replay_buffer, self.encoder_buffer
-        whole = cfg.rl_batch_sampling == "trajectories"
-        rl_rows = replay_buffer.random_trajectories if whole else replay_buffer.random_batch
         if cfg.takes_episodes:
             episodes = encoder_buffer.random_episodes(
                 task_ids, cfg.context_episodes, cfg.max_path_length, generator
             )
-            return episodes, rl_rows(task_ids, cfg.batch_size, generator)
+            return episodes, self._draw_rl_rows(task_ids)
         size, most = cfg.embedding_batch_size, cfg.context_trajectories
         if cfg.context_source == "rl_batch":
-            batch = rl_rows(task_ids, cfg.batch_size, generator)
+            batch = self._draw_rl_rows(task_ids)
             return Batch(*(column[:, :size] for column in batch)), batch
         if most is not None:
             context_rows = encoder_buffer.random_batch_from_window(task_ids, most, size, generator)
         else:
             source = replay_buffer if cfg.context_source == "whole" else encoder_buffer
             context_rows = source.random_batch(task_ids, size, generator)
-        return context_rows, rl_rows(task_ids, cfg.batch_size, generator)
+        return context_rows, self._draw_rl_rows(task_ids)
 
     def captured_state(self) -> Hashable:
         """What a captured draw depends on: where the rows are, and the shape of what is drawn."""

@@ -88,6 +88,7 @@ class MetaRLAlgorithm:
             while steps.num_taken < total:
                 self.trainer.take(1)
                 loop.tick(steps.num_taken, total, save="due")
+        loop.tick(total, total, save="after")
         return self.trainer.fetch()
 
     def evaluate(self, iteration: int, loop: Loop) -> dict[str, float]:
@@ -112,6 +113,7 @@ class MetaRLAlgorithm:
             "aux_learner": learned,
             "num_env_steps": self.collection.num_env_steps,
             "num_rollouts": self.collection.num_rollouts,
+            "num_pools": self.collection.num_pools,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -125,3 +127,4 @@ class MetaRLAlgorithm:
             self.aux_learner.load_state_dict(state["aux_learner"])
         self.collection.num_env_steps = state["num_env_steps"]
         self.collection.num_rollouts = state["num_rollouts"]
+        self.collection.num_pools = state.get("num_pools", 0)  # read in iteration 0 alone

@@ -21,7 +21,7 @@ from rlkit.torch.optimizers import Gradients, adam, soft_update_
 from rlkit.torch.sac import diagnostics
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
-from rlkit.torch.sac.meta_batch import MetaBatchSampler, Noise
+from rlkit.torch.sac.meta_batch import MetaBatch, MetaBatchSampler, Noise
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import PolicySample
 from rlkit.torch.stacked import StackedMlps
@@ -91,12 +91,13 @@ class PEARLSoftActorCritic:
         self.num_train_steps = 0
         auxiliary = [] if aux_learner is None else aux_learner.optimizers
         self.steps = GradientSteps(
-            self._draw_and_step,
+            self._draw_and_update,
             networks=self.networks.values(),
             optimizers=[self.q_optimizer, self.policy_optimizer, *auxiliary],
             generator=generator,
             means=[name for name in means if name not in missing],
             maxima=maxima,
+            updates_per_step=config.updates_per_step,
             num_threads=num_threads,
             tf32=self.policy.arithmetic.precision == "tf32",
             cuda_graph=cuda_graph,
@@ -186,11 +187,7 @@ class PEARLSoftActorCritic:
         (vf_loss + policy_loss).backward()
         norms = self.policy_gradients.clip_()
         self.policy_optimizer.step()
-        statistics = {
-            "VF Loss": vf_loss.detach(),
-            "Policy Loss": policy_loss.detach(),
-            **norms,
-        }
+        statistics = {"VF Loss": vf_loss.detach(), "Policy Loss": policy_loss.detach(), **norms}
         if with_statistics:
             statistics |= statistics_of("V Predictions", v)
             statistics |= statistics_of("Log Pis", sample.log_prob)
@@ -242,7 +239,7 @@ class PEARLSoftActorCritic:
             yield
 
     def take(self, num_steps: int) -> None:
-        """Take steps, inside `training`; `steps.num_taken` counts those since the last fetch."""
+        """Take steps, inside `training`; `steps.num_taken` counts since the last fetch."""
         self.steps.take(num_steps)
         self.num_train_steps += num_steps
 
@@ -256,9 +253,9 @@ class PEARLSoftActorCritic:
         encoder_buffer: MultiTaskReplayBuffer,
         with_statistics: bool,
     ) -> dict[str, Tensor]:
-        """Take a single step on rows of these buffers; fetch nothing."""
+        """Take a single step on rows of these buffers; report on its first update; fetch nothing."""
         self._draw_from(replay_buffer, encoder_buffer)
-        return self._draw_and_step(with_statistics)
+        return self._draw_and_update(with_statistics)[0]
 
     def _draw_from(
         self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer
@@ -267,8 +264,12 @@ class PEARLSoftActorCritic:
             replay_buffer, encoder_buffer, self.config, self.agent.latent_dim, self.generator
         )
 
-    def _draw_and_step(self, with_statistics: bool) -> dict[str, Tensor]:
-        drawn = self._sampler.draw()
+    def _draw_and_update(self, with_statistics: bool) -> list[dict[str, Tensor]]:
+        """Take one step: an update on each part of a context, with RL rows and noise of its own."""
+        drawn = enumerate(self._sampler.updates())
+        return [self._update(part, with_statistics and i == 0) for i, part in drawn]
+
+    def _update(self, drawn: MetaBatch, with_statistics: bool) -> dict[str, Tensor]:
         context = self.agent.context_of(drawn.context_rows)
         statistics = self.take_step(drawn.batch, context, drawn.noise, with_statistics, drawn.mask)
         if self.aux_learner is not None:

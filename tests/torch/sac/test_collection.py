@@ -239,27 +239,6 @@ def test_visits_are_drawn_anew_each_iteration_from_the_train_tasks():
     assert set(np.concatenate(relabeler.visits)) == {0, 1, 2}
 
 
-class Recorder(NoLoop):
-    def __init__(self):
-        self.ticks = []
-
-    def tick(self, done, total, note="", save=None):
-        self.ticks.append((done, total))
-        assert save is None
-
-
-@pytest.mark.parametrize("num_envs", [1, 64])
-def test_a_collection_ticks_after_each_rollout_and_its_steps_add_up(num_envs):
-    collection, _, _ = make_collection(tasks=range(3), num_envs=num_envs)
-    collection._check_rows = lambda: None  # the recording relabeler stores nothing
-    for iteration, total in ((0, 3 * 8 + 2 * 20), (1, 2 * 20)):
-        loop = Recorder()
-        collection.collect(iteration, loop)
-        done = [ticked for ticked, _ in loop.ticks]
-        assert {ticked for _, ticked in loop.ticks} == {total}
-        assert done == sorted(done) and done[-1] == total and len(done) > 2
-
-
 @pytest.fixture
 def keys(monkeypatch):
     """Keys of all random streams that the collection makes."""

@@ -32,7 +32,7 @@ def make_trainer(config):
         width, LATENT, use_information_bottleneck=config.use_information_bottleneck, **options
     ).double()
     agent = trainer.agent
-    agent.context_encoder, agent.gradient_rows = encoder, config.embedding_mini_batch_size
+    agent.context_encoder, agent.gradient_rows = encoder, config.embedding_mini_batch_size or 0
     networks = trainer_networks(trainer)._replace(context_encoder=encoder)
     return type(trainer)(agent, networks, config, trainer.generator)
 

@@ -39,7 +39,9 @@ def small_experiment(device: str = "cpu", **algo_params) -> Experiment:
     return PEARL().build(
         parse_config(
             {
-                "env_name": "point-robot",
+                "env_name": "sparse-point-robot"
+                if algo_params.get("sparse_rewards")
+                else "point-robot",
                 "n_train_tasks": 4,
                 "n_eval_tasks": 2,
                 "net_size": 8,

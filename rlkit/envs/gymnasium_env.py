@@ -1,0 +1,64 @@
+"""Classes written for gymnasium, trained unchanged.
+
+A task distribution has `reset_task` beside gymnasium's methods; a registered environment is one
+task.
+"""
+
+from typing import Any, ClassVar
+
+import gymnasium
+
+from rlkit.envs.class_lanes import ClassEnv
+from rlkit.envs.class_parts import Step
+from rlkit.envs.faults import EnvironmentFault, answering, brief
+
+
+class GymnasiumEnv(ClassEnv):
+    """Lanes of a class of gymnasium, an instance each.
+
+    `reset_task` selects the task, then comes `reset(seed=...)` with a seed from the trajectory's
+    generator.
+    """
+
+    def _start(self, instance: Any, task: object, seed: int, where: str) -> object:
+        if not self.one_task:
+            with answering(self.name, "reset_task", where):
+                instance.reset_task(task)
+        with answering(self.name, "reset", where):
+            result = instance.reset(seed=seed)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise EnvironmentFault(
+                f"{self.name}: reset returned {brief(result)}, expected 2 values: observation, info"
+                f"{where}"
+            )
+        return result[0]
+
+    def _split(self, result: object, where: str) -> Step:
+        if not isinstance(result, tuple) or len(result) != 5:
+            found = f"{len(result)} values" if isinstance(result, tuple) else brief(result)
+            raise EnvironmentFault(
+                f"{self.name}: step returned {found}, expected 5: observation, reward, terminated, "
+                f"truncated, info{where}"
+            )
+        return Step(*result)
+
+
+class RegisteredEnv(GymnasiumEnv):
+    """Lanes of an environment that is registered with gymnasium, which is its only task.
+
+    Attributes:
+        spec: how gymnasium makes it; its time limit truncates.
+    """
+
+    spec: ClassVar[gymnasium.envs.registration.EnvSpec]
+    handed = frozenset()
+    one_task = True
+
+    @staticmethod
+    def maker(gymnasium_id: str) -> Any:
+        """A function that makes an instance, with keywords of its constructor."""
+
+        def make(**settings: Any) -> gymnasium.Env[Any, Any]:
+            return gymnasium.make(gymnasium_id, disable_env_checker=True, **settings)
+
+        return make

@@ -1,0 +1,251 @@
+"""The sim command: evaluates a trained policy on held-out tasks, trajectory by trajectory; draws or
+films it."""
+
+import errno
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+from rich.console import Console
+
+from rlkit.core.errors import UserError
+from rlkit.data_management.paths import Paths
+from rlkit.envs.base import MetaEnv
+from rlkit.launchers.arguments import UserPath
+from rlkit.launchers.chosen_tasks import choose_tasks
+from rlkit.launchers.exit_codes import exit_codes
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.load_config import refused_if_new
+from rlkit.launchers.record import other_versions
+from rlkit.launchers.run_config import read_run_config
+from rlkit.launchers.simulation import Simulation, simulate
+from rlkit.visualization.adaptation import print_by_task, print_rows, write_rows
+from rlkit.visualization.trajectories import plot_trajectories
+
+if TYPE_CHECKING:
+    from rlkit.visualization.video import FilmedEnv
+
+FILMED_TASKS = 3
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
+    """Draw the trajectories of a point robot to an image file."""
+    env, task_ids = simulation.env, simulation.task_ids
+    explored = simulation.protocol.num_explored
+    plot_trajectories(
+        path,
+        env.tasks[task_ids],
+        task_ids,
+        [positions(env, paths) for paths in simulation.trajectories],
+        goal_radius=env.goal_radius,
+        sparse=simulation.protocol.sparse,
+        title=(
+            f"{config.env_name}: z from the prior up to trajectory {explored}, then from the "
+            "posterior"
+        ),
+    )
+
+
+def in_the_plane(env: MetaEnv) -> bool:
+    """Whether tasks are places in the plane where trajectories run, so that they can be drawn."""
+    return env.task_dim == 2 and (
+        env.obs_dim == 2 or (env.obs_dim != env.recorded_dim and env.outcome_dim == 2)
+    )
+
+
+def positions(env: MetaEnv, paths: Paths) -> Paths:
+    """The trajectories with positions as observations.
+
+    Of pictures those that followed the steps, which the outcomes are.
+    """
+    if env.obs_dim == 2:
+        return paths
+    return replace(paths, obs=np.concatenate([paths.outcomes[:, :1], paths.outcomes], axis=1))
+
+
+def film(
+    simulation: Simulation, env: "FilmedEnv", config: ExperimentConfig, path: Path, quality: str
+) -> None:
+    """Film all trajectories of a few held-out tasks, one task after the other."""
+    task_ids, num_trajs = simulation.task_ids, len(simulation.trajectories)
+
+    def captions(index: int, n: int) -> Sequence[str]:
+        explores, latent = n < simulation.protocol.num_explored, simulation.protocol.latent
+        seen = f"{n} trajector{'y' if n == 1 else 'ies'}"
+        if explores:
+            what = "exploration, z ~ prior" if latent else "exploration"
+        else:
+            what = f"adapted, z ~ posterior of {seen}" if latent else f"adapted to {seen}"
+        return [
+            f"{config.env_name}, task {task_ids[index]}: {env.describe_task(task_ids[index])}",
+            f"trajectory {n + 1} of {num_trajs}: {what}",
+        ]
+
+    filmed = np.unique(np.linspace(0, len(task_ids) - 1, FILMED_TASKS).round().astype(int)).tolist()
+    env.film(
+        path,
+        task_ids,
+        filmed,
+        simulation.trajectories,
+        captions,
+        sparse=simulation.protocol.sparse,
+        quality=quality,
+    )
+
+
+def write_files(
+    simulation: Simulation,
+    config: ExperimentConfig,
+    folder: Path,
+    prefix: str,
+    quality: str,
+    video: bool,
+) -> None:
+    """Write the table, and what can be filmed or drawn.
+
+    Args:
+        simulation: what was evaluated.
+        config: of the run.
+        folder: where the files go; created if needed.
+        prefix: of the files' names.
+        quality: of the film, "fast" or "high".
+        video: a film was asked for.
+    Raises:
+        UserError: the folder cannot be written to; an OSError may be its cause.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be created ({error.strerror})") from error
+    table, video_file = folder / f"{prefix}sim_policy.csv", folder / f"{prefix}video.mp4"
+    write_rows(table, simulation.rows)
+    click.echo(f"wrote {table}")
+    if simulation.filmed is not None:
+        film(simulation, simulation.filmed, config, video_file, quality)
+        click.echo(f"wrote {video_file}")
+    elif video:
+        click.echo(f"no film: {config.env_name} has no MuJoCo model", err=True)
+    if in_the_plane(simulation.env):
+        picture = folder / f"{prefix}trajectories.png"
+        draw(simulation, config, picture)
+        click.echo(f"wrote {picture}")
+
+
+def is_refused(error: UserError) -> bool:
+    """Whether a file could not be written because the folder is read-only."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in NOT_ALLOWED
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=UserPath(), metavar="[CONFIG] RUN_DIR")
+@click.option(
+    "--num_trajs",
+    type=click.IntRange(min=1),
+    help="Trajectories per task; default: num_exp_traj_eval + 2.",
+)
+@click.option(
+    "--deterministic/--stochastic",
+    default=True,
+    show_default=True,
+    help="Act with the policy's mean, or sample.",
+)
+@click.option(
+    "--video", is_flag=True, help="Film three held-out tasks to video.mp4 (MuJoCo tasks)."
+)
+@click.option(
+    "--quality",
+    type=click.Choice(["fast", "high"]),
+    default="fast",
+    show_default=True,
+    help="Of the film; high has shadows.",
+)
+@click.option(
+    "--output",
+    type=UserPath(),
+    metavar="DIR",
+    help="Write table and pictures here; default: RUN_DIR.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="Seed of the evaluation; default: the run's own."
+)
+@click.option(
+    "--task",
+    "task_texts",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Evaluate on this task instead: velocity=3.5, or goal_x=1,goal_y=0. May be repeated.",
+)
+@click.option(
+    "--tasks",
+    "tasks_file",
+    type=UserPath(),
+    metavar="FILE",
+    help='Evaluate on the tasks of a JSON file, {"tasks": [{"velocity": 3.5}]}, or of an NPZ file.',
+)
+def main(
+    paths: tuple[Path, ...],
+    num_trajs: int | None,
+    deterministic: bool,
+    video: bool,
+    quality: str,
+    output: Path | None,
+    seed: int | None,
+    task_texts: tuple[str, ...],
+    tasks_file: Path | None,
+) -> None:
+    """Evaluate the policy in RUN_DIR on the run's held-out tasks: return of the first trajectory,
+    the second, and so on.
+
+    CONFIG, the experiment's JSON, is needed only for a folder without variant.json; otherwise the
+    run's own settings count.
+    """
+    if not 1 <= len(paths) <= 2:
+        raise click.UsageError(f"expected [CONFIG] RUN_DIR, got {len(paths)} paths")
+    run_dir, chosen = paths[-1], bool(task_texts or tasks_file)
+    kind, prefix = ("chosen", "chosen_") if chosen else ("held-out", "")
+    with exit_codes():
+        config, differences = read_run_config(run_dir, paths[0] if len(paths) == 2 else None)
+        if differences:
+            click.echo(
+                f"{paths[0]} differs from the run, whose settings are used: "
+                f"{'; '.join(differences)}",
+                err=True,
+            )
+        for refusal in refused_if_new(config):
+            click.echo(refusal, err=True)
+        if line := other_versions(run_dir):
+            click.echo(line, err=True)
+        simulation = simulate(
+            config,
+            run_dir,
+            num_trajs=num_trajs,
+            deterministic=deterministic,
+            record=video,
+            seed=(config.seed or 0) if seed is None else seed,
+            choose=partial(choose_tasks, texts=task_texts, file=tasks_file) if chosen else None,
+        )
+        # The table comes first, so that it is there whatever happens to the files.
+        title = f"{config.env_name}, {len(simulation.task_ids)} {kind} tasks: return by trajectory"
+        print_rows(simulation.rows, title, Console())
+        if chosen:
+            described = {i: simulation.env.describe_task(i) for i in simulation.task_ids}
+            print_by_task(simulation.rows, described, Console())
+        if text := simulation.env.divergence_message():
+            click.echo(text, err=True)
+        try:
+            write_files(simulation, config, output or run_dir, prefix, quality, video)
+        except UserError as error:
+            if output is not None or not is_refused(error):
+                raise
+            click.echo(f"{error}; another folder: --output DIR", err=True)
+        simulation.env.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The train command: run one experiment from a JSON file, or let a stopped one go on."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from rlkit.launchers.arguments import UserPath
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("config", required=False, type=UserPath())
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="Seed of all random numbers but the task set's."
+)
+@click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="Train on GPU N.")
+@click.option("--cpu", is_flag=True, help="Train on the CPU.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting: algo_params.batch_size=64.",
+)
+@click.option(
+    "--resume",
+    type=UserPath(),
+    metavar="RUN_DIR",
+    help="Go on with the run in this folder.",
+)
+@click.option("--debug", is_flag=True, help="A smoke run of a minute, in output/<env>/debug.")
+@click.option(
+    "--docker", is_flag=True, hidden=True, help="Accepted as oyster does, without effect."
+)
+@click.option(
+    "--print-config",
+    is_flag=True,
+    help="Print the complete configuration and what the run needs; run nothing.",
+)
+def main(
+    config: Path | None,
+    seed: int | None,
+    gpu: int | None,
+    cpu: bool,
+    settings: tuple[str, ...],
+    resume: Path | None,
+    debug: bool,
+    docker: bool,
+    print_config: bool,
+) -> None:
+    """Train on the tasks of CONFIG, a JSON file or the name of a shipped one: quick/point-robot.
+
+    Exit codes: 0 done, 2 bad input, 3 numbers not finite, 4 disk or memory exhausted, 130 or 143
+    stopped by a signal.
+    """
+    if cpu and gpu is not None:
+        raise click.UsageError("--cpu and --gpu exclude each other")
+    if config is None and resume is None:
+        raise click.UsageError("expected CONFIG, a JSON file, or --resume RUN_DIR")
+    if find_spec("fcntl") is None:
+        raise click.UsageError("Windows is not supported: use Linux, WSL for example")
+    changes = list(settings)
+    changes += [f"seed={seed}"] if seed is not None else []
+    changes += ["util_params.use_gpu=true", f"util_params.gpu_id={gpu}"] if gpu is not None else []
+    changes += ["util_params.use_gpu=false"] if cpu else []
+    changes += ["util_params.debug=true"] if debug else []
+
+    # Imported here, so that --help and typing errors are answered at once.
+    from rlkit.launchers.command import launch
+
+    launch(config, changes, resume, print_config)
+
+
+if __name__ == "__main__":
+    main()
