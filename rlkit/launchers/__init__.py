@@ -24,5 +24,7 @@ class Algorithm(NamedTuple):
 ALGORITHMS = {
     "pearl": Algorithm("rlkit.launchers.pearl:PEARL"),
     "hfr": Algorithm("rlkit.launchers.hfr:HFR"),
-    "pets": Algorithm("rlkit.launchers.pets:PETSLauncher"),
+    "pets": Algorithm(
+        "rlkit.launchers.pets:PETSLauncher", {"args": "rlkit.launchers.pets_args:command"}
+    ),
 }

@@ -2,13 +2,15 @@
 
     python -m rlkit.launchers.pets_args -env halfcheetah -ca model-type PE -o ctrl_cfg.opt_cfg.plan_hor 20
 
-prints the JSON for `launch_experiment.py`. It takes the flags of scripts/mbexp.py.
+prints the JSON for `launch_experiment.py`, as `rlkit pets args` does with the same flags. It takes the flags of scripts/mbexp.py.
 """
 
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import click
 
 from rlkit.core import config as config_lib
 from rlkit.core.errors import UserError
@@ -150,6 +152,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+@click.command(
+    "args",
+    context_settings={"ignore_unknown_options": True},
+    help="Print the JSON that does what a command line of handful-of-trials' mbexp.py does.",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(arguments: tuple[str, ...]) -> None:
+    """`main` as a subcommand of the console command."""
+    raise SystemExit(main(arguments))
 
 
 if __name__ == "__main__":

@@ -72,18 +72,20 @@ def iteration_seconds(algo: PETSSettings, env: PetsEnv, device: torch.device) ->
     Of CEM's iterations one is timed, with the whole population.
     """
     plan = algo.ctrl_cfg.opt_cfg
-    once = replace(algo.ctrl_cfg, opt_cfg=replace(plan, cfg=replace(plan.cfg, max_iters=1)))
     ensemble = build_ensemble(algo, env, torch.Generator().manual_seed(0)).to(device)
     generator = torch.Generator(device).manual_seed(0)
     dynamics = build_dynamics(algo, env, ensemble, generator)
-    controller = build_controller(replace(algo, ctrl_cfg=once), env, dynamics, device)
     lanes = [stream(0, "timed plan", lane) for lane in range(algo.trials_per_iteration)]
     env.reset_task(np.zeros(len(lanes), int))
-    obs = env.reset(lanes)
-    controller.start_trajectories(lanes)
-    began = time.perf_counter()
-    controller.get_actions(obs)
-    planning = time.perf_counter() - began
+    obs, planning = env.reset(lanes), 0.0
+    for horizon in (1, given(plan.plan_hor)):  # the first takes memory and prepares products
+        cfg = replace(plan.cfg, max_iters=1)
+        short = replace(algo.ctrl_cfg, per=1, opt_cfg=replace(plan, plan_hor=horizon, cfg=cfg))
+        controller = build_controller(replace(algo, ctrl_cfg=short), env, dynamics, device)
+        controller.start_trajectories(lanes)
+        began = time.perf_counter()
+        controller.get_actions(obs)
+        planning = time.perf_counter() - began
     planning *= plan.cfg.max_iters if algo.opt_type == "CEM" else 1
     batch = algo.ctrl_cfg.prop_cfg.model_train_cfg.batch_size
     sizes = (ensemble.normalizer.mean.shape[1], ensemble.output_size)

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from rlkit.core.config import flatten, to_dict
 from rlkit.core.errors import UserError
+from rlkit.launchers.cli import main as rlkit
 from rlkit.launchers.load_config import load_config, parse_config
 from rlkit.launchers.pets_args import ENVIRONMENTS, OVERRIDES, main, pets_args
 
@@ -78,3 +80,11 @@ def test_what_the_original_would_ignore_or_trip_over_is_refused(line, message, c
 def test_the_command_prints_the_json(capsys):
     assert main(["-env", "reacher"]) == 0
     assert json.loads(capsys.readouterr().out)["env_name"] == "pets-reacher"
+
+
+def test_the_console_command_takes_the_originals_flags():
+    line = "pets args -env halfcheetah -ca model-type PE -o ctrl_cfg.opt_cfg.plan_hor 20"
+    result = CliRunner().invoke(rlkit, line.split())
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == pets_args(line.split()[2:])
+    assert CliRunner().invoke(rlkit, ["pets", "args", "-env", "ant"]).exit_code == 2
