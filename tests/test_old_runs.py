@@ -24,16 +24,20 @@ OF_THE_CLOCK = TIMES | {"Relabeling Time (s)"}
 DROPPED = "Relabeling share of training time"  # a column that later versions do not fill
 
 
-@pytest.fixture(params=NAMES)
-def old_run(request, tmp_path, monkeypatch) -> Path:
+def unpacked(name: str, folder: Path) -> Path:
     """A copy of one run folder as the older code left it."""
-    run_dir = tmp_path / request.param
-    shutil.copytree(FIXTURES / request.param, run_dir, ignore=shutil.ignore_patterns("expected"))
+    run_dir = folder / name
+    shutil.copytree(FIXTURES / name, run_dir, ignore=shutil.ignore_patterns("expected"))
     for path in list(run_dir.rglob("*.xz")):
         path.with_suffix("").write_bytes(lzma.decompress(path.read_bytes()))
         path.unlink()
-    monkeypatch.chdir(tmp_path)
     return run_dir
+
+
+@pytest.fixture(params=NAMES)
+def old_run(request, tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return unpacked(request.param, tmp_path)
 
 
 def expected(run_dir: Path) -> Path:

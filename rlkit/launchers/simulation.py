@@ -70,9 +70,9 @@ def simulate(
     protocol = launcher.protocol(config)
     protocol = protocol._replace(num_trajectories=num_trajs or protocol.num_trajectories)
     lanes = None if protocol.num_tasks is None else min(protocol.num_tasks, MAX_LANES)
+    env = run_env(launcher, config, run_dir, lanes)
     if (run_dir / "variant.json").exists():
         check_tasks(read_json(run_dir / "variant.json"), run_dir)
-    env = run_env(launcher, config, run_dir, lanes)
     first = 0 if protocol.num_tasks is None else len(env.tasks) - protocol.num_tasks
     task_ids = list(range(first, len(env.tasks))) if choose is None else choose(env)
     filmed = None

@@ -13,7 +13,8 @@ from rlkit.launchers.load_config import load_config, parse_config
 from rlkit.launchers.pearl import PEARL
 from tests.envs.old_gym_toys import write_toy
 from tests.envs.own_task import LineWalk
-from tests.tiny_runs import TINY, launch, rows, run
+from tests.test_old_runs import unpacked
+from tests.tiny_runs import TINY, launch, rows
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SPARSE = {"sparse_rewards": True}
@@ -77,18 +78,17 @@ def test_a_run_folder_of_before_is_evaluated_plotted_and_resumed_with_one_line(
     changes, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    Path("tiny.json").write_text(json.dumps(TINY))
-    run_dir = run()
+    run_dir = unpacked("pearl", tmp_path)
     variant = json.loads((run_dir / "variant.json").read_text())
     variant["algo_params"] |= changes
     (run_dir / "variant.json").write_text(json.dumps(variant))
 
     refused = launch(run_dir / "variant.json")
     assert refused.exit_code == 2
-    resumed = launch("--resume", run_dir, "--set", "algo_params.num_iterations=4")
+    resumed = launch("--resume", run_dir, "--set", "algo_params.num_iterations=3")
     assert resumed.exit_code == 0, resumed.output
     assert resumed.output.count("a new run would be refused: ") == 1
-    assert len(rows(run_dir)) == 4
+    assert len(rows(run_dir)) == 3
     evaluated = CliRunner().invoke(sim_policy.main, [str(run_dir)])
     assert evaluated.exit_code == 0, evaluated.output
     assert evaluated.output.count("a new run would be refused: ") == 1
