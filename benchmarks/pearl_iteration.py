@@ -73,7 +73,7 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
         with closing(experiment.env):
             algorithm.collection.collect_initial_pool(Progress(NoLoop(), total=0))
             start = time.perf_counter() - began
-            model = experiment.env.model
+            model = experiment.env.unwrapped.model
             plain = PlainPEARL(experiment.networks, algo, config.latent_size)
             twin = PlainSampler(
                 PlainCheetah(model, 0), plain, torch.Generator(device).manual_seed(0)

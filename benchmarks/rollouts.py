@@ -122,7 +122,7 @@ def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
         for number in map(int, threads.split(",")):
             experiment = build(number, 128)
             with closing(experiment.env):
-                model = experiment.env.model
+                model = experiment.env.unwrapped.model
                 generator = torch.Generator().manual_seed(0)
                 plain = PlainPEARL(
                     experiment.networks,

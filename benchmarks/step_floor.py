@@ -115,10 +115,8 @@ def _run(multiply: Callable, slices: list, num_threads: int, workers: ThreadPool
 @torch.no_grad()
 def _multiply(kind: str, onednn: bool, weight: Tensor, x: Tensor, grad: Tensor) -> Tensor:
     if kind == "dw":
-        return (
-            fast_torch.onednn_linear(grad.t(), x.t(), None, relu=False) if onednn else grad.t() @ x
-        )
+        return fast_torch.onednn_linear(grad.t(), x.t(), None) if onednn else grad.t() @ x
     first, second = (x, weight) if kind == "forward" else (grad, weight.t())
     if onednn:
-        return fast_torch.onednn_linear(first, second, None, relu=False)
+        return fast_torch.onednn_linear(first, second, None)
     return functional.linear(first, second)

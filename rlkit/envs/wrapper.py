@@ -37,6 +37,7 @@ class EnvWrapper(MetaEnv):
         self.n_tasks, self.fixed_n_tasks = env.n_tasks, env.fixed_n_tasks
         self.relabelable, self.goal_radius = env.relabelable, env.goal_radius
         self.has_simulation = env.has_simulation
+        self.has_sparse_rewards = env.has_sparse_rewards
 
     @property
     def unwrapped(self) -> MetaEnv:

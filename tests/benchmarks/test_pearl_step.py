@@ -44,7 +44,7 @@ def test_the_plain_cheetah_earns_what_a_lane_earns():
     env = make_env("cheetah-vel", n_tasks=1, dtype=np.float64)
     env.reset_task([0])
     env.reset([np.random.default_rng(0)])
-    plain = PlainCheetah(env.model, seed=0)
+    plain = PlainCheetah(env.unwrapped.model, seed=0)
     plain.goal = float(env.tasks[0, 0])
     plain.reset()
     env.env.set_state(plain.data.qpos[None], plain.data.qvel[None])
