@@ -143,7 +143,8 @@ class MetaEnv(BatchedEnv):
     def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...] | None:
         """Outcome of a transition, so that a planner can reward predicted states.
 
-        Operators and methods that numpy arrays and torch tensors share, so that both give the same numbers.
+        Only operators and methods that numpy arrays and torch tensors share, so that both give
+        the same numbers.
 
         Args:
             obs, next_obs: observations before and after the step, [..., obs_dim].

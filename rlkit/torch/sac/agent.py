@@ -24,16 +24,19 @@ class PEARLAgent:
         latent_dim: number of dimensions of z.
         context_encoder: maps context rows to a belief.
         policy: pi(a | o, z).
-        use_information_bottleneck: probabilistic z; otherwise z is the encoder's mean and the prior is the zero vector.
+        use_information_bottleneck: probabilistic z; otherwise z is the encoder's mean
+            and the prior is the zero vector.
         use_next_obs_in_context: context rows are [o, a, r, o'] instead of [o, a, r].
         sparse_rewards: r in the context is the sparse reward.
-        num_exp_traj_eval: `adapt` leaves the belief at the prior until so many trajectories are seen.
+        num_exp_traj_eval: `adapt` leaves the belief at the prior until so many trajectories
+            are seen.
         min_sigma: smallest standard deviation of a posterior.
         gradient_rows: the encoder learns from each task's last so many context rows; 0: from all.
-        obs_encoder: what turns observations that are stacks of pictures into what the networks see; None: they see them as
-            they are.
+        obs_encoder: what turns observations that are stacks of pictures into what the networks
+            see; None: they see them as they are.
 
-    `z_means, z_vars, z` are [num_envs, latent_dim]. Source: PEARL, sections 4 and 5; oyster, `PEARLAgent`.
+    `z_means, z_vars, z` are [num_envs, latent_dim]. Source: PEARL,
+    sections 4 and 5; oyster, `PEARLAgent`.
     """
 
     def __init__(
@@ -64,11 +67,17 @@ class PEARLAgent:
     # What the networks see
 
     def features(self, obs: Tensor) -> Tensor:
-        """What the networks see of observations [..., obs_dim]: of pictures the features, else the observations themselves."""
+        """What the networks see of observations [..., obs_dim]: the features of pictures.
+
+        Other observations are seen as they are.
+        """
         return obs if self.obs_encoder is None else self.obs_encoder(obs)
 
     def features_of_paths(self, paths: Paths) -> Tensor:
-        """The same of whole trajectories, [num_paths, horizon + 1, dim], without a graph, a trajectory at a time."""
+        """The same of whole trajectories, [num_paths, horizon + 1, dim].
+
+        Without a graph, a trajectory at a time.
+        """
         if self.obs_encoder is None:
             return self._tensor(paths.obs)
         stacks = stacked(paths.horizon + 1, self.obs_encoder.num_frames)
@@ -80,8 +89,10 @@ class PEARLAgent:
     # Context rows
 
     def context_of(self, batch: Batch | EpisodeBatch) -> Tensor:
-        """Join replay rows to context rows [o, a, r, (o')]: [num_tasks, n, context_dim]; of episodes also whether a row is the
-        first of one."""
+        """Join replay rows to context rows [o, a, r, (o')]: [num_tasks, n, context_dim].
+
+        Of episodes also whether a row is the first of one.
+        """
         rows = batch.rows if isinstance(batch, EpisodeBatch) else batch
         rewards = rows.sparse_rewards if self.sparse_rewards else rows.rewards
         parts = [self.features(rows.obs), rows.actions, rewards]
@@ -93,7 +104,10 @@ class PEARLAgent:
 
     @torch.no_grad()
     def acting_context(self, batch: Batch | EpisodeBatch) -> Tensor:
-        """The rows of the only task of a batch, [n, context_dim], for `infer_posterior`: nothing is learned from them."""
+        """The rows of the only task of a batch, [n, context_dim], for `infer_posterior`.
+
+        Nothing is learned from them.
+        """
         device = self.z_means.device  # an agent may act on another than the buffers'
         with tensor_cores(False):
             if isinstance(batch, Batch):
@@ -104,7 +118,10 @@ class PEARLAgent:
             )[0]
 
     def context_of_paths(self, paths: Paths) -> Tensor:
-        """The same for whole trajectories: [num_paths, horizon, context_dim]; rows past a path's length are padding."""
+        """The same for whole trajectories: [num_paths, horizon, context_dim].
+
+        Rows past a path's length are padding.
+        """
         reward = paths.sparse_rewards if self.sparse_rewards else paths.rewards
         obs = self.features_of_paths(paths)
         parts = [obs[:, :-1], self._tensor(paths.actions), self._tensor(reward[..., None])]
@@ -118,7 +135,10 @@ class PEARLAgent:
     # Belief
 
     def clear_z(self, num_tasks: int) -> None:
-        """Set every belief to the prior (N(0, I); the zero vector without the bottleneck) and forget all context."""
+        """Set every belief to the prior and forget all context.
+
+        The prior is N(0, I), or the zero vector without the bottleneck.
+        """
         like = next(self.policy.parameters())
         self.z_means = like.new_zeros(num_tasks, self.latent_dim)
         self.z_vars = torch.full_like(self.z_means, 1.0 if self.use_information_bottleneck else 0.0)
@@ -128,7 +148,9 @@ class PEARLAgent:
         self._has_context = np.zeros(num_tasks, bool)
 
     def posterior(self, context: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """q(z | c) of context rows: mean and variance, [num_tasks, latent_dim], with the gradient of the last gradient_rows.
+        """q(z | c) of context rows: mean and variance, [num_tasks, latent_dim].
+
+        The gradient is that of the last gradient_rows.
 
         Args:
             context: [num_tasks, n, context_dim].
@@ -151,7 +173,9 @@ class PEARLAgent:
     def infer_posterior(
         self, context: Tensor | Sequence[Tensor], lanes: Sequence[int] | None = None
     ) -> None:
-        """Replace the beliefs of some lanes (all, when None) by q(z | c), one context [n, context_dim] for each.
+        """Replace the beliefs of some lanes (all, when None) by q(z | c).
+
+        Each gets a context of its own, [n, context_dim].
 
         Contexts need not be equally long. No state is kept: every inference begins from nothing.
         """
@@ -170,7 +194,10 @@ class PEARLAgent:
         self.z_means[index], self.z_vars[index] = means, variances
 
     def sample_z(self, noise: Tensor) -> None:
-        """Draw z = mean + sqrt(var) * noise for every lane, from standard normal noise [num_envs, latent_dim]."""
+        """Draw z = mean + sqrt(var) * noise for every lane.
+
+        The noise is standard normal, [num_envs, latent_dim].
+        """
         self.z = self.z_means + self.z_vars.sqrt() * noise
 
     def compute_kl_div(self) -> Tensor:
@@ -207,7 +234,10 @@ class PEARLAgent:
 
     @torch.no_grad()
     def adapt(self, paths: Paths) -> None:
-        """Add one trajectory per lane (length 0: none) to the context; after num_exp_traj_eval of them use the posterior."""
+        """Add one trajectory per lane (length 0: none) to the context.
+
+        After num_exp_traj_eval of them the posterior is used.
+        """
         mask = torch.as_tensor(paths.mask, device=self.z.device)
         with tensor_cores(False):
             self.state = self.context_encoder.update(self.state, self.context_of_paths(paths), mask)
@@ -227,7 +257,10 @@ class PEARLAgent:
             return self.obs_encoder(self._pictures(obs))
 
     def _pictures(self, stacks: np.ndarray) -> Tensor:
-        """Stacks [n, ...] as bytes on the device, [n, obs_dim]; only there they become numbers of four bytes each."""
+        """Stacks [n, ...] as bytes on the device, [n, obs_dim].
+
+        Only there they become numbers of four bytes each.
+        """
         return torch.as_tensor(stacks.reshape(len(stacks), -1), device=self.z_means.device)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
