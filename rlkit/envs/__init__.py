@@ -38,6 +38,7 @@ ENVS: dict[str, str] = {
     "pets-halfcheetah": "rlkit.envs.pets.half_cheetah:PetsHalfCheetah",
     "pets-pusher": "rlkit.envs.pets.pusher:PetsPusher",
     "pets-reacher": "rlkit.envs.pets.reacher:PetsReacher",
+    "point-maml": "rlkit.envs.point_robot:PointMaml",
     "point-robot": "rlkit.envs.point_robot:PointRobot",
     "sawyer-push": "rlkit.envs.hfr.sawyer_push:SawyerPush",
     "sawyer-reach": "rlkit.envs.hfr.sawyer_reach:SawyerReach",
@@ -213,6 +214,7 @@ _register("rlkit/PetsCartpole-v0", "pets-cartpole", 200, 1)
 _register("rlkit/PetsHalfCheetah-v0", "pets-halfcheetah", 1000, 1)
 _register("rlkit/PetsPusher-v0", "pets-pusher", 150, 1)
 _register("rlkit/PetsReacher-v0", "pets-reacher", 150, 1)
+_register("rlkit/PointMaml-v0", "point-maml", 100, 60)
 _register("rlkit/PointRobot-v0", "point-robot", 20, 100)
 _register("rlkit/SawyerPush-v0", "sawyer-push", 150, 60)
 _register("rlkit/SawyerReach-v0", "sawyer-reach", 150, 60)

@@ -13,6 +13,7 @@ PLANNABLE = [
     "pets-halfcheetah",
     "pets-pusher",
     "pets-reacher",
+    "point-maml",
     "point-robot",
     "sparse-point-robot",
 ]

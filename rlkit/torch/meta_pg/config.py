@@ -76,7 +76,7 @@ class MAMLSettings(GradientSettings):
     cg_damping: NonNegative = 1e-5  # added to the Hessian
     line_search_steps: PositiveCount = 15
     line_search_decay: Probability = 0.8
-    hvp_subsample: Fraction = 1.0  # share of the trajectories behind the Hessian products
+    hvp_subsample: Fraction = 1.0  # share of the adapted trajectories in Hessian products
     learning_rate: Positive = 1e-3  # of Adam, with outer "vpg"
 
     def relations(self) -> Iterator[Relation]:

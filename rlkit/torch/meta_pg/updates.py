@@ -37,7 +37,7 @@ class TrustRegionUpdate:
         network: the policy.
         objective: what is minimised.
         region: how.
-        hvp_subsample: share of the trajectories behind the Hessian products.
+        hvp_subsample: share of the trajectories after adaptation behind the Hessian products.
     """
 
     num_steps = 1
@@ -56,12 +56,10 @@ class TrustRegionUpdate:
         """Take the step; see `OuterUpdate.update`."""
         theta = parameters_of(self.network)
         terms = outer_terms(self.network, data, credit, self.objective)
-        fewer = outer_terms(
-            self.network,
-            [step.first_paths(self.hvp_subsample) for step in data],
-            credit,
-            self.objective,
-        )
+        # The inner steps keep all their data: with others, φ would not be the policy that
+        # collected, the KL would not be at its minimum, and its Hessian not positive.
+        part = [*data[:-1], data[-1].first_paths(self.hvp_subsample)]
+        fewer = outer_terms(self.network, part, credit, self.objective)
         before: list[OuterTerms] = []
 
         def objective() -> tuple[Tensor, Tensor]:
