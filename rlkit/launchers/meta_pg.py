@@ -128,7 +128,9 @@ class MetaPGLauncher(Launcher[Config]):
         algo = self.algo(config)
         explored, recurrent = explored_per_test(algo), isinstance(algo, RL2Settings)
         return EvaluationProtocol(
-            num_trajectories=algo.episodes_per_trial if isinstance(algo, RL2Settings) else explored + 2,
+            num_trajectories=algo.episodes_per_trial
+            if isinstance(algo, RL2Settings)
+            else explored + 2,
             num_explored=explored,
             horizon=algo.max_path_length,
             num_stochastic=0 if recurrent else explored,

@@ -20,7 +20,6 @@ class MetaPGExperiment(ExperimentConfig):
     env_name: str = "point-robot"
     n_train_tasks: PositiveCount = 80  # train on the first tasks of the set, or draw in their place
     n_eval_tasks: PositiveCount = 20  # test on the last tasks of the set
-    env_params: dict[str, object] = field(default_factory=lambda: {"n_tasks": 100})
     algo_params: MetaPGSettings = field(default_factory=MetaPGSettings)
 
     def relations(self) -> Iterator[Relation]:

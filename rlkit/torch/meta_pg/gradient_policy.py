@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from rlkit.core.errors import NonFiniteError
 from rlkit.data_management.paths import Paths
 from rlkit.torch.meta_pg.inner import Surrogate, adapted
 from rlkit.torch.meta_pg.policy import Params, act, parameters_of, repeated
@@ -101,7 +102,12 @@ class GradientPolicy:
             mean = means[self._rows, self._columns]
             std = log_stds[self._rows].exp()
         action: np.ndarray = mean.cpu().numpy()
-        return action if noise is None else action + std.cpu().numpy() * noise
+        if noise is not None:
+            action = action + std.cpu().numpy() * noise
+        if not np.isfinite(action).all():
+            adapted = "the inner steps are too long" if self._params else "the policy has diverged"
+            raise NonFiniteError(f"actions are not finite: {adapted}")
+        return action
 
     # As a meta-policy
 

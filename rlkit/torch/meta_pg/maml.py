@@ -9,8 +9,8 @@ from torch import nn
 
 from rlkit.core.algorithm import Loop, Statistics
 from rlkit.core.checkpoint import SavedRows
-from rlkit.core.loop import Progress
 from rlkit.core.logger import Table
+from rlkit.core.loop import Progress
 from rlkit.core.meta_evaluation import MetaEvaluation
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths

@@ -1,6 +1,7 @@
 """Gaussian policies of plain layers, which `torch.func` differentiates as often as it is asked to."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -39,9 +40,7 @@ class GaussianMlp(nn.Module):
     ) -> None:
         super().__init__()
         sizes = [obs_dim, *hidden_sizes, act_dim]
-        self.layers = nn.ModuleList(
-            linear(*pair, generator) for pair in zip(sizes[:-1], sizes[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(linear(*pair, generator) for pair in pairwise(sizes))
         self.nonlinearity = NONLINEARITIES[nonlinearity]
         self.log_std = nn.Parameter(torch.full((act_dim,), max(init_std, MIN_STD)).log())
 

@@ -40,9 +40,7 @@ class TrialPPO:
         """Take the epochs; returns statistics, means over the gradient steps."""
         network, settings = self.network, self.settings
         with torch.no_grad():
-            output, _ = network.advance(
-                trials.inputs, network.initial_hidden(len(trials.inputs))
-            )
+            output, _ = network.advance(trials.inputs, network.initial_hidden(len(trials.inputs)))
             old_log_probs = log_prob(trials.actions, *network.action(output))
             values = network.values(output, trials.inputs) * trials.mask
             advantages = trial_advantages(
@@ -87,7 +85,7 @@ class TrialPPO:
             - settings.entropy_coef * entropy(log_std)
         )
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norms = self.gradients.clip_()
         self.optimizer.step()
         with torch.no_grad():

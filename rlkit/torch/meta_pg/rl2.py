@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from rlkit.core.algorithm import Loop, Statistics
@@ -114,9 +113,7 @@ class RL2:
         for number in range(self.settings.episodes_per_trial):
             draws = [stream(self.seed, "trials", iteration, trial, number) for trial in trials]
             horizon = self.settings.max_path_length
-            episodes.append(
-                rollout(self.env, self.policy, task_ids[list(trials)], draws, horizon)
-            )
+            episodes.append(rollout(self.env, self.policy, task_ids[list(trials)], draws, horizon))
             progress.add(len(trials), f"episode {number + 1}")
         return episodes
 
@@ -144,9 +141,7 @@ class RL2:
         adaptations = self.evaluation.adaptations(iteration, splits, progress)
         self._online = self.evaluation.online_returns(iteration, adaptations)
         final = self.evaluation.statistics(adaptations)
-        first, last = (
-            final[f"AverageReturn_{which}_test_tasks"] for which in ("prior", "all")
-        )
+        first, last = (final[f"AverageReturn_{which}_test_tasks"] for which in ("prior", "all"))
         return {**final, "Adaptation gain": last - first}
 
     def tables(self, iteration: int) -> Mapping[str, Table]:

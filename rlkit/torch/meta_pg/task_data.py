@@ -49,7 +49,8 @@ class TaskData(NamedTuple):
     def first_paths(self, share: float) -> "TaskData":
         """The data with only a share of each task's trajectories, at least one."""
         num = max(1, round(share * self.obs.shape[1]))
-        return TaskData(*(value[:, :num] for value in self[:5]), self.old_log_std)
+        cut = {name: getattr(self, name)[:, :num] for name in self._fields[:-1]}
+        return self._replace(**cut)
 
 
 def task_data(

@@ -133,7 +133,7 @@ class AdamUpdate:
             found = terms(theta)
             loss = found.loss + (coefs.to(found.inner_kls) * found.inner_kls).mean()
             self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             slope = torch.stack([p.grad.norm() for p in theta.values() if p.grad is not None])
             self.optimizer.step()
             losses.append(found.loss.item())

@@ -18,9 +18,7 @@ from rlkit.torch.meta_pg.trials import trial_advantages, trials_of
 
 
 def network(cell="gru", seed=0) -> RecurrentActorCritic:
-    return RecurrentActorCritic(
-        2, 2, 6, cell=cell, generator=torch.Generator().manual_seed(seed)
-    )
+    return RecurrentActorCritic(2, 2, 6, cell=cell, generator=torch.Generator().manual_seed(seed))
 
 
 def trial(acting: RL2Policy, env_name="point-robot", num_lanes=3, horizon=5, episodes=2, seed=0):
@@ -200,6 +198,4 @@ def test_values_are_in_the_units_of_the_returns():
     assert net.value_mean.item() == pytest.approx(13.5)
     output, inputs = torch.randn(4, 6), torch.randn(4, 6)
     scaled = net.scaled_value(output, inputs)
-    torch.testing.assert_close(
-        net.values(output, inputs), net.value_mean + net.value_std * scaled
-    )
+    torch.testing.assert_close(net.values(output, inputs), net.value_mean + net.value_std * scaled)

@@ -17,6 +17,7 @@ from rlkit.torch.meta_pg.policy import parameters_of
 from rlkit.torch.meta_pg.task_data import TaskData
 from tests.torch.meta_pg import toys
 
+
 def hessian(function):
     return jacrev(jacrev(function))
 
@@ -40,7 +41,9 @@ def two_step_problem(surrogate):
         total = torch.zeros((), dtype=torch.float64)
         for a, b in itertools.product(range(2), repeat=2):
             to_go = torch.stack([FIRST[a] + SECOND[a, b], SECOND[a, b]])
-            steps = log_p[[a, b]] if surrogate is log_likelihood_surrogate else (log_p - old)[[a, b]]
+            steps = (
+                log_p[[a, b]] if surrogate is log_likelihood_surrogate else (log_p - old)[[a, b]]
+            )
             # The surrogates are means over two steps, the return is a sum.
             value = -2 * surrogate(steps, to_go, torch.ones(2, dtype=torch.float64))
             total = total + old[[a, b]].sum().exp() * value
