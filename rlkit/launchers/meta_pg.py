@@ -1,12 +1,11 @@
 """Builds MAML-TRPO and ProMP: environment, policy, inner and outer steps, loop."""
 
-from typing import Any, ClassVar, TypeVar, cast
+from typing import ClassVar, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import nn
 
-from rlkit.core.names import import_named
 from rlkit.core.seeding import torch_seed
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers.launcher import Experiment
@@ -23,12 +22,11 @@ from rlkit.torch.meta_pg.config import GradientSettings, MAMLSettings, ProMPSett
 from rlkit.torch.meta_pg.gradient_policy import GradientPolicy
 from rlkit.torch.meta_pg.maml import GradientMetaLearner
 from rlkit.torch.meta_pg.outer import OuterSettings
-from rlkit.torch.meta_pg.policy import check_twice_differentiable
+from rlkit.torch.meta_pg.policy import make_policy
 from rlkit.torch.meta_pg.task_data import AdvantageSettings
 from rlkit.torch.meta_pg.trust_region import TrustRegionSettings
 from rlkit.torch.meta_pg.updates import AdamUpdate, OuterUpdate, TrustRegionUpdate
 
-POLICIES = {"mlp": "rlkit.torch.meta_pg.policy:GaussianMlp"}
 Config = TypeVar("Config", bound=MetaPGExperiment)
 
 
@@ -46,8 +44,8 @@ class GradientLauncher(MetaPGLauncher[Config]):
             ValueError: there is none, or it cannot be differentiated twice.
         """
         algo = self.gradient_algo(config)
-        make = cast(Any, import_named(algo.policy, POLICIES))
-        network: nn.Module = make(
+        return make_policy(
+            algo.policy,
             env.obs_dim,
             env.act_dim,
             algo.hidden_sizes,
@@ -55,9 +53,6 @@ class GradientLauncher(MetaPGLauncher[Config]):
             init_std=algo.init_std,
             generator=generator,
         )
-        if algo.policy not in POLICIES:
-            check_twice_differentiable(network, env.obs_dim, algo.policy)
-        return network
 
     def policy(self, config: Config, network: nn.Module) -> GradientPolicy:
         """Construct what acts and adapts."""

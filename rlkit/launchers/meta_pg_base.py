@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import ClassVar, TypeVar, cast
 
 import numpy as np
 import torch
@@ -126,15 +126,18 @@ class MetaPGLauncher(Launcher[Config]):
         return requirements(self.algo(config), env, networks, config.n_eval_tasks, steps)
 
     def iteration_seconds(self, config: Config, device: str) -> float | None:
-        """Estimate the seconds of an iteration from one of a few tasks."""
+        """Estimate the seconds of an iteration: of gradient methods from one of a few tasks, of RL²
+        from one with a single epoch, because its time hardly grows with the number of trials.
+        """
         algo = self.algo(config)
         few = min(TIMED_TASKS, algo.meta_batch)
-        changes: dict[str, Any] = {"meta_batch": few}
+        small: GradientSettings | RL2Settings
         if isinstance(algo, RL2Settings):
-            changes["num_minibatches"] = min(algo.num_minibatches, few)
-        small = replace(config, algo_params=replace(algo, **changes))
-        experiment = self.build(small, device, 0)
+            small, scale, updates = replace(algo, num_epochs=1), 1.0, algo.num_epochs
+        else:
+            small, scale, updates = replace(algo, meta_batch=few), algo.meta_batch / few, 1
+        experiment = self.build(replace(config, algo_params=small), device, 0)
         with torch_threads(config.util_params.torch_threads or default_threads()):
-            seconds = seconds_of(experiment.algorithm, algo.meta_batch / few)
+            seconds = scale * seconds_of(experiment.algorithm, updates)
         experiment.close()
         return seconds

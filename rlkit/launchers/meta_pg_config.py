@@ -9,7 +9,14 @@ from rlkit.core.settings import PositiveCount
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.class_lanes import ClassEnv
 from rlkit.launchers.experiment_config import ExperimentConfig
-from rlkit.torch.meta_pg.config import MAMLSettings, MetaPGSettings, ProMPSettings, RL2Settings
+from rlkit.torch.meta_pg.config import (
+    GradientSettings,
+    MAMLSettings,
+    MetaPGSettings,
+    ProMPSettings,
+    RL2Settings,
+)
+from rlkit.torch.meta_pg.policy import make_policy
 from rlkit.torch.meta_pg.tasks import can_be_drawn_anew
 
 
@@ -55,6 +62,13 @@ class MetaPGExperiment(ExperimentConfig):
             expected = f"false: the tasks of {self.env_name} cannot be drawn anew"
             relation = Relation(("algo_params.fresh_tasks",), expected)
             yield relation_problem(to_dict(self), relation)
+
+        if isinstance(algo := self.algo_params, GradientSettings):
+            try:
+                make_policy(algo.policy, env.obs_dim, env.act_dim, algo.hidden_sizes)
+            except ValueError as error:
+                key = "algo_params.policy"
+                yield Problem((key,), f'{key} = "{algo.policy}": {error}')
 
     def cut_for_debug(self) -> Self:
         """Make the smoke run: smallest counts, at most 3 test tasks unless one set serves both."""

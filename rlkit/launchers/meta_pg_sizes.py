@@ -74,12 +74,18 @@ def requirements(
     )
 
 
-def seconds_of(algorithm: RLAlgorithm, scale: float) -> float:
-    """Seconds of an iteration from the second of two smaller ones; the first warms up."""
+def seconds_of(algorithm: RLAlgorithm, num_updates: int) -> float:
+    """Seconds of an iteration, without its evaluation.
+
+    Args:
+        algorithm: collects as the iteration does, and takes one update of `num_updates` equal ones.
+        num_updates: of the iteration.
+    """
     loop, seconds = NoLoop(), 0.0
-    for iteration in range(2):
+    for iteration in range(2):  # the first warms up
         start = time.perf_counter()
         algorithm.collect_data(iteration, loop)
+        collected = time.perf_counter()
         algorithm.do_training(iteration, loop)
-        seconds = time.perf_counter() - start
-    return scale * seconds
+        seconds = collected - start + num_updates * (time.perf_counter() - collected)
+    return seconds

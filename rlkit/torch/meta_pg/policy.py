@@ -9,10 +9,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import skip_init
 
+from rlkit.core.names import import_named
 from rlkit.torch.meta_pg.gaussian import MIN_STD, floored
 
 Params = Mapping[str, Tensor]
 Nonlinearity = Literal["tanh", "relu"]
+POLICIES = {"mlp": "rlkit.torch.meta_pg.policy:GaussianMlp"}
 NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
 
 
@@ -50,6 +52,32 @@ class GaussianMlp(nn.Module):
         for layer in hidden:
             obs = self.nonlinearity(layer(obs))
         return last(obs), floored(self.log_std)
+
+
+def make_policy(
+    name: str,
+    obs_dim: int,
+    act_dim: int,
+    hidden_sizes: Sequence[int],
+    **options: Any,
+) -> nn.Module:
+    """Construct the policy of a name.
+
+    Args:
+        name: a key of `POLICIES`, or "module:Class".
+        obs_dim, act_dim, hidden_sizes, **options: as for `GaussianMlp`.
+    Raises:
+        ValueError: there is none, it cannot be constructed so, or it cannot be differentiated
+            twice.
+    """
+    make: Any = import_named(name, POLICIES)
+    try:
+        network: nn.Module = make(obs_dim, act_dim, hidden_sizes, **options)
+    except TypeError as error:
+        raise ValueError(f"{name} cannot be constructed as GaussianMlp is ({error})") from error
+    if name not in POLICIES:
+        check_twice_differentiable(network, obs_dim, name)
+    return network
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:

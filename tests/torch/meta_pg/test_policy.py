@@ -8,6 +8,7 @@ from rlkit.torch.meta_pg.policy import (
     GaussianMlp,
     act,
     check_twice_differentiable,
+    make_policy,
     parameters_of,
     repeated,
 )
@@ -35,6 +36,11 @@ class Detached(GaussianMlp):
         return mean.detach(), log_std
 
 
+class Narrow(nn.Module):
+    def __init__(self, obs_dim):
+        super().__init__()
+
+
 def test_a_policy_of_plain_layers_passes_and_is_left_as_it_was():
     for nonlinearity in ("tanh", "relu"):
         network = GaussianMlp(3, 2, (5, 5), nonlinearity=nonlinearity)
@@ -48,6 +54,11 @@ def test_a_policy_of_plain_layers_passes_and_is_left_as_it_was():
 def test_a_policy_without_second_derivatives_is_refused_by_name(policy):
     with pytest.raises(ValueError, match=r"my:Policy cannot be differentiated twice \(.*plain"):
         check_twice_differentiable(policy, 3, "my:Policy")
+
+
+def test_a_class_that_takes_other_arguments_is_refused():
+    with pytest.raises(ValueError, match=r"test_policy:Narrow cannot be constructed as Gaussian"):
+        make_policy("tests.torch.meta_pg.test_policy:Narrow", 3, 2, (5,), init_std=1.0)
 
 
 def test_weights_are_glorot_uniform_biases_zero_and_the_deviation_is_the_given_one():
