@@ -84,18 +84,27 @@ def by_method(folder: Path) -> dict[str, list[Run]]:
     return groups
 
 
+def mean_of(curves: Sequence[Curve]) -> Curve:
+    """Mean of curves, where all have values; between evaluations they are straight lines."""
+    steps = np.unique(np.concatenate([c.steps for c in curves]))
+    first, last = max(c.steps[0] for c in curves), min(c.steps[-1] for c in curves)
+    common = steps[(steps >= first) & (steps <= last)]
+    returns = np.mean([np.interp(common, c.steps, c.returns) for c in curves], axis=0)
+    return Curve(common, returns)
+
+
 def draw(axes: Axes, task: str, groups: Mapping[str, Sequence[Run]]) -> None:
-    """One task: every seed thin, their mean where all have come to, thick."""
+    """One task: every seed thin, their mean where all have come to, thick; dashed after 2."""
     for method, runs in groups.items():
         curves = [curve(run) for run in runs]
-        common = np.unique(np.concatenate([c.steps for c in curves]))
-        first, last = max(c.steps[0] for c in curves), min(c.steps[-1] for c in curves)
-        common = common[(common >= first) & (common <= last)]
-        mean = np.mean([np.interp(common, c.steps, c.returns) for c in curves], axis=0)
         label = f"{NAMES.get(method, method)} (n={len(runs)})"
-        (line,) = axes.plot(common, mean, label=label, linewidth=1.8)
+        (line,) = axes.plot(*mean_of(curves), label=label, linewidth=1.8)
         for found in curves:
             axes.plot(*found, color=line.get_color(), alpha=0.4, linewidth=0.7)
+        if all(AT_TWO in run.columns for run in runs):
+            early = mean_of([curve(run, AT_TWO) for run in runs])
+            label = f"{NAMES.get(method, method)} after 2 trajectories"
+            axes.plot(*early, label=label, linewidth=1.2, linestyle="--", color=line.get_color())
     for level in LEVELS.get(task, ()):
         axes.axhline(level, color="0.6", linestyle=":", linewidth=0.8)
     axes.set_xscale("log")

@@ -49,6 +49,13 @@ def test_a_curve_has_the_evaluated_iterations_and_reaches_a_level_by_its_running
     assert figure3.steps_to(found, -13) == 5000 and figure3.steps_to(found, -1) == math.inf
 
 
+def test_a_mean_of_curves_ends_with_the_shortest():
+    one = figure3.Curve(np.array([1, 3, 5]), np.array([0.0, 2.0, 4.0]))
+    two = figure3.Curve(np.array([2, 4]), np.array([10.0, 10.0]))
+    found = figure3.mean_of([one, two])
+    assert found.steps.tolist() == [2, 3, 4] and found.returns.tolist() == [5.5, 6, 6.5]
+
+
 def test_an_interval_is_students():
     assert figure3.interval([-7.0]) == "-7.0"
     assert figure3.interval([-7.0, -9.0]) == "-8.0 ± 12.7"
