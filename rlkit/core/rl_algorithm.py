@@ -9,10 +9,10 @@ from typing import Any
 
 from rlkit.core.algorithm import Display, Loop, RLAlgorithm, Save, Statistics
 from rlkit.core.checkpoint import Checkpoint
-from rlkit.core.finite import require_finite, require_finite_weights
+from rlkit.core.errors import NonFiniteError
 from rlkit.core.logger import Logger
 from rlkit.core.loop import Timer
-from rlkit.core.weights import save_weights
+from rlkit.core.saving import Networks, save_weights
 
 
 @dataclass(frozen=True)
@@ -255,3 +255,31 @@ class _OuterLoop:
     def _total_seconds(self) -> float:
         """Seconds since the start of the run, those of earlier processes included."""
         return self._clock["total"] + time.perf_counter() - self._started
+
+
+def require_finite(iteration: int, trained: Mapping[str, float]) -> None:
+    """Stop the run at a loss that is not finite: a statistic with "Loss" in its name.
+
+    Raises:
+        NonFiniteError: names iteration, statistic and value.
+    """
+    for name, value in trained.items():
+        if "Loss" in name and not math.isfinite(value):
+            raise NonFiniteError(
+                f"iteration {iteration}: {name} is {value}; the last good checkpoint is kept"
+            )
+
+
+def require_finite_weights(iteration: int, networks: Networks) -> None:
+    """Stop the run when a step left weights that are not finite, whatever its losses were.
+
+    Raises:
+        NonFiniteError: names iteration, network and parameter.
+    """
+    for network, module in networks.items():
+        for name, value in module.state_dict().items():
+            if not bool(value.isfinite().all()):
+                where = f"weights {name} of {network} are not finite after training"
+                raise NonFiniteError(
+                    f"iteration {iteration}: {where}; the last good checkpoint is kept"
+                )

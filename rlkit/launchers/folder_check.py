@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from rlkit.core.errors import UserError
-from rlkit.core.files import obstacle
+from rlkit.core.found_files import obstacle
 
 WRITTEN = (".json", ".csv", ".log", ".npz", ".pth", ".tmp")  # suffixes of the files of a run
 FOLDERS = ("checkpoint", "snapshots", "eval_trajectories")

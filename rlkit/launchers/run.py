@@ -21,7 +21,7 @@ from rlkit.core.errors import ResourceError, UserError
 from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
 from rlkit.core.rl_algorithm import Schedule, train
-from rlkit.core.weights import save_weights
+from rlkit.core.saving import save_weights
 from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.lane_check import compare_lanes
 from rlkit.launchers.exit_codes import exit_codes

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from rlkit.core.errors import UserError
-from rlkit.core.files import obstacle
+from rlkit.core.found_files import obstacle
 
 OYSTER_RECURRENT = ("lstm.", "hidden")  # parameters that only its recurrent encoder has
 

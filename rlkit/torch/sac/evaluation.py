@@ -140,7 +140,7 @@ class PEARLEvaluation:
         for task_id, generator in zip(task_ids, generators, strict=True):
             if cfg.takes_episodes:
                 num_rows = cfg.context_episodes * cfg.max_path_length
-                episodes = buffer.newest_episodes(task_id, num_rows)
+                episodes = buffer.by_episode.newest_episodes(task_id, num_rows)
                 contexts.append(self.agent.acting_context(episodes))
             else:
                 rows = buffer.draw(task_id, cfg.embedding_batch_size, generator)
