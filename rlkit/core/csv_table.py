@@ -6,30 +6,15 @@ has been written is therefore kept in memory too, and a file that says something
 
 import csv
 import io
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
+from rlkit.core.csv_content import Content, agrees, parse, rows_up_to
 from rlkit.core.files import replace_file
 
 TIME_FORMAT = "%Y_%m_%d_%H_%M_%S"
-
-
-class Content(NamedTuple):
-    """Header and rows of a table, as text; every row is as long as the header."""
-
-    columns: list[str]
-    rows: list[list[str]]
-
-    @property
-    def text(self) -> str:
-        """As a file holds it; empty without a header."""
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
-        return text.getvalue() if self.columns else ""
 
 
 class CsvTable:
@@ -64,7 +49,7 @@ class CsvTable:
         if width or not as_written:
             self._replace(new)
             return
-        text = Content(cells[0], cells[1:]).text.encode() if cells else b""
+        text = text_of(Content(cells[0], cells[1:])).encode() if cells else b""
         with self.path.open("ab") as file:
             file.write(text)
             file.flush()
@@ -82,14 +67,14 @@ class CsvTable:
         """
         found = self._on_disk()
         table = None if found is None else parse(found)
-        cut = None if table is None else _cut(table, key, last)
+        cut = None if table is None else rows_up_to(table, key, last)
         wanted = None if kept is None else parse(kept.encode())
         if wanted is None:
             if cut is None and found is not None:
                 self._put_aside("is no table of this run")
             self._replace(cut or Content([], []))
             return
-        if cut is None or not _agrees(cut, wanted):
+        if cut is None or not agrees(cut, wanted):
             if found is not None:
                 self._put_aside("is not as the run wrote it")
             elif wanted.rows:
@@ -118,7 +103,7 @@ class CsvTable:
 
     def _replace(self, content: Content) -> None:
         """Make the file hold this; without a row there is none."""
-        text = content.text.encode() if content.rows else b""
+        text = text_of(content).encode() if content.rows else b""
         if text:
             replace_file(self.path, text)
         else:
@@ -130,41 +115,8 @@ class CsvTable:
         return self.path.read_bytes() if self.path.is_file() else None
 
 
-def parse(data: bytes) -> Content | None:
-    """Read a table, without the last line if that has no end or too few cells; None: it is none."""
-    text = data[: data.rfind(b"\n") + 1]
-    try:
-        lines = list(csv.reader(io.StringIO(text.decode("utf-8-sig"), newline="")))
-    except (UnicodeDecodeError, csv.Error):
-        return None
-    columns, *rows = lines or [[]]
-    if rows and len(rows[-1]) < len(columns):
-        rows.pop()
-    return Content(columns, rows) if all(len(row) == len(columns) for row in rows) else None
-
-
-def _cut(table: Content, key: str, last: float) -> Content | None:
-    """Rows up to `last`; None if a row has no number as its key."""
-    if not table.columns:
-        return table
-    if key not in table.columns:
-        return None
-    index = table.columns.index(key)
-    try:
-        numbers = [float(row[index]) for row in table.rows]
-    except ValueError:
-        return None
-    if not all(map(math.isfinite, numbers)):
-        return None
-    pairs = zip(table.rows, numbers, strict=True)
-    return Content(table.columns, [row for row, number in pairs if number <= last])
-
-
-def _agrees(found: Content, wanted: Content) -> bool:
-    """Whether a file says what it must; columns that came with later rows are `nan` before."""
-    width = len(wanted.columns)
-    return (
-        found.columns[:width] == wanted.columns
-        and [row[:width] for row in found.rows] == wanted.rows
-        and all(cell == "nan" for row in found.rows for cell in row[width:])
-    )
+def text_of(content: Content) -> str:
+    """A table as a file holds it; empty without a header."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([content.columns, *content.rows])
+    return text.getvalue() if content.columns else ""

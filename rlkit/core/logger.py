@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rlkit.core.csv_table import CsvTable
+from rlkit.core.csv_table import CsvTable, text_of
 from rlkit.core.files import replace_file, report_exhaustion
 
 Sink = Callable[[Mapping[str, float], int], None]
@@ -127,7 +127,7 @@ class Logger:
     @property
     def contents(self) -> dict[str, str]:
         """All that progress.csv and the tables hold, by name without suffix, for checkpoints."""
-        return {name: t.content.text for name, t in self._all_tables().items()}
+        return {name: text_of(t.content) for name, t in self._all_tables().items()}
 
     def truncate_to(
         self,

@@ -20,7 +20,8 @@ from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import ResourceError, UserError
 from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
-from rlkit.core.rl_algorithm import Schedule, train
+from rlkit.core.outer_loop import Schedule
+from rlkit.core.rl_algorithm import train
 from rlkit.core.saving import save_weights
 from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.lane_check import compare_lanes

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from rlkit.core import loop as timer_module
-from rlkit.core import rl_algorithm as loop_module
+from rlkit.core import outer_loop as loop_module
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import NonFiniteError, StopRequested
 from rlkit.core.logger import Logger
-from rlkit.core.rl_algorithm import Schedule, train
+from rlkit.core.outer_loop import Schedule
+from rlkit.core.rl_algorithm import train
 from rlkit.core.seeding import stream
 from rlkit.launchers.signals import SignalGuard
 from tests.core.loop_toys import MemoryCheckpoint, RecordingDisplay, rows
