@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.core import csv_table
+from rlkit.core import logger as logger_module
 from rlkit.core.errors import ResourceError
 from rlkit.core.logger import Logger
 
@@ -214,6 +214,6 @@ def test_a_full_disk_is_named_with_the_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     logger = Logger(tmp_path)
-    monkeypatch.setattr(csv_table.os, "fsync", full)
+    monkeypatch.setattr(logger_module.os, "fsync", full)
     with pytest.raises(ResourceError, match=r"progress\.csv: No space left on device"):
         logger.record_row({"KL": 1.0, "Epoch": 0})

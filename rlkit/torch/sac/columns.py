@@ -3,16 +3,16 @@
 The first 41 are those of oyster. Source: katerakelly/oyster.
 """
 
-from rlkit.torch.sac.sac import PEARLSoftActorCritic
+from collections.abc import Iterable
 
+from rlkit.torch.gradient_steps import KINDS
+
+POSTERIOR_LOSSES = ("KL Divergence", "KL Loss")  # exist if z has a posterior
+LOSSES = (*POSTERIOR_LOSSES, "QF Loss", "VF Loss", "Policy Loss")
+DESCRIBED = ("Q Predictions", "V Predictions", "Log Pis", "Policy mu", "Policy log std")
 TRAINED = (
-    "Z mean train", "Z variance train", "KL Divergence", "KL Loss",
-    "QF Loss", "VF Loss", "Policy Loss",
-    *(
-        f"{name} {statistic}"
-        for name in ("Q Predictions", "V Predictions", "Log Pis", "Policy mu", "Policy log std")
-        for statistic in ("Mean", "Std", "Max", "Min")
-    ),
+    "Z mean train", "Z variance train", *LOSSES,
+    *(f"{name} {kind}" for name in DESCRIBED for kind in KINDS),
 )  # fmt: skip
 COUNTS = (
     "Number of train steps total", "Number of env steps total", "Number of rollouts total",
@@ -31,7 +31,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def columns_of(trainer: PEARLSoftActorCritic) -> tuple[str, ...]:
+def statistic_names(latent_dim: int) -> tuple[str, ...]:
+    """All that a gradient step may report beside the gradient norms: first oyster's."""
+    by_dimension = (f"KL dim {i}" for i in range(latent_dim))
+    return (*TRAINED, *by_dimension, "Z variance min", "Z variance at floor")
+
+
+def columns_of(statistic_names: Iterable[str]) -> tuple[str, ...]:
     """All columns of a PEARL run, those that its trainer does not report included."""
-    of_training = (name for name in trainer.statistic_names if name not in COLUMNS)
-    return (*COLUMNS, *of_training)
+    return (*COLUMNS, *(name for name in statistic_names if name not in COLUMNS))

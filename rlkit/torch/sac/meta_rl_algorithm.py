@@ -42,7 +42,7 @@ class MetaRLAlgorithm:
         self.trainer, self.collection, self.evaluation = trainer, collection, evaluation
         self.aux_learner, self.count_names = aux_learner, dict(count_names or {})
         self.before_rollouts = before_rollouts
-        self.columns = columns_of(trainer)
+        self.columns = columns_of(trainer.statistic_names)
 
     @property
     def replay_buffer(self) -> MultiTaskReplayBuffer:

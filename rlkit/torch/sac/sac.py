@@ -18,7 +18,7 @@ from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.gradient_steps import GradientSteps, statistics_of
 from rlkit.torch.networks import EachMlp
 from rlkit.torch.optimizers import Gradients, adam, soft_update_
-from rlkit.torch.sac import diagnostics
+from rlkit.torch.sac import columns, diagnostics
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
 from rlkit.torch.sac.meta_batch import MetaBatch, MetaBatchSampler, Noise
@@ -83,11 +83,11 @@ class PEARLSoftActorCritic:
             for half in (first, second)
         )
         self.gradient_norms = (*self.q_gradients.names, *self.policy_gradients.names)
-        of_step = diagnostics.statistic_names(agent.latent_dim)
+        of_step = columns.statistic_names(agent.latent_dim)
         self._step_names = (*of_step, *self.gradient_norms)
-        means, maxima = (*diagnostics.LOSSES, *self.gradient_norms), self.gradient_norms
+        means, maxima = (*columns.LOSSES, *self.gradient_norms), self.gradient_norms
         self.statistic_names = (*of_step, *GradientSteps.names_over_steps(means, maxima))
-        missing = () if config.use_information_bottleneck else diagnostics.POSTERIOR_LOSSES
+        missing = () if config.use_information_bottleneck else columns.POSTERIOR_LOSSES
         self.num_train_steps = 0
         auxiliary = [] if aux_learner is None else aux_learner.optimizers
         self.steps = GradientSteps(

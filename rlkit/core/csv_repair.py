@@ -1,9 +1,15 @@
-"""What a CSV file says: reading it, cutting it back, comparing it with what it must say."""
+"""What a CSV file says, and what it must say when a run goes on from a checkpoint."""
 
 import csv
 import io
 import math
+import os
+from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
+
+TIME_FORMAT = "%Y_%m_%d_%H_%M_%S"
+MISSING = "is missing"
 
 
 class Content(NamedTuple):
@@ -51,3 +57,41 @@ def agrees(found: Content, wanted: Content) -> bool:
         and [row[:width] for row in found.rows] == wanted.rows
         and all(cell == "nan" for row in found.rows for cell in row[width:])
     )
+
+
+def repaired(
+    found: bytes | None, key: str, last: float, kept: str | None
+) -> tuple[Content, str | None]:
+    """What a file must hold when the rows after `last` are dropped.
+
+    Args:
+        found: what it holds; None: there is none.
+        key: the column that counts.
+        last: its greatest value that stays.
+        kept: the table as it must then be; None: it is not known, and any file with numbers as
+            `key` is believed.
+    Returns:
+        The content, and why what was found has to be put aside (or `MISSING`); None: it has not.
+    """
+    table = None if found is None else parse(found)
+    up_to_last = None if table is None else rows_up_to(table, key, last)
+    wanted = None if kept is None else parse(kept.encode())
+    if wanted is None:
+        foreign = up_to_last is None and found is not None
+        return up_to_last or Content([], []), "is no table of this run" if foreign else None
+    if up_to_last is not None and agrees(up_to_last, wanted):
+        return wanted, None
+    if found is not None:
+        return wanted, "is not as the run wrote it"
+    return wanted, MISSING if wanted.rows else None
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a file to `<name>.<time>`; returns its new path."""
+    name, count = f"{path.name}.{datetime.now().strftime(TIME_FORMAT)}", 1
+    aside = path.with_name(name)
+    while os.path.lexists(aside):
+        count += 1
+        aside = path.with_name(f"{name}_{count}")
+    os.rename(path, aside)
+    return aside
