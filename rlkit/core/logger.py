@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rlkit.core.csv_repair import MISSING, Content, parse, put_aside, repaired
+from rlkit.core.csv_content import Content, parse, put_aside
 from rlkit.core.files import replace_file, report_exhaustion
 
 Sink = Callable[[Mapping[str, float], int], None]
@@ -111,7 +111,7 @@ class Logger:
             ValueError: a value is neither a number nor text.
             ResourceError: the disk is full.
         """
-        table = self._table(name)
+        table = self.table(name)
         cells = [
             {
                 key: value if isinstance(value, str) else _cell(key, value)
@@ -130,37 +130,15 @@ class Logger:
     @property
     def contents(self) -> dict[str, str]:
         """All that progress.csv and the tables hold, by name without suffix, for checkpoints."""
-        return {name: text_of(t.content) for name, t in self._all_tables().items()}
+        return {name: text_of(t.content) for name, t in self.tables.items()}
 
-    def truncate_to(
-        self,
-        iteration: int,
-        tables: Sequence[str] = (),
-        contents: Mapping[str, str] | None = None,
-    ) -> None:
-        """Drop the rows of later iterations, and lines that were not written to their end.
-
-        Args:
-            iteration: the last one to be kept.
-            tables: names of the tables that the run has besides progress.csv.
-            contents: what the tables held at the end of that iteration; a file that says otherwise is
-                put aside and written again. None: not known (an older checkpoint); then a file that
-                is a table is believed.
-        Raises:
-            ResourceError: the disk is full.
-        """
-        for name in tables:
-            self._table(name)
-        with report_exhaustion(f"cannot rewrite the tables of {self.run_dir}"):
-            for name, table in self._all_tables().items():
-                key = "Epoch" if table is self._progress else "iteration"
-                kept = None if contents is None else contents.get(name, "")
-                table.cut_back(key, iteration, kept)
-
-    def _all_tables(self) -> dict[str, "CsvTable"]:
+    @property
+    def tables(self) -> dict[str, "CsvTable"]:
+        """progress.csv and the other tables of this run, by name without suffix."""
         return {"progress": self._progress, **self._tables}
 
-    def _table(self, name: str) -> "CsvTable":
+    def table(self, name: str) -> "CsvTable":
+        """The table of this name, opened if need be."""
         if name not in self._tables:
             self._tables[name] = self._open(name)
         return self._tables[name]
@@ -197,8 +175,8 @@ class CsvTable:
             path: the file.
             say: is told when a file is put aside.
         """
-        self.path, self._say = path, say
-        found = self._on_disk()
+        self.path, self.say = path, say
+        found = self.on_disk()
         self.content = (None if found is None else parse(found)) or Content([], [])
         # Of a file that is no table nothing counts as written, so that the first row puts it aside.
         self._written = found if found is not None and self.content.columns else b""
@@ -212,7 +190,7 @@ class CsvTable:
         cells = [[row.get(name, "nan") for name in columns] for row in rows]
         new = Content(columns, [*([*row, *["nan"] * width] for row in old.rows), *cells])
         if width or not as_written:
-            self._replace(new)
+            self.replace(new)
             return
         text = text_of(Content(cells[0], cells[1:])).encode() if cells else b""
         with self.path.open("ab") as file:
@@ -221,38 +199,23 @@ class CsvTable:
             os.fsync(file.fileno())
         self.content, self._written = new, self._written + text
 
-    def cut_back(self, key: str, last: float, kept: str | None = None) -> None:
-        """Drop the rows whose `key` is greater than `last`, and a last line that has no end.
-
-        Args:
-            key: the column that counts.
-            last: its greatest value that stays.
-            kept: the table as it must then be. A file that says otherwise is put aside. None: it is
-                not known, and any file with numbers as `key` is believed.
-        """
-        content, problem = repaired(self._on_disk(), key, last, kept)
-        if problem == MISSING:
-            self._say(f"{self.path} was missing and is written again from the checkpoint")
-        elif problem:
-            self._put_aside(problem)
-        self._replace(content)
-
     def _is_as_written(self) -> bool:
         """Compare the file with what was written; put aside one that says something else."""
-        found = self._on_disk()
+        found = self.on_disk()
         if (found or b"") == self._written and (found is not None or not self._written):
             return True
         if found is None and not os.path.lexists(self.path):
-            self._say(f"{self.path} was missing and is written again")
+            self.say(f"{self.path} was missing and is written again")
         elif found is None or (parse(found) or Content([], [])) != self.content:
-            self._put_aside("is not as the run wrote it")
+            self.put_aside("is not as the run wrote it")
         return False
 
-    def _put_aside(self, reason: str) -> None:
+    def put_aside(self, reason: str) -> None:
+        """Rename the file, and say why."""
         aside = put_aside(self.path)
-        self._say(f"{self.path} {reason}: put aside as {aside.name}, and written again")
+        self.say(f"{self.path} {reason}: put aside as {aside.name}, and written again")
 
-    def _replace(self, content: Content) -> None:
+    def replace(self, content: Content) -> None:
         """Make the file hold this; without a row there is none."""
         text = text_of(content).encode() if content.rows else b""
         if text:
@@ -261,7 +224,7 @@ class CsvTable:
             self.path.unlink(missing_ok=True)
         self.content, self._written = content if text else Content([], []), text
 
-    def _on_disk(self) -> bytes | None:
+    def on_disk(self) -> bytes | None:
         """The bytes of the file; None if there is none, or something else in its place."""
         return self.path.read_bytes() if self.path.is_file() else None
 

@@ -21,6 +21,7 @@ from rlkit.core.errors import ResourceError, UserError
 from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
 from rlkit.core.outer_loop import Schedule
+from rlkit.core.restored_tables import truncate_tables
 from rlkit.core.rl_algorithm import train
 from rlkit.core.saving import save_weights
 from rlkit.envs.class_lanes import ClassEnv
@@ -44,7 +45,7 @@ from rlkit.launchers.machine import choose_device, default_threads, keep_freed_m
 from rlkit.launchers.record import changes_since, other_versions, variant_record
 from rlkit.launchers.restore import restore_state
 from rlkit.launchers.run_files import RunFiles
-from rlkit.launchers.run_folder import load_tasks, load_weights
+from rlkit.launchers.run_folder import has_rows, load_tasks, load_weights
 from rlkit.torch.execution import torch_threads
 
 Protect = Callable[[], AbstractContextManager[None]]
@@ -142,7 +143,7 @@ def resume_run(
         start, state, num_iterations = 0, None, config.algo_params.num_iterations
         tables: list[str] = []
         contents = None
-        if not checkpoint.exists and not _has_rows(run_dir):
+        if not checkpoint.exists and not has_rows(run_dir):
             for line in _load_initial_weights(config, experiment):
                 logger.say(line)  # stopped before its first checkpoint
         else:
@@ -155,7 +156,7 @@ def resume_run(
             expected = f"expected at least the {start} iterations that {run_dir} already has"
             raise UserError(f"algo_params.num_iterations = {num_iterations}: {expected}")
         with protect():
-            logger.truncate_to(start - 1, tables, contents)
+            truncate_tables(logger, start - 1, tables, contents)
             save_weights(run_dir, experiment.networks)
             logger.write_variant({**record, **config_lib.to_dict(config)})
         if num_iterations == start:
@@ -293,9 +294,3 @@ def _program() -> str:
     context = click.get_current_context(silent=True)
     subcommand = context is not None and context.parent is not None
     return context.command_path if context and subcommand else "python launch_experiment.py"
-
-
-def _has_rows(run_dir: Path) -> bool:
-    """Whether progress.csv has more than a header."""
-    path = run_dir / "progress.csv"
-    return path.is_file() and len(path.read_bytes().splitlines()) > 1

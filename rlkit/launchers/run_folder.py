@@ -137,3 +137,9 @@ def _misfits(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Ten
                 f"{name} is {list(found[name].shape)}, expected {list(expected[name].shape)}"
             )
     return problems
+
+
+def has_rows(run_dir: Path) -> bool:
+    """Whether progress.csv has more than a header."""
+    path = run_dir / "progress.csv"
+    return path.is_file() and len(path.read_bytes().splitlines()) > 1

@@ -12,6 +12,7 @@ import torch
 from rlkit.core import logger as logger_module
 from rlkit.core.errors import ResourceError
 from rlkit.core.logger import Logger
+from rlkit.core.restored_tables import truncate_tables
 
 
 def table(run_dir, name="progress.csv"):
@@ -127,7 +128,7 @@ def test_truncation_drops_later_rows_of_both_tables_and_the_run_goes_on(tmp_path
     logger_with_rows(tmp_path, 5)
     whole = [(tmp_path / name).read_text() for name in ("progress.csv", "online_returns.csv")]
     logger = Logger(tmp_path)
-    logger.truncate_to(2, ["online_returns"])
+    truncate_tables(logger, 2, ["online_returns"])
     assert [row[-1] for row in table(tmp_path)[1]] == ["0", "1", "2"]
     assert {row[0] for row in table(tmp_path, "online_returns.csv")[1]} == {"0", "1", "2"}
     for epoch in (3, 4):
@@ -140,14 +141,14 @@ def test_truncation_drops_later_rows_of_both_tables_and_the_run_goes_on(tmp_path
 
 def test_truncation_to_before_the_first_row_leaves_no_table(tmp_path):
     logger = logger_with_rows(tmp_path, 2)
-    logger.truncate_to(-1)
+    truncate_tables(logger, -1)
     assert list(tmp_path.iterdir()) == []
     logger.record_row({"Other": 1.0, "Epoch": 0})
     assert table(tmp_path)[0] == ["Other", "Epoch"]
 
 
 def test_truncation_of_a_run_without_tables_does_nothing(tmp_path):
-    Logger(tmp_path).truncate_to(3)
+    truncate_tables(Logger(tmp_path), 3)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -158,7 +159,7 @@ def test_wherever_the_last_line_was_torn_truncation_mends_the_table(tmp_path):
     for length in range(len(whole)):
         (tmp_path / "progress.csv").write_bytes(whole[:length])
         logger = Logger(tmp_path)
-        logger.truncate_to(1)
+        truncate_tables(logger, 1)
         left = (
             (tmp_path / "progress.csv").read_bytes()
             if (tmp_path / "progress.csv").exists()
