@@ -1,14 +1,12 @@
-"""What a run writes for people and plots: progress.csv, further tables, debug.log, variant.json."""
+"""What a run writes for people and plots: progress.csv, further tables, debug.log."""
 
 import csv
 import io
-import json
 import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from rlkit.core.csv_content import Content, parse, put_aside
 from rlkit.core.files import replace_file, report_exhaustion
@@ -46,17 +44,6 @@ class Logger:
         self._echo, self._sinks = echo, list(sinks)
         self._progress = self._open("progress")
         self._tables: dict[str, CsvTable] = {}
-
-    def write_variant(self, variant: Mapping[str, Any]) -> None:
-        """Write variant.json, indented, keys sorted.
-
-        Raises:
-            ValueError: a number is not finite, which JSON has no place for.
-            ResourceError: the disk is full.
-        """
-        text = json.dumps(variant, indent=2, sort_keys=True, allow_nan=False) + "\n"
-        with report_exhaustion(f"cannot write {self.run_dir / 'variant.json'}"):
-            replace_file(self.run_dir / "variant.json", text.encode())
 
     def log(self, text: str) -> None:
         """Append lines to debug.log, each as `<time> | [<run>] Iteration #<n> | <line>`.

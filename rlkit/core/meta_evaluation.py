@@ -135,23 +135,3 @@ class MetaEvaluation:
             "SuccessRate_test_tasks": success_rate(self.env, final),
             **({} if self.extra_columns is None else self.extra_columns(adaptations)),
         }
-
-    def online_returns(
-        self, iteration: int, adaptations: Adaptations
-    ) -> list[dict[str, float | str]]:
-        """Rows of online_returns.csv: the n-th trajectory's return over the tasks of a split."""
-        rows: list[dict[str, float | str]] = []
-        for split, adaptation in adaptations.items():
-            by_trajectory = adaptation.online_returns(self.settings.sparse)
-            for number, returns in enumerate(by_trajectory, start=1):
-                rows.append(
-                    {
-                        "iteration": iteration,
-                        "split": split,
-                        "trajectory": number,
-                        "mean": returns.mean(),
-                        "std": returns.std(),
-                        "n": len(returns),
-                    }
-                )
-        return rows

@@ -42,7 +42,7 @@ from rlkit.launchers.limits import check_it_fits
 from rlkit.launchers.live_display import make_display
 from rlkit.launchers.load_config import refused_if_new
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
-from rlkit.launchers.record import changes_since, other_versions, variant_record
+from rlkit.launchers.record import changes_since, other_versions, variant_record, write_variant
 from rlkit.launchers.restore import restore_state
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import has_rows, load_tasks, load_weights
@@ -90,7 +90,7 @@ def start_run(
             record = variant_record(config, requested, exp_name, device) | {IDENTITY: identity}
             with protect():
                 _write_tasks(run_dir, experiment, identity)
-                logger.write_variant(record)
+                write_variant(run_dir, record)
             message = f"run folder {run_dir}, seed {config.seed}, device {device}"
             for line in loaded:
                 logger.say(line)
@@ -158,7 +158,7 @@ def resume_run(
         with protect():
             truncate_tables(logger, start - 1, tables, contents)
             save_weights(run_dir, experiment.networks)
-            logger.write_variant({**record, **config_lib.to_dict(config)})
+            write_variant(run_dir, {**record, **config_lib.to_dict(config)})
         if num_iterations == start:
             more = "it goes on with --set algo_params.num_iterations=N and a larger N"
             console.print(f"{run_dir} is complete, {start} iterations; {more}")

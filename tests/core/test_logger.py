@@ -1,7 +1,6 @@
 """What a run writes for people and plots: tables without a blank, a log in oyster's form, cutting back after a crash."""
 
 import csv
-import json
 import math
 import re
 
@@ -183,24 +182,6 @@ def test_a_line_of_the_log_has_oysters_form(tmp_path):
     assert re.fullmatch(time + r" \| \[2026_01_02_03_04_05\] Iteration #7 \| two", lines[1])
     assert re.fullmatch(time + r" \| \[2026_01_02_03_04_05\] Iteration #7 \| lines", lines[2])
     assert said == ["device: cpu"]  # what is only logged is not printed
-
-
-def test_the_variant_is_indented_sorted_json(tmp_path):
-    logger = Logger(tmp_path)
-    logger.write_variant({"seed": 1, "algo_params": {"kl_lambda": 0.1}})
-    logger.write_variant({"seed": 2, "algo_params": {"kl_lambda": 0.1}})
-    assert (
-        tmp_path / "variant.json"
-    ).read_text() == '{\n  "algo_params": {\n    "kl_lambda": 0.1\n  },\n  "seed": 2\n}\n'
-    assert [path.name for path in tmp_path.iterdir()] == ["variant.json"]
-
-
-def test_a_variant_that_json_cannot_hold_leaves_the_old_one(tmp_path):
-    logger = Logger(tmp_path)
-    logger.write_variant({"seed": 1})
-    with pytest.raises(ValueError, match="JSON"):
-        logger.write_variant({"seed": math.nan})
-    assert json.loads((tmp_path / "variant.json").read_text()) == {"seed": 1}
 
 
 def test_sinks_get_each_row_with_its_iteration(tmp_path):

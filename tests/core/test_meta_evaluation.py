@@ -6,6 +6,7 @@ import pytest
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.loop import Progress
 from rlkit.core.meta_evaluation import MetaEvaluation, MetaTestSettings
+from rlkit.core.online_returns import online_returns
 from tests.toy import CountingEnv, RecordingPolicy
 
 # Task k ends after its k-th step (0: never); every step has reward 1, half of it if sparse.
@@ -85,7 +86,7 @@ def test_the_return_before_adaptation_is_that_of_the_first_trajectory():
     assert found["AverageReturn_all_train_tasks"] == 4 * 3
     assert found["AverageReturn_prior_test_tasks"] == 4 * 4
     assert found["AverageReturn_all_test_tasks"] == 4 * 6
-    online = evaluation.online_returns(0, adaptations)
+    online = online_returns(0, adaptations, sparse=False)
     assert [row["mean"] for row in online] == [4, 8, 12, 16, 20, 24]
 
 
@@ -99,7 +100,7 @@ def test_extra_columns_follow():
 def test_online_returns_are_one_row_per_trajectory_that_all_runs_have():
     evaluation = make_evaluation(eval_tasks=(3, 0))
     adaptations, _ = run(evaluation)
-    rows = evaluation.online_returns(7, adaptations)
+    rows = online_returns(7, adaptations, sparse=False)
     test = [row for row in rows if row["split"] == "test"]
     assert [row["trajectory"] for row in test] == [1, 2, 3]  # the run of four steps has three
     assert test[0] == {

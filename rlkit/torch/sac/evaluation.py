@@ -16,6 +16,7 @@ from rlkit.core.algorithm import Loop
 from rlkit.core.eval_util import Adaptation
 from rlkit.core.loop import Progress
 from rlkit.core.meta_evaluation import ExtraColumns, MetaEvaluation, MetaTestSettings
+from rlkit.core.online_returns import online_returns
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
@@ -120,7 +121,7 @@ class PEARLEvaluation:
 
     def online_returns(self, iteration: int) -> list[dict[str, float | str]]:
         """Rows of online_returns.csv for the last evaluation."""
-        return self.meta_test.online_returns(iteration, self.adaptations)
+        return online_returns(iteration, self.adaptations, self.config.sparse_rewards)
 
     def _latent(self) -> dict[str, float]:
         """Size and spread of the last posterior; nan where z is deterministic."""
