@@ -20,7 +20,8 @@ class Logger:
 
     Attributes:
         run_dir: the folder.
-        iteration: stands in the lines of debug.log; the caller sets it. None: lines without an iteration.
+        iteration: stands in the lines of debug.log; the caller sets it. None: lines without an
+            iteration.
     """
 
     def __init__(
@@ -73,8 +74,9 @@ class Logger:
     def record_row(self, row: Mapping[str, float]) -> None:
         """Append a row to progress.csv.
 
-        The first row makes the header. What a later row lacks is `nan`; a column that it adds is put after the others, and
-        the file is rewritten. Readers such as viskit take blanks and text for 0, so there are none.
+        The first row makes the header. What a later row lacks is `nan`; a column that it adds is
+        put after the others, and the file is rewritten. Readers such as viskit take blanks and text
+        for 0, so there are none.
 
         Args:
             row: column name to number; `Epoch` is the iteration.

@@ -21,10 +21,12 @@ class Schedule:
 
     Attributes:
         num_iterations: total of the run, counted from 0.
-        eval_every: evaluate the iterations that it divides, and the last; others have `nan` in these columns.
+        eval_every: evaluate the iterations that it divides, and the last; others have `nan` in
+            these columns.
         checkpoint_every: iterations between checkpoints; the last iteration always gets one.
         checkpoint_minutes: minutes after which `Loop.tick` with save="due" writes a checkpoint.
-        save_every: keep the weights of the iterations that it divides in `snapshots/<iteration>`; None: keep none.
+        save_every: keep the weights of the iterations that it divides in `snapshots/<iteration>`;
+            None: keep none.
     """
 
     num_iterations: int

@@ -1,9 +1,10 @@
 """Writes what a run goes on from: checkpoints, and the weights of its networks.
 
-Replay rows are written once, as segments that never change; the rest as one file; then a manifest of both, which is valid
-on its own: it names its files with their sizes and hashes, and carries a hash of itself. It is replaced by renaming, after
-everything that it names has reached the disk, and the one before is kept. So at every moment the folder holds a checkpoint
-that loads. Nothing in it is pickled beyond tensors and plain containers.
+Replay rows are written once, as segments that never change; the rest as one file; then a manifest
+of both, which is valid on its own: it names its files with their sizes and hashes, and carries a
+hash of itself. It is replaced by renaming, after everything that it names has reached the disk, and
+the one before is kept. So at every moment the folder holds a checkpoint that loads. Nothing in it
+is pickled beyond tensors and plain containers.
 """
 
 import dataclasses
@@ -56,24 +57,20 @@ class CheckpointWriter:
 
         Args:
             iteration: the last finished one; -1 before the first.
-            state: tensors, numbers, strings and None in dictionaries, lists and tuples. Tensors are written as CPU tensors.
+            state: tensors, numbers, strings and None in dictionaries, lists and tuples. Tensors are
+                written as CPU tensors.
             buffers: by name; only rows that no earlier checkpoint of this object wrote are written.
         Raises:
-            ResourceError: disk or memory is exhausted. The checkpoint before is intact, and nothing of this one is left.
+            ResourceError: disk or memory is exhausted. The checkpoint before is intact, and nothing
+                of this one is left.
             TypeError: the state holds something else; the message says where.
         """
-        kept = (
-            ""
-            if self._manifest is None
-            else f" (the one of iteration {self._manifest['iteration']} is intact)"
-        )
-        with report_exhaustion(
-            f"cannot save the checkpoint of iteration {iteration} in {self.folder}{kept}"
-        ):
+        task = f"cannot save the checkpoint of iteration {iteration} in {self.folder}"
+        if self._manifest is not None:
+            task += f" (the one of iteration {self._manifest['iteration']} is intact)"
+        with report_exhaustion(task):
             self.folder.mkdir(parents=True, exist_ok=True)
-            if (
-                not self._totals
-            ):  # the first save or load of this object: others may have left something here
+            if not self._totals:  # its first save: others may have left something here
                 self._remove_unnamed(self._usable_manifests())
                 self._manifest = self._manifest or next(iter(self._usable_manifests()), None)
             try:
@@ -85,21 +82,18 @@ class CheckpointWriter:
 
     def _save(self, iteration: int, state: Any, buffers: Mapping[str, SavedRows]) -> None:
         """Write new rows, state and manifest, in this order."""
-        number = 1 + max(
-            (int(match[1]) for match in map(NUMBERED.fullmatch, self._names()) if match), default=0
-        )
+        matches = map(NUMBERED.fullmatch, self._names())
+        number = 1 + max((int(match[1]) for match in matches if match), default=0)
         counters = {name: buffer.state_dict() for name, buffer in buffers.items()}
         segments = {name: self._kept_segments(name, buffer) for name, buffer in buffers.items()}
         for name, buffer in buffers.items():
-            entries, rows = buffer.segment(
-                self._totals.get(name, torch.zeros_like(counters[name]["totals"]))
-            )
+            since = self._totals.get(name, torch.zeros_like(counters[name]["totals"]))
+            entries, rows = buffer.segment(since)
             if len(entries):
                 with NewFile(self.folder / f"{name}-{number:06d}.npy") as file:
                     np.lib.format.write_array(file, rows.numpy(), allow_pickle=False)
-                segments[name].append(
-                    Segment({**_record(file), "entries": entries.tolist()}, entries.numpy())
-                )
+                record = {**_record(file), "entries": entries.tolist()}
+                segments[name].append(Segment(record, entries.numpy()))
         content = io.BytesIO()
         torch.save({"state": plain(state, "state"), "buffers": counters}, content)
         with NewFile(self.folder / f"state-{number:06d}.pt") as file, content.getbuffer() as view:
@@ -108,9 +102,7 @@ class CheckpointWriter:
         manifest = {
             "iteration": iteration,
             "state": _record(file),
-            "segments": {
-                name: [segment.record for segment in parts] for name, parts in segments.items()
-            },
+            "segments": {name: [s.record for s in parts] for name, parts in segments.items()},
         }
         if self._manifest is not None:
             replace_file(self.folder / PREVIOUS, manifest_text(self._manifest))
@@ -122,11 +114,8 @@ class CheckpointWriter:
 
     def _kept_segments(self, name: str, buffer: SavedRows) -> list[Segment]:
         """Earlier segments of a buffer of which a row is still there."""
-        return [
-            segment
-            for segment in self._segments.get(name, [])
-            if buffer.count_valid(segment.entries)
-        ]
+        earlier = self._segments.get(name, [])
+        return [segment for segment in earlier if buffer.count_valid(segment.entries)]
 
     def _names(self) -> list[str]:
         return [path.name for path in self.folder.iterdir()]
@@ -135,7 +124,7 @@ class CheckpointWriter:
         return [found for found in read_manifests(self.folder) if isinstance(found, dict)]
 
     def _remove_unnamed(self, manifests: Sequence[Mapping[str, Any]]) -> None:
-        """Remove the files that none of the manifests names, such as those of a save that was killed."""
+        """Remove files that none of the manifests names, such as those of a killed save."""
         named = {record["file"] for manifest in manifests for record in records_of(manifest)}
         for name in self._names():
             if name.endswith(".tmp") or (NUMBERED.fullmatch(name) and name not in named):

@@ -42,6 +42,8 @@ class BatchedEnv(abc.ABC):
     max_episode_steps: int
     dt: float | None = None
     action_box: tuple[ArrayLike, ArrayLike] | None = None
+    single_action_space: gymnasium.spaces.Box
+    single_observation_space: gymnasium.spaces.Box
 
     def __init__(self, *, num_envs: int, dtype: DTypeLike) -> None:
         self.num_envs = at_least("num_envs", num_envs, 1)
@@ -57,13 +59,11 @@ class BatchedEnv(abc.ABC):
             np.broadcast_to(np.asarray(bound, np.float64), (self.act_dim,)).copy()
             for bound in self.action_box
         )
-        self.single_action_space: gymnasium.spaces.Box = gymnasium.spaces.Box(
-            self.action_low.astype(np.float32),
-            self.action_high.astype(np.float32),
-            dtype=np.float32,
-        )
-        self.single_observation_space: gymnasium.spaces.Box = gymnasium.spaces.Box(
-            -np.inf, np.inf, (self.obs_dim,), np.float32 if self.dtype == np.float32 else np.float64
+        low, high = (bound.astype(np.float32) for bound in (self.action_low, self.action_high))
+        self.single_action_space = gymnasium.spaces.Box(low, high)
+        dtype = np.float32 if self.dtype == np.float32 else np.float64
+        self.single_observation_space = gymnasium.spaces.Box(
+            -np.inf, np.inf, (self.obs_dim,), dtype
         )
         self._started = np.zeros(self.num_envs, bool)
         self._waiting = False  # whether a lane in use was not started
@@ -101,10 +101,8 @@ class BatchedEnv(abc.ABC):
         """
         chosen = self.check_lanes(lanes)
         if len(generators) != len(chosen):
-            raise ValueError(
-                f"{self.name}: {len(generators)} generators for {len(chosen)} lanes, expected one "
-                "each"
-            )
+            given = f"{len(generators)} generators for {len(chosen)} lanes"
+            raise ValueError(f"{self.name}: {given}, expected one each")
         if not len(chosen):
             return np.zeros((0, self.obs_dim), self.dtype)
         obs = self._reset_lanes(generators, chosen)
