@@ -1,6 +1,6 @@
 """`EnvWrapper`: base of wrappers, a `MetaEnv` that hands everything on to the one it wraps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -103,6 +103,19 @@ class EnvWrapper(MetaEnv):
     def success(self, outcome: Any, task: Any) -> Any:
         """See `MetaEnv.success`."""
         return self.env.success(outcome, task)
+
+    @property
+    def knows_success(self) -> bool:
+        """See `MetaEnv.knows_success`."""
+        return self.env.knows_success
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `MetaEnv.state_dict`."""
+        return self.env.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `MetaEnv.load_state_dict`."""
+        self.env.load_state_dict(state)
 
     def reset_task(self, task_ids: ArrayLike, lanes: ArrayLike | None = None) -> None:
         """See `MetaEnv.reset_task`."""

@@ -3,6 +3,7 @@
 The first 41 are those of oyster. Source: katerakelly/oyster.
 """
 
+from rlkit.core.meta_evaluation import FURTHER_SUCCESS_RATES
 from rlkit.torch.sac.sac import PEARLSoftActorCritic
 
 TRAINED = (
@@ -31,7 +32,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def columns_of(trainer: PEARLSoftActorCritic) -> tuple[str, ...]:
-    """All columns of a PEARL run, those that its trainer does not report included."""
+def columns_of(trainer: PEARLSoftActorCritic, *, knows_success: bool) -> tuple[str, ...]:
+    """All columns of a PEARL run, those that its trainer does not report included.
+
+    Args:
+        trainer: reports the statistics of the gradient steps.
+        knows_success: whether the environment says what success is.
+    """
     of_training = (name for name in trainer.statistic_names if name not in COLUMNS)
-    return (*COLUMNS, *of_training)
+    return (*COLUMNS, *of_training, *(FURTHER_SUCCESS_RATES if knows_success else ()))
