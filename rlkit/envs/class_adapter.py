@@ -71,7 +71,7 @@ def registered(gymnasium_id: str) -> type[ClassEnv]:
     keywords = {key: value for key, value in keywords.items() if key not in own}
     made = _subclass(RegisteredEnv, RegisteredEnv.maker(gymnasium_id), gymnasium_id, keywords)
     made.max_episode_steps = spec.max_episode_steps or ClassEnv.max_episode_steps
-    made.fixed_n_tasks = 1
+    made.fixed_n_tasks, made.takes_render_mode = 1, True
     return made
 
 
@@ -111,6 +111,7 @@ def _subclass(
         "name": name,
         "handed": frozenset({"n_tasks", "task_seed"}.intersection(keywords)),
         "left_out": frozenset(left_out),
+        "takes_render_mode": "render_mode" in keywords,
         "__init__": __init__,
         "__doc__": f"`{name}`, a class of old gym or gymnasium.",
     }

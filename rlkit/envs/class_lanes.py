@@ -10,6 +10,7 @@ from rlkit.envs.base import Advance
 from rlkit.envs.batched import Lanes, at_least
 from rlkit.envs.class_instance import ClassInstances
 from rlkit.envs.class_parts import bounds_of, task_numbers
+from rlkit.envs.class_pictures import FRAMES_PER_SECOND, frames_per_second, picture_of
 from rlkit.envs.faults import EnvironmentFault, fits
 from rlkit.envs.legacy_random import legacy_random_numbers, legacy_source
 
@@ -27,11 +28,15 @@ class ClassEnv(ClassInstances):
 
     Attributes:
         handed: keywords that the class names, of those that it shares with this one.
+        takes_render_mode: whether it is told how to draw when it is constructed.
+        pictures_per_second: how many steps a second a film shows; see `start_drawing`.
         left_out: keywords for which None means the class's own default, which JSON cannot hold.
     """
 
     handed: ClassVar[frozenset[str]] = frozenset({"n_tasks"})
     left_out: ClassVar[frozenset[str]] = frozenset()
+    takes_render_mode: ClassVar[bool] = False
+    pictures_per_second = FRAMES_PER_SECOND
     relabelable = False  # the class gives the reward of its own task only
     task_dim = 1
     max_episode_steps = 200
@@ -109,6 +114,10 @@ class ClassEnv(ClassInstances):
                 f"numbers 0 to {self.n_tasks - 1}"
             )
 
+    def describe_task(self, task_id: int) -> str:
+        """Nothing: the class keeps what its tasks are to itself."""
+        return ""
+
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """What the class returned, whatever the task."""
         nothing = 0 * task[..., 0]  # gives the result the task's leading axes
@@ -149,9 +158,31 @@ class ClassEnv(ClassInstances):
         truncated = self._truncated[lanes].copy()
         return Advance(self._obs[lanes], self._outcomes[lanes], truncated=truncated)
 
+    def start_drawing(self) -> None:
+        """Construct the instances anew, so that they draw, and let the first one try it.
+
+        Raises:
+            EnvironmentFault: the class cannot be drawn, or lacks a package for that.
+        """
+        self._close_instances()
+        if self.takes_render_mode:
+            self._settings["render_mode"] = "rgb_array"
+        first = self._instance(0)
+        self._try(first)
+        self.pictures_per_second = frames_per_second(first)
+        picture_of(self.name, first)
+
+    def picture_of(self, lane: int) -> np.ndarray:
+        """Let a lane in use draw itself, uint8 [height, width, 3]; see `start_drawing`."""
+        where = f" (lane {lane}, step {self._clock[lane]})"
+        return picture_of(self.name, self._instances[lane], where)
+
     def close(self) -> None:
         """Take all lanes out of use and close the instances; may be called twice."""
         super().close()
+        self._close_instances()
+
+    def _close_instances(self) -> None:
         instances, self._instances = self._instances, []
         for instance in instances:
             self.close_one(instance)
