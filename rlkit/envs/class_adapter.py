@@ -32,7 +32,8 @@ def adapted(own_class: Any, name: str) -> type[ClassEnv]:
 
     Args:
         own_class: has the methods `METHODS`, observation_space and action_space, and says how many
-            tasks it has. One whose `reset` takes a seed is of gymnasium, another of old gym.
+            tasks it has. One whose `reset` takes a seed is of gymnasium, another of old gym, also
+            where it is derived from `gymnasium.Env`.
         name: `module:Class`, for messages and run folders.
     Returns:
         A subclass of `ClassEnv` whose constructor has the keywords of the class and
@@ -77,7 +78,9 @@ def registered(gymnasium_id: str) -> type[ClassEnv]:
 
 def _is_of_gymnasium(own_class: type) -> bool:
     reset: Any = own_class.reset  # type: ignore[attr-defined]
-    return issubclass(own_class, gymnasium.Env) or "seed" in inspect.signature(reset).parameters
+    parameters = inspect.signature(reset).parameters
+    passes_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return "seed" in parameters or (passes_on and issubclass(own_class, gymnasium.Env))
 
 
 def _subclass(
