@@ -1,30 +1,15 @@
 """`MetaEnv`: a distribution of tasks over one body, with many lanes stepped together."""
 
 import abc
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from rlkit.envs.batched import Advance as Advance
 from rlkit.envs.batched import BatchedEnv, Lanes, StepResult, as_indices, at_least
 from rlkit.envs.task_distribution import TaskDistribution
-
-
-class Advance(NamedTuple):
-    """Result of stepping n lanes.
-
-    Attributes:
-        obs: observations after the step, [n, obs_dim].
-        outcome: what the reward depends on, [n, outcome_dim].
-        diverged: lanes whose physics failed, bool [n]; this terminates them. None: no lane.
-        truncated: lanes that the class cuts off although the task is not over, bool [n]; None: no
-            lane. The horizon of training is the sampler's, not the environment's.
-    """
-
-    obs: np.ndarray
-    outcome: np.ndarray
-    diverged: np.ndarray | None = None
-    truncated: np.ndarray | None = None
 
 
 class MetaEnv(TaskDistribution, BatchedEnv):
@@ -101,6 +86,18 @@ class MetaEnv(TaskDistribution, BatchedEnv):
     def success(self, outcome: Any, task: Any) -> Any:
         """Whether a step has reached what the task asks for, bool [...]; None if undefined."""
         return None
+
+    @property
+    def knows_success(self) -> bool:
+        """Whether `success` is defined, so that success rates are worth columns."""
+        return type(self).success is not MetaEnv.success
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the environment: what it has found out about its class."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore `state_dict`."""
 
     def _begin(self, lanes: np.ndarray) -> None:
         super()._begin(lanes)

@@ -5,7 +5,7 @@ Horizons, resets in mid-rollout and random streams belong to the sampler.
 
 import abc
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -13,6 +13,23 @@ from numpy.typing import ArrayLike, DTypeLike
 
 StepResult = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 Lanes = slice | np.ndarray  # indexes the rows of some lanes: slice(n) for the first n, or numbers
+
+
+class Advance(NamedTuple):
+    """Result of stepping n lanes.
+
+    Attributes:
+        obs: observations after the step, [n, obs_dim].
+        outcome: what the reward depends on, [n, outcome_dim].
+        diverged: lanes whose physics failed, bool [n]; this terminates them. None: no lane.
+        truncated: lanes that the class cuts off although the task is not over, bool [n]; None: no
+            lane. The horizon of training is the sampler's, not the environment's.
+    """
+
+    obs: np.ndarray
+    outcome: np.ndarray
+    diverged: np.ndarray | None = None
+    truncated: np.ndarray | None = None
 
 
 class BatchedEnv(abc.ABC):

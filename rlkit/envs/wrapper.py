@@ -78,6 +78,11 @@ class EnvWrapper(MetaEnv):
         """Whether lanes can be shown as pictures."""
         return self.env.can_be_drawn
 
+    @property
+    def knows_success(self) -> bool:
+        """See `MetaEnv.knows_success`."""
+        return self.env.knows_success
+
     draw = handed_on(MetaEnv.draw)
     sample_tasks = handed_on(MetaEnv.sample_tasks)
     set_tasks = handed_on(MetaEnv.set_tasks)
@@ -88,6 +93,8 @@ class EnvWrapper(MetaEnv):
     outcome_of = handed_on(MetaEnv.outcome_of)
     speed = handed_on(MetaEnv.speed)
     success = handed_on(MetaEnv.success)
+    state_dict = handed_on(MetaEnv.state_dict)
+    load_state_dict = handed_on(MetaEnv.load_state_dict)
     reset_task = handed_on(MetaEnv.reset_task)
     reset = handed_on(MetaEnv.reset)
     step = handed_on(MetaEnv.step)

@@ -90,6 +90,27 @@ def test_the_return_before_adaptation_is_that_of_the_first_trajectory():
     assert [row["mean"] for row in online] == [4, 8, 12, 16, 20, 24]
 
 
+def test_an_environment_that_knows_success_has_it_before_and_after_adaptation():
+    class Learning(CountingEnv):
+        knows_success = True
+
+        def success(self, outcome, task):  # later trajectories reach more
+            self.asked = getattr(self, "asked", 0) + 1
+            return (outcome[..., 0] > 0) & (task[..., 0] <= self.asked)
+
+    evaluation = make_evaluation(train_tasks=(1, 2), eval_tasks=(3, 0))
+    evaluation.env = Learning(16)
+    adaptations, _ = run(evaluation, {"train": [2, 3], "test": [3, 4]})
+    found = evaluation.statistics(adaptations)
+    assert {name: value for name, value in found.items() if "Success" in name} == {
+        "SuccessRate_test_tasks": 0.0,  # asked first, so that tasks up to 1 succeed
+        "SuccessRate_prior_train_tasks": 0.5,
+        "SuccessRate_train_tasks": 1.0,
+        "SuccessRate_prior_test_tasks": 1.0,
+    }
+    assert list(found)[-4:] == [name for name in found if "Success" in name]
+
+
 def test_extra_columns_follow():
     evaluation = make_evaluation()
     evaluation.extra_columns = lambda adaptations: {"Runs": adaptations["train"].num_runs}

@@ -5,6 +5,7 @@ The first 41 are those of oyster. Source: katerakelly/oyster.
 
 from collections.abc import Iterable
 
+from rlkit.core.meta_evaluation import FURTHER_SUCCESS_RATES
 from rlkit.torch.gradient_steps import KINDS
 
 POSTERIOR_LOSSES = ("KL Divergence", "KL Loss")  # exist if z has a posterior
@@ -37,6 +38,12 @@ def statistic_names(latent_dim: int) -> tuple[str, ...]:
     return (*TRAINED, *by_dimension, "Z variance min", "Z variance at floor")
 
 
-def columns_of(statistic_names: Iterable[str]) -> tuple[str, ...]:
-    """All columns of a PEARL run, those that its trainer does not report included."""
-    return (*COLUMNS, *(name for name in statistic_names if name not in COLUMNS))
+def columns_of(statistic_names: Iterable[str], *, knows_success: bool) -> tuple[str, ...]:
+    """All columns of a PEARL run, those that its trainer does not report included.
+
+    Args:
+        statistic_names: what the gradient steps report.
+        knows_success: whether the environment says what success is.
+    """
+    of_training = (name for name in statistic_names if name not in COLUMNS)
+    return (*COLUMNS, *of_training, *(FURTHER_SUCCESS_RATES if knows_success else ()))
