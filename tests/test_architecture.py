@@ -236,6 +236,19 @@ def test_no_global_random_numbers_are_used(path):
     )
 
 
+@pytest.mark.parametrize("path", library_files(), ids=str)
+def test_views_of_buffers_are_released_where_they_are_taken(path):
+    """Left to an exception, they crash Python 3.12.1 and raise BufferError on 3.13.0."""
+    nodes = list(ast.walk(ast.parse((ROOT / path).read_text())))
+    taken = {
+        node
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("getbuffer", "memoryview")
+    }
+    assert taken <= {node.context_expr for node in nodes if isinstance(node, ast.withitem)}
+
+
 def functions_of(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

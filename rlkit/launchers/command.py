@@ -66,4 +66,4 @@ def _is_cut(config_path: Path) -> bool:
 
 def _print(config: ExperimentConfig) -> None:
     print(json.dumps(to_dict(config), indent=2), flush=True)
-    print("\n".join(estimates(config)), file=sys.stderr)
+    print("\n".join(estimates(config)), file=sys.stderr, flush=True)
