@@ -3,7 +3,6 @@
 import io
 import os
 import secrets
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
@@ -11,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from rich.console import Console
 
@@ -42,6 +40,7 @@ from rlkit.launchers.load_config import refused_if_new
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
 from rlkit.launchers.record import changes_since, other_versions, variant_record
 from rlkit.launchers.restore import restore_state
+from rlkit.launchers.resume_hint import resume_hint
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_tasks, load_weights
 from rlkit.torch.execution import torch_threads
@@ -56,6 +55,7 @@ def start_run(
     console: Console,
     protect: Protect,
     *,
+    name: str | None = None,
     need_gpu: bool = False,
 ) -> Path:
     """Run an experiment from the beginning.
@@ -66,6 +66,7 @@ def start_run(
         exp_name: name of the experiment, for viskit.
         console: where messages and the progress go.
         protect: context manager that holds signals back during writes.
+        name: of the run folder; None: the time, or "debug".
         need_gpu: do not fall back to the CPU where `use_gpu` is set.
     Returns:
         The run folder; it is created only when everything else has been found in order.
@@ -81,7 +82,7 @@ def start_run(
         loaded = _load_initial_weights(config, experiment)
         own = experiment.env.unwrapped
         loaded += compare_lanes(own, own.num_envs) if isinstance(own, ClassEnv) else []
-        with new_run_folder(config, datetime.now()) as run_dir:
+        with new_run_folder(config, datetime.now(), name) as run_dir:
             files.run_dir = run_dir
             logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
             identity = new_identity()
@@ -253,8 +254,7 @@ def _train(
     resumed: Mapping[str, Any] | None = None,
 ) -> None:
     def last_words(message: str) -> str:
-        folder = shlex.quote(str(logger.run_dir))
-        hint = f"to go on: {_program()} --resume {folder}"
+        hint = resume_hint(logger.run_dir)
         with suppress(ResourceError):  # the disk may be what ended the run
             logger.log(f"{message}\n{hint}")
         return hint
@@ -285,13 +285,6 @@ def _train(
             run=run,
         )
         logger.say(f"done: {logger.run_dir}")
-
-
-def _program() -> str:
-    """What the user typed to start a run: the command with its subcommand, or the script."""
-    context = click.get_current_context(silent=True)
-    subcommand = context is not None and context.parent is not None
-    return context.command_path if context and subcommand else "python launch_experiment.py"
 
 
 def _has_rows(run_dir: Path) -> bool:
