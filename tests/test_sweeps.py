@@ -13,7 +13,7 @@ from tests.tiny_runs import ROOT, launch, rows, same_weights
 
 pytestmark = pytest.mark.slow
 FOLDER = Path("output/point-robot")
-LONG = ("--set", "algo_params.num_iterations=30")
+LONG = ("--set", "algo_params.num_iterations=12")
 SWEEP = ("tiny.json", "--seeds", "1-3", "--set", "algo_params.kl_lambda=0.1,1", *LONG)
 
 
@@ -24,7 +24,7 @@ def started(*arguments):
     return subprocess.Popen([*command, *arguments], env=environment, text=True, **pipes)
 
 
-def children_of(process, *, below=""):
+def children_of(process):
     """Process ids of the runs that are watched by a process, or by any."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -54,7 +54,7 @@ def check_the_six_runs():
             alone = FOLDER / f"alone-{value}-{seed}"
             settings = ("--set", f"algo_params.kl_lambda={value}", "--seed", seed, *LONG)
             assert launch("tiny.json", "--name", alone.name, *settings).exit_code == 0
-            assert rows(run_dir) == rows(alone) and len(rows(alone)) == 30
+            assert rows(run_dir) == rows(alone) and len(rows(alone)) == 12
             assert same_weights(run_dir, alone)
 
 

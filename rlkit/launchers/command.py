@@ -11,7 +11,9 @@ from rlkit.launchers.estimate import estimates
 from rlkit.launchers.exit_codes import StoppableConsole, exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.folders import check_name_is_free, named_folder
+from rlkit.launchers.limits import check_it_fits
 from rlkit.launchers.load_config import cut_for_debug, load_config, read_variant
+from rlkit.launchers.machine import choose_device
 from rlkit.launchers.record import experiment_name
 from rlkit.launchers.run import resume_run, start_run
 from rlkit.launchers.run_config import may_change, resumed_config
@@ -114,4 +116,13 @@ def _is_cut(config_path: Path) -> bool:
 
 def _print(config: ExperimentConfig) -> None:
     print(json.dumps(to_dict(config), indent=2), flush=True)
-    print("\n".join(estimates(config)), file=sys.stderr)
+    util, device = config.util_params, "cpu"
+    lines: list[str] = []
+    try:
+        device = choose_device(util.use_gpu, util.gpu_id, lines.append)
+        check_it_fits(config, device)
+        timed = True
+    except UserError as error:  # what is printed may be for another machine
+        lines.append(f"on this machine the run would be refused: {error}")
+        timed = False
+    print("\n".join([*estimates(config, device, timed=timed), *lines]), file=sys.stderr)

@@ -31,8 +31,9 @@ from rlkit.launchers.pearl_sizes import (
     rollout_widths,
     state_mode,
 )
+from rlkit.launchers.pearl_timing import mean_iteration_seconds
 from rlkit.launchers.routes import choose_rollout_device, choose_route, instruction_set
-from rlkit.launchers.run_files import RunFiles
+from rlkit.launchers.run_files import RunFiles, eval_path_writer
 from rlkit.launchers.run_folder import load_weights
 from rlkit.policies.base import MetaPolicy
 from rlkit.samplers.in_place import InPlacePathSampler
@@ -194,7 +195,7 @@ class PEARL(Launcher[PEARLExperiment]):
             config, env, agent, networks, replay_buffer, encoder_buffer, sizes, seed
         )
         update = None if copies is None else copies.update
-        algorithm = self._build_algorithm(context, acting, _dumps(files), update)
+        algorithm = self._build_algorithm(context, acting, eval_path_writer(files), update)
         return Experiment(env, algorithm, acting)
 
     def _build_algorithm(
@@ -292,9 +293,6 @@ class PEARL(Launcher[PEARLExperiment]):
         env.close()
         return requirements(config, env, networks, self.buffer_sizes(config), scale)
 
-
-def _dumps(files: RunFiles | None) -> Callable[[str, Paths], None]:
-    """Where evaluation trajectories go when `dump_eval_paths` is set."""
-    if files is None:
-        return lambda name, paths: None
-    return lambda name, paths: files.save_paths(f"eval_trajectories/{name}", paths)
+    def iteration_seconds(self, config: PEARLExperiment, device: str) -> float | None:
+        """Mean seconds of an iteration, from a short one that is timed."""
+        return mean_iteration_seconds(self, config, device)
