@@ -86,6 +86,6 @@ def test_print_config_tells_the_time(here):
 
 
 def test_a_run_that_does_not_fit_is_not_timed(here):
-    told = launch("tiny.json", "--print-config", "--set", "algo_params.num_iterations=1e12").stderr
+    told = launch("tiny.json", "--print-config", "--set", "net_size=1000000").stderr
     assert "on this machine the run would be refused: this run needs" in told
     assert "time:" not in told
