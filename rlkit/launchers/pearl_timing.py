@@ -24,6 +24,13 @@ COUNTS = (
     "num_steps_per_eval",
 )
 
+# What the verbs report as done.
+UNITS = {
+    "collecting": "environment step",
+    "training": "gradient step",
+    "evaluating": "step of the evaluation",
+}
+
 
 def mean_iteration_seconds(
     launcher: Launcher[Any], config: PEARLExperiment, device: str

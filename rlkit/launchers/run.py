@@ -14,6 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from rlkit.core import config as config_lib
+from rlkit.core.algorithm import Display
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import ResourceError, UserError
 from rlkit.core.files import replace_file
@@ -35,12 +36,12 @@ from rlkit.launchers.identity import (
 )
 from rlkit.launchers.launcher import Experiment, launcher_for
 from rlkit.launchers.limits import check_it_fits
-from rlkit.launchers.live_display import make_display
 from rlkit.launchers.load_config import refused_if_new
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
-from rlkit.launchers.record import changes_since, other_versions, variant_record
+from rlkit.launchers.record import changes_since, decisions, other_versions, variant_record
 from rlkit.launchers.restore import restore_state
 from rlkit.launchers.resume_hint import resume_hint
+from rlkit.launchers.run_display import run_display
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_tasks, load_weights
 from rlkit.torch.execution import torch_threads
@@ -91,10 +92,11 @@ def start_run(
                 _write_tasks(run_dir, experiment, identity)
                 logger.write_variant(record)
             message = f"run folder {run_dir}, seed {config.seed}, device {device}"
-            for line in loaded:
+            for line in [decisions(config, requested, device), *loaded]:
                 logger.say(line)
             run = identity_record(config, identity, run_dir)
-            _train(config, experiment, logger, checkpoint, console, protect, message, run)
+            display = run_display(config, device, console, logger)
+            _train(config, experiment, logger, checkpoint, display, protect, message, run)
     return run_dir
 
 
@@ -164,8 +166,9 @@ def resume_run(
         else:
             place = f"iteration {start}, seed {config.seed}, device {device}"
             message = f"{run_dir} goes on with {place}"
+            display = run_display(config, device, console, logger)
             _train(
-                config, experiment, logger, checkpoint, console, protect, message, run, start, state
+                config, experiment, logger, checkpoint, display, protect, message, run, start, state
             )
 
 
@@ -246,7 +249,7 @@ def _train(
     experiment: Experiment,
     logger: Logger,
     checkpoint: Checkpoint,
-    console: Console,
+    display: Display,
     protect: Protect,
     first_words: str,
     run: Mapping[str, Any],
@@ -260,7 +263,6 @@ def _train(
         return hint
 
     keep_freed_memory()
-    headline = launcher_for(config).headline
     schedule = Schedule(
         config.algo_params.num_iterations,
         eval_every=config.algo_params.eval_every,
@@ -276,7 +278,7 @@ def _train(
             logger,
             checkpoint,
             schedule,
-            display=make_display(console, str(logger.run_dir), headline, logger.say, logger.log),
+            display=display,
             start_iteration=start_iteration,
             resumed=resumed,
             protect=protect,
