@@ -30,7 +30,16 @@ except SystemExit as end:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    for option in ("--seed", "--gpu", "--cpu", "--set", "--resume", "--debug", "--print-config"):
+    for option in (
+        "--seed",
+        "--gpu",
+        "--cpu",
+        "--set",
+        "--resume",
+        "--name",
+        "--debug",
+        "--print-config",
+    ):
         assert option in done.stdout
 
 

@@ -54,6 +54,19 @@ def variant_record(
     return {**complete, **record}
 
 
+def decisions(config: ExperimentConfig, requested: ExperimentConfig, device: str) -> str:
+    """One line on what was left to the start: device, threads, lanes, route of products.
+
+    Args:
+        config: with every choice made.
+        requested: before that.
+        device: name of the torch device.
+    """
+    chosen, before = vars(config.util_params), vars(requested.util_params)
+    parts = [f"{name} {value}" for name, value in chosen.items() if value != before[name]]
+    return ", ".join([f"chosen for this machine: device {device}", *parts])
+
+
 def changes_since(record: Mapping[str, Any], device: str) -> list[str]:
     """What differs from when the run began, so that its numbers need not continue bit for bit."""
     parts = {"versions": record.get("versions", {}), "machine": record.get("machine", {})}

@@ -1,5 +1,6 @@
 """Files that an algorithm adds to its run folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rlkit.core.files import replace_file, report_exhaustion
@@ -44,3 +45,10 @@ class RunFiles:
         with report_exhaustion(f"cannot create {path.parent}"):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def eval_path_writer(files: RunFiles | None) -> Callable[[str, Paths], None]:
+    """Where evaluation trajectories go when `dump_eval_paths` is set; None: nowhere."""
+    if files is None:
+        return lambda name, paths: None
+    return lambda name, paths: files.save_paths(f"eval_trajectories/{name}", paths)
