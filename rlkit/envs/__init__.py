@@ -63,6 +63,7 @@ ENVS: dict[str, Row] = {
     "pets-halfcheetah": Row("pets.half_cheetah:PetsHalfCheetah", "PetsHalfCheetah-v0", 1000, 1),
     "pets-pusher": Row("pets.pusher:PetsPusher", "PetsPusher-v0", 150, 1),
     "pets-reacher": Row("pets.reacher:PetsReacher", "PetsReacher-v0", 150, 1),
+    "point-maml": Row("point_robot:PointMaml", "PointMaml-v0", 100, 60),
     "point-robot": Row("point_robot:PointRobot", "PointRobot-v0", 20, 100),
     "sawyer-push": Row("hfr.sawyer_push:SawyerPush", "SawyerPush-v0", 150, 60),
     "sawyer-reach": Row("hfr.sawyer_reach:SawyerReach", "SawyerReach-v0", 150, 60),

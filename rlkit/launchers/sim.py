@@ -36,6 +36,9 @@ def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
     """Draw the trajectories of a point robot to an image file."""
     env, task_ids = simulation.env, simulation.task_ids
     explored = simulation.protocol.num_explored
+    phases = f"exploration up to trajectory {explored}, then adapted"
+    if simulation.protocol.latent:
+        phases = f"z from the prior up to trajectory {explored}, then from the posterior"
     plot_trajectories(
         path,
         env.tasks[task_ids],
@@ -43,10 +46,7 @@ def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
         [positions(env, paths) for paths in simulation.trajectories],
         goal_radius=env.goal_radius,
         sparse=simulation.protocol.sparse,
-        title=(
-            f"{config.env_name}: z from the prior up to trajectory {explored}, then from the "
-            "posterior"
-        ),
+        title=f"{config.env_name}: {phases}",
     )
 
 

@@ -14,6 +14,7 @@ AT_LEAST = {
     "pets-halfcheetah",
     "pets-pusher",
     "pets-reacher",
+    "point-maml",
     "point-robot",
     "sparse-point-robot",
 }

@@ -29,6 +29,7 @@ SIZES = {
     "pets-halfcheetah": (18, 6, 1000),
     "pets-pusher": (20, 7, 150),
     "pets-reacher": (17, 7, 150),
+    "point-maml": (2, 2, 100),
     "point-robot": (2, 2, 20),
     "sawyer-push": (6, 4, 150),
     "sawyer-reach": (6, 4, 150),
