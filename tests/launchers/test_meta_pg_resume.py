@@ -6,7 +6,9 @@ import pytest
 
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.logger import Logger
-from rlkit.core.rl_algorithm import Schedule, train
+from rlkit.core.outer_loop import Schedule
+from rlkit.core.restored_tables import truncate_tables
+from rlkit.core.rl_algorithm import train
 from rlkit.launchers.launcher import launcher_for
 from rlkit.launchers.restore import restore_state
 from tests.core.loop_toys import RecordingDisplay
@@ -30,7 +32,7 @@ def run(folder: Path, method: str, stop_at=None, *, resume: bool = False) -> Non
             iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=print)
             restore_state(experiment.algorithm, state, folder)
             start = iteration + 1
-            logger.truncate_to(iteration, ["online_returns"])
+            truncate_tables(logger, iteration, ["online_returns"])
         train(
             experiment.algorithm,
             logger,

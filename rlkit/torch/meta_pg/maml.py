@@ -12,6 +12,7 @@ from rlkit.core.checkpoint import SavedRows
 from rlkit.core.logger import Table
 from rlkit.core.loop import Progress
 from rlkit.core.meta_evaluation import MetaEvaluation
+from rlkit.core.online_returns import online_returns
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.samplers.in_place import InPlacePathSampler
@@ -173,7 +174,8 @@ class GradientMetaLearner:
         splits = self.evaluation.draw_tasks(iteration)
         progress = Progress(loop, self.evaluation.budget)
         adaptations = self.evaluation.adaptations(iteration, splits, progress)
-        self._online = self.evaluation.online_returns(iteration, adaptations)
+        sparse = self.evaluation.settings.sparse
+        self._online = online_returns(iteration, adaptations, sparse)
         after = self.budgets.measure(iteration, splits["test"], adaptations["test"])
         final = self.evaluation.statistics(adaptations)
         gain = final["AverageReturn_all_test_tasks"] - after[self.budgets.columns[0]]

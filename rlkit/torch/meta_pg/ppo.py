@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rlkit.torch.adam import adam
 from rlkit.torch.meta_pg.config import RL2Settings
 from rlkit.torch.meta_pg.gaussian import entropy, log_prob, masked_mean
 from rlkit.torch.meta_pg.outer import clipped_surrogate
 from rlkit.torch.meta_pg.recurrent import RecurrentActorCritic
 from rlkit.torch.meta_pg.trials import Trials, trial_advantages
-from rlkit.torch.optimizers import Gradients, adam
+from rlkit.torch.optimizers import Gradients
 
 
 class TrialPPO:

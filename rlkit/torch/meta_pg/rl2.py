@@ -11,6 +11,7 @@ from rlkit.core.checkpoint import SavedRows
 from rlkit.core.logger import Table
 from rlkit.core.loop import Progress
 from rlkit.core.meta_evaluation import MetaEvaluation
+from rlkit.core.online_returns import online_returns
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
@@ -139,7 +140,8 @@ class RL2:
         splits = self.evaluation.draw_tasks(iteration)
         progress = Progress(loop, self.evaluation.budget)
         adaptations = self.evaluation.adaptations(iteration, splits, progress)
-        self._online = self.evaluation.online_returns(iteration, adaptations)
+        sparse = self.evaluation.settings.sparse
+        self._online = online_returns(iteration, adaptations, sparse)
         final = self.evaluation.statistics(adaptations)
         first, last = (final[f"AverageReturn_{which}_test_tasks"] for which in ("prior", "all"))
         return {**final, "Adaptation gain": last - first}

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from rlkit.torch.adam import adam
 from rlkit.torch.meta_pg.outer import OuterSettings, OuterTerms, outer_terms
 from rlkit.torch.meta_pg.policy import parameters_of
 from rlkit.torch.meta_pg.task_data import TaskData
 from rlkit.torch.meta_pg.trust_region import TrustRegionSettings, trust_region_step
-from rlkit.torch.optimizers import adam
 
 KL_TOLERANCE = 1.5  # around the target, within which the coefficient stays
 
