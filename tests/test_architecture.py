@@ -33,11 +33,12 @@ MAY_IMPORT_PYTORCH = (
     "rlkit/data_management/replay_buffer.py",
     "rlkit/data_management/batch.py",
     "rlkit/data_management/episode_draws.py",
+    "rlkit/data_management/episode_reader.py",
     "rlkit/data_management/saved_rows.py",
     "rlkit/data_management/simple_replay_buffer.py",
     "rlkit/core/checkpoint.py",
     "rlkit/core/saved_files.py",
-    "rlkit/core/weights.py",
+    "rlkit/core/saving.py",
 )
 MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")
 NEVER_IMPORTED = {"pickle", "cloudpickle", "dill", "gym", "dateutil"}

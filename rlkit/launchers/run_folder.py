@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from rlkit.core.errors import UserError
-from rlkit.core.files import obstacle
+from rlkit.core.found_files import obstacle
 
 FOLDER = 0x10  # of a zip archive's members, the attribute that MS-DOS has for folders
 OYSTER_RECURRENT = ("lstm.", "hidden")  # parameters that only its recurrent encoder has
@@ -146,3 +146,9 @@ def _misfits(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Ten
                 f"{name} is {list(found[name].shape)}, expected {list(expected[name].shape)}"
             )
     return problems
+
+
+def has_rows(run_dir: Path) -> bool:
+    """Whether progress.csv has more than a header."""
+    path = run_dir / "progress.csv"
+    return path.is_file() and len(path.read_bytes().splitlines()) > 1
