@@ -44,6 +44,7 @@ from rlkit.launchers.resume_hint import resume_hint
 from rlkit.launchers.run_display import run_display
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_tasks, load_weights
+from rlkit.launchers.trackers import sinks
 from rlkit.torch.execution import torch_threads
 
 Protect = Callable[[], AbstractContextManager[None]]
@@ -85,7 +86,7 @@ def start_run(
         loaded += compare_lanes(own, own.num_envs) if isinstance(own, ClassEnv) else []
         with new_run_folder(config, datetime.now(), name) as run_dir:
             files.run_dir = run_dir
-            logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
+            logger, checkpoint = _logger(config, run_dir, console), Checkpoint(run_dir)
             identity = new_identity()
             record = variant_record(config, requested, exp_name, device) | {IDENTITY: identity}
             with protect():
@@ -140,7 +141,7 @@ def resume_run(
         _closing(_build(config, device, files, tasks), files) as experiment,
         lock_run_folder(run_dir),
     ):
-        logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
+        logger, checkpoint = _logger(config, run_dir, console), Checkpoint(run_dir)
         start, state, num_iterations = 0, None, config.algo_params.num_iterations
         tables: list[str] = []
         contents = None
@@ -287,6 +288,10 @@ def _train(
             run=run,
         )
         logger.say(f"done: {logger.run_dir}")
+
+
+def _logger(config: ExperimentConfig, run_dir: Path, console: Console) -> Logger:
+    return Logger(run_dir, echo=console.print, sinks=sinks(config, run_dir, console.print))
 
 
 def _has_rows(run_dir: Path) -> bool:
