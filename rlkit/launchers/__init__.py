@@ -27,4 +27,7 @@ ALGORITHMS = {
     "pets": Algorithm(
         "rlkit.launchers.pets:PETSLauncher", {"args": "rlkit.launchers.pets_args:command"}
     ),
+    "rl2": Algorithm("rlkit.launchers.meta_pg_rl2:RL2Launcher"),
+    "maml-trpo": Algorithm("rlkit.launchers.meta_pg:MAMLTRPO"),
+    "promp": Algorithm("rlkit.launchers.meta_pg:ProMP"),
 }

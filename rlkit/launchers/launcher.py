@@ -15,7 +15,7 @@ from rlkit.core import config as config_lib
 from rlkit.core.algorithm import RLAlgorithm
 from rlkit.core.errors import UserError
 from rlkit.core.names import import_class
-from rlkit.core.weights import Networks
+from rlkit.core.saving import Networks
 from rlkit.envs import make_env
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers import ALGORITHMS

@@ -19,8 +19,10 @@ from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import ResourceError, UserError
 from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
-from rlkit.core.rl_algorithm import Schedule, train
-from rlkit.core.weights import save_weights
+from rlkit.core.outer_loop import Schedule
+from rlkit.core.restored_tables import truncate_tables
+from rlkit.core.rl_algorithm import train
+from rlkit.core.saving import save_weights
 from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.lane_check import compare_lanes
 from rlkit.launchers.exit_codes import exit_codes
@@ -38,13 +40,19 @@ from rlkit.launchers.launcher import Experiment, launcher_for
 from rlkit.launchers.limits import check_it_fits
 from rlkit.launchers.load_config import refused_if_new
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
-from rlkit.launchers.record import changes_since, decisions, other_versions, variant_record
+from rlkit.launchers.record import (
+    changes_since,
+    decisions,
+    other_versions,
+    variant_record,
+    write_variant,
+)
 from rlkit.launchers.restore import restore_state
 from rlkit.launchers.resume_hint import resume_hint
 from rlkit.launchers.run_display import run_display
 from rlkit.launchers.run_files import RunFiles
-from rlkit.launchers.run_folder import load_tasks, load_weights
-from rlkit.launchers.trackers import sinks
+from rlkit.launchers.run_folder import has_rows, load_tasks, load_weights
+from rlkit.launchers.trackers import run_logger
 from rlkit.torch.execution import torch_threads
 
 Protect = Callable[[], AbstractContextManager[None]]
@@ -86,12 +94,12 @@ def start_run(
         loaded += compare_lanes(own, own.num_envs) if isinstance(own, ClassEnv) else []
         with new_run_folder(config, datetime.now(), name) as run_dir:
             files.run_dir = run_dir
-            logger, checkpoint = _logger(config, run_dir, console), Checkpoint(run_dir)
+            logger, checkpoint = run_logger(config, run_dir, console.print), Checkpoint(run_dir)
             identity = new_identity()
             record = variant_record(config, requested, exp_name, device) | {IDENTITY: identity}
             with protect():
                 _write_tasks(run_dir, experiment, identity)
-                logger.write_variant(record)
+                write_variant(run_dir, record)
             message = f"run folder {run_dir}, seed {config.seed}, device {device}"
             for line in [decisions(config, requested, device), *loaded]:
                 logger.say(line)
@@ -141,11 +149,11 @@ def resume_run(
         _closing(_build(config, device, files, tasks), files) as experiment,
         lock_run_folder(run_dir),
     ):
-        logger, checkpoint = _logger(config, run_dir, console), Checkpoint(run_dir)
+        logger, checkpoint = run_logger(config, run_dir, console.print), Checkpoint(run_dir)
         start, state, num_iterations = 0, None, config.algo_params.num_iterations
         tables: list[str] = []
         contents = None
-        if not checkpoint.exists and not _has_rows(run_dir):
+        if not checkpoint.exists and not has_rows(run_dir):
             for line in _load_initial_weights(config, experiment):
                 logger.say(line)  # stopped before its first checkpoint
         else:
@@ -158,9 +166,9 @@ def resume_run(
             expected = f"expected at least the {start} iterations that {run_dir} already has"
             raise UserError(f"algo_params.num_iterations = {num_iterations}: {expected}")
         with protect():
-            logger.truncate_to(start - 1, tables, contents)
+            truncate_tables(logger, start - 1, tables, contents)
             save_weights(run_dir, experiment.networks)
-            logger.write_variant({**record, **config_lib.to_dict(config)})
+            write_variant(run_dir, {**record, **config_lib.to_dict(config)})
         if num_iterations == start:
             more = "it goes on with --set algo_params.num_iterations=N and a larger N"
             console.print(f"{run_dir} is complete, {start} iterations; {more}")
@@ -288,13 +296,3 @@ def _train(
             run=run,
         )
         logger.say(f"done: {logger.run_dir}")
-
-
-def _logger(config: ExperimentConfig, run_dir: Path, console: Console) -> Logger:
-    return Logger(run_dir, echo=console.print, sinks=sinks(config, run_dir, console.print))
-
-
-def _has_rows(run_dir: Path) -> bool:
-    """Whether progress.csv has more than a header."""
-    path = run_dir / "progress.csv"
-    return path.is_file() and len(path.read_bytes().splitlines()) > 1

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rlkit.core.files import replace_file, report_exhaustion
+from rlkit.data_management import path_files
 from rlkit.data_management.paths import Paths
 
 
@@ -37,7 +38,7 @@ class RunFiles:
         """
         path = self._place(f"{name}.npz")
         with report_exhaustion(f"cannot write {path}"):
-            paths.save_npz(path)
+            path_files.save_paths(path, paths)
 
     def _place(self, name: str) -> Path:
         path = self.run_dir / name

@@ -3,7 +3,7 @@
 import math
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from rlkit.core.config import flatten, read_json
 from rlkit.core.errors import UserError
-from rlkit.core.logger import Sink
+from rlkit.core.logger import Logger
 from rlkit.launchers.experiment_config import ExperimentConfig
 
 PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}  # by tracker; also names of extras
@@ -37,15 +37,16 @@ def check_trackers(config: ExperimentConfig) -> None:
             raise UserError(f'util_params.trackers: "{name}" is not installed here; {install}')
 
 
-def sinks(config: ExperimentConfig, run_dir: Path, say: Callable[[str], None]) -> Sequence[Sink]:
-    """What the logger of a run calls with each row.
+def run_logger(config: ExperimentConfig, run_dir: Path, echo: Callable[[str], None]) -> Logger:
+    """Open the logger of a run, which hands each row to the trackers that `config` names.
 
     Args:
-        config: names the trackers.
+        config: of the run.
         run_dir: holds variant.json by the time of the first row.
-        say: is told of a tracker that fails, once; the run goes on without it.
+        echo: takes what is said, also of a tracker that fails, once; the run goes on without it.
     """
-    return [_Guarded(name, run_dir, say) for name in config.util_params.trackers or ()]
+    names = config.util_params.trackers or ()
+    return Logger(run_dir, echo=echo, sinks=[_Guarded(name, run_dir, echo) for name in names])
 
 
 class _Guarded:
