@@ -27,4 +27,5 @@ ALGORITHMS = {
     "pets": Algorithm(
         "rlkit.launchers.pets:PETSLauncher", {"args": "rlkit.launchers.pets_args:command"}
     ),
+    "steve": Algorithm("rlkit.launchers.steve:STEVELauncher"),
 }
