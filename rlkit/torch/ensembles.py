@@ -103,9 +103,7 @@ class EnsembleMlp(nn.Module):
             self.weights.append(nn.Parameter(weight))
             self.biases.append(nn.Parameter(torch.zeros(num_nets, 1, outputs)))
 
-    def forward(
-        self, x: Tensor, *, frozen: bool = False, members: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, *, frozen: bool = False, members: Tensor | None = None) -> Tensor:
         """Apply member e to x[e].
 
         Args:

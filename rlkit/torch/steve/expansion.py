@@ -90,9 +90,9 @@ def imagine(
     alive = (1 - terminated).expand(num_members, -1)
     reward = reward.expand(num_members, 1, -1)
     if model is None or horizon == 0:
-        values = first_value.transpose(0, 1).expand(num_members, -1, -1)
+        single = first_value.transpose(0, 1).expand(num_members, -1, -1)
         wide = (x.expand(num_members, -1, -1) for x in (obs, action))
-        return Rollouts(*(x.unsqueeze(0) for x in (reward, alive, values, *wide)))
+        return Rollouts(*(x.unsqueeze(0) for x in (reward, alive, single, *wide)))
     states = [obs.expand(num_members, -1, -1)]
     actions = [action.expand(num_members, -1, -1)]
     survival, inputs = [alive], []
