@@ -218,3 +218,9 @@ _register("rlkit/SawyerPush-v0", "sawyer-push", 150, 60)
 _register("rlkit/SawyerReach-v0", "sawyer-reach", 150, 60)
 _register("rlkit/SparsePointRobot-v0", "sparse-point-robot", 20, 100)
 _register("rlkit/WalkerRandParams-v0", "walker-rand-params", 200, 50)
+
+gymnasium.register(
+    id="rlkit/HumanoidContactCost-v0",
+    entry_point="rlkit.envs.humanoid_contact_cost:HumanoidContactCost",
+    max_episode_steps=1000,
+)

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.faults import answering, brief
-from rlkit.envs.gymnasium_env import GymnasiumEnv, RegisteredEnv
+from rlkit.envs.gymnasium_env import GymnasiumEnv, RegisteredEnv, without_deprecations
 from rlkit.envs.keywords import json_can_hold
 from rlkit.envs.old_gym import OldGymEnv
 
@@ -62,7 +62,7 @@ def registered(gymnasium_id: str) -> type[ClassEnv]:
     """
     spec = gymnasium.registry[gymnasium_id]
     keywords: dict[str, inspect.Parameter] = {}
-    with answering(gymnasium_id, "import"):
+    with answering(gymnasium_id, "import"), without_deprecations():
         entry = spec.entry_point
         creator: Any = load_env_creator(entry) if isinstance(entry, str) else entry
     if isinstance(creator, type):

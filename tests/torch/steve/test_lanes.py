@@ -1,5 +1,7 @@
 """Lanes that are stopped inside episodes go on bit for bit."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 import torch
@@ -20,7 +22,15 @@ def steps(found: Lanes, first: int, last: int) -> torch.Tensor:
     return torch.stack([found.step(action.astype(np.float32)) for action in actions])
 
 
-@pytest.mark.parametrize("name", ["Pendulum-v1", "Hopper-v5", "cheetah-run"])
+HARDCORE = pytest.param(
+    "BipedalWalkerHardcore-v3",
+    marks=pytest.mark.skipif(
+        importlib.util.find_spec("Box2D") is None, reason="Box2D is not installed (extra steve)"
+    ),
+)
+
+
+@pytest.mark.parametrize("name", ["Pendulum-v1", "Hopper-v5", "cheetah-run", HARDCORE])
 @pytest.mark.parametrize("stop", [0, 17, 30, 44])
 def test_a_stopped_lane_goes_on_bit_for_bit(name, stop):
     whole = lanes(name)
