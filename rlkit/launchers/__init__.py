@@ -27,5 +27,8 @@ ALGORITHMS = {
     "pets": Algorithm(
         "rlkit.launchers.pets:PETSLauncher", {"args": "rlkit.launchers.pets_args:command"}
     ),
-    "steve": Algorithm("rlkit.launchers.steve:STEVELauncher"),
+    "steve": Algorithm(
+        "rlkit.launchers.steve:STEVELauncher",
+        {"toy": "rlkit.launchers.steve_toy:command"},
+    ),
 }
