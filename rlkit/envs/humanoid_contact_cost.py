@@ -1,6 +1,6 @@
 """Gymnasium's Humanoid-v4 with the contact cost that it had in its first version."""
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -9,7 +9,7 @@ from gymnasium.envs.mujoco.humanoid_v4 import HumanoidEnv
 CONTACT_WEIGHT, LARGEST_COST = 5e-7, 10.0
 
 
-class HumanoidContactCost(HumanoidEnv):  # type: ignore[misc]
+class HumanoidContactCost(HumanoidEnv):
     """Humanoid-v1 as far as today's engine has it: 376 numbers, the cost of contact forces.
 
     The actuators saturate at 0.4, but actions go to +-1 and are passed on as they are, so that the
@@ -23,11 +23,11 @@ class HumanoidContactCost(HumanoidEnv):  # type: ignore[misc]
 
     def __init__(self, rescale_actions: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
-        self._scale = float(self.action_space.high[0]) if rescale_actions else 1.0
-        shape = self.action_space.shape
-        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, shape, np.float32)
+        box = cast(gymnasium.spaces.Box, self.action_space)
+        self._scale = float(box.high[0]) if rescale_actions else 1.0
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, box.shape, np.float32)
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.ndarray) -> Any:
         """Step, less min(5e-7 ||contact forces||^2, 10)."""
         scaled = self._scale * np.asarray(action, np.float64)
         obs, reward, terminated, truncated, info = super().step(scaled)

@@ -29,6 +29,9 @@ ALGORITHMS = {
     ),
     "steve": Algorithm(
         "rlkit.launchers.steve:STEVELauncher",
-        {"toy": "rlkit.launchers.steve_toy:command"},
+        {
+            "args": "rlkit.launchers.steve_args:command",
+            "toy": "rlkit.launchers.steve_toy:command",
+        },
     ),
 }

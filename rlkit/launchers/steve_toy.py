@@ -78,7 +78,7 @@ def as_table(errors: Mapping[str, np.ndarray], uses: Mapping[str, np.ndarray]) -
 def first_below(errors: np.ndarray) -> str:
     """Mean over the trials that get below 1 of the step at which they do."""
     below = errors < 1
-    reached = below.any(axis=0)
+    reached = np.any(below, axis=0)
     if not reached.any():
         return "never"
     mean = f"{below.argmax(axis=0)[reached].mean() + 1:,.0f}"
