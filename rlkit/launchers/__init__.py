@@ -32,6 +32,7 @@ ALGORITHMS = {
         {
             "args": "rlkit.launchers.steve_args:command",
             "toy": "rlkit.launchers.steve_toy:command",
+            "weights": "rlkit.launchers.steve_weights:command",
         },
     ),
 }

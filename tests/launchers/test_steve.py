@@ -13,10 +13,12 @@ from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.config import to_dict
 from rlkit.core.logger import Logger
 from rlkit.core.rl_algorithm import Schedule, train
+from rlkit.launchers.cli import main as rlkit_command
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.restore import restore_state
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.steve import STEVELauncher
+from rlkit.launchers.steve_weights import histogram
 from sim_policy import main as sim_policy
 from tests.core.loop_toys import RecordingDisplay
 from tests.steve_runs import config, write_config
@@ -204,3 +206,24 @@ def test_a_smoke_run_of_a_shipped_configuration_is_small(path):
     assert cut.algo_params.frames_after(1) <= 56
     assert to_dict(cut.cut_for_debug()) == to_dict(cut)
     assert not [*cut.relations()] and not [*cut.algo_params.relations()]
+
+
+def test_the_weights_along_greedy_episodes(run_dir):
+    result = CliRunner().invoke(
+        rlkit_command, ["steve", "weights", str(run_dir), "--episodes", "3"]
+    )
+    assert result.exit_code == 0, result.output
+    assert result.output.count("7 steps, return") == 3
+    table = np.loadtxt(run_dir / "steve_weights.csv", delimiter=",", skiprows=1)
+    assert table.shape == (10, 2 + 3)
+    np.testing.assert_allclose(table[:, 2:].sum(axis=0), 1, atol=1e-5)
+    means = (table[:, 2:] * table[:, :2].mean(axis=1, keepdims=True)).sum(axis=0)
+    assert means.sum() == pytest.approx(1, abs=0.2)  # weights add up to 1
+    assert (run_dir / "steve_weights.png").stat().st_size > 5000
+
+
+def test_weights_are_counted_in_tenths():
+    weights = np.array([[1.0, 0.0], [0.1, 0.9], [0.95, 0.05], [0.100011, 0.899989]])
+    found = 4 * histogram(weights)
+    assert found[:, 0].tolist() == [1, 1, 0, 0, 0, 0, 0, 0, 0, 2]
+    assert found[:, 1].tolist() == [2, 0, 0, 0, 0, 0, 0, 0, 2, 0]
