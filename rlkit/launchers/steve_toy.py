@@ -27,6 +27,13 @@ ROWS = (1, 100, 500, 1000, 2000, 3000, 5000, 7500, 10_000)  # of the table
 @click.option("--trials", default=10, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option(
+    "--every",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Write every N-th step to the CSV files.",
+)
+@click.option(
     "-o",
     "--output",
     default="steve-toy",
@@ -34,7 +41,7 @@ ROWS = (1, 100, 500, 1000, 2000, 3000, 5000, 7500, 10_000)  # of the table
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the files.",
 )
-def command(steps: int, trials: int, seed: int, output: Path) -> None:
+def command(steps: int, trials: int, seed: int, every: int, output: Path) -> None:
     """Run all curves, and write them."""
     with exit_codes():
         errors: dict[str, np.ndarray] = {}
@@ -47,15 +54,16 @@ def command(steps: int, trials: int, seed: int, output: Path) -> None:
         with report_exhaustion(f"cannot write to {output}"):
             output.mkdir(parents=True, exist_ok=True)
             for name, values in errors.items():
-                (output / f"{name}.csv").write_text(as_csv(values))
+                (output / f"{name}.csv").write_text(as_csv(values, every))
             (output / "table.md").write_text(as_table(errors, uses))
             draw(errors, output / "toy.png")
         click.echo(f"wrote {output}")
 
 
-def as_csv(errors: np.ndarray) -> str:
+def as_csv(errors: np.ndarray, every: int) -> str:
     """A row per step and trial: step, step, step, error; no header, as the reference writes it."""
-    lines = [f"{t},{t},{t},{e:.9g}\n" for t, row in enumerate(errors.tolist()) for e in row]
+    steps = range(0, len(errors), every)
+    lines = (f"{t},{t},{t},{e:.9g}\n" for t in steps for e in errors[t].tolist())
     return "".join(lines)
 
 

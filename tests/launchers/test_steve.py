@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import rlkit
 from rlkit.core.checkpoint import Checkpoint
-from rlkit.core.config import to_dict
+from rlkit.core.config import inspect, to_dict
 from rlkit.core.logger import Logger
 from rlkit.core.rl_algorithm import Schedule, train
 from rlkit.launchers.cli import main as rlkit_command
@@ -18,13 +18,15 @@ from rlkit.launchers.load_config import load_config
 from rlkit.launchers.restore import restore_state
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.steve import STEVELauncher
+from rlkit.launchers.steve_config import STEVEExperiment
 from rlkit.launchers.steve_weights import histogram
 from sim_policy import main as sim_policy
 from tests.core.loop_toys import RecordingDisplay
 from tests.steve_runs import config, write_config
 from tests.tiny_runs import launch, rows, same_weights
 
-SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "steve").rglob("*.json"))
+CONFIGS = Path(__file__).parents[2] / "configs" / "steve"
+SHIPPED = sorted(CONFIGS.rglob("*.json"))
 OFTEN = 1e-9  # minutes: a checkpoint with every tick
 # (iteration, progress of the verb): random frames, pretraining, frames with updates
 STOPS = [(0, 4), (0, 12), (0, 3), (0, 5), (1, 4), (1, 10), (2, 2), (3, 6), (3, 8), (3, 10)]
@@ -202,10 +204,18 @@ def test_the_two_names_of_the_exploration_chance():
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_smoke_run_of_a_shipped_configuration_is_small(path):
-    cut = load_config(path).cut_for_debug()
+    content = json.loads(path.read_text())  # environments are made once, below
+    full, problems = inspect(content, STEVEExperiment)
+    assert not problems and full.env_name in content["env_name"]
+    cut = full.cut_for_debug()
     assert cut.algo_params.frames_after(1) <= 56
     assert to_dict(cut.cut_for_debug()) == to_dict(cut)
     assert not [*cut.relations()] and not [*cut.algo_params.relations()]
+
+
+@pytest.mark.parametrize("task", ["halfcheetah", "hopper", "walker2d", "swimmer"])
+def test_the_shipped_configurations_load(task):
+    assert load_config(CONFIGS / f"{task}-steve.json").algo_params.num_iterations == 793
 
 
 def test_the_weights_along_greedy_episodes(run_dir):
