@@ -19,6 +19,7 @@ from benchmarks.trained_run import TrainedRun, load_trained
 from rlkit.core.errors import UserError
 from rlkit.core.eval_util import evaluate_adaptation
 from rlkit.core.seeding import stream
+from rlkit.data_management.path_files import load_paths
 from rlkit.data_management.paths import Paths
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.samplers.in_place import with_contexts
@@ -118,7 +119,7 @@ def read_trajectories(run: TrainedRun, run_dir: Path, epoch: int) -> Shown:
             f"{folder}: {missing[0]} is missing; it takes a run with algo_params.dump_eval_paths = true"
         )
     try:
-        prior, *tasks = (Paths.load_npz(folder / name) for name in names)
+        prior, *tasks = (load_paths(folder / name) for name in names)
     except ValueError as error:
         raise UserError(str(error)) from error
     count = min(paths.num_paths for paths in tasks)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from rlkit.core.config import to_dict, with_settings
-from rlkit.core.rl_algorithm import Schedule
+from rlkit.core.outer_loop import Schedule
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.pets_config import PETSExperiment
 from tests.tiny_runs import TIMES

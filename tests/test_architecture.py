@@ -33,11 +33,12 @@ MAY_IMPORT_PYTORCH = (
     "rlkit/data_management/replay_buffer.py",
     "rlkit/data_management/batch.py",
     "rlkit/data_management/episode_draws.py",
+    "rlkit/data_management/episode_reader.py",
     "rlkit/data_management/saved_rows.py",
     "rlkit/data_management/simple_replay_buffer.py",
     "rlkit/core/checkpoint.py",
     "rlkit/core/saved_files.py",
-    "rlkit/core/weights.py",
+    "rlkit/core/saving.py",
 )
 MAY_IMPORT_MUJOCO = ("rlkit/envs/", "rand_param_envs/")
 NEVER_IMPORTED = {"pickle", "cloudpickle", "dill", "gym", "dateutil"}
@@ -233,6 +234,19 @@ def test_no_global_random_numbers_are_used(path):
     assert ambient <= {"np.random.default_rng"} | (
         lent if path.name == "legacy_random.py" else set()
     )
+
+
+@pytest.mark.parametrize("path", library_files(), ids=str)
+def test_views_of_buffers_are_released_where_they_are_taken(path):
+    """Left to an exception, they crash Python 3.12.1 and raise BufferError on 3.13.0."""
+    nodes = list(ast.walk(ast.parse((ROOT / path).read_text())))
+    taken = {
+        node
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("getbuffer", "memoryview")
+    }
+    assert taken <= {node.context_expr for node in nodes if isinstance(node, ast.withitem)}
 
 
 def functions_of(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

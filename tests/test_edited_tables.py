@@ -10,6 +10,7 @@ import pytest
 
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.logger import Logger
+from rlkit.core.restored_tables import truncate_tables
 from tests.tiny_runs import TINY, launch, rows, run
 
 EDITS: dict[str, Callable[[bytes], bytes]] = {
@@ -108,7 +109,7 @@ def test_without_rows_in_the_checkpoint_a_table_that_parses_is_kept(finished, tm
     path = tmp_path / "progress.csv"
     path.write_bytes(edited := EDITS[edit]((finished / "progress.csv").read_bytes()))
     warned: list[str] = []
-    Logger(tmp_path, echo=warned.append).truncate_to(1)
+    truncate_tables(Logger(tmp_path, echo=warned.append), 1)
     if edit in ("semicolons", "another column first", "no text"):
         kept = edit == "another column first"
         assert put_aside(tmp_path) == ({} if kept else {"progress": edited})

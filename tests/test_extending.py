@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from tests.tiny_runs import ROOT
+import sim_policy
+from tests.films import frames_of
+from tests.tiny_runs import ROOT, launch
 
 RECIPE = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.M | re.S)
 FILE = re.compile(r"^`([\w.-]+)`:\n\n```(?:python|json)\n(.*?)^```$", re.M | re.S)
@@ -52,6 +55,24 @@ def test_a_recipe_runs_as_it_stands(tmp_path, monkeypatch, recipe):
     for line in commands:
         run(line)
     assert list(Path("output").glob("*/*/progress.csv"))
+
+
+@pytest.mark.render
+def test_the_algorithm_moves_to_another_task_by_its_configuration_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    write_files("An algorithm")
+    run = ["random-shooting.json", "--set", "env_name=cheetah-run", "--debug", "--cpu"]
+    result = launch(*run, "--set", "algo_params.num_plans=20")
+    assert result.exit_code == 0, result.output
+    (run_dir,) = Path("output").glob("cheetah-run/*")
+    result = CliRunner().invoke(sim_policy.main, [str(run_dir), "--video"])
+    if "no OpenGL" in result.output:
+        pytest.skip(result.output.splitlines()[-1])
+    assert result.exit_code == 0, result.output
+    frames, rate = frames_of(run_dir / "video.mp4")
+    assert len(frames) == 1 + 20 + rate, "the steps, and the last one for a second"
+    assert (frames[0] != frames[20]).any()
 
 
 def test_the_algorithm_is_short():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rlkit.core import rl_algorithm
+from rlkit.core.outer_loop import OuterLoop
 from tests.tiny_runs import TINY, launch, rows, same_weights
 
 KILLS = (1, 4, 2, 5, 9, 3, 2, 4, 1, 3)  # the tick at which each process dies
@@ -58,7 +58,7 @@ def test_ten_kills_inside_one_iteration_change_nothing(here, monkeypatch, kind):
     assert launch("tiny.json").exit_code == 0
     (whole,) = Path("output").glob("*/*")
     ticks, struck = [0], []
-    tick = rl_algorithm._OuterLoop.tick
+    tick = OuterLoop.tick
 
     def counting_tick(loop, done, total, note="", save=None):
         ticks[0] += 1
@@ -72,7 +72,7 @@ def test_ten_kills_inside_one_iteration_change_nothing(here, monkeypatch, kind):
 
     arguments = ["tiny.json", "--set", 'util_params.base_log_dir="killed"']
     with monkeypatch.context() as patch:
-        patch.setattr(rl_algorithm._OuterLoop, "tick", counting_tick)
+        patch.setattr(OuterLoop, "tick", counting_tick)
         for _ in KILLS:
             ticks[0] = 0
             with pytest.raises(Killed):

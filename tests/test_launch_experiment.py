@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.data_management.paths import Paths
+from rlkit.data_management.path_files import load_paths
 from rlkit.launchers.load_config import load_config
 from rlkit.torch.sac.collection import visited_tasks
 from tests.tiny_runs import ROOT, files_below, launch, process, rows, run, same_weights, weights
@@ -30,7 +30,16 @@ except SystemExit as end:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    for option in ("--seed", "--gpu", "--cpu", "--set", "--resume", "--debug", "--print-config"):
+    for option in (
+        "--seed",
+        "--gpu",
+        "--cpu",
+        "--set",
+        "--resume",
+        "--name",
+        "--debug",
+        "--print-config",
+    ):
         assert option in done.stdout
 
 
@@ -236,7 +245,7 @@ def test_evaluation_trajectories_are_written_when_asked_for(here):
     assert len(train_tasks) == 2  # as many as there are test tasks
     assert train_tasks < {f"task{task_id}-epoch0-run0.npz" for task_id in range(3)}
     for name in names:
-        paths = Paths.load_npz(run_dir / "eval_trajectories" / name)
+        paths = load_paths(run_dir / "eval_trajectories" / name)
         assert paths.zs.shape == (paths.num_paths, 2)
         assert len(np.unique(paths.zs, axis=0)) == paths.num_paths  # a new z per trajectory
         if name != "prior-epoch0.npz":

@@ -15,6 +15,8 @@ from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.pearl_networks import build_networks
 from sim_policy import main
+from tests.films import frames_of
+from tests.tiny_runs import files_below
 
 ROBOT = {
     "env_name": "sparse-point-robot",
@@ -216,9 +218,26 @@ def test_without_opengl_the_table_is_there_all_the_same(tmp_path, monkeypatch):
     assert len(table(tmp_path / "run")) == 3
 
 
-def test_a_point_robot_is_drawn_instead_of_filmed(tmp_path):
-    make_run(tmp_path / "run", ROBOT)
-    result = run(tmp_path / "run", "--video")
-    assert result.exit_code == 0
-    assert "no film: sparse-point-robot has no MuJoCo model" in result.stderr
+def test_a_point_robot_is_drawn_and_filmed(tmp_path):
+    networks = make_run(tmp_path / "run", ROBOT)
+    steer_by_z(networks)
+    save(tmp_path / "run", networks)
+    result = run(tmp_path / "run", "--video", "--num_trajs", 3)
+    assert result.exit_code == 0, result.output
     assert (tmp_path / "run" / "trajectories.png").exists()
+    frames, _ = frames_of(tmp_path / "run" / "video.mp4")
+    first, last = (np.argwhere(frames[n, 96:, :, 0] > 200).mean(0) for n in (0, -1))
+    assert abs(first - 240).max() < 8, "the robot starts in the centre"
+    assert last[1] > 270, "and goes right, as its z says"
+
+
+def test_a_task_that_cannot_be_drawn_has_no_film_and_nothing_is_written(tmp_path):
+    own = {"env_name": "tests.envs.own_task:LineWalk", "env_params": {"n_tasks": 5}}
+    make_run(tmp_path / "run", {**ROBOT, **own})
+    before = files_below(tmp_path)
+    result = run(tmp_path / "run", "--video")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "--video: line-walk cannot be drawn; expected a MuJoCo model, or a method draw(lanes, size)"
+    ]
+    assert result.stdout == "" and files_below(tmp_path) == before

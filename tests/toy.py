@@ -11,7 +11,7 @@ class CountingEnv:
 
     obs_dim, recorded_dim, act_dim, outcome_dim, dtype = 1, 1, 1, 1, np.float32
 
-    can_be_drawn = False
+    can_be_drawn = knows_success = False
 
     def __init__(self, num_envs: int = 3) -> None:
         self.num_envs, self.lanes_used = num_envs, []

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Protocol
 
-from rlkit.core.checkpoint import SavedRows
 from rlkit.core.logger import Table
-from rlkit.core.weights import Networks
+from rlkit.core.saving import Networks
+from rlkit.data_management.saved_rows import SavedRows
 
 Save = Literal["due", "now", "after"]
 Statistics = dict[str, float]

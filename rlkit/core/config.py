@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rlkit.core.describe import as_json, describe
 from rlkit.core.errors import UserError
-from rlkit.core.files import obstacle
+from rlkit.core.found_files import obstacle
 from rlkit.core.json_text import DEEPEST, NESTING, NestingError, parse_json
 from rlkit.core.nearest import nearest_key
 

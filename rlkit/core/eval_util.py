@@ -67,16 +67,6 @@ class Adaptation:
             ]
         )
 
-    def online_returns(self, sparse: bool) -> np.ndarray:
-        """Return of the n-th trajectory of each task, averaged over runs.
-
-        Returns:
-            [num_common_trajectories, num_tasks], cut to the number of trajectories that every run
-            of every task has.
-        Source: oyster, `RLAlgorithm._do_eval`.
-        """
-        return self.returns(sparse)[: self.num_trajectories().min()].mean(axis=-1)
-
 
 def mean_speed(env: MetaEnv, paths: Paths) -> float:
     """Mean over all steps of the speed that the task asks for; nan where the task has none."""

@@ -1,39 +1,14 @@
-"""Files that are whole or absent: written beside their place and renamed; what a failed disk is called.
+"""Files that are whole or absent: written beside their place and renamed."""
 
-And what stands in place of a file, since opening a pipe would wait forever.
-"""
-
-import errno
 import hashlib
+import json
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 from rlkit.core.errors import ResourceError
-
-DISK_EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# It became read-only, broke, or is no longer there (network and user-space file systems).
-DISK_LOST = (
-    errno.EROFS,
-    errno.EIO,
-    errno.ESTALE,
-    errno.ENOTCONN,
-    errno.ENODEV,
-    errno.ENXIO,
-    errno.ETIMEDOUT,
-    errno.EHOSTDOWN,
-    errno.ECONNABORTED,
-)
-KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 class NewFile:
@@ -125,34 +100,10 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def obstacle(path: Path) -> str | None:
-    """Why a path cannot be read as a file, such as "is a folder"; None for a file or a link to one.
-
-    Nothing is opened: a pipe without a writer would keep its reader waiting.
-    """
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        if path.is_symlink() and error.errno in (errno.ENOENT, errno.ELOOP):
-            return "is a broken link"
-        return f"cannot be read ({error.strerror})"
-    except ValueError as error:  # a null byte in the name
-        return f"cannot be read ({error})"
-    kind = stat.S_IFMT(mode)
-    return None if kind == stat.S_IFREG else f"is {KINDS.get(kind, 'no file')}, not a file"
-
-
-def disk_failure(error: OSError) -> str | None:
-    """Say what happened to the disk if that is what an error is about: exhausted or lost."""
-    if error.errno in DISK_EXHAUSTED:
-        return "disk exhausted"
-    return "disk lost" if error.errno in DISK_LOST else None
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal, read piece by piece."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def json_hash(value: object) -> str:
+    """SHA-256 of a value that JSON can hold, in hexadecimal, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextmanager

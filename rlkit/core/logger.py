@@ -1,13 +1,14 @@
-"""What a run writes for people and plots: progress.csv, further tables, debug.log, variant.json."""
+"""What a run writes for people and plots: progress.csv, further tables, debug.log."""
 
-import json
+import csv
+import io
 import numbers
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from rlkit.core.csv_table import CsvTable
+from rlkit.core.csv_content import Content, parse, put_aside
 from rlkit.core.files import replace_file, report_exhaustion
 
 Sink = Callable[[Mapping[str, float], int], None]
@@ -19,7 +20,8 @@ class Logger:
 
     Attributes:
         run_dir: the folder.
-        iteration: stands in the lines of debug.log; the caller sets it. None: lines without an iteration.
+        iteration: stands in the lines of debug.log; the caller sets it. None: lines without an
+            iteration.
     """
 
     def __init__(
@@ -43,17 +45,6 @@ class Logger:
         self._echo, self._sinks = echo, list(sinks)
         self._progress = self._open("progress")
         self._tables: dict[str, CsvTable] = {}
-
-    def write_variant(self, variant: Mapping[str, Any]) -> None:
-        """Write variant.json, indented, keys sorted.
-
-        Raises:
-            ValueError: a number is not finite, which JSON has no place for.
-            ResourceError: the disk is full.
-        """
-        text = json.dumps(variant, indent=2, sort_keys=True, allow_nan=False) + "\n"
-        with report_exhaustion(f"cannot write {self.run_dir / 'variant.json'}"):
-            replace_file(self.run_dir / "variant.json", text.encode())
 
     def log(self, text: str) -> None:
         """Append lines to debug.log, each as `<time> | [<run>] Iteration #<n> | <line>`.
@@ -83,8 +74,9 @@ class Logger:
     def record_row(self, row: Mapping[str, float]) -> None:
         """Append a row to progress.csv.
 
-        The first row makes the header. What a later row lacks is `nan`; a column that it adds is put after the others, and
-        the file is rewritten. Readers such as viskit take blanks and text for 0, so there are none.
+        The first row makes the header. What a later row lacks is `nan`; a column that it adds is
+        put after the others, and the file is rewritten. Readers such as viskit take blanks and text
+        for 0, so there are none.
 
         Args:
             row: column name to number; `Epoch` is the iteration.
@@ -108,7 +100,7 @@ class Logger:
             ValueError: a value is neither a number nor text.
             ResourceError: the disk is full.
         """
-        table = self._table(name)
+        table = self.table(name)
         cells = [
             {
                 key: value if isinstance(value, str) else _cell(key, value)
@@ -127,42 +119,20 @@ class Logger:
     @property
     def contents(self) -> dict[str, str]:
         """All that progress.csv and the tables hold, by name without suffix, for checkpoints."""
-        return {name: t.content.text for name, t in self._all_tables().items()}
+        return {name: text_of(t.content) for name, t in self.tables.items()}
 
-    def truncate_to(
-        self,
-        iteration: int,
-        tables: Sequence[str] = (),
-        contents: Mapping[str, str] | None = None,
-    ) -> None:
-        """Drop the rows of later iterations, and lines that were not written to their end.
-
-        Args:
-            iteration: the last one to be kept.
-            tables: names of the tables that the run has besides progress.csv.
-            contents: what the tables held at the end of that iteration; a file that says otherwise is
-                put aside and written again. None: not known (an older checkpoint); then a file that
-                is a table is believed.
-        Raises:
-            ResourceError: the disk is full.
-        """
-        for name in tables:
-            self._table(name)
-        with report_exhaustion(f"cannot rewrite the tables of {self.run_dir}"):
-            for name, table in self._all_tables().items():
-                key = "Epoch" if table is self._progress else "iteration"
-                kept = None if contents is None else contents.get(name, "")
-                table.cut_back(key, iteration, kept)
-
-    def _all_tables(self) -> dict[str, CsvTable]:
+    @property
+    def tables(self) -> dict[str, "CsvTable"]:
+        """progress.csv and the other tables of this run, by name without suffix."""
         return {"progress": self._progress, **self._tables}
 
-    def _table(self, name: str) -> CsvTable:
+    def table(self, name: str) -> "CsvTable":
+        """The table of this name, opened if need be."""
         if name not in self._tables:
             self._tables[name] = self._open(name)
         return self._tables[name]
 
-    def _open(self, name: str) -> CsvTable:
+    def _open(self, name: str) -> "CsvTable":
         return CsvTable(self.run_dir / f"{name}.csv", self.say)
 
 
@@ -173,3 +143,83 @@ def _cell(name: str, value: float) -> str:
     if isinstance(value, numbers.Integral):
         return str(int(value))
     return repr(float(value))
+
+
+class CsvTable:
+    """Rows of text cells under one header. A cell that a row does not name is `nan`, never blank.
+
+    People open such files in a spreadsheet while a run writes to them, and save them in another
+    form. What has been written is therefore kept in memory too, and a file that says something else
+    is put aside.
+
+    Attributes:
+        path: the file; it is created with the first row.
+        content: what has been written.
+    """
+
+    def __init__(self, path: Path, say: Callable[[str], None] = lambda text: None) -> None:
+        """Open a table; one that exists goes on.
+
+        Args:
+            path: the file.
+            say: is told when a file is put aside.
+        """
+        self.path, self.say = path, say
+        found = self.on_disk()
+        self.content = (None if found is None else parse(found)) or Content([], [])
+        # Of a file that is no table nothing counts as written, so that the first row puts it aside.
+        self._written = found if found is not None and self.content.columns else b""
+
+    def append(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Add rows at the end. A new column goes after the others; older rows get `nan` in it."""
+        as_written = self._is_as_written()
+        old, added = self.content, [name for row in rows for name in row]
+        columns = list(dict.fromkeys([*old.columns, *added]))
+        width = len(columns) - len(old.columns)
+        cells = [[row.get(name, "nan") for name in columns] for row in rows]
+        new = Content(columns, [*([*row, *["nan"] * width] for row in old.rows), *cells])
+        if width or not as_written:
+            self.replace(new)
+            return
+        text = text_of(Content(cells[0], cells[1:])).encode() if cells else b""
+        with self.path.open("ab") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        self.content, self._written = new, self._written + text
+
+    def _is_as_written(self) -> bool:
+        """Compare the file with what was written; put aside one that says something else."""
+        found = self.on_disk()
+        if (found or b"") == self._written and (found is not None or not self._written):
+            return True
+        if found is None and not os.path.lexists(self.path):
+            self.say(f"{self.path} was missing and is written again")
+        elif found is None or (parse(found) or Content([], [])) != self.content:
+            self.put_aside("is not as the run wrote it")
+        return False
+
+    def put_aside(self, reason: str) -> None:
+        """Rename the file, and say why."""
+        aside = put_aside(self.path)
+        self.say(f"{self.path} {reason}: put aside as {aside.name}, and written again")
+
+    def replace(self, content: Content) -> None:
+        """Make the file hold this; without a row there is none."""
+        text = text_of(content).encode() if content.rows else b""
+        if text:
+            replace_file(self.path, text)
+        else:
+            self.path.unlink(missing_ok=True)
+        self.content, self._written = content if text else Content([], []), text
+
+    def on_disk(self) -> bytes | None:
+        """The bytes of the file; None if there is none, or something else in its place."""
+        return self.path.read_bytes() if self.path.is_file() else None
+
+
+def text_of(content: Content) -> str:
+    """A table as a file holds it; empty without a header."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([content.columns, *content.rows])
+    return text.getvalue() if content.columns else ""

@@ -32,7 +32,8 @@ class Progress:
 class Timer:
     """Seconds spent in each phase since the last `reset`.
 
-    Phases nest: an inner phase pauses the outer one, so that the phases of an iteration add up to its wall-clock time.
+    Phases nest: an inner phase pauses the outer one, so that the phases of an iteration add up to
+    its wall-clock time.
     """
 
     def __init__(self) -> None:
@@ -46,7 +47,7 @@ class Timer:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Add the wall-clock time of the block to a phase, and none of it to the phase around it."""
+        """Add the wall-clock time of the block to a phase, and none to the phase around it."""
         self._charge()
         self._running.append(name)
         try:

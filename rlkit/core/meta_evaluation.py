@@ -16,6 +16,12 @@ from rlkit.policies.base import MetaPolicy
 Adaptations = Mapping[str, Adaptation]  # by split, "train" and "test"
 ExtraColumns = Callable[[Adaptations], dict[str, float]]
 Streams = Callable[[int, int, int], np.random.Generator]
+# Before and after adaptation; of the test tasks after it there is always `SuccessRate_test_tasks`.
+FURTHER_SUCCESS_RATES = (
+    "SuccessRate_prior_train_tasks",
+    "SuccessRate_train_tasks",
+    "SuccessRate_prior_test_tasks",
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,8 @@ class MetaEvaluation:
     def statistics(self, adaptations: Adaptations) -> dict[str, float]:
         """Returns of both splits; how the test tasks' final trajectories went; extra columns.
 
-        `AverageReturn_prior_test_tasks` is the return of the first trajectory of a run.
+        "prior" in a name means the first trajectory of a run. Success rates other than that of the
+        test tasks are there where the environment knows success.
         """
         sparse, test = self.settings.sparse, adaptations["test"]
         returns, final = test.final_returns(sparse), test.final_paths()
@@ -133,25 +140,12 @@ class MetaEvaluation:
             "AverageLength_test_tasks": float(final.lengths.mean()),
             "AverageSpeed_test_tasks": mean_speed(self.env, final),
             "SuccessRate_test_tasks": success_rate(self.env, final),
+            **(self._further_success_rates(adaptations) if self.env.knows_success else {}),
             **({} if self.extra_columns is None else self.extra_columns(adaptations)),
         }
 
-    def online_returns(
-        self, iteration: int, adaptations: Adaptations
-    ) -> list[dict[str, float | str]]:
-        """Rows of online_returns.csv: the n-th trajectory's return over the tasks of a split."""
-        rows: list[dict[str, float | str]] = []
-        for split, adaptation in adaptations.items():
-            by_trajectory = adaptation.online_returns(self.settings.sparse)
-            for number, returns in enumerate(by_trajectory, start=1):
-                rows.append(
-                    {
-                        "iteration": iteration,
-                        "split": split,
-                        "trajectory": number,
-                        "mean": returns.mean(),
-                        "std": returns.std(),
-                        "n": len(returns),
-                    }
-                )
-        return rows
+    def _further_success_rates(self, adaptations: Adaptations) -> dict[str, float]:
+        train, test = adaptations["train"], adaptations["test"]
+        judged = train.trajectories[0], train.final_paths(), test.trajectories[0]
+        rates = (success_rate(self.env, paths) for paths in judged)
+        return dict(zip(FURTHER_SUCCESS_RATES, rates, strict=True))

@@ -1,22 +1,48 @@
 """Checks of what a checkpoint's files say, before anything in them is believed."""
 
+import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.core.files import hash_file, obstacle
+from rlkit.core.files import json_hash
+from rlkit.core.found_files import hash_file, obstacle
 
+MANIFEST, PREVIOUS = "manifest.json", "manifest.previous.json"
 NUMBERED = re.compile(r"[\w-]+-(\d+)\.(npy|pt)")
 ENTRY = ("task", "serial number", "number of rows")
 
 
 class DamagedError(Exception):
     """A checkpoint is not what was written; the message names the file."""
+
+
+def read_manifests(folder: Path) -> Iterator[dict[str, Any] | str]:
+    """The newest manifest and the one before; for one that cannot be used, a text that says why."""
+    for path in (folder / MANIFEST, folder / PREVIOUS):
+        if reason := obstacle(path):
+            yield f"{path} {reason}"
+            continue
+        try:
+            content = json.loads(path.read_bytes())
+            manifest = content["manifest"]
+            whole = content["sha256"] == json_hash(manifest)
+            problem = manifest_problem(manifest)
+        except OSError as error:
+            yield f"{path} cannot be read ({error.strerror})"
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            yield f"{path} is not a manifest ({first_line(error)})"
+        else:
+            if not whole:
+                yield f"{path} has been altered (its hash differs)"
+            else:
+                yield manifest if problem is None else f"{path} is no manifest: {problem}"
 
 
 def manifest_problem(manifest: object) -> str | None:
@@ -126,3 +152,8 @@ def read_rows(path: Path, num_rows: int) -> Tensor:
             raise ValueError(f"{path.name} has {size} bytes, its header promises {promised}")
         file.seek(0)
         return torch.from_numpy(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

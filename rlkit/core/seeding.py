@@ -1,7 +1,7 @@
 """One seed, many independent random streams, each named by what it is for.
 
-A stream belongs to a trajectory (or to a draw of tasks), never to a lane or a thread, so that the data of a run do not
-depend on how many environments step together.
+A stream belongs to a trajectory (or to a draw of tasks), never to a lane or a thread, so that the
+data of a run do not depend on how many environments step together.
 """
 
 import zlib
@@ -14,7 +14,7 @@ def _entropy(seed: int, purpose: str, index: tuple[int, ...]) -> list[int]:
 
 
 def stream(seed: int, purpose: str, *index: int) -> np.random.Generator:
-    """Make the random generator of one purpose, for example `stream(seed, "collect", iteration, visit, trajectory)`.
+    """Make the random generator of one purpose: `stream(seed, "visits", iteration)`, for example.
 
     Args:
         seed: the run's seed, non-negative.

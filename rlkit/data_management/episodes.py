@@ -25,10 +25,8 @@ class Episodes:
     def __init__(self, num_tasks: int, device: torch.device) -> None:
         """Start without episodes."""
         self.device = device
-        self.host_bounds, self.host_counts = (
-            np.full((num_tasks, 16), NEVER),
-            np.zeros(num_tasks, np.int64),
-        )
+        self.host_bounds = np.full((num_tasks, 16), NEVER)
+        self.host_counts = np.zeros(num_tasks, np.int64)
         self._shortest: int | None = None
         self.bounds = on_device(self.host_bounds, device)
         self.counts = on_device(self.host_counts, device)
@@ -56,24 +54,20 @@ class Episodes:
             lengths: its steps, [k]; an episode without steps is not added.
             oldest: number of the oldest row that each task still has, [num_tasks].
         """
-        needed = (
-            int((self.host_counts + np.bincount(task_ids, minlength=len(self.host_counts))).max())
-            + 1
-        )
+        counts = self.host_counts + np.bincount(task_ids, minlength=len(self.host_counts))
+        needed = int(counts.max()) + 1
         if needed > self.host_bounds.shape[1]:
             wider = np.full((len(self.host_bounds), 2 * needed), NEVER)
             wider[:, : self.host_bounds.shape[1]] = self.host_bounds
             self.host_bounds = wider
-        for task_id, begin, length in zip(
-            task_ids.tolist(), first.tolist(), lengths.tolist(), strict=True
-        ):
+        added = (array.tolist() for array in (task_ids, first, lengths))
+        for task_id, begin, length in zip(*added, strict=True):
             if length:
                 count = self.host_counts[task_id]
                 self.host_bounds[task_id, count : count + 2] = begin, begin + length
                 self.host_counts[task_id] = count + 1
-        for task_id in np.flatnonzero(
-            (self.host_counts > 0) & (self.host_bounds[:, 0] < oldest)
-        ).tolist():
+        overwritten = (self.host_counts > 0) & (self.host_bounds[:, 0] < oldest)
+        for task_id in np.flatnonzero(overwritten).tolist():
             count = self.host_counts[task_id]
             gone = int(np.searchsorted(self.host_bounds[task_id, :count], oldest[task_id]))
             self._put(task_id, self.host_bounds[task_id, gone : count + 1].copy())

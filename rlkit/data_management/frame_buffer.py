@@ -151,7 +151,7 @@ class FrameReplayBuffer(MultiTaskReplayBuffer):
 
     def gather(self, task_ids: TaskIds, positions: Tensor) -> Batch:
         """Fetch rows; obs and next_obs are stacks, uint8 [m, k, num_frames * frame_dim]."""
-        ids = self._filled_tasks(task_ids)
+        ids = self.filled_tasks(task_ids)
         batch = super().gather(ids, positions)
         # A stack and the next one share all frames but one.
         numbers = torch.cat([batch.obs, batch.next_obs[..., -1:]], dim=-1).long()

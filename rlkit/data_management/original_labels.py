@@ -90,7 +90,7 @@ class VisitRows:
 
     def newest_episodes(self, visit: int, num_rows: int) -> EpisodeBatch:
         """Take the newest episodes of a visit that have at least num_rows rows together."""
-        return self.rows.newest_episodes(visit, num_rows)
+        return self.rows.by_episode.newest_episodes(visit, num_rows)
 
     def end(self) -> None:
         """Replace the rows of each visited task by those of its last visit."""

@@ -2,8 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -113,7 +111,7 @@ class Paths:
         if len(parts) == 1:
             return parts[0]
         return cls(
-            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS}
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS}
         )
 
     @property
@@ -154,7 +152,7 @@ class Paths:
         index = indices if isinstance(indices, slice) else np.asarray(indices)
         if not isinstance(index, slice) and not index.size:
             index = index.astype(np.int64)
-        return Paths(**{name: getattr(self, name)[index] for name in _FIELDS})
+        return Paths(**{name: getattr(self, name)[index] for name in FIELDS})
 
     def emptied(self, where: np.ndarray | None = None) -> "Paths":
         """Copy in which some trajectories have length zero.
@@ -165,8 +163,8 @@ class Paths:
         keep = np.zeros(self.num_paths, bool) if where is None else ~where
         if keep.all():
             return self
-        arrays = {name: getattr(self, name) for name in _FIELDS}
-        for name in set(_FIELDS) - {"task_ids"}:
+        arrays = {name: getattr(self, name) for name in FIELDS}
+        for name in set(FIELDS) - {"task_ids"}:
             arrays[name] = np.where(
                 keep.reshape(-1, *[1] * (arrays[name].ndim - 1)), arrays[name], 0
             ).astype(arrays[name].dtype)
@@ -202,22 +200,5 @@ class Paths:
             }
         return {name: array[mask] for name, array in arrays.items()}
 
-    def save_npz(self, file: str | Path | IO[bytes]) -> None:
-        """Write all arrays to an uncompressed NPZ file, under the names of the fields."""
-        np.savez(file, **{name: getattr(self, name) for name in _FIELDS})
 
-    @classmethod
-    def load_npz(cls, file: str | Path | IO[bytes]) -> "Paths":
-        """Read a file that `save_npz` wrote.
-
-        Raises:
-            ValueError: an array is missing, pickled, or its shape does not fit the others.
-        """
-        with np.load(file, allow_pickle=False) as arrays:
-            missing = [name for name in _FIELDS if name not in arrays]
-            if missing:
-                raise ValueError(f"{file} does not hold paths: it lacks {', '.join(missing)}")
-            return cls(**{name: arrays[name] for name in _FIELDS})
-
-
-_FIELDS = tuple(field.name for field in dataclasses.fields(Paths))
+FIELDS = tuple(field.name for field in dataclasses.fields(Paths))

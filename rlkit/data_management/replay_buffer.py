@@ -6,14 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.data_management.batch import Batch, EpisodeBatch
-from rlkit.data_management.episode_draws import LARGE, EpisodeDraws, EpisodeWindow
+from rlkit.data_management.batch import Batch
+from rlkit.data_management.episode_draws import LARGE
+from rlkit.data_management.episode_reader import EpisodeReader, TaskIds
 from rlkit.data_management.episodes import Episodes
 from rlkit.data_management.paged_rings import PagedRings
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.saved_rows import SavedRows
-
-TaskIds = Tensor | Sequence[int] | np.ndarray
 
 
 class MultiTaskReplayBuffer:
@@ -24,6 +23,7 @@ class MultiTaskReplayBuffer:
     Attributes:
         rows: the rings of rows.
         episodes: where the whole trajectories begin and end.
+        by_episode: draws of whole trajectories, and of rows of some.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class MultiTaskReplayBuffer:
         )
         self.device = self.rows.device
         self.episodes = Episodes(num_tasks, self.device)
-        self._draws = EpisodeDraws(self.episodes)
+        self.by_episode = EpisodeReader(self, self.episodes)
 
     def empty_like(self, num_tasks: int) -> "MultiTaskReplayBuffer":
         """Make an empty buffer of the same kind for another number of tasks, reserving little."""
@@ -144,7 +144,7 @@ class MultiTaskReplayBuffer:
         Raises:
             ValueError: a task does not exist or has no rows.
         """
-        rows = self.rows.gather(self._filled_tasks(task_ids), positions)
+        rows = self.rows.gather(self.filled_tasks(task_ids), positions)
         return Batch(*rows.split(self.columns, dim=-1))
 
     def random_batch(self, task_ids: TaskIds, batch_size: int, generator: torch.Generator) -> Batch:
@@ -155,7 +155,7 @@ class MultiTaskReplayBuffer:
             batch_size: rows per task.
             generator: on the buffer's device.
         Raises:
-            ValueError: a task does not exist or has no rows (other draws: or no whole episode).
+            ValueError: a task does not exist or has no rows.
         """
         shape = len(task_ids), batch_size
         draws = torch.randint(LARGE, shape, generator=generator, device=self.device)
@@ -166,50 +166,12 @@ class MultiTaskReplayBuffer:
 
         With integers below 2^63 - 1 this is uniform, with a bias below size / 2^63.
         """
-        ids = self._filled_tasks(task_ids)
+        ids = self.filled_tasks(task_ids)
         return self.gather(ids, draws % self.rows.sizes.index_select(0, ids).unsqueeze(1))
-
-    def random_trajectories(
-        self, task_ids: TaskIds, batch_size: int, generator: torch.Generator
-    ) -> Batch:
-        """Draw whole trajectories uniformly, concatenated and cut at batch_size rows per task."""
-        ids = self._filled_tasks(task_ids, whole=True)
-        numbers = self._draws.random_rows(ids, batch_size, generator)
-        return self.gather(ids, numbers % self.rows.capacity)
-
-    def random_batch_from_window(
-        self, task_ids: TaskIds, most: int, batch_size: int, generator: torch.Generator
-    ) -> Batch:
-        """Draw rows of 1 to `most` consecutive trajectories: `Episodes.random_rows_from_window`."""
-        ids = self._filled_tasks(task_ids, whole=True)
-        numbers = self._draws.random_rows_from_window(ids, most, batch_size, generator)
-        return self.gather(ids, numbers % self.rows.capacity)
-
-    def random_episodes(
-        self, task_ids: TaskIds, most: int, horizon: int, generator: torch.Generator
-    ) -> EpisodeBatch:
-        """Draw 1 to `most` consecutive episodes per task; see `Episodes.random_episode_window`."""
-        ids = self._filled_tasks(task_ids, whole=True)
-        window = self._draws.random_episode_window(ids, most, horizon, generator)
-        return self._episodes(ids, window)
-
-    def has_shorter_episodes(self, horizon: int) -> bool:
-        """Whether an episode is shorter than the horizon, so that `random_episodes` is wider."""
-        return self.episodes.shortest < horizon
-
-    def episodes_at(self, task_ids: TaskIds, draws: Tensor, num_steps: int) -> EpisodeBatch:
-        """Fetch num_steps steps of episodes selected by random integers [m, k]: `Episodes.at`."""
-        ids = self._filled_tasks(task_ids, whole=True)
-        return self._episodes(ids, self._draws.at(ids, draws, num_steps))
-
-    def newest_episodes(self, task_id: int, num_rows: int) -> EpisodeBatch:
-        """Fetch the newest episodes of one task, [1, n], of num_rows rows or just above."""
-        ids = self._filled_tasks([task_id], whole=True)
-        return self._episodes(ids, self._draws.newest(task_id, num_rows))
 
     def draw(self, task_id: int, num_rows: int, generator: np.random.Generator) -> Batch:
         """Draw rows [1, num_rows, dim] of one task uniformly, using a numpy generator."""
-        self._filled_tasks([task_id])
+        self.filled_tasks([task_id])
         positions = generator.integers(self.size(task_id), size=(1, num_rows))
         return self.gather([task_id], torch.from_numpy(positions).to(self.device))
 
@@ -269,16 +231,14 @@ class MultiTaskReplayBuffer:
         """How many rows of a segment with these entries [k, 3] are still stored."""
         return self.rows.count_valid(entries)
 
-    def _episodes(self, ids: Tensor, window: EpisodeWindow) -> EpisodeBatch:
-        rows = self.gather(ids, window.numbers % self.rows.capacity)
-        return EpisodeBatch(rows, window.begins, window.mask)
+    def filled_tasks(self, task_ids: TaskIds) -> Tensor:
+        """Ids [m] on the device, of tasks that have rows; those on a GPU are not checked.
 
-    def _filled_tasks(self, task_ids: TaskIds, *, whole: bool = False) -> Tensor:
-        """Ids on the device, of tasks that have rows (`whole`: and whole episodes)."""
+        Raises:
+            ValueError: a task does not exist or has no rows.
+        """
         if isinstance(task_ids, Tensor) and task_ids.device.type != "cpu":
             return task_ids
         ids = np.array(task_ids.numpy() if isinstance(task_ids, Tensor) else task_ids, np.int64)
         self.rows.check_tasks(ids, filled=True)
-        if whole and (lacking := self._draws.without(ids)):
-            raise ValueError(f"cannot draw episodes of tasks without a whole one: {lacking}")
         return torch.from_numpy(ids).to(self.device)

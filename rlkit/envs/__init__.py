@@ -8,8 +8,8 @@ import importlib
 import inspect
 import os
 import traceback
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import gymnasium
 
@@ -20,29 +20,57 @@ from rlkit.envs.own_meta_env import watched
 from rlkit.envs.wrapper import NormalizedBoxEnv
 from rlkit.envs.wrappers import SingleEnv
 
-ENVS: dict[str, str] = {
-    "ant-dir": "rlkit.envs.ant_dir:AntDir",
-    "ant-goal": "rlkit.envs.ant_goal:AntGoal",
-    "ant-goal-ring": "rlkit.envs.hfr.ant_goal_ring:AntGoalRing",
-    "ant-vel": "rlkit.envs.hfr.ant_vel:AntVel",
-    "ant-vel-sparse": "rlkit.envs.hfr.ant_vel:AntVelSparse",
-    "cheetah-dir": "rlkit.envs.half_cheetah_dir:HalfCheetahDir",
-    "cheetah-highdim": "rlkit.envs.hfr.half_cheetah_highdim:HalfCheetahHighDim",
-    "cheetah-run": "rlkit.envs.half_cheetah_run:HalfCheetahRun",
-    "cheetah-vel": "rlkit.envs.half_cheetah_vel:HalfCheetahVel",
-    "cheetah-vel-sparse": "rlkit.envs.hfr.half_cheetah_vel_sparse:HalfCheetahVelSparse",
-    "four-corners": "rlkit.envs.hfr.four_corners:FourCorners",
-    "hopper-rand-params": "rlkit.envs.hopper_rand_params_wrapper:HopperRandParamsWrappedEnv",
-    "humanoid-dir": "rlkit.envs.humanoid_dir:HumanoidDir",
-    "pets-cartpole": "rlkit.envs.pets.cartpole:PetsCartpole",
-    "pets-halfcheetah": "rlkit.envs.pets.half_cheetah:PetsHalfCheetah",
-    "pets-pusher": "rlkit.envs.pets.pusher:PetsPusher",
-    "pets-reacher": "rlkit.envs.pets.reacher:PetsReacher",
-    "point-robot": "rlkit.envs.point_robot:PointRobot",
-    "sawyer-push": "rlkit.envs.hfr.sawyer_push:SawyerPush",
-    "sawyer-reach": "rlkit.envs.hfr.sawyer_reach:SawyerReach",
-    "sparse-point-robot": "rlkit.envs.point_robot:SparsePointRobot",
-    "walker-rand-params": "rlkit.envs.walker_rand_params_wrapper:WalkerRandParamsWrappedEnv",
+
+class Row(NamedTuple):
+    """An environment of this project.
+
+    Attributes:
+        path: module of `rlkit.envs` and class.
+        gymnasium_id: in the namespace rlkit.
+        max_episode_steps: time limit that `gymnasium.make` adds.
+        n_tasks: number of tasks of `gymnasium.make`, unless it is told another.
+        settings: further keywords of the constructor there.
+    """
+
+    path: str
+    gymnasium_id: str
+    max_episode_steps: int
+    n_tasks: int
+    settings: Mapping[str, Any] = {}
+
+
+ENVS: dict[str, Row] = {
+    "ant-dir": Row("ant_dir:AntDir", "AntDir-v0", 200, 2, {"forward_backward": True}),
+    "ant-goal": Row("ant_goal:AntGoal", "AntGoal-v0", 200, 180),
+    "ant-goal-ring": Row("hfr.ant_goal_ring:AntGoalRing", "AntGoalRing-v0", 200, 130),
+    "ant-vel": Row("hfr.ant_vel:AntVel", "AntVel-v0", 200, 180),
+    "ant-vel-sparse": Row("hfr.ant_vel:AntVelSparse", "AntVelSparse-v0", 200, 180),
+    "cheetah-dir": Row("half_cheetah_dir:HalfCheetahDir", "CheetahDir-v0", 200, 2),
+    "cheetah-highdim": Row(
+        "hfr.half_cheetah_highdim:HalfCheetahHighDim", "CheetahHighDim-v0", 200, 130
+    ),
+    "cheetah-run": Row("half_cheetah_run:HalfCheetahRun", "CheetahRun-v0", 200, 1),
+    "cheetah-vel": Row("half_cheetah_vel:HalfCheetahVel", "CheetahVel-v0", 200, 130),
+    "cheetah-vel-sparse": Row(
+        "hfr.half_cheetah_vel_sparse:HalfCheetahVelSparse", "CheetahVelSparse-v0", 200, 130
+    ),
+    "four-corners": Row("hfr.four_corners:FourCorners", "FourCorners-v0", 20, 4),
+    "hopper-rand-params": Row(
+        "hopper_rand_params_wrapper:HopperRandParamsWrappedEnv", "HopperRandParams-v0", 200, 50
+    ),
+    "humanoid-dir": Row("humanoid_dir:HumanoidDir", "HumanoidDir-v0", 200, 130),
+    "pets-cartpole": Row("pets.cartpole:PetsCartpole", "PetsCartpole-v0", 200, 1),
+    "pets-halfcheetah": Row("pets.half_cheetah:PetsHalfCheetah", "PetsHalfCheetah-v0", 1000, 1),
+    "pets-pusher": Row("pets.pusher:PetsPusher", "PetsPusher-v0", 150, 1),
+    "pets-reacher": Row("pets.reacher:PetsReacher", "PetsReacher-v0", 150, 1),
+    "point-maml": Row("point_robot:PointMaml", "PointMaml-v0", 100, 60),
+    "point-robot": Row("point_robot:PointRobot", "PointRobot-v0", 20, 100),
+    "sawyer-push": Row("hfr.sawyer_push:SawyerPush", "SawyerPush-v0", 150, 60),
+    "sawyer-reach": Row("hfr.sawyer_reach:SawyerReach", "SawyerReach-v0", 150, 60),
+    "sparse-point-robot": Row("point_robot:SparsePointRobot", "SparsePointRobot-v0", 20, 100),
+    "walker-rand-params": Row(
+        "walker_rand_params_wrapper:WalkerRandParamsWrappedEnv", "WalkerRandParams-v0", 200, 50
+    ),
 }
 
 
@@ -68,9 +96,9 @@ def env_class(name: str) -> type[MetaEnv]:
         raise ValueError(
             f"unknown environment {name!r}{_nearest(name, ENVS)}; known: {', '.join(sorted(ENVS))}"
         )
-    module, attribute = ENVS[name].split(":")
+    module, attribute = ENVS[name].path.split(":")
     try:
-        imported = importlib.import_module(module)
+        imported = importlib.import_module(f"{__name__}.{module}")
     except (AttributeError, ImportError, RuntimeError) as error:
         # mujoco looks for this library when it is imported, whether it will draw or not.
         chosen = os.environ.get("MUJOCO_GL")
@@ -179,45 +207,19 @@ def make_single_env(name: str, *, render_mode: str | None = None, **kwargs: Any)
     return SingleEnv(make_env(name, normalize=False, **kwargs), render_mode)
 
 
-def _register(
-    gymnasium_id: str, name: str, max_episode_steps: int, n_tasks: int, **kwargs: Any
-) -> None:
-    gymnasium.register(
-        id=gymnasium_id,
-        entry_point="rlkit.envs:make_single_env",
-        vector_entry_point="rlkit.envs.vector:MetaVectorEnv",
-        max_episode_steps=max_episode_steps,
-        kwargs={"name": name, "n_tasks": n_tasks, **kwargs},
-    )
-
-
 def _nearest(name: str, known: Iterable[str]) -> str:
     matches = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
-_register("rlkit/AntDir-v0", "ant-dir", 200, 2, forward_backward=True)
-_register("rlkit/AntGoal-v0", "ant-goal", 200, 180)
-_register("rlkit/AntGoalRing-v0", "ant-goal-ring", 200, 130)
-_register("rlkit/AntVel-v0", "ant-vel", 200, 180)
-_register("rlkit/AntVelSparse-v0", "ant-vel-sparse", 200, 180)
-_register("rlkit/CheetahDir-v0", "cheetah-dir", 200, 2)
-_register("rlkit/CheetahHighDim-v0", "cheetah-highdim", 200, 130)
-_register("rlkit/CheetahRun-v0", "cheetah-run", 200, 1)
-_register("rlkit/CheetahVel-v0", "cheetah-vel", 200, 130)
-_register("rlkit/CheetahVelSparse-v0", "cheetah-vel-sparse", 200, 130)
-_register("rlkit/FourCorners-v0", "four-corners", 20, 4)
-_register("rlkit/HopperRandParams-v0", "hopper-rand-params", 200, 50)
-_register("rlkit/HumanoidDir-v0", "humanoid-dir", 200, 130)
-_register("rlkit/PetsCartpole-v0", "pets-cartpole", 200, 1)
-_register("rlkit/PetsHalfCheetah-v0", "pets-halfcheetah", 1000, 1)
-_register("rlkit/PetsPusher-v0", "pets-pusher", 150, 1)
-_register("rlkit/PetsReacher-v0", "pets-reacher", 150, 1)
-_register("rlkit/PointRobot-v0", "point-robot", 20, 100)
-_register("rlkit/SawyerPush-v0", "sawyer-push", 150, 60)
-_register("rlkit/SawyerReach-v0", "sawyer-reach", 150, 60)
-_register("rlkit/SparsePointRobot-v0", "sparse-point-robot", 20, 100)
-_register("rlkit/WalkerRandParams-v0", "walker-rand-params", 200, 50)
+for _name, _row in ENVS.items():
+    gymnasium.register(
+        id=f"rlkit/{_row.gymnasium_id}",
+        entry_point="rlkit.envs:make_single_env",
+        vector_entry_point="rlkit.envs.vector:MetaVectorEnv",
+        max_episode_steps=_row.max_episode_steps,
+        kwargs={"name": _name, "n_tasks": _row.n_tasks, **_row.settings},
+    )
 
 gymnasium.register(
     id="rlkit/HumanoidContactCost-v0",

@@ -1,32 +1,18 @@
 """`MetaEnv`: a distribution of tasks over one body, with many lanes stepped together."""
 
 import abc
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from rlkit.envs.batched import Advance as Advance
 from rlkit.envs.batched import BatchedEnv, Lanes, StepResult, as_indices, at_least
+from rlkit.envs.task_distribution import TaskDistribution
 
 
-class Advance(NamedTuple):
-    """Result of stepping n lanes.
-
-    Attributes:
-        obs: observations after the step, [n, obs_dim].
-        outcome: what the reward depends on, [n, outcome_dim].
-        diverged: lanes whose physics failed, bool [n]; this terminates them. None: no lane.
-        truncated: lanes that the class cuts off although the task is not over, bool [n]; None: no
-            lane. The horizon of training is the sampler's, not the environment's.
-    """
-
-    obs: np.ndarray
-    outcome: np.ndarray
-    diverged: np.ndarray | None = None
-    truncated: np.ndarray | None = None
-
-
-class MetaEnv(BatchedEnv):
+class MetaEnv(TaskDistribution, BatchedEnv):
     """A distribution of tasks: each lane has a task, and a pure function gives reward and end.
 
     A task of one's own is a subclass. It must have
@@ -38,29 +24,14 @@ class MetaEnv(BatchedEnv):
         `_advance`, which steps some lanes.
     A constructor, where one is needed, names the settings that a JSON file may give in
     `env_params`, passes the rest on as `**settings`, and makes arrays for `num_envs` lanes after
-    `super().__init__`. Everything else has a default: the attributes below, `speed`, `success`,
-    `describe_task`, `draw`, `_select_tasks` and `close`.
+    `super().__init__`. Everything else has a default: the attributes of `TaskDistribution`,
+    `speed`, `success`, `describe_task`, `draw`, `_select_tasks` and `close`.
 
     Attributes:
         n_tasks: size of the task set.
-        task_dim: size of a task.
-        task_names: names of its numbers, `task_dim` of them; empty: they are numbered.
-        fixed_n_tasks: the number of tasks where it cannot be chosen, otherwise None.
-        relabelable: whether tasks differ in their rewards (and ends) only, so that
-            `compute_reward` turns what was done for one task into what it would have been for
-            another. False where they differ in dynamics or starts too.
-        has_sparse_rewards: whether the sparse reward of `compute_reward` is ever other than zero;
-            None: not declared.
-        goal_radius: distance within which a goal counts as reached; None where there is none.
         has_simulation: whether lanes are MuJoCo simulations, which can be filmed.
     """
 
-    task_dim: int
-    task_names: tuple[str, ...] = ()
-    fixed_n_tasks: int | None = None
-    relabelable: bool = True
-    has_sparse_rewards: bool | None = None
-    goal_radius: float | None = None
     has_simulation: bool = False
 
     def __init__(
@@ -97,11 +68,6 @@ class MetaEnv(BatchedEnv):
         self._ended = np.zeros(self.num_envs, bool)  # a second divergence is not counted
         self._diverged_tasks: list[int] = []
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        if "compute_reward" in vars(cls) and "has_sparse_rewards" not in vars(cls):
-            cls.has_sparse_rewards = None  # a parent's declaration is about the parent's rewards
-
     @property
     def unwrapped(self) -> "MetaEnv":
         """The environment itself, without wrappers."""
@@ -117,55 +83,21 @@ class MetaEnv(BatchedEnv):
         """Task of each lane in use, int64 [num_lanes]."""
         return self._task_ids
 
-    @abc.abstractmethod
-    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """Draw tasks, float64 [num_tasks, task_dim]."""
-
-    @abc.abstractmethod
-    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """Reward an outcome under a task.
-
-        The function is pure and uses operators only, so that numpy arrays and torch tensors give
-        the same numbers.
-
-        Args:
-            outcome: what a step led to, [..., outcome_dim].
-            task: [..., task_dim]; leading axes broadcast.
-        Returns:
-            Reward, sparse reward (zero where the task has no sparse form) and terminated
-            (boolean), each [...].
-        """
-
-    def sparse_form(self) -> bool | None:
-        """Whether the task has a sparse reward; None where the class does not declare it."""
-        return self.has_sparse_rewards
-
-    def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...] | None:
-        """Outcome of a transition, so that a planner can reward predicted states.
-
-        Only operators and methods that numpy arrays and torch tensors share, so that both give
-        the same numbers.
-
-        Args:
-            obs, next_obs: observations before and after the step, [..., obs_dim].
-            action: in the action box of this environment, [..., act_dim]; leading axes broadcast.
-        Returns:
-            The `outcome_dim` columns of the outcome, each [...] or of a shape that broadcasts to
-            it, to be stacked along a last axis for `compute_reward`. None where observations do
-            not determine the outcome.
-        """
-        return None
-
-    def speed(self, outcome: Any, task: Any) -> Any:
-        """Speed that the task is about, [m/s], [...]; None where it is about none.
-
-        Arguments as for `compute_reward`.
-        """
-        return None
-
     def success(self, outcome: Any, task: Any) -> Any:
         """Whether a step has reached what the task asks for, bool [...]; None if undefined."""
         return None
+
+    @property
+    def knows_success(self) -> bool:
+        """Whether `success` is defined, so that success rates are worth columns."""
+        return type(self).success is not MetaEnv.success
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the environment: what it has found out about its class."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore `state_dict`."""
 
     def _begin(self, lanes: np.ndarray) -> None:
         super()._begin(lanes)
@@ -202,10 +134,6 @@ class MetaEnv(BatchedEnv):
         self._tasks = replaced
         self._lane_tasks = self.tasks[self.task_ids]
         self._select_tasks(np.arange(self.num_lanes))
-
-    def describe_task(self, task_id: int) -> str:
-        """Describe a task in a few words, for captions."""
-        return np.array2string(self.tasks[task_id], precision=2, threshold=8)
 
     @property
     def can_be_drawn(self) -> bool:

@@ -5,7 +5,7 @@ Horizons, resets in mid-rollout and random streams belong to the sampler.
 
 import abc
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -13,6 +13,23 @@ from numpy.typing import ArrayLike, DTypeLike
 
 StepResult = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 Lanes = slice | np.ndarray  # indexes the rows of some lanes: slice(n) for the first n, or numbers
+
+
+class Advance(NamedTuple):
+    """Result of stepping n lanes.
+
+    Attributes:
+        obs: observations after the step, [n, obs_dim].
+        outcome: what the reward depends on, [n, outcome_dim].
+        diverged: lanes whose physics failed, bool [n]; this terminates them. None: no lane.
+        truncated: lanes that the class cuts off although the task is not over, bool [n]; None: no
+            lane. The horizon of training is the sampler's, not the environment's.
+    """
+
+    obs: np.ndarray
+    outcome: np.ndarray
+    diverged: np.ndarray | None = None
+    truncated: np.ndarray | None = None
 
 
 class BatchedEnv(abc.ABC):
@@ -42,6 +59,8 @@ class BatchedEnv(abc.ABC):
     max_episode_steps: int
     dt: float | None = None
     action_box: tuple[ArrayLike, ArrayLike] | None = None
+    single_action_space: gymnasium.spaces.Box
+    single_observation_space: gymnasium.spaces.Box
 
     def __init__(self, *, num_envs: int, dtype: DTypeLike) -> None:
         self.num_envs = at_least("num_envs", num_envs, 1)
@@ -57,13 +76,11 @@ class BatchedEnv(abc.ABC):
             np.broadcast_to(np.asarray(bound, np.float64), (self.act_dim,)).copy()
             for bound in self.action_box
         )
-        self.single_action_space: gymnasium.spaces.Box = gymnasium.spaces.Box(
-            self.action_low.astype(np.float32),
-            self.action_high.astype(np.float32),
-            dtype=np.float32,
-        )
-        self.single_observation_space: gymnasium.spaces.Box = gymnasium.spaces.Box(
-            -np.inf, np.inf, (self.obs_dim,), np.float32 if self.dtype == np.float32 else np.float64
+        low, high = (bound.astype(np.float32) for bound in (self.action_low, self.action_high))
+        self.single_action_space = gymnasium.spaces.Box(low, high)
+        dtype = np.float32 if self.dtype == np.float32 else np.float64
+        self.single_observation_space = gymnasium.spaces.Box(
+            -np.inf, np.inf, (self.obs_dim,), dtype
         )
         self._started = np.zeros(self.num_envs, bool)
         self._waiting = False  # whether a lane in use was not started
@@ -101,10 +118,8 @@ class BatchedEnv(abc.ABC):
         """
         chosen = self.check_lanes(lanes)
         if len(generators) != len(chosen):
-            raise ValueError(
-                f"{self.name}: {len(generators)} generators for {len(chosen)} lanes, expected one "
-                "each"
-            )
+            given = f"{len(generators)} generators for {len(chosen)} lanes"
+            raise ValueError(f"{self.name}: {given}, expected one each")
         if not len(chosen):
             return np.zeros((0, self.obs_dim), self.dtype)
         obs = self._reset_lanes(generators, chosen)

@@ -32,7 +32,8 @@ def adapted(own_class: Any, name: str) -> type[ClassEnv]:
 
     Args:
         own_class: has the methods `METHODS`, observation_space and action_space, and says how many
-            tasks it has. One whose `reset` takes a seed is of gymnasium, another of old gym.
+            tasks it has. One whose `reset` takes a seed is of gymnasium, another of old gym, also
+            where it is derived from `gymnasium.Env`.
         name: `module:Class`, for messages and run folders.
     Returns:
         A subclass of `ClassEnv` whose constructor has the keywords of the class and
@@ -71,13 +72,15 @@ def registered(gymnasium_id: str) -> type[ClassEnv]:
     keywords = {key: value for key, value in keywords.items() if key not in own}
     made = _subclass(RegisteredEnv, RegisteredEnv.maker(gymnasium_id), gymnasium_id, keywords)
     made.max_episode_steps = spec.max_episode_steps or ClassEnv.max_episode_steps
-    made.fixed_n_tasks = 1
+    made.fixed_n_tasks, made.takes_render_mode = 1, True
     return made
 
 
 def _is_of_gymnasium(own_class: type) -> bool:
     reset: Any = own_class.reset  # type: ignore[attr-defined]
-    return issubclass(own_class, gymnasium.Env) or "seed" in inspect.signature(reset).parameters
+    parameters = inspect.signature(reset).parameters
+    passes_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return "seed" in parameters or (passes_on and issubclass(own_class, gymnasium.Env))
 
 
 def _subclass(
@@ -120,6 +123,7 @@ def _subclass(
         "name": name,
         "handed": frozenset({"n_tasks", "task_seed"}.intersection(keywords)),
         "left_out": frozenset(left_out),
+        "takes_render_mode": "render_mode" in keywords,
         "__init__": __init__,
         "__doc__": f"`{name}`, a class of old gym or gymnasium.",
     }

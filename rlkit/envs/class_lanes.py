@@ -1,31 +1,21 @@
 """Lanes of a class of one's own: an instance for each lane. Its outcome is what `step` returned."""
 
-import abc
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from rlkit.envs.base import Advance, MetaEnv
+from rlkit.envs.base import Advance
 from rlkit.envs.batched import Lanes, at_least
-from rlkit.envs.class_parts import Step, bounds_of, info_of, task_numbers
-from rlkit.envs.faults import (
-    EnvironmentFault,
-    answering,
-    brief,
-    close_in_time,
-    fits,
-    number,
-    numbers,
-    said,
-)
+from rlkit.envs.class_instance import ClassInstances
+from rlkit.envs.class_parts import bounds_of, task_numbers
+from rlkit.envs.class_pictures import FRAMES_PER_SECOND, frames_per_second, picture_of
+from rlkit.envs.faults import EnvironmentFault, fits
 from rlkit.envs.legacy_random import legacy_random_numbers, legacy_source
 
-TRIAL_STEPS = 20  # in which a class that has a sparse reward is expected to give it
 
-
-class ClassEnv(MetaEnv):
+class ClassEnv(ClassInstances):
     """Lanes of a class, an instance each; `class_adapter` makes the subclass for a class.
 
     The task is its number. The outcome is (reward, sparse reward, terminated, success) as the class
@@ -37,18 +27,17 @@ class ClassEnv(MetaEnv):
     seeded from the lane's generator; later steps of the lane go on with its own numbers.
 
     Attributes:
-        own_class: makes an instance.
         handed: keywords that the class names, of those that it shares with this one.
+        takes_render_mode: whether it is told how to draw when it is constructed.
+        pictures_per_second: how many steps a second a film shows; see `start_drawing`.
         left_out: keywords for which None means the class's own default, which JSON cannot hold.
-        one_task: whether it is an ordinary environment, without `reset_task`.
     """
 
-    own_class: ClassVar[Any]
     handed: ClassVar[frozenset[str]] = frozenset({"n_tasks"})
     left_out: ClassVar[frozenset[str]] = frozenset()
-    one_task: ClassVar[bool] = False
+    takes_render_mode: ClassVar[bool] = False
+    pictures_per_second = FRAMES_PER_SECOND
     relabelable = False  # the class gives the reward of its own task only
-    outcome_dim = 4
     task_dim = 1
     max_episode_steps = 200
 
@@ -107,16 +96,7 @@ class ClassEnv(MetaEnv):
         self._outcomes = np.zeros((self.num_envs, self.outcome_dim))
         self._truncated = np.zeros(self.num_envs, bool)
         self._clock = np.zeros(self.num_envs, int)
-        self._tells_success = self._tells_sparse = False
         self._try(first)
-
-    @abc.abstractmethod
-    def _start(self, instance: Any, task: object, seed: int, where: str) -> object:
-        """Start an episode of a task, the instance's own generator seeded; give the observation."""
-
-    @abc.abstractmethod
-    def _split(self, result: object, where: str) -> Step:
-        """Take apart what `step` returned."""
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Number the tasks, [num_tasks, 1]; the class itself draws what they are."""
@@ -134,6 +114,10 @@ class ClassEnv(MetaEnv):
                 f"numbers 0 to {self.n_tasks - 1}"
             )
 
+    def describe_task(self, task_id: int) -> str:
+        """Nothing: the class keeps what its tasks are to itself."""
+        return ""
+
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """What the class returned, whatever the task."""
         nothing = 0 * task[..., 0]  # gives the result the task's leading axes
@@ -143,122 +127,11 @@ class ClassEnv(MetaEnv):
         """What the class says in `info`; None as long as it never has."""
         return outcome[..., 3] + 0 * task[..., 0] > 0.5 if self._tells_success else None
 
-    def construct(self) -> Any:
-        """Make an instance, all with the same tasks; EnvironmentFault if the class raises."""
-        with legacy_random_numbers(legacy_source(self._task_seed)):
-            try:
-                return self.own_class(**self._settings)
-            except (Exception, SystemExit) as error:  # whatever the class raises
-                if isinstance(error, MemoryError):
-                    raise
-                given = ", ".join(f"{key}={value!r}" for key, value in self._settings.items())
-                raise EnvironmentFault(
-                    f"{self.name}: cannot be constructed with {given or 'no arguments'} "
-                    f"({said(error)})"
-                ) from error
-
-    def begin(self, instance: Any, task_id: int, seed: int, where: str = "") -> np.ndarray:
-        """Start an episode of an instance; the observation, float64 [obs_dim].
-
-        Raises:
-            EnvironmentFault: the class raised, or gave no such observation.
-        """
-        obs = self._start(instance, self._numbers[task_id], seed, where)
-        return self._as_obs(obs, "reset", where)
-
-    def advance_one(
-        self, instance: Any, action: np.ndarray, where: str = ""
-    ) -> tuple[np.ndarray, np.ndarray, bool]:
-        """Step an instance; observation [obs_dim], outcome [outcome_dim] and truncated.
-
-        Raises:
-            EnvironmentFault: the class raised, or gave something that cannot be used.
-        """
-        with answering(self.name, "step", where):
-            result = instance.step(action.reshape(self._action_shape).astype(self._action_dtype))
-        step = self._split(result, where)
-        info = info_of(self.name, step, where)
-        rewards = step.reward, info.get("sparse_reward", 0.0)
-        reward, sparse = (number(value, self.dtype) for value in rewards)
-        if reward is None or sparse is None:
-            raise EnvironmentFault(
-                f"{self.name}: step returned the reward {brief(rewards[0])} (sparse "
-                f"{brief(rewards[1])}), expected finite numbers of {self.dtype}{where}"
-            )
-        told = info.get("success", info.get("is_success"))
-        self._tells_success |= told is not None
-        self._tells_sparse |= "sparse_reward" in info
-        flags = {"an end": step.terminated, "a truncation": step.truncated}
-        flags["a success"] = False if told is None else told
-        checked = [number(flag) for flag in flags.values()]
-        if None in checked:
-            meaning, flag = list(flags.items())[checked.index(None)]
-            raise EnvironmentFault(
-                f"{self.name}: step returned {brief(flag)} for {meaning}, expected true or false"
-                f"{where}"
-            )
-        terminated, truncated, success = map(bool, checked)
-        obs = self._as_obs(step.obs, "step", where)
-        outcome = np.array([reward, sparse, terminated, success], np.float64)
-        return obs, outcome, truncated and not terminated
-
     def _instance(self, lane: int) -> Any:
         """The instance of a lane, constructed when it is first asked for."""
         while len(self._instances) <= lane:
             self._instances.append(self.construct())
         return self._instances[lane]
-
-    def _try(self, instance: Any) -> None:
-        """Reset an instance and step it once, so that a class that does not fit fails early."""
-        spaces = {
-            space: np.copy(bounds_of(self.name, instance, space))
-            for space in ("observation_space", "action_space")
-        }
-        with legacy_random_numbers(legacy_source(0)):
-            self.begin(instance, 0, 0, " (lane 0)")
-            middle = 0.5 * (self.action_low + self.action_high)
-            self.advance_one(instance, middle, " (lane 0, step 1)")
-        for space, before in spaces.items():
-            if not np.array_equal(before, bounds_of(self.name, instance, space)):
-                raise EnvironmentFault(
-                    f"{self.name}: {space} is another one after reset, expected the same"
-                )
-
-    def sparse_form(self) -> bool:
-        """Whether the info of trial steps, on a further instance, holds "sparse_reward"."""
-        instance, middle = self.construct(), 0.5 * (self.action_low + self.action_high)
-        with legacy_random_numbers(legacy_source(self._task_seed)):
-            self.begin(instance, 0, 0)
-            for n in range(TRIAL_STEPS):
-                _, outcome, truncated = self.advance_one(instance, middle)
-                if self._tells_sparse:
-                    break
-                if outcome[2] or truncated:
-                    self.begin(instance, 0, n + 1)
-        self.close_one(instance)
-        return self._tells_sparse
-
-    def _as_obs(self, obs: object, method: str, where: str) -> np.ndarray:
-        """Take an observation as a finite array [obs_dim]."""
-        array = None if isinstance(obs, tuple) else numbers(obs)
-        if array is None or array.size != self.obs_dim:
-            raise EnvironmentFault(
-                f"{self.name}: {method} gave an observation {brief(obs)}, expected an array of "
-                f"{self.obs_dim} numbers as observation_space says{self._hint()}{where}"
-            )
-        if not fits(array, self.dtype):
-            raise EnvironmentFault(
-                f"{self.name}: {method} gave an observation that is not finite: {brief(array)}, "
-                f"expected finite numbers of {self.dtype}{where}"
-            )
-        return array.astype(np.float64).ravel()
-
-    def _type_of_actions(self, space: Any) -> np.dtype[Any]:
-        return np.dtype(np.float64)
-
-    def _hint(self) -> str:
-        """What the kind of class returns, where an observation does not fit."""
-        return ""
 
     def _reset_lanes(
         self, generators: Sequence[np.random.Generator], lanes: np.ndarray
@@ -285,14 +158,31 @@ class ClassEnv(MetaEnv):
         truncated = self._truncated[lanes].copy()
         return Advance(self._obs[lanes], self._outcomes[lanes], truncated=truncated)
 
+    def start_drawing(self) -> None:
+        """Construct the instances anew, so that they draw, and let the first one try it.
+
+        Raises:
+            EnvironmentFault: the class cannot be drawn, or lacks a package for that.
+        """
+        self._close_instances()
+        if self.takes_render_mode:
+            self._settings["render_mode"] = "rgb_array"
+        first = self._instance(0)
+        self._try(first)
+        self.pictures_per_second = frames_per_second(first)
+        picture_of(self.name, first)
+
+    def picture_of(self, lane: int) -> np.ndarray:
+        """Let a lane in use draw itself, uint8 [height, width, 3]; see `start_drawing`."""
+        where = f" (lane {lane}, step {self._clock[lane]})"
+        return picture_of(self.name, self._instances[lane], where)
+
     def close(self) -> None:
         """Take all lanes out of use and close the instances; may be called twice."""
         super().close()
+        self._close_instances()
+
+    def _close_instances(self) -> None:
         instances, self._instances = self._instances, []
         for instance in instances:
             self.close_one(instance)
-
-    def close_one(self, instance: Any) -> None:
-        """Close an instance, if it can be closed."""
-        if callable(getattr(instance, "close", None)):
-            close_in_time(self.name, instance.close)

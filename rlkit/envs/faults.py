@@ -103,3 +103,10 @@ def brief(value: object) -> str:
     except Exception as error:  # whatever the class raises
         text = f"a {type(value).__name__} whose repr fails ({type(error).__name__})"
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def kind_of(value: object) -> str:
+    """Type and shape of an array; `brief` of anything else."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}, shape {value.shape}"
+    return brief(value)

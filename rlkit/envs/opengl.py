@@ -28,13 +28,8 @@ def open_gl_context(width: int, height: int) -> Any:
     Raises:
         ValueError: none works.
     """
-    chosen = os.environ.get("MUJOCO_GL", "").strip().lower()
-    if chosen in ("", "on", "enable", "enabled", "true", "1"):
-        candidates = ["cgl", "glfw"] if sys.platform == "darwin" else ["egl", "osmesa", "glfw"]
-    else:
-        candidates = [{"glx": "glfw", "wgl": "glfw"}.get(chosen, chosen)]
     complaints = []
-    for name in candidates:
+    for name in _candidates():
         failure = None if _in_use(name) else _probe(name)
         if failure is None:
             context = importlib.import_module(f"mujoco.{name}").GLContext(width, height)
@@ -45,6 +40,25 @@ def open_gl_context(width: int, height: int) -> Any:
         "no OpenGL library works here, so nothing can be drawn; install libegl1 (or libosmesa6), or set MUJOCO_GL to one of "
         f"egl, osmesa, glfw. Tried {'; '.join(complaints)}"
     )
+
+
+def choose_for_classes() -> None:
+    """Set MUJOCO_GL, unless somebody has, to a library that works.
+
+    Gymnasium's MuJoCo classes go by it; without it they ask for a display.
+    """
+    if not os.environ.get("MUJOCO_GL"):
+        working = (name for name in _candidates() if _in_use(name) or _probe(name) is None)
+        if name := next(working, None):
+            os.environ["MUJOCO_GL"] = name
+
+
+def _candidates() -> list[str]:
+    """Names of the libraries that may be used, in the order in which they are tried."""
+    chosen = os.environ.get("MUJOCO_GL", "").strip().lower()
+    if chosen in ("", "on", "enable", "enabled", "true", "1"):
+        return ["cgl", "glfw"] if sys.platform == "darwin" else ["egl", "osmesa", "glfw"]
+    return [{"glx": "glfw", "wgl": "glfw"}.get(chosen, chosen)]
 
 
 def _in_use(name: str) -> bool:

@@ -7,7 +7,15 @@ import numpy as np
 
 from rlkit.envs.base import Advance, MetaEnv
 from rlkit.envs.batched import Lanes
-from rlkit.envs.faults import EnvironmentFault, answering, brief, close_in_time, fits, numbers
+from rlkit.envs.faults import (
+    EnvironmentFault,
+    answering,
+    brief,
+    close_in_time,
+    fits,
+    kind_of,
+    numbers,
+)
 
 
 def watched(found: type[MetaEnv], name: str, settings: Mapping[str, Any]) -> MetaEnv:
@@ -98,6 +106,23 @@ def _watched_class(found: type[MetaEnv], name: str) -> Any:
             with answering(name, "_advance", _at(numbered, self._clock)):
                 advance = super()._advance(action, lanes)
             return _checked(name, self, advance, numbered, self._clock)
+
+        @property
+        def can_be_drawn(self) -> bool:
+            return self.has_simulation or found.draw is not MetaEnv.draw
+
+        def draw(self, lanes: np.ndarray, size: int) -> np.ndarray:
+            if not self.can_be_drawn:
+                return super().draw(lanes, size)
+            with answering(name, "draw", _at(lanes, self._clock)):
+                pictures = super().draw(lanes, size)
+            shape = len(lanes), size, size, 3
+            if np.shape(pictures) != shape or np.asarray(pictures).dtype != np.uint8:
+                raise EnvironmentFault(
+                    f"{name}: draw gave {kind_of(pictures)}, expected uint8 pictures of shape "
+                    f"{shape}{_at(lanes, self._clock)}"
+                )
+            return pictures
 
         def close(self) -> None:
             close_in_time(name, super().close)

@@ -202,6 +202,48 @@ class SparsePointRobot(PointRobot):
         return np.zeros(2)
 
 
+class PointMaml(PointRobot):
+    """Goals in the square (±0.5, ±0.5), start at (0, 0), an end at the goal.
+
+    The 2-D navigation of MAML; its policies learn the task from 40 trajectories of 100 steps.
+    Source: MAML, section 5.3; cbfinn/maml_rl, rllab/envs/mujoco/point_env_randgoal.py.
+    """
+
+    name = "point-maml"
+    has_sparse_rewards = False
+    goal_radius = 0.01
+    max_episode_steps = 100
+
+    def __init__(self, n_tasks: int, **settings: Any) -> None:
+        """Draw the goals.
+
+        Args:
+            n_tasks: number of goals.
+            **settings: see `MetaEnv`.
+        Raises:
+            ValueError: a value out of its range.
+        """
+        if not settings.get("randomize_tasks", True):
+            raise ValueError(f"randomize_tasks is false, but {self.name} has no goals made by hand")
+        super().__init__(n_tasks, **settings)
+
+    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
+        """Draw goals, x then y of each in turn."""
+        return rng.uniform(-0.5, 0.5, size=(num_tasks, 2))
+
+    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
+        """r = -‖position - goal‖₂; no sparse form, terminated within `goal_radius`."""
+        reward = -distance(outcome, task)
+        return reward, 0 * abs(reward), reward > -self.goal_radius
+
+    def success(self, outcome: Any, task: Any) -> Any:
+        """Whether the robot has arrived."""
+        return distance(outcome, task) < self.goal_radius
+
+    def _start(self, generator: np.random.Generator) -> np.ndarray:
+        return np.zeros(2)
+
+
 def distance(position: Any, goal: Any) -> Any:
     """Euclidean distance of two places, each [..., 2]; [...]."""
     return ((position[..., 0] - goal[..., 0]) ** 2 + (position[..., 1] - goal[..., 1]) ** 2) ** 0.5

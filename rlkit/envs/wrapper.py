@@ -1,15 +1,29 @@
 """`EnvWrapper`: base of wrappers, a `MetaEnv` that hands everything on to the one it wraps."""
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rlkit.envs.base import Advance, MetaEnv
-from rlkit.envs.batched import Lanes, StepResult
+from rlkit.envs.base import MetaEnv
+from rlkit.envs.batched import StepResult
 from rlkit.envs.elementwise import constant_like
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def handed_on(method: Method) -> Method:
+    """Make a method of a wrapper that calls the one of this name of what it wraps."""
+    name = method.__name__
+
+    @functools.wraps(method, updated=())  # without the mark of an abstract method
+    def call(wrapper: "EnvWrapper", *args: Any, **kwargs: Any) -> Any:
+        return getattr(wrapper.env, name)(*args, **kwargs)
+
+    return cast(Method, call)
 
 
 class EnvWrapper(MetaEnv):
@@ -64,87 +78,36 @@ class EnvWrapper(MetaEnv):
         """Whether lanes can be shown as pictures."""
         return self.env.can_be_drawn
 
-    def draw(self, lanes: np.ndarray, size: int) -> np.ndarray:
-        """See `MetaEnv.draw`."""
-        return self.env.draw(lanes, size)
+    @property
+    def knows_success(self) -> bool:
+        """See `MetaEnv.knows_success`."""
+        return self.env.knows_success
 
-    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """See `MetaEnv.sample_tasks`."""
-        return self.env.sample_tasks(rng, num_tasks)
-
-    def set_tasks(self, tasks: ArrayLike) -> None:
-        """See `MetaEnv.set_tasks`."""
-        self.env.set_tasks(tasks)
-
-    def describe_task(self, task_id: int) -> str:
-        """See `MetaEnv.describe_task`."""
-        return self.env.describe_task(task_id)
-
-    def get_all_task_idx(self) -> range:
-        """See `MetaEnv.get_all_task_idx`."""
-        return self.env.get_all_task_idx()
-
-    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """See `MetaEnv.compute_reward`."""
-        return self.env.compute_reward(outcome, task)
-
-    def sparse_form(self) -> bool | None:
-        """See `MetaEnv.sparse_form`."""
-        return self.env.sparse_form()
-
-    def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...] | None:
-        """See `MetaEnv.outcome_of`."""
-        return self.env.outcome_of(obs, action, next_obs)
-
-    def speed(self, outcome: Any, task: Any) -> Any:
-        """See `MetaEnv.speed`."""
-        return self.env.speed(outcome, task)
-
-    def success(self, outcome: Any, task: Any) -> Any:
-        """See `MetaEnv.success`."""
-        return self.env.success(outcome, task)
-
-    def reset_task(self, task_ids: ArrayLike, lanes: ArrayLike | None = None) -> None:
-        """See `MetaEnv.reset_task`."""
-        self.env.reset_task(task_ids, lanes)
-
-    def reset(
-        self, generators: Sequence[np.random.Generator], lanes: ArrayLike | None = None
-    ) -> np.ndarray:
-        """See `MetaEnv.reset`."""
-        return self.env.reset(generators, lanes)
-
-    def step(self, action: ArrayLike, running: np.ndarray | None = None) -> StepResult:
-        """See `MetaEnv.step`."""
-        return self.env.step(action, running)
+    draw = handed_on(MetaEnv.draw)
+    sample_tasks = handed_on(MetaEnv.sample_tasks)
+    set_tasks = handed_on(MetaEnv.set_tasks)
+    describe_task = handed_on(MetaEnv.describe_task)
+    get_all_task_idx = handed_on(MetaEnv.get_all_task_idx)
+    compute_reward = handed_on(MetaEnv.compute_reward)
+    sparse_form = handed_on(MetaEnv.sparse_form)
+    outcome_of = handed_on(MetaEnv.outcome_of)
+    speed = handed_on(MetaEnv.speed)
+    success = handed_on(MetaEnv.success)
+    state_dict = handed_on(MetaEnv.state_dict)
+    load_state_dict = handed_on(MetaEnv.load_state_dict)
+    reset_task = handed_on(MetaEnv.reset_task)
+    reset = handed_on(MetaEnv.reset)
+    step = handed_on(MetaEnv.step)
+    check_action = handed_on(MetaEnv.check_action)
+    check_lanes = handed_on(MetaEnv.check_lanes)
+    pop_diverged_tasks = handed_on(MetaEnv.pop_diverged_tasks)
+    close = handed_on(MetaEnv.close)
+    _reset_lanes = handed_on(MetaEnv._reset_lanes)
+    _advance = handed_on(MetaEnv._advance)
 
     def step_checked(self, action: np.ndarray, running: np.ndarray | None = None) -> StepResult:
         """See `MetaEnv.step_checked`."""
         return self.step(action, running)
-
-    def check_action(self, action: ArrayLike) -> np.ndarray:
-        """See `MetaEnv.check_action`."""
-        return self.env.check_action(action)
-
-    def check_lanes(self, lanes: ArrayLike | None) -> np.ndarray:
-        """See `MetaEnv.check_lanes`."""
-        return self.env.check_lanes(lanes)
-
-    def pop_diverged_tasks(self) -> list[int]:
-        """See `MetaEnv.pop_diverged_tasks`."""
-        return self.env.pop_diverged_tasks()
-
-    def close(self) -> None:
-        """Close the wrapped environment; may be called twice."""
-        self.env.close()
-
-    def _reset_lanes(
-        self, generators: Sequence[np.random.Generator], lanes: np.ndarray
-    ) -> np.ndarray:
-        return self.env._reset_lanes(generators, lanes)
-
-    def _advance(self, action: np.ndarray, lanes: Lanes) -> Advance:
-        return self.env._advance(action, lanes)
 
 
 class NormalizedBoxEnv(EnvWrapper):

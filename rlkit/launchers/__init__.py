@@ -35,4 +35,7 @@ ALGORITHMS = {
             "weights": "rlkit.launchers.steve_weights:command",
         },
     ),
+    "rl2": Algorithm("rlkit.launchers.meta_pg_rl2:RL2Launcher"),
+    "maml-trpo": Algorithm("rlkit.launchers.meta_pg:MAMLTRPO"),
+    "promp": Algorithm("rlkit.launchers.meta_pg:ProMP"),
 }

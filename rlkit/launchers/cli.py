@@ -15,6 +15,10 @@ GENERAL = {
         "rlkit.launchers.train:main",
         "Train on the tasks of a configuration, or resume a run.",
     ),
+    "sweep": (
+        "rlkit.launchers.sweep:main",
+        "Train with many settings and seeds, here or on a cluster.",
+    ),
     "sim": (
         "rlkit.launchers.sim:main",
         "Evaluate a trained policy on held-out tasks; draw or film it.",

@@ -5,21 +5,30 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rlkit.core.config import given_keys, to_dict
+from rlkit.core.config import flatten, given_keys, to_dict
 from rlkit.core.errors import UserError
 from rlkit.launchers.estimate import estimates
 from rlkit.launchers.exit_codes import StoppableConsole, exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.folders import check_name_is_free, named_folder
+from rlkit.launchers.limits import check_it_fits
 from rlkit.launchers.load_config import cut_for_debug, load_config, read_variant
+from rlkit.launchers.machine import choose_device
 from rlkit.launchers.record import experiment_name
 from rlkit.launchers.run import resume_run, start_run
-from rlkit.launchers.run_config import resumed_config
+from rlkit.launchers.run_config import may_change, resumed_config
 from rlkit.launchers.shipped import find_config
 from rlkit.launchers.signals import SignalGuard
 
 
 def launch(
-    config_path: Path | None, settings: Sequence[str], run_dir: Path | None, print_config: bool
+    config_path: Path | None,
+    settings: Sequence[str],
+    run_dir: Path | None = None,
+    *,
+    name: str | None = None,
+    start_or_resume: bool = False,
+    print_config: bool = False,
 ) -> None:
     """Start a run, resume one, or print what it would be.
 
@@ -27,6 +36,8 @@ def launch(
         config_path: the experiment's JSON, or the name of a shipped one; may be None with `run_dir`.
         settings: `key=value` changes of the configuration.
         run_dir: the folder of a run to be resumed, None for a new run.
+        name: of a new run's folder; None: the time, or "debug".
+        start_or_resume: go on with the run of that name, if there is one.
         print_config: print the configuration (standard output) and what the run needs (standard
             error), and run nothing.
     Raises:
@@ -36,24 +47,63 @@ def launch(
     with exit_codes(), SignalGuard() as guard:
         # From a JSON, a GPU is a wish; asked for on the command line, it is wanted for this run.
         needs_gpu = "util_params.use_gpu" in given_keys(settings)
+        if run_dir is None:
+            if config_path is None:
+                raise UserError("nothing to run: expected a configuration or the folder of a run")
+            config_path = find_config(config_path)
+            config = new_config(config_path, settings)
+            exp_name = experiment_name(config_path)
+            if name is not None and start_or_resume:
+                run_dir = run_to_resume(config, name)
+                settings = settings_to_resume(config, settings)
         if run_dir is not None:
             config = resumed_config(run_dir, config_path, settings)
-            if print_config:
-                _print(config)
-            else:
-                resume_run(run_dir, config, console, guard.protect, need_gpu=needs_gpu)
-        elif config_path is not None:
-            config_path = find_config(config_path)
-            config = load_config(config_path, settings)
-            if config.util_params.debug and not _is_cut(config_path):
-                config = cut_for_debug(config, settings)
-            if print_config:
-                _print(config)
-            else:
-                name = experiment_name(config_path)
-                start_run(config, name, console, guard.protect, need_gpu=needs_gpu)
+        if name is not None and run_dir is None:
+            check_name_is_free(named_folder(config, name))
+        if print_config:
+            _print(config)
+        elif run_dir is not None:
+            resume_run(run_dir, config, console, guard.protect, need_gpu=needs_gpu)
         else:
-            raise UserError("nothing to run: expected a configuration or the folder of a run")
+            start_run(config, exp_name, console, guard.protect, name=name, need_gpu=needs_gpu)
+
+
+def new_config(config_path: Path, settings: Sequence[str]) -> ExperimentConfig:
+    """The configuration of a new run: as a file and settings say, cut if it is a smoke run.
+
+    Args:
+        config_path: a file, as `find_config` returned it.
+        settings: `key=value` changes.
+    Raises:
+        UserError: one message that lists everything wrong.
+    """
+    config = load_config(config_path, settings)
+    if config.util_params.debug and not _is_cut(config_path):
+        config = cut_for_debug(config, settings)
+    return config
+
+
+def run_to_resume(config: ExperimentConfig, name: str) -> Path | None:
+    """The folder of the run of this name; None if it has not begun.
+
+    Raises:
+        UserError: the name cannot be that of a folder.
+    """
+    folder = named_folder(config, name)
+    return folder if (folder / "variant.json").exists() else None
+
+
+def settings_to_resume(config: ExperimentConfig, settings: Sequence[str]) -> list[str]:
+    """The settings with which a run that was begun by the same command goes on.
+
+    Args:
+        config: of the command; what a resumed run may change is taken from it.
+        settings: of the command, whose values `config` holds expanded.
+    """
+    values = flatten(to_dict(config))
+    known = [key for key in given_keys(settings) if key in values]
+    free = [key for key, value in values.items() if may_change(key) and value not in (None, "auto")]
+    return [f"{key}={json.dumps(values[key])}" for key in dict.fromkeys([*known, *free])]
 
 
 def _is_cut(config_path: Path) -> bool:
@@ -66,4 +116,13 @@ def _is_cut(config_path: Path) -> bool:
 
 def _print(config: ExperimentConfig) -> None:
     print(json.dumps(to_dict(config), indent=2), flush=True)
-    print("\n".join(estimates(config)), file=sys.stderr)
+    util, device = config.util_params, "cpu"
+    lines: list[str] = []
+    try:
+        device = choose_device(util.use_gpu, util.gpu_id, lines.append)
+        check_it_fits(config, device)
+        timed = True
+    except UserError as error:  # what is printed may be for another machine
+        lines.append(f"on this machine the run would be refused: {error}")
+        timed = False
+    print("\n".join([*estimates(config, device, timed=timed), *lines]), file=sys.stderr)

@@ -10,8 +10,10 @@ ROWS_SHOWN = 8
 ITERATIONS_AVERAGED = 20
 NOT_EVALUATED = "not evaluated"
 SECONDS_BETWEEN_LINES = 60.0
+SECONDS_TO_FIRST_LINE = 5.0
 
 Write = Callable[[str], None]
+Seconds = Callable[[], float | None]
 
 
 def duration(seconds: float) -> str:
@@ -30,16 +32,26 @@ def shown_value(row: Mapping[str, float], column: str) -> str:
 
 
 class LineDisplay:
-    """One line per iteration, and one per minute inside a long iteration.
+    """One line per iteration, one after 5 seconds, and one per minute inside a long iteration.
 
     Args:
         write: takes the lines.
         headline: what is shown of a row, label -> column.
+        units: what the ticks of a phase count, phase -> singular, such as "gradient step".
+        iteration_seconds: asked once, after the first minute, if no iteration is done by then.
     """
 
-    def __init__(self, write: Write, headline: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        write: Write,
+        headline: Mapping[str, str],
+        units: Mapping[str, str] | None = None,
+        iteration_seconds: Seconds | None = None,
+    ) -> None:
         """Begin with nothing done."""
-        self._write, self._headline = write, headline
+        self._write, self._headline, self._units = write, headline, units or {}
+        self._iteration_seconds, self._began = iteration_seconds, monotonic()
+        self._first_tick: tuple[float, int] | None = None  # of the phase: when, and steps done
         self._num_iterations = self._done = 0
         self._seconds: deque[float] = deque(maxlen=ITERATIONS_AVERAGED)
         self._iteration, self._phase = 0, "preparing"
@@ -49,20 +61,30 @@ class LineDisplay:
         """Say where the run begins or resumes."""
         self._num_iterations, self._done = num_iterations, start_iteration
         self._write(f"iterations {start_iteration} to {num_iterations - 1}")
-        self._line_at = monotonic()
+        self._began = monotonic()
+        self._line_at = self._began - SECONDS_BETWEEN_LINES + SECONDS_TO_FIRST_LINE
 
     def phase(self, iteration: int, name: str) -> None:
         """Remember what the progress is of."""
         self._iteration, self._phase, self._phase_began = iteration, name, monotonic()
+        self._first_tick = None
 
     def progress(self, done: int, total: int, note: str) -> None:
         """Write a line if none has been written for a minute."""
-        if monotonic() - self._line_at >= SECONDS_BETWEEN_LINES:
+        now = monotonic()
+        self._first_tick = self._first_tick or (now, done)
+        if now - self._line_at >= SECONDS_BETWEEN_LINES:
             self._write(f"iteration {self._iteration}: {self._in_words(done, total, note)}")
-            self._line_at = monotonic()
+            self._line_at = now
+        if self._iteration_seconds is not None and now - self._began >= SECONDS_BETWEEN_LINES:
+            seconds, self._iteration_seconds = self._iteration_seconds(), None
+            if seconds is not None:
+                rest = duration((self._num_iterations - self._done) * seconds)
+                self._write(f"the run will take about {rest}, judged by a short iteration")
 
     def iteration_done(self, iteration: int, row: dict[str, float], seconds: float) -> None:
         """Write the iteration, the environment steps, the returns, its time and the time left."""
+        self._iteration_seconds = None  # measured from now on
         if iteration == 1:
             self._seconds.clear()  # iteration 0, with its initial pool, is unlike the others
         self._done = iteration + 1
@@ -93,9 +115,10 @@ class LineDisplay:
         return duration((self._num_iterations - self._done) * mean)
 
     def _in_words(self, done: int, total: int, note: str) -> str:
-        """Progress of a phase, such as "training 812 of 2,000, 4 min 02 s left"."""
-        text = f"{self._phase} {done:,} of {total:,}"
-        if 0 < done <= total:
-            elapsed = monotonic() - self._phase_began
-            text += f", {duration(elapsed * (total - done) / done)} left"
+        """Progress of a phase, such as "gradient step 812 of 2,000, 4 min 02 s left"."""
+        text = f"{self._units.get(self._phase, self._phase)} {done:,} of {total:,}"
+        began, before = self._first_tick or (self._phase_began, 0)
+        if before < done <= total:
+            left = (monotonic() - began) * (total - done) / (done - before)
+            text += f", {duration(left)} left"
         return f"{text}, {note}" if note else text

@@ -5,18 +5,19 @@ from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import Requirements, launcher_for
 
 
-def estimates(config: ExperimentConfig, device: str = "cpu") -> list[str]:
+def estimates(config: ExperimentConfig, device: str = "cpu", *, timed: bool = True) -> list[str]:
     """Lines on what a run will take, as far as its algorithm estimates it.
 
     Args:
         config: checked.
         device: name of the torch device that would be trained on.
+        timed: take a few steps and tell the time; the run must fit into this machine.
     """
     launcher, lines = launcher_for(config), []
     needed = launcher.requirements(config)
     if needed is not None:
         lines += in_words(config, needed)
-    seconds = launcher.iteration_seconds(config, device)
+    seconds = launcher.iteration_seconds(config, device) if timed else None
     if seconds is not None:
         iterations = config.algo_params.num_iterations
         time = duration(iterations * seconds)

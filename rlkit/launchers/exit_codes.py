@@ -11,7 +11,6 @@ from typing import TextIO
 from rich.console import Console
 
 from rlkit.core.errors import NonFiniteError, ResourceError, StopRequested, UserError
-from rlkit.core.files import disk_failure
 from rlkit.envs.faults import EnvironmentFault
 
 SIGNALLED = 128  # exit codes above it are those of signals
@@ -20,6 +19,20 @@ OUT_OF_MEMORY = (
     "can't allocate memory",
     "not enough memory",
 )  # how torch's RuntimeErrors say it
+
+DISK_EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# It became read-only, broke, or is no longer there (network and user-space file systems).
+DISK_LOST = (
+    errno.EROFS,
+    errno.EIO,
+    errno.ESTALE,
+    errno.ENOTCONN,
+    errno.ENODEV,
+    errno.ENXIO,
+    errno.ETIMEDOUT,
+    errno.EHOSTDOWN,
+    errno.ECONNABORTED,
+)
 
 
 @contextmanager
@@ -64,6 +77,13 @@ def _exhaustion(error: Exception) -> str | None:
         return None if failed is None else f"{failed}: {error}"
     told = any(words in str(error).lower() for words in OUT_OF_MEMORY)
     return f"memory exhausted: {str(error).splitlines()[0]}" if told else None
+
+
+def disk_failure(error: OSError) -> str | None:
+    """Say what happened to the disk if that is what an error is about: exhausted or lost."""
+    if error.errno in DISK_EXHAUSTED:
+        return "disk exhausted"
+    return "disk lost" if error.errno in DISK_LOST else None
 
 
 class StoppableConsole(Console):

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from rlkit.core.errors import UserError
-from rlkit.core.files import obstacle
+from rlkit.core.found_files import obstacle
 
 WRITTEN = (".json", ".csv", ".log", ".npz", ".pth", ".tmp")  # suffixes of the files of a run
 FOLDERS = ("checkpoint", "snapshots", "eval_trajectories")
@@ -14,7 +14,7 @@ def check_run_folder(run_dir: Path) -> None:
     """Check that what a run writes to are files and folders.
 
     A pipe in the place of debug.log, say, would make the run wait forever. What the files hold is
-    checked when they are loaded; a table that is none is put aside (rlkit/core/csv_table.py).
+    checked when they are loaded; a table that is none is put aside (rlkit/core/restored_tables.py).
 
     Raises:
         UserError: names the first that is something else.

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,36 +14,75 @@ from rlkit.core.errors import UserError
 from rlkit.launchers.experiment_config import ExperimentConfig
 
 TIME_FORMAT = "%Y_%m_%d_%H_%M_%S"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}")
 
 
-def create_run_folder(config: ExperimentConfig, now: datetime) -> Path:
+def create_run_folder(config: ExperimentConfig, now: datetime, name: str | None = None) -> Path:
     """Create `<base_log_dir>/<env_name>/<time>`, or the debug folder, which replaces an earlier one.
 
     Args:
         config: names the environment and the base folder.
         now: the time that names the folder; a folder of that name gets a suffix (_2, _3...).
+        name: of the folder, instead of the time or "debug".
     Returns:
-        The new, empty folder.
+        The new, empty folder; a named one may hold what a start that was killed has left.
     Raises:
-        UserError: it cannot be created, or the debug folder is not a run folder.
+        UserError: it cannot be created, the debug folder is not a run folder, or the name is taken.
     """
     parent = _parent(config)
     debug = config.util_params.debug
-    name = debug_name(config.algorithm) if debug else now.strftime(TIME_FORMAT)
+    folder = parent / (debug_name(config.algorithm) if debug else now.strftime(TIME_FORMAT))
+    folder = folder if name is None else named_folder(config, name)
     try:
         parent.mkdir(parents=True, exist_ok=True)
+        if name is not None:
+            check_name_is_free(folder)
+            folder.mkdir(exist_ok=True)
+            return folder
         if debug:
-            _remove_debug_run(parent / name)
-        return _make_unique(parent, name)
+            _remove_debug_run(folder)
+        return _make_unique(parent, folder.name)
     except OSError as error:
-        reason = f"{parent / name} cannot be created ({error.strerror or error})"
+        reason = f"{folder} cannot be created ({error.strerror or error})"
         raise UserError(
             f"util_params.base_log_dir: {reason}; expected a writable folder"
         ) from error
 
 
+def named_folder(config: ExperimentConfig, name: str) -> Path:
+    """The folder of a run of this name, `<base_log_dir>/<env_name>/<name>`, which need not exist.
+
+    Raises:
+        UserError: the name cannot be that of a folder, or is that of smoke runs.
+    """
+    if not NAME.fullmatch(name):
+        expected = "letters, digits and any of _ . , = + @ -, the first a letter, digit or _"
+        raise UserError(f"--name {name}: expected at most 200 characters: {expected}")
+    if name == "debug" or name.startswith("debug-"):
+        raise UserError(f"--name {name}: folders of that name are replaced by --debug")
+    return _parent(config) / name
+
+
+def check_name_is_free(folder: Path) -> None:
+    """Check that a folder holds no run: it does not exist, or a start that was killed has made it.
+
+    Raises:
+        UserError: it does.
+    """
+    if not os.path.lexists(folder):
+        return
+    if folder.is_dir() and all(
+        path.name == "tasks.npz" or path.suffix == ".tmp" for path in folder.iterdir()
+    ):
+        return
+    expected = "expected a new name, or --start-or-resume to go on with the run of that name"
+    raise UserError(f"--name {folder.name}: {folder} exists already; {expected}")
+
+
 @contextmanager
-def new_run_folder(config: ExperimentConfig, now: datetime) -> Iterator[Path]:
+def new_run_folder(
+    config: ExperimentConfig, now: datetime, name: str | None = None
+) -> Iterator[Path]:
     """Create a run folder (see `create_run_folder`) and lock it while the body runs.
 
     Smoke runs of one environment create and lock theirs in turn, so that none removes the folder
@@ -58,7 +98,7 @@ def new_run_folder(config: ExperimentConfig, now: datetime) -> Iterator[Path]:
                 parent.mkdir(parents=True, exist_ok=True)
             if config.util_params.debug and parent.is_dir():
                 turn.enter_context(lock_run_folder(parent, wait=True))
-            run_dir = create_run_folder(config, now)
+            run_dir = create_run_folder(config, now, name)
             running.enter_context(lock_run_folder(run_dir))
         yield run_dir
 

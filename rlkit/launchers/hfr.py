@@ -11,6 +11,8 @@ from rlkit.core.meta_evaluation import ExtraColumns
 from rlkit.core.seeding import torch_seed
 from rlkit.data_management.relabeler import Relabeler
 from rlkit.launchers.hfr_config import HFRConfig, HFRExperiment
+from rlkit.launchers.hfr_sizes import relabeling_bytes
+from rlkit.launchers.launcher import Requirements
 from rlkit.launchers.pearl import PEARL, BuildContext
 from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.launchers.pearl_networks import build_buffer, network_options
@@ -52,6 +54,12 @@ class HFR(PEARL):
         sampler = tasks * max(initial, to_encoder + blocks(algo).extra)
         encoder = rows.encoder + algo.num_tasks_sample * to_encoder
         return rows._replace(encoder=encoder, sampler=sampler)
+
+    def requirements(self, config: PEARLExperiment) -> Requirements:
+        """As PEARL's, and what the relabeling holds at a time."""
+        needed = super().requirements(config)
+        held = relabeling_bytes(cast(HFRExperiment, config), needed.row)
+        return needed._replace(memory=needed.memory + held)
 
     def aux_learner(self, context: BuildContext, relabeler: Relabeler) -> AuxLearner | None:
         """Construct what reports the rewards of a gradient step and trains the learned reward."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from rlkit.core import config as config_lib
 from rlkit.core.errors import UserError
-from rlkit.core.files import hash_file
+from rlkit.core.found_files import hash_file
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.run_config import may_change
 

@@ -15,7 +15,7 @@ from rlkit.core import config as config_lib
 from rlkit.core.algorithm import RLAlgorithm
 from rlkit.core.errors import UserError
 from rlkit.core.names import import_class
-from rlkit.core.weights import Networks
+from rlkit.core.saving import Networks
 from rlkit.envs import make_env
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers import ALGORITHMS
@@ -104,10 +104,13 @@ class Launcher(ABC, Generic[Config]):
     Attributes:
         settings: the dataclass of a complete configuration of this algorithm.
         headline: what the display and plots show first, label -> column of progress.csv.
+        units: what `loop.tick` counts in the phases "collecting", "training" and "evaluating", such
+            as "gradient step"; a phase without one is shown by its name.
     """
 
     settings: ClassVar[type[ExperimentConfig]]
     headline: ClassVar[Mapping[str, str]] = {"average": "AverageReturn"}
+    units: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def build(

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from rlkit.launchers.display import STEPS, LineDisplay, Write, duration, shown_value
+from rlkit.launchers.display import STEPS, LineDisplay, Seconds, Write, duration, shown_value
 
 ROWS_SHOWN = 8
 
@@ -24,13 +24,20 @@ class LiveDisplay(LineDisplay):
         headline: what is shown of a row, label -> column.
         console: a terminal.
         title: above the table, such as the run folder.
+        units, iteration_seconds: see `LineDisplay`.
     """
 
     def __init__(
-        self, write: Write, headline: Mapping[str, str], console: Console, title: str
+        self,
+        write: Write,
+        headline: Mapping[str, str],
+        console: Console,
+        title: str,
+        units: Mapping[str, str] | None = None,
+        iteration_seconds: Seconds | None = None,
     ) -> None:
         """Begin with an empty table; drawn from `start` to `stop`."""
-        super().__init__(write, headline)
+        super().__init__(write, headline, units, iteration_seconds)
         self._title, self._progress = title, ""
         self._rows: deque[tuple[str, ...]] = deque(maxlen=ROWS_SHOWN)
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=2)
@@ -81,7 +88,13 @@ class LiveDisplay(LineDisplay):
 
 
 def make_display(
-    console: Console, title: str, headline: Mapping[str, str], say: Write, log: Write
+    console: Console,
+    title: str,
+    headline: Mapping[str, str],
+    say: Write,
+    log: Write,
+    units: Mapping[str, str] | None = None,
+    iteration_seconds: Seconds | None = None,
 ) -> LineDisplay:
     """Choose the live display on a terminal, plain lines elsewhere.
 
@@ -91,7 +104,8 @@ def make_display(
         headline: what is shown of a row, label -> column.
         say: writes a line to the console and to debug.log.
         log: writes a line to debug.log only.
+        units, iteration_seconds: see `LineDisplay`.
     """
     if console.is_terminal:
-        return LiveDisplay(log, headline, console, title)
-    return LineDisplay(say, headline)
+        return LiveDisplay(log, headline, console, title, units, iteration_seconds)
+    return LineDisplay(say, headline, units, iteration_seconds)

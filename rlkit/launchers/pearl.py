@@ -31,8 +31,9 @@ from rlkit.launchers.pearl_sizes import (
     rollout_widths,
     state_mode,
 )
-from rlkit.launchers.routes import choose_rollout_device, choose_route, instruction_set
-from rlkit.launchers.run_files import RunFiles
+from rlkit.launchers.pearl_timing import UNITS, mean_iteration_seconds
+from rlkit.launchers.routes import choose_rollout_device, choose_route
+from rlkit.launchers.run_files import RunFiles, eval_path_writer
 from rlkit.launchers.run_folder import load_weights
 from rlkit.policies.base import MetaPolicy
 from rlkit.samplers.in_place import InPlacePathSampler
@@ -85,7 +86,7 @@ class PEARL(Launcher[PEARLExperiment]):
         "test": "AverageReturn_all_test_tasks",
         "test before adaptation": "AverageReturn_prior_test_tasks",
     }
-
+    units: ClassVar[Mapping[str, str]] = UNITS
     # Columns that repeat a count of the collection: new name to its name.
     count_names: ClassVar[Mapping[str, str]] = {}
 
@@ -115,16 +116,9 @@ class PEARL(Launcher[PEARLExperiment]):
         return replace(config, util_params=chosen)
 
     def remarks(self, config: PEARLExperiment, device: str) -> list[str]:
-        """Say what is looked up for this machine, and what will be slow or without a meaning."""
-        remarks, util = slow_precision(config.util_params.precision, device), config.util_params
-        place_is_open = util.rollout_device == "auto" and device != "cpu"
-        if util.matmul == "auto" or util.slice_rows is None or place_is_open:
-            chosen = self.resolve(config, device).util_params
-            said = f"rollout_device {chosen.rollout_device}: looked up for {instruction_set()}"
-            where = f"{util.torch_threads or default_threads()} threads, width {config.net_size}"
-            route = f"matmul {chosen.matmul}, slice_rows {chosen.slice_rows}"
-            remarks.append(f"{route}, {said}, {where}")
-        return remarks + undeclared_sparse_rewards(config)
+        """Say what will be slow or without a meaning."""
+        slow = slow_precision(config.util_params.precision, device)
+        return slow + undeclared_sparse_rewards(config)
 
     def build_env(
         self,
@@ -194,7 +188,7 @@ class PEARL(Launcher[PEARLExperiment]):
             config, env, agent, networks, replay_buffer, encoder_buffer, sizes, seed
         )
         update = None if copies is None else copies.update
-        algorithm = self._build_algorithm(context, acting, _dumps(files), update)
+        algorithm = self._build_algorithm(context, acting, eval_path_writer(files), update)
         return Experiment(env, algorithm, acting)
 
     def _build_algorithm(
@@ -292,9 +286,6 @@ class PEARL(Launcher[PEARLExperiment]):
         env.close()
         return requirements(config, env, networks, self.buffer_sizes(config), scale)
 
-
-def _dumps(files: RunFiles | None) -> Callable[[str, Paths], None]:
-    """Where evaluation trajectories go when `dump_eval_paths` is set."""
-    if files is None:
-        return lambda name, paths: None
-    return lambda name, paths: files.save_paths(f"eval_trajectories/{name}", paths)
+    def iteration_seconds(self, config: PEARLExperiment, device: str) -> float | None:
+        """Mean seconds of an iteration, from a short one that is timed."""
+        return mean_iteration_seconds(self, config, device)

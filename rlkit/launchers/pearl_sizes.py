@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from rlkit.core.weights import Networks
+from rlkit.core.saving import Networks
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.pixels import CHANNELS
 from rlkit.launchers.launcher import Requirements

@@ -40,6 +40,7 @@ class PETSLauncher(Launcher[PETSExperiment]):
 
     settings: ClassVar[type[PETSExperiment]] = PETSExperiment
     headline: ClassVar[Mapping[str, str]] = {"return": "AverageReturn", "best": "BestReturn"}
+    units: ClassVar[Mapping[str, str]] = {"collecting": "step of the trial", "training": "epoch"}
 
     def resolve(self, config: PETSExperiment, device: str) -> PETSExperiment:
         """Let all trials of an iteration run together."""

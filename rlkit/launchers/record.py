@@ -1,11 +1,13 @@
 """The record of a run in variant.json: its complete configuration, and what it ran with."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rlkit.core import config as config_lib
 from rlkit.core.errors import UserError
+from rlkit.core.files import replace_file, report_exhaustion
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_for
 from rlkit.launchers.machine import PACKAGES, machine, versions
@@ -52,6 +54,19 @@ def variant_record(
     return {**complete, **record}
 
 
+def decisions(config: ExperimentConfig, requested: ExperimentConfig, device: str) -> str:
+    """One line on what was left to the start: device, threads, lanes, route of products.
+
+    Args:
+        config: with every choice made.
+        requested: before that.
+        device: name of the torch device.
+    """
+    chosen, before = vars(config.util_params), vars(requested.util_params)
+    parts = [f"{name} {value}" for name, value in chosen.items() if value != before[name]]
+    return ", ".join([f"chosen for this machine: device {device}", *parts])
+
+
 def changes_since(record: Mapping[str, Any], device: str) -> list[str]:
     """What differs from when the run began, so that its numbers need not continue bit for bit."""
     parts = {"versions": record.get("versions", {}), "machine": record.get("machine", {})}
@@ -83,3 +98,15 @@ def other_versions(run_dir: str | Path) -> str | None:
     ]
     made = f"{run_dir} was made with {', '.join(changed)}"
     return f"{made}: returns may differ slightly" if changed else None
+
+
+def write_variant(run_dir: Path, variant: Mapping[str, Any]) -> None:
+    """Write variant.json, indented, keys sorted.
+
+    Raises:
+        ValueError: a number is not finite, which JSON has no place for.
+        ResourceError: the disk is full.
+    """
+    text = json.dumps(variant, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    with report_exhaustion(f"cannot write {run_dir / 'variant.json'}"):
+        replace_file(run_dir / "variant.json", text.encode())

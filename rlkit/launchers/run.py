@@ -3,7 +3,6 @@
 import io
 import os
 import secrets
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
@@ -11,17 +10,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from rich.console import Console
 
 from rlkit.core import config as config_lib
+from rlkit.core.algorithm import Display
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import ResourceError, UserError
 from rlkit.core.files import replace_file
 from rlkit.core.logger import Logger
-from rlkit.core.rl_algorithm import Schedule, train
-from rlkit.core.weights import save_weights
+from rlkit.core.outer_loop import Schedule
+from rlkit.core.restored_tables import truncate_tables
+from rlkit.core.rl_algorithm import train
+from rlkit.core.saving import save_weights
 from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.lane_check import compare_lanes
 from rlkit.launchers.exit_codes import exit_codes
@@ -37,13 +38,20 @@ from rlkit.launchers.identity import (
 )
 from rlkit.launchers.launcher import Experiment, launcher_for
 from rlkit.launchers.limits import check_it_fits
-from rlkit.launchers.live_display import make_display
 from rlkit.launchers.load_config import refused_if_new
 from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
-from rlkit.launchers.record import changes_since, other_versions, variant_record
+from rlkit.launchers.record import (
+    changes_since,
+    decisions,
+    other_versions,
+    variant_record,
+    write_variant,
+)
 from rlkit.launchers.restore import restore_state
+from rlkit.launchers.resume_hint import resume_hint
+from rlkit.launchers.run_display import run_display
 from rlkit.launchers.run_files import RunFiles
-from rlkit.launchers.run_folder import load_tasks, load_weights
+from rlkit.launchers.run_folder import has_rows, load_tasks, load_weights
 from rlkit.torch.execution import torch_threads
 
 Protect = Callable[[], AbstractContextManager[None]]
@@ -56,6 +64,7 @@ def start_run(
     console: Console,
     protect: Protect,
     *,
+    name: str | None = None,
     need_gpu: bool = False,
 ) -> Path:
     """Run an experiment from the beginning.
@@ -66,6 +75,7 @@ def start_run(
         exp_name: name of the experiment, for viskit.
         console: where messages and the progress go.
         protect: context manager that holds signals back during writes.
+        name: of the run folder; None: the time, or "debug".
         need_gpu: do not fall back to the CPU where `use_gpu` is set.
     Returns:
         The run folder; it is created only when everything else has been found in order.
@@ -81,19 +91,20 @@ def start_run(
         loaded = _load_initial_weights(config, experiment)
         own = experiment.env.unwrapped
         loaded += compare_lanes(own, own.num_envs) if isinstance(own, ClassEnv) else []
-        with new_run_folder(config, datetime.now()) as run_dir:
+        with new_run_folder(config, datetime.now(), name) as run_dir:
             files.run_dir = run_dir
             logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
             identity = new_identity()
             record = variant_record(config, requested, exp_name, device) | {IDENTITY: identity}
             with protect():
                 _write_tasks(run_dir, experiment, identity)
-                logger.write_variant(record)
+                write_variant(run_dir, record)
             message = f"run folder {run_dir}, seed {config.seed}, device {device}"
-            for line in loaded:
+            for line in [decisions(config, requested, device), *loaded]:
                 logger.say(line)
             run = identity_record(config, identity, run_dir)
-            _train(config, experiment, logger, checkpoint, console, protect, message, run)
+            display = run_display(config, device, console, logger)
+            _train(config, experiment, logger, checkpoint, display, protect, message, run)
     return run_dir
 
 
@@ -141,7 +152,7 @@ def resume_run(
         start, state, num_iterations = 0, None, config.algo_params.num_iterations
         tables: list[str] = []
         contents = None
-        if not checkpoint.exists and not _has_rows(run_dir):
+        if not checkpoint.exists and not has_rows(run_dir):
             for line in _load_initial_weights(config, experiment):
                 logger.say(line)  # stopped before its first checkpoint
         else:
@@ -154,17 +165,18 @@ def resume_run(
             expected = f"expected at least the {start} iterations that {run_dir} already has"
             raise UserError(f"algo_params.num_iterations = {num_iterations}: {expected}")
         with protect():
-            logger.truncate_to(start - 1, tables, contents)
+            truncate_tables(logger, start - 1, tables, contents)
             save_weights(run_dir, experiment.networks)
-            logger.write_variant({**record, **config_lib.to_dict(config)})
+            write_variant(run_dir, {**record, **config_lib.to_dict(config)})
         if num_iterations == start:
             more = "it goes on with --set algo_params.num_iterations=N and a larger N"
             console.print(f"{run_dir} is complete, {start} iterations; {more}")
         else:
             place = f"iteration {start}, seed {config.seed}, device {device}"
             message = f"{run_dir} goes on with {place}"
+            display = run_display(config, device, console, logger)
             _train(
-                config, experiment, logger, checkpoint, console, protect, message, run, start, state
+                config, experiment, logger, checkpoint, display, protect, message, run, start, state
             )
 
 
@@ -245,7 +257,7 @@ def _train(
     experiment: Experiment,
     logger: Logger,
     checkpoint: Checkpoint,
-    console: Console,
+    display: Display,
     protect: Protect,
     first_words: str,
     run: Mapping[str, Any],
@@ -253,14 +265,12 @@ def _train(
     resumed: Mapping[str, Any] | None = None,
 ) -> None:
     def last_words(message: str) -> str:
-        folder = shlex.quote(str(logger.run_dir))
-        hint = f"to go on: {_program()} --resume {folder}"
+        hint = resume_hint(logger.run_dir)
         with suppress(ResourceError):  # the disk may be what ended the run
             logger.log(f"{message}\n{hint}")
         return hint
 
     keep_freed_memory()
-    headline = launcher_for(config).headline
     schedule = Schedule(
         config.algo_params.num_iterations,
         eval_every=config.algo_params.eval_every,
@@ -276,7 +286,7 @@ def _train(
             logger,
             checkpoint,
             schedule,
-            display=make_display(console, str(logger.run_dir), headline, logger.say, logger.log),
+            display=display,
             start_iteration=start_iteration,
             resumed=resumed,
             protect=protect,
@@ -285,16 +295,3 @@ def _train(
             run=run,
         )
         logger.say(f"done: {logger.run_dir}")
-
-
-def _program() -> str:
-    """What the user typed to start a run: the command with its subcommand, or the script."""
-    context = click.get_current_context(silent=True)
-    subcommand = context is not None and context.parent is not None
-    return context.command_path if context and subcommand else "python launch_experiment.py"
-
-
-def _has_rows(run_dir: Path) -> bool:
-    """Whether progress.csv has more than a header."""
-    path = run_dir / "progress.csv"
-    return path.is_file() and len(path.read_bytes().splitlines()) > 1

@@ -1,8 +1,10 @@
 """Files that an algorithm adds to its run folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rlkit.core.files import replace_file, report_exhaustion
+from rlkit.data_management import path_files
 from rlkit.data_management.paths import Paths
 
 
@@ -36,10 +38,17 @@ class RunFiles:
         """
         path = self._place(f"{name}.npz")
         with report_exhaustion(f"cannot write {path}"):
-            paths.save_npz(path)
+            path_files.save_paths(path, paths)
 
     def _place(self, name: str) -> Path:
         path = self.run_dir / name
         with report_exhaustion(f"cannot create {path.parent}"):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def eval_path_writer(files: RunFiles | None) -> Callable[[str, Paths], None]:
+    """Where evaluation trajectories go when `dump_eval_paths` is set; None: nowhere."""
+    if files is None:
+        return lambda name, paths: None
+    return lambda name, paths: files.save_paths(f"eval_trajectories/{name}", paths)

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from rlkit.core.errors import UserError
-from rlkit.core.files import obstacle
+from rlkit.core.found_files import obstacle
 
+FOLDER = 0x10  # of a zip archive's members, the attribute that MS-DOS has for folders
 OYSTER_RECURRENT = ("lstm.", "hidden")  # parameters that only its recurrent encoder has
 
 
@@ -113,11 +114,19 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
 
 
 def _check_sums(path: str | Path) -> None:
-    """Check the checksums of a zip archive's members.
+    """Check the checksums of a zip archive's members, and what else decides how it is read.
 
-    Errors: ValueError for a member whose checksum differs, and whatever `zipfile` raises.
+    The directory of an archive has no checksum. What it says of names, sizes and places does not
+    survive a change, but PyTorch fills a member that is marked as a folder with whatever is in
+    memory, and a comment can hide the members that follow it.
+
+    Errors: ValueError for a member that is not what was written, and whatever `zipfile` raises.
     """
     with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            folder = member.external_attr & FOLDER and not member.is_dir()
+            if member.comment or folder:
+                raise ValueError(f"the entry of {member.filename} has been altered")
         if altered := archive.testzip():
             raise ValueError(f"the checksum of {altered} differs")
 
@@ -137,3 +146,9 @@ def _misfits(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Ten
                 f"{name} is {list(found[name].shape)}, expected {list(expected[name].shape)}"
             )
     return problems
+
+
+def has_rows(run_dir: Path) -> bool:
+    """Whether progress.csv has more than a header."""
+    path = run_dir / "progress.csv"
+    return path.is_file() and len(path.read_bytes().splitlines()) > 1

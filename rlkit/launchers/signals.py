@@ -1,4 +1,7 @@
-"""SIGINT, SIGTERM and SIGHUP in a run: the first stops it between two writes, the second at once."""
+"""SIGINT, SIGTERM and SIGHUP in a run.
+
+The first stops it between two writes, the second at once.
+"""
 
 import os
 import signal
@@ -15,10 +18,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class SignalGuard:
     """Turns the first signal into `StopRequested`, which waits while something is being written.
 
-    Use as a context manager in the main thread; the handlers that stood before are put back at the end.
+    Use as a context manager in the main thread; the handlers that stood before are put back at the
+    end.
 
     Args:
-        abort: called with the exit code at the second signal; the default ends the process without any cleaning up.
+        abort: called with the exit code at the second signal; the default ends the process without
+            any cleaning up.
     """
 
     def __init__(self, abort: Callable[[int], None] = os._exit) -> None:
@@ -49,9 +54,12 @@ class SignalGuard:
 
     @contextmanager
     def protect(self) -> Iterator[None]:
-        """Hold signals back while the body runs; one that came in meanwhile raises `StopRequested` at the end.
+        """Hold signals back while the body runs.
 
-        A request that got lost (an exception cannot leave a callback of a C library) is raised again at the beginning.
+        One that came in raises `StopRequested` at the end.
+
+        A request that got lost (an exception cannot leave a callback of a C library) is raised
+        again at the beginning.
         """
         if self._depth == 0 and self._signum is not None:
             raise StopRequested(self._signum)

@@ -27,9 +27,8 @@ from rlkit.visualization.adaptation import print_by_task, print_rows, write_rows
 from rlkit.visualization.trajectories import plot_trajectories
 
 if TYPE_CHECKING:
-    from rlkit.visualization.video import FilmedEnv
+    from rlkit.visualization.video import RecordedEnv
 
-FILMED_TASKS = 3
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -37,6 +36,9 @@ def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
     """Draw the trajectories of a point robot to an image file."""
     env, task_ids = simulation.env, simulation.task_ids
     explored = simulation.protocol.num_explored
+    phases = f"exploration up to trajectory {explored}, then adapted"
+    if simulation.protocol.latent:
+        phases = f"z from the prior up to trajectory {explored}, then from the posterior"
     plot_trajectories(
         path,
         env.tasks[task_ids],
@@ -44,10 +46,7 @@ def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
         [positions(env, paths) for paths in simulation.trajectories],
         goal_radius=env.goal_radius,
         sparse=simulation.protocol.sparse,
-        title=(
-            f"{config.env_name}: z from the prior up to trajectory {explored}, then from the "
-            "posterior"
-        ),
+        title=f"{config.env_name}: {phases}",
     )
 
 
@@ -69,7 +68,7 @@ def positions(env: MetaEnv, paths: Paths) -> Paths:
 
 
 def film(
-    simulation: Simulation, env: "FilmedEnv", config: ExperimentConfig, path: Path, quality: str
+    simulation: Simulation, env: "RecordedEnv", config: ExperimentConfig, path: Path, quality: str
 ) -> None:
     """Film all trajectories of a few held-out tasks, one task after the other."""
     task_ids, num_trajs = simulation.task_ids, len(simulation.trajectories)
@@ -81,16 +80,17 @@ def film(
             what = "exploration, z ~ prior" if latent else "exploration"
         else:
             what = f"adapted, z ~ posterior of {seen}" if latent else f"adapted to {seen}"
+        task_id = task_ids[index]
+        task = f"task {task_id}: {env.describe_task(task_id)}".removesuffix(": ")
         return [
-            f"{config.env_name}, task {task_ids[index]}: {env.describe_task(task_ids[index])}",
+            f"{config.env_name}, {task}",
             f"trajectory {n + 1} of {num_trajs}: {what}",
         ]
 
-    filmed = np.unique(np.linspace(0, len(task_ids) - 1, FILMED_TASKS).round().astype(int)).tolist()
     env.film(
         path,
         task_ids,
-        filmed,
+        simulation.filmed,
         simulation.trajectories,
         captions,
         sparse=simulation.protocol.sparse,
@@ -104,7 +104,6 @@ def write_files(
     folder: Path,
     prefix: str,
     quality: str,
-    video: bool,
 ) -> None:
     """Write the table, and what can be filmed or drawn.
 
@@ -114,7 +113,6 @@ def write_files(
         folder: where the files go; created if needed.
         prefix: of the files' names.
         quality: of the film, "fast" or "high".
-        video: a film was asked for.
     Raises:
         UserError: the folder cannot be written to; an OSError may be its cause.
     """
@@ -125,11 +123,9 @@ def write_files(
     table, video_file = folder / f"{prefix}sim_policy.csv", folder / f"{prefix}video.mp4"
     write_rows(table, simulation.rows)
     click.echo(f"wrote {table}")
-    if simulation.filmed is not None:
-        film(simulation, simulation.filmed, config, video_file, quality)
+    if simulation.recorded is not None:
+        film(simulation, simulation.recorded, config, video_file, quality)
         click.echo(f"wrote {video_file}")
-    elif video:
-        click.echo(f"no film: {config.env_name} has no MuJoCo model", err=True)
     if in_the_plane(simulation.env):
         picture = folder / f"{prefix}trajectories.png"
         draw(simulation, config, picture)
@@ -156,7 +152,9 @@ def is_refused(error: UserError) -> bool:
     help="Act with the policy's mean, or sample.",
 )
 @click.option(
-    "--video", is_flag=True, help="Film three held-out tasks to video.mp4 (MuJoCo tasks)."
+    "--video",
+    is_flag=True,
+    help="Film three held-out tasks to video.mp4, if they can be drawn.",
 )
 @click.option(
     "--quality",
@@ -239,7 +237,7 @@ def main(
         if text := simulation.env.divergence_message():
             click.echo(text, err=True)
         try:
-            write_files(simulation, config, output or run_dir, prefix, quality, video)
+            write_files(simulation, config, output or run_dir, prefix, quality)
         except UserError as error:
             if output is not None or not is_refused(error):
                 raise

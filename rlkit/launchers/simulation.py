@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rlkit.core.config import read_json
 from rlkit.core.eval_util import Adaptation, evaluate_adaptation
 from rlkit.core.seeding import stream
@@ -17,9 +19,10 @@ from rlkit.launchers.trained import run_env
 from rlkit.visualization.adaptation import adaptation_rows
 
 if TYPE_CHECKING:
-    from rlkit.visualization.video import FilmedEnv
+    from rlkit.visualization.video import RecordedEnv
 
 MAX_LANES = 128
+FILMED_TASKS = 3
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Simulation:
         task_ids: the tasks: held-out, or chosen.
         trajectories: the n-th holds the n-th trajectory of every task.
         rows: the table, one row per trajectory.
-        filmed: the same environment, where a film was asked for and can be made.
+        recorded: the same environment, where a film was asked for.
     """
 
     env: MetaEnv
@@ -40,7 +43,17 @@ class Simulation:
     task_ids: list[int]
     trajectories: list[Paths]
     rows: list[dict[str, Any]]
-    filmed: "FilmedEnv | None" = None
+    recorded: "RecordedEnv | None" = None
+
+    @property
+    def filmed(self) -> list[int]:
+        """Indices into `task_ids` of what a film shows."""
+        return indices_of_film(len(self.task_ids))
+
+
+def indices_of_film(num_tasks: int) -> list[int]:
+    """Which of an evaluation's tasks a film shows."""
+    return np.unique(np.linspace(0, num_tasks - 1, FILMED_TASKS).round().astype(int)).tolist()
 
 
 def simulate(
@@ -60,11 +73,12 @@ def simulate(
         run_dir: holds the weights and, if we wrote it, the task set.
         num_trajs: trajectories per task; None: as many as the algorithm's protocol says.
         deterministic: no action noise.
-        record: remember the states, so that a film can be made (MuJoCo tasks only).
+        record: remember states or pictures, so that a film can be made.
         seed: of the trajectories' random numbers.
         choose: puts other tasks into the environment and returns their numbers.
     Raises:
-        UserError: files are missing, damaged or of another environment.
+        UserError: files are missing, damaged or of another environment, or a film is asked for of
+            one that cannot be drawn.
     """
     launcher = launcher_for(config)
     protocol = launcher.protocol(config)
@@ -75,11 +89,12 @@ def simulate(
         check_tasks(read_json(run_dir / "variant.json"), run_dir)
     first = 0 if protocol.num_tasks is None else len(env.tasks) - protocol.num_tasks
     task_ids = list(range(first, len(env.tasks))) if choose is None else choose(env)
-    filmed = None
-    if record and env.has_simulation:
-        from rlkit.visualization.video import FilmedEnv  # imports mujoco and imageio
+    recorded_env = None
+    if record:
+        from rlkit.visualization.pictured import recorded  # imports mujoco and imageio
 
-        env = filmed = FilmedEnv(env)
+        shown = [task_ids[index] for index in indices_of_film(len(task_ids))]
+        env = recorded_env = recorded(env, shown)
     policy = launcher.load(config, env, run_dir, "cpu")
     evaluated = evaluate_adaptation(
         env,
@@ -101,4 +116,4 @@ def simulate(
         sparse=protocol.sparse,
         latent=protocol.latent,
     )
-    return Simulation(env, protocol, task_ids, trajectories, rows, filmed)
+    return Simulation(env, protocol, task_ids, trajectories, rows, recorded_env)

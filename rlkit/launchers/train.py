@@ -28,6 +28,12 @@ from rlkit.launchers.arguments import UserPath
     metavar="RUN_DIR",
     help="Go on with the run in this folder.",
 )
+@click.option("--name", metavar="NAME", help="Name the run folder: output/<env>/NAME.")
+@click.option(
+    "--start-or-resume",
+    is_flag=True,
+    help="Go on with the run of this --name, or begin it: for jobs that are queued again.",
+)
 @click.option("--debug", is_flag=True, help="A smoke run of a minute, in output/<env>/debug.")
 @click.option(
     "--docker", is_flag=True, hidden=True, help="Accepted as oyster does, without effect."
@@ -44,6 +50,8 @@ def main(
     cpu: bool,
     settings: tuple[str, ...],
     resume: Path | None,
+    name: str | None,
+    start_or_resume: bool,
     debug: bool,
     docker: bool,
     print_config: bool,
@@ -57,6 +65,10 @@ def main(
         raise click.UsageError("--cpu and --gpu exclude each other")
     if config is None and resume is None:
         raise click.UsageError("expected CONFIG, a JSON file, or --resume RUN_DIR")
+    if resume is not None and name is not None:
+        raise click.UsageError("--name and --resume exclude each other: the folder has its name")
+    if start_or_resume and name is None:
+        raise click.UsageError("--start-or-resume needs --name, by which the run is found again")
     if find_spec("fcntl") is None:
         raise click.UsageError("Windows is not supported: use Linux, WSL for example")
     changes = list(settings)
@@ -68,7 +80,14 @@ def main(
     # Imported here, so that --help and typing errors are answered at once.
     from rlkit.launchers.command import launch
 
-    launch(config, changes, resume, print_config)
+    launch(
+        config,
+        changes,
+        resume,
+        name=name,
+        start_or_resume=start_or_resume,
+        print_config=print_config,
+    )
 
 
 if __name__ == "__main__":

@@ -29,15 +29,6 @@ def gaussian_sums(
     return precisions.sum(dim=1), (means * precisions).sum(dim=1)
 
 
-def product_of_gaussians(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
-    """Multiply diagonal Gaussian factors along the context axis.
-
-    [num_tasks, n, latent_dim] -> mean and variance, each [num_tasks, latent_dim].
-    """
-    precision, weighted = gaussian_sums(means, variances)
-    return weighted / precision, 1.0 / precision
-
-
 def kl_to_standard_normal(means: Tensor, variances: Tensor) -> Tensor:
     """KL(N(mean, var) || N(0, I)) summed over all axes, a scalar.
 

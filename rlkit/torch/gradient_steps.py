@@ -29,9 +29,9 @@ class GradientSteps:
 
     Args:
         step: takes one step, which may be several updates. Returns scalar tensors by name, of
-            several updates a sequence: everything there is to report for the first one when called with True, at least
-            `means` and `maxima` otherwise. For a capture it must fetch nothing from the device and
-            return the same names every time.
+            several updates a sequence: everything there is to report for the first one when called
+            with True, at least `means` and `maxima` otherwise. For a capture it must fetch nothing
+            from the device and return the same names every time.
         networks: what the step computes with. The CPU threads share their products.
         optimizers: those that the step calls.
         generator: the step's only source of random numbers, on the networks' device.

@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 import torch
 from torch import Tensor, nn
 
+from rlkit.torch.initialisation import HIDDEN_INITS, Linear
 from rlkit.torch.mlp_function import DEFAULT_ARITHMETIC, Arithmetic, MlpFunction, Route
 
 
@@ -113,31 +114,6 @@ class Mlp(nn.Module):
 
 class FlattenMlp(Mlp):
     """An Mlp over several concatenated inputs: Q(o, a, z) and V(o, z). Kept under oyster's name."""
-
-
-class Linear(nn.Linear):
-    """A linear layer that draws no weights of its own.
-
-    `nn.utils.skip_init` does the same, but takes half a second to import.
-    """
-
-    def reset_parameters(self) -> None:
-        """Leave the memory as it is."""
-
-
-def fanout_init_(weight: Tensor, generator: torch.Generator | None) -> None:
-    """Fill a hidden weight with U(+-1/sqrt(k)), k the layer's output width, as oyster does."""
-    bound = 1.0 / weight.shape[0] ** 0.5
-    nn.init.uniform_(weight, -bound, bound, generator=generator)
-
-
-def fanin_init_(weight: Tensor, generator: torch.Generator | None) -> None:
-    """The same with k the layer's input width, which oyster's "fan-in" was meant to be."""
-    bound = 1.0 / weight.shape[1] ** 0.5
-    nn.init.uniform_(weight, -bound, bound, generator=generator)
-
-
-HIDDEN_INITS = {"fanout": fanout_init_, "fanin": fanin_init_}
 
 
 class EachMlp:

@@ -35,6 +35,9 @@ def draw_curves(
     for label, runs in groups.items():
         x = stack(runs, x_name).mean(axis=0)
         y = smooth(stack(runs, y_name), window)
+        # Iterations without an evaluation are left out, so that a line joins those that have one.
+        known = np.isfinite(y).any(axis=0)
+        x, y = x[known], y[:, known]
         mean = y.mean(axis=0)
         (line,) = axes.plot(x, mean, label=f"{label} (n={len(runs)})", linewidth=1.8)
         if len(runs) > 1:

@@ -15,7 +15,7 @@ import numpy as np
 from rlkit.core.config import flatten
 from rlkit.core.describe import as_json
 from rlkit.core.errors import UserError
-from rlkit.core.files import obstacle
+from rlkit.core.found_files import obstacle
 
 LENGTH_KEY = "algo_params.num_iterations"  # a longer run of the same kind is one more seed
 RECORD = ("exp_name", "headline", "requested", "versions", "machine", "log_dir_id")

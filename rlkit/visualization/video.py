@@ -3,8 +3,10 @@
 States are recorded while an evaluation runs, and drawn afterwards frame by frame.
 """
 
+import abc
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,54 +26,51 @@ PAUSE = 1.0  # seconds that the last picture of a trajectory stands
 # Pictures per second; tasks with shorter steps are shown slower than life, each step still a
 # picture.
 MAX_FPS = 35.0
+# From a task and the number of its trajectory to its pictures, one of each state.
+Artist = Callable[[int, int], Iterator[np.ndarray]]
 
 
-@dataclass
-class _Rollout:
-    """One wide rollout: tasks of the lanes.
+class RecordedEnv(EnvWrapper):
+    """An environment that remembers its rollouts, so that trajectories can be filmed later.
 
-    Qpos [num_lanes, nq] and qvel [num_lanes, nv] after reset and after each step.
+    A subclass remembers what it needs, and draws.
+
+    Attributes:
+        step_seconds: how long a picture of a step is shown, at least.
     """
 
-    task_ids: np.ndarray
-    qpos: list[np.ndarray] = field(default_factory=list)
-    qvel: list[np.ndarray] = field(default_factory=list)
+    step_seconds: float
 
+    @abc.abstractmethod
+    def _begin_rollout(self, task_ids: np.ndarray) -> None:
+        """A new rollout begins, whose lanes have these tasks."""
 
-class FilmedEnv(EnvWrapper):
-    """A MuJoCo environment that remembers its states, so that trajectories can be filmed later."""
+    @abc.abstractmethod
+    def _remember(self, running: np.ndarray | None) -> None:
+        """Remember the state of the lanes that were running (None: of all), after a step or reset."""
 
-    def __init__(self, env: MetaEnv) -> None:
-        """Wrap an environment.
-
-        Raises:
-            ValueError: its lanes are not simulations.
-        """
-        super().__init__(env)
-        body = env.unwrapped
-        if not isinstance(body, MujocoMetaEnv):
-            raise ValueError(f"{env.name} has no MuJoCo model and cannot be filmed")
-        self._body = body
-        self._rollouts: list[_Rollout] = []
+    @abc.abstractmethod
+    def _artist(self, width: int, height: int, quality: str) -> AbstractContextManager[Artist]:
+        """Make ready to draw what is remembered; ValueError where that is impossible."""
 
     def reset_task(self, task_ids: ArrayLike, lanes: ArrayLike | None = None) -> None:
         """Give lanes their tasks, as `MetaEnv.reset_task`; with lanes None a new rollout begins."""
         self.env.reset_task(task_ids, lanes)
         if lanes is None:
-            self._rollouts.append(_Rollout(np.array(task_ids)))
+            self._begin_rollout(np.array(task_ids))
 
     def reset(
         self, generators: Sequence[np.random.Generator], lanes: ArrayLike | None = None
     ) -> np.ndarray:
         """Start episodes, as `MetaEnv.reset`."""
         obs = self.env.reset(generators, lanes)
-        self._remember()
+        self._remember(None)
         return obs
 
     def step(self, action: ArrayLike, running: np.ndarray | None = None) -> StepResult:
         """Advance lanes, as `MetaEnv.step`."""
         result = self.env.step(action, running)
-        self._remember()
+        self._remember(running)
         return result
 
     def film(
@@ -89,7 +88,7 @@ class FilmedEnv(EnvWrapper):
     ) -> None:
         """Write the trajectories of a few tasks to one film, one picture per step.
 
-        Pictures have the task's marker, captions and returns.
+        Pictures have captions and returns, those of MuJoCo scenes also the task's marker.
 
         Args:
             path: MP4 file.
@@ -98,18 +97,19 @@ class FilmedEnv(EnvWrapper):
             trajectories: the n-th holds the n-th trajectory of every task.
             captions: lines above the picture, from (index into task_ids, number of the trajectory).
             sparse: show sparse returns.
-            quality: see `Renderer`.
-            width, height: of the picture below the captions, in pixels; multiples of 16.
+            quality: of MuJoCo scenes, see `Renderer`.
+            width, height: of the picture below the captions, in pixels; multiples of 16. A class
+                that draws itself has its own height.
         Raises:
             UserError: nothing can be drawn here (no OpenGL library), or the file cannot be written.
         """
-        fps, slowdown = playback(self._body.dt)
-        speed = "" if slowdown == 1 else f" (1/{slowdown} speed)"
-        try:
-            renderer = Renderer(self, width, height, quality)
-        except ValueError as error:
-            raise UserError(f"no film: {error}") from error
-        with renderer, video_writer(path, fps) as writer:
+        fps, _ = playback(self.step_seconds)
+        with ExitStack() as stack:
+            try:
+                artist = stack.enter_context(self._artist(width, height, quality))
+            except ValueError as error:
+                raise UserError(f"no film: {error}") from error
+            writer = stack.enter_context(video_writer(path, fps))
             for index in filmed:
                 done: list[str] = []  # returns of this task's trajectories so far
                 for n, paths in enumerate(trajectories):
@@ -117,34 +117,83 @@ class FilmedEnv(EnvWrapper):
                     if length == 0:
                         continue
                     rewards = (paths.sparse_rewards if sparse else paths.rewards)[index, :length]
-                    returns = np.concatenate([[0.0], np.cumsum(rewards, dtype=np.float64)])
-                    start = None
+                    over = bool(paths.terminated[index, length - 1])
+                    lines = self._lines(captions(index, n), rewards, over, done)
                     # The states may go on past the trajectory's end, for as long as other lanes
                     # ran.
-                    for step, (total, (qpos, qvel)) in enumerate(
-                        zip(returns, self._states(task_ids[index], n), strict=False)
-                    ):
-                        start = qpos if start is None else start
-                        elapsed = step * self._body.dt
-                        picture = renderer.render_state(
-                            qpos, qvel, self._body.marker(task_ids[index], start, elapsed)
-                        )
-                        over = (
-                            ", episode over"
-                            if step == length and paths.terminated[index, length - 1]
-                            else ""
-                        )
-                        lines = [
-                            *captions(index, n),
-                            f"step {step}, {elapsed:.1f} s{speed}, return {total:.1f}{over}",
-                        ]
-                        frame = captioned(
-                            picture, [*lines, f"returns before: {', '.join(done) or 'none'}"]
-                        )
+                    for text, picture in zip(lines, artist(task_ids[index], n), strict=False):
+                        frame = captioned(picture, text)
                         writer.append_data(frame)
                     for _ in range(round(PAUSE * fps)):
                         writer.append_data(frame)
-                    done.append(f"{returns[-1]:.1f}")
+                    done.append(f"{rewards.sum(dtype=np.float64):.1f}")
+
+    def _lines(
+        self, captions: Sequence[str], rewards: np.ndarray, over: bool, before: Sequence[str]
+    ) -> Iterator[list[str]]:
+        """Yield the lines above each picture of a trajectory."""
+        _, slowdown = playback(self.step_seconds)
+        dt = self.unwrapped.dt
+        speed = "" if slowdown == 1 else f" (1/{slowdown} speed)"
+        returns = np.concatenate([[0.0], np.cumsum(rewards, dtype=np.float64)])
+        for step, total in enumerate(returns):
+            time = "" if dt is None else f" {step * dt:.1f} s{speed},"
+            end = ", episode over" if over and step == len(rewards) else ""
+            yield [
+                *captions,
+                f"step {step},{time} return {total:.1f}{end}",
+                f"returns before: {', '.join(before) or 'none'}",
+            ]
+
+
+@dataclass
+class _Rollout:
+    """One wide rollout: tasks of the lanes.
+
+    Qpos [num_lanes, nq] and qvel [num_lanes, nv] after reset and after each step.
+    """
+
+    task_ids: np.ndarray
+    qpos: list[np.ndarray] = field(default_factory=list)
+    qvel: list[np.ndarray] = field(default_factory=list)
+
+
+class FilmedEnv(RecordedEnv):
+    """A MuJoCo environment that remembers its states, which are drawn when the film is made."""
+
+    def __init__(self, env: MetaEnv) -> None:
+        """Wrap an environment.
+
+        Raises:
+            ValueError: its lanes are not simulations.
+        """
+        super().__init__(env)
+        body = env.unwrapped
+        if not isinstance(body, MujocoMetaEnv):
+            raise ValueError(f"{env.name} has no MuJoCo model and cannot be filmed")
+        self._body, self.step_seconds = body, body.dt
+        self._rollouts: list[_Rollout] = []
+
+    def _begin_rollout(self, task_ids: np.ndarray) -> None:
+        self._rollouts.append(_Rollout(task_ids))
+
+    def _remember(self, running: np.ndarray | None) -> None:
+        simulation, in_use = self._body.simulation, slice(self.num_lanes)
+        self._rollouts[-1].qpos.append(simulation.qpos[in_use].copy())
+        self._rollouts[-1].qvel.append(simulation.qvel[in_use].copy())
+
+    @contextmanager
+    def _artist(self, width: int, height: int, quality: str) -> Iterator[Artist]:
+        with Renderer(self, width, height, quality) as renderer:
+
+            def pictures(task_id: int, trajectory: int) -> Iterator[np.ndarray]:
+                start = None
+                for step, (qpos, qvel) in enumerate(self._states(task_id, trajectory)):
+                    start = qpos if start is None else start
+                    marker = self._body.marker(task_id, start, step * self._body.dt)
+                    yield renderer.render_state(qpos, qvel, marker)
+
+            yield pictures
 
     def _states(self, task_id: int, trajectory: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """States of the n-th trajectory on a task: qpos [nq], qvel [nv], from the reset on."""
@@ -153,11 +202,6 @@ class FilmedEnv(EnvWrapper):
         return (
             (qpos[lane], qvel[lane]) for qpos, qvel in zip(rollout.qpos, rollout.qvel, strict=True)
         )
-
-    def _remember(self) -> None:
-        simulation, in_use = self._body.simulation, slice(self.num_lanes)
-        self._rollouts[-1].qpos.append(simulation.qpos[in_use].copy())
-        self._rollouts[-1].qvel.append(simulation.qvel[in_use].copy())
 
 
 def playback(dt: float) -> tuple[float, int]:

@@ -25,7 +25,7 @@ def names(config):
 
 def test_the_list_begins_with_the_algorithm_and_ends_with_the_table_of_the_logger(names):
     assert "def collect_data(" in (ROOT / names[0]).read_text()
-    last = [names.index(f"rlkit/core/{name}.py") for name in ("rl_algorithm", "logger")]
+    last = [names.index(f"rlkit/core/{name}.py") for name in ("outer_loop", "logger")]
     assert last == sorted(last)
     assert min(last) > names.index("rlkit/samplers/util.py")
 

@@ -2,7 +2,8 @@
 
 import torch
 
-from rlkit.core.checkpoint import MANIFEST, Checkpoint
+from rlkit.core.checkpoint import Checkpoint
+from rlkit.core.saved_files import MANIFEST
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
 WIDTH = 2 * 2 + 1 + 3

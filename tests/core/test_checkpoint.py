@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rlkit.core.checkpoint import Checkpoint
-from rlkit.core.weights import save_weights
+from rlkit.core.saving import save_weights
 from tests.core.checkpoints import WIDTH, assert_holds, make_buffers, newest_file, save_iterations
 
 

@@ -13,12 +13,11 @@ import pytest
 import torch
 from torch import nn
 
-from rlkit.core import checkpoint as checkpoint_module
-from rlkit.core import files
-from rlkit.core import weights as weights_module
-from rlkit.core.checkpoint import MANIFEST, PREVIOUS, Checkpoint
+from rlkit.core import files, saving
+from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import ResourceError, UserError
-from rlkit.core.weights import save_weights
+from rlkit.core.saved_files import MANIFEST, PREVIOUS
+from rlkit.core.saving import save_weights
 from tests.core.checkpoints import advance, assert_holds, make_buffers, rows_of, save_iterations
 
 
@@ -184,9 +183,7 @@ def test_killed_at_any_step_of_a_save_the_folder_loads_and_the_run_goes_on(tmp_p
         buffers = make_buffers()
         assert_holds(Checkpoint(run_dir).load(buffers, warn=pytest.fail), buffers, later)
         named = {
-            r["file"]
-            for m in Checkpoint(run_dir)._usable_manifests()
-            for r in checkpoint_module._records(m)
+            r["file"] for m in Checkpoint(run_dir)._usable_manifests() for r in saving.records_of(m)
         }
         assert {path.name for path in (run_dir / "checkpoint").iterdir()} == named | {
             MANIFEST,
@@ -247,8 +244,7 @@ def test_a_failed_write_leaves_no_view_of_the_content_alive(tmp_path, monkeypatc
             super().__init__()
             contents.append(self)
 
-    for module in (checkpoint_module, weights_module):
-        monkeypatch.setattr(module, "io", types.SimpleNamespace(BytesIO=Content))
+    monkeypatch.setattr(saving, "io", types.SimpleNamespace(BytesIO=Content))
     count_and_fail(
         monkeypatch,
         WRITES,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.core import checkpoint as checkpoint_module
-from rlkit.core import files
-from rlkit.core.checkpoint import MANIFEST, PREVIOUS, Checkpoint
+from rlkit.core import found_files, saving
+from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import UserError
+from rlkit.core.saved_files import MANIFEST, PREVIOUS
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from tests.core.checkpoints import assert_holds, damage, make_buffers, newest_file, save_iterations
 
@@ -82,10 +82,10 @@ def forge(run_dir, kind, content_of):
     folder, path = run_dir / "checkpoint", newest_file(run_dir, kind)
     manifest = json.loads((folder / MANIFEST).read_bytes())["manifest"]
     content_of(path)
-    for record in checkpoint_module._records(manifest):
+    for record in saving.records_of(manifest):
         if record["file"] == path.name:
-            record.update(size=path.stat().st_size, sha256=files.hash_file(path))
-    (folder / MANIFEST).write_bytes(checkpoint_module._manifest_text(manifest))
+            record.update(size=path.stat().st_size, sha256=found_files.hash_file(path))
+    (folder / MANIFEST).write_bytes(saving.manifest_text(manifest))
     (folder / PREVIOUS).unlink()
 
 
@@ -118,7 +118,7 @@ def test_a_checkpoint_that_lacks_a_segment_is_refused(tmp_path):
     folder = tmp_path / "checkpoint"
     manifest = json.loads((folder / MANIFEST).read_bytes())["manifest"]
     del manifest["segments"]["replay"][0]
-    (folder / MANIFEST).write_bytes(checkpoint_module._manifest_text(manifest))
+    (folder / MANIFEST).write_bytes(saving.manifest_text(manifest))
     (folder / PREVIOUS).unlink()
     with pytest.raises(UserError, match="lacks rows of buffer replay"):
         Checkpoint(tmp_path).load(make_buffers())
@@ -137,7 +137,7 @@ def lie(run_dir, change):
     """Change the newest manifest and give it the hash that fits; the previous one is removed."""
     folder = run_dir / "checkpoint"
     manifest = json.loads((folder / MANIFEST).read_bytes())["manifest"]
-    (folder / MANIFEST).write_bytes(checkpoint_module._manifest_text(change(manifest) or manifest))
+    (folder / MANIFEST).write_bytes(saving.manifest_text(change(manifest) or manifest))
     (folder / PREVIOUS).unlink(missing_ok=True)
 
 

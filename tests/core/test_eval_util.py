@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rlkit.core.eval_util import evaluate_adaptation, mean_speed, success_rate
+from rlkit.core.online_returns import by_trajectory
 from rlkit.core.seeding import stream
 from tests.toy import CountingEnv, RecordingPolicy
 
@@ -50,7 +51,7 @@ def test_final_return_is_that_of_each_runs_last_trajectory():
 
 
 def test_online_returns_are_cut_to_what_every_task_has():
-    online = run([0, 3, 1]).online_returns(sparse=False)
+    online = by_trajectory(run([0, 3, 1]), sparse=False)
     assert online.tolist() == [[4, 3, 1]] * 3
 
 

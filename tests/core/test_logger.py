@@ -1,7 +1,6 @@
 """What a run writes for people and plots: tables without a blank, a log in oyster's form, cutting back after a crash."""
 
 import csv
-import json
 import math
 import re
 
@@ -9,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.core import csv_table
+from rlkit.core import logger as logger_module
 from rlkit.core.errors import ResourceError
 from rlkit.core.logger import Logger
+from rlkit.core.restored_tables import truncate_tables
 
 
 def table(run_dir, name="progress.csv"):
@@ -127,7 +127,7 @@ def test_truncation_drops_later_rows_of_both_tables_and_the_run_goes_on(tmp_path
     logger_with_rows(tmp_path, 5)
     whole = [(tmp_path / name).read_text() for name in ("progress.csv", "online_returns.csv")]
     logger = Logger(tmp_path)
-    logger.truncate_to(2, ["online_returns"])
+    truncate_tables(logger, 2, ["online_returns"])
     assert [row[-1] for row in table(tmp_path)[1]] == ["0", "1", "2"]
     assert {row[0] for row in table(tmp_path, "online_returns.csv")[1]} == {"0", "1", "2"}
     for epoch in (3, 4):
@@ -140,14 +140,14 @@ def test_truncation_drops_later_rows_of_both_tables_and_the_run_goes_on(tmp_path
 
 def test_truncation_to_before_the_first_row_leaves_no_table(tmp_path):
     logger = logger_with_rows(tmp_path, 2)
-    logger.truncate_to(-1)
+    truncate_tables(logger, -1)
     assert list(tmp_path.iterdir()) == []
     logger.record_row({"Other": 1.0, "Epoch": 0})
     assert table(tmp_path)[0] == ["Other", "Epoch"]
 
 
 def test_truncation_of_a_run_without_tables_does_nothing(tmp_path):
-    Logger(tmp_path).truncate_to(3)
+    truncate_tables(Logger(tmp_path), 3)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -158,7 +158,7 @@ def test_wherever_the_last_line_was_torn_truncation_mends_the_table(tmp_path):
     for length in range(len(whole)):
         (tmp_path / "progress.csv").write_bytes(whole[:length])
         logger = Logger(tmp_path)
-        logger.truncate_to(1)
+        truncate_tables(logger, 1)
         left = (
             (tmp_path / "progress.csv").read_bytes()
             if (tmp_path / "progress.csv").exists()
@@ -184,24 +184,6 @@ def test_a_line_of_the_log_has_oysters_form(tmp_path):
     assert said == ["device: cpu"]  # what is only logged is not printed
 
 
-def test_the_variant_is_indented_sorted_json(tmp_path):
-    logger = Logger(tmp_path)
-    logger.write_variant({"seed": 1, "algo_params": {"kl_lambda": 0.1}})
-    logger.write_variant({"seed": 2, "algo_params": {"kl_lambda": 0.1}})
-    assert (
-        tmp_path / "variant.json"
-    ).read_text() == '{\n  "algo_params": {\n    "kl_lambda": 0.1\n  },\n  "seed": 2\n}\n'
-    assert [path.name for path in tmp_path.iterdir()] == ["variant.json"]
-
-
-def test_a_variant_that_json_cannot_hold_leaves_the_old_one(tmp_path):
-    logger = Logger(tmp_path)
-    logger.write_variant({"seed": 1})
-    with pytest.raises(ValueError, match="JSON"):
-        logger.write_variant({"seed": math.nan})
-    assert json.loads((tmp_path / "variant.json").read_text()) == {"seed": 1}
-
-
 def test_sinks_get_each_row_with_its_iteration(tmp_path):
     got = []
     logger = Logger(tmp_path, sinks=[lambda row, iteration: got.append((dict(row), iteration))])
@@ -214,6 +196,6 @@ def test_a_full_disk_is_named_with_the_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     logger = Logger(tmp_path)
-    monkeypatch.setattr(csv_table.os, "fsync", full)
+    monkeypatch.setattr(logger_module.os, "fsync", full)
     with pytest.raises(ResourceError, match=r"progress\.csv: No space left on device"):
         logger.record_row({"KL": 1.0, "Epoch": 0})

@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from rlkit.core import loop as timer_module
-from rlkit.core import rl_algorithm as loop_module
+from rlkit.core import outer_loop as loop_module
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.errors import NonFiniteError, StopRequested
 from rlkit.core.logger import Logger
-from rlkit.core.rl_algorithm import Schedule, train
+from rlkit.core.outer_loop import Schedule
+from rlkit.core.restored_tables import truncate_tables
+from rlkit.core.rl_algorithm import train
 from rlkit.core.seeding import stream
 from rlkit.launchers.signals import SignalGuard
 from tests.core.loop_toys import MemoryCheckpoint, RecordingDisplay, rows
@@ -84,7 +86,7 @@ def resume(run_dir, iterations=2, **options):
     iteration, state = checkpoint.load({})
     algorithm.load_state_dict(state["algorithm"])
     logger = Logger(run_dir)
-    logger.truncate_to(iteration, state["tables"])
+    truncate_tables(logger, iteration, state["tables"])
     options = {"display": RecordingDisplay(), **options}
     train(
         algorithm,

@@ -6,6 +6,7 @@ import pytest
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.loop import Progress
 from rlkit.core.meta_evaluation import MetaEvaluation, MetaTestSettings
+from rlkit.core.online_returns import online_returns
 from tests.toy import CountingEnv, RecordingPolicy
 
 # Task k ends after its k-th step (0: never); every step has reward 1, half of it if sparse.
@@ -85,8 +86,29 @@ def test_the_return_before_adaptation_is_that_of_the_first_trajectory():
     assert found["AverageReturn_all_train_tasks"] == 4 * 3
     assert found["AverageReturn_prior_test_tasks"] == 4 * 4
     assert found["AverageReturn_all_test_tasks"] == 4 * 6
-    online = evaluation.online_returns(0, adaptations)
+    online = online_returns(0, adaptations, sparse=False)
     assert [row["mean"] for row in online] == [4, 8, 12, 16, 20, 24]
+
+
+def test_an_environment_that_knows_success_has_it_before_and_after_adaptation():
+    class Learning(CountingEnv):
+        knows_success = True
+
+        def success(self, outcome, task):  # later trajectories reach more
+            self.asked = getattr(self, "asked", 0) + 1
+            return (outcome[..., 0] > 0) & (task[..., 0] <= self.asked)
+
+    evaluation = make_evaluation(train_tasks=(1, 2), eval_tasks=(3, 0))
+    evaluation.env = Learning(16)
+    adaptations, _ = run(evaluation, {"train": [2, 3], "test": [3, 4]})
+    found = evaluation.statistics(adaptations)
+    assert {name: value for name, value in found.items() if "Success" in name} == {
+        "SuccessRate_test_tasks": 0.0,  # asked first, so that tasks up to 1 succeed
+        "SuccessRate_prior_train_tasks": 0.5,
+        "SuccessRate_train_tasks": 1.0,
+        "SuccessRate_prior_test_tasks": 1.0,
+    }
+    assert list(found)[-4:] == [name for name in found if "Success" in name]
 
 
 def test_extra_columns_follow():
@@ -99,7 +121,7 @@ def test_extra_columns_follow():
 def test_online_returns_are_one_row_per_trajectory_that_all_runs_have():
     evaluation = make_evaluation(eval_tasks=(3, 0))
     adaptations, _ = run(evaluation)
-    rows = evaluation.online_returns(7, adaptations)
+    rows = online_returns(7, adaptations, sparse=False)
     test = [row for row in rows if row["split"] == "test"]
     assert [row["trajectory"] for row in test] == [1, 2, 3]  # the run of four steps has three
     assert test[0] == {

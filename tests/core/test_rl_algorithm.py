@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from rlkit.core.errors import NonFiniteError
-from rlkit.core.finite import require_finite
 from rlkit.core.logger import Logger
-from rlkit.core.rl_algorithm import Schedule, train
+from rlkit.core.outer_loop import Schedule, require_finite
+from rlkit.core.rl_algorithm import train
 from tests.core.loop_toys import MemoryCheckpoint, RecordingDisplay, rows
 
 

@@ -39,7 +39,7 @@ def episodes_of(buffer, task):
     """The numbers of each whole episode's transitions, as the buffer has them."""
     if not len(buffer.episodes.lengths(task)):
         return []
-    batch = buffer.newest_episodes(task, 10**6)
+    batch = buffer.by_episode.newest_episodes(task, 10**6)
     numbers, begins = batch.rows.rewards[0, :, 0].tolist(), batch.begins[0].tolist()
     episodes = []
     for number, begin in zip(numbers, begins, strict=True):
@@ -106,14 +106,16 @@ def test_a_rebuilt_buffer_has_the_same_episodes_and_draws_alike(seed, capacity):
     for task in range(3):
         assert episodes_of(rebuilt, task) == episodes_of(buffer, task)
     ours, theirs = (
-        each.random_episodes([2, 0, 1], 2, HORIZON, torch.Generator().manual_seed(3))
+        each.by_episode.random_episodes([2, 0, 1], 2, HORIZON, torch.Generator().manual_seed(3))
         for each in (buffer, rebuilt)
     )
     assert torch.equal(ours.rows.rewards, theirs.rows.rewards) and torch.equal(
         ours.mask, theirs.mask
     )
     few = [
-        each.random_batch_from_window([2, 0, 1], 2, 9, torch.Generator().manual_seed(3)).rewards
+        each.by_episode.random_batch_from_window(
+            [2, 0, 1], 2, 9, torch.Generator().manual_seed(3)
+        ).rewards
         for each in (buffer, rebuilt)
     ]
     assert torch.equal(*few)
@@ -131,7 +133,7 @@ def test_a_state_written_before_episodes_were_kept_loads_and_has_rows_only():
     with pytest.raises(
         ValueError, match=r"cannot draw episodes of tasks without a whole one: \[1\]"
     ):
-        rebuilt.random_episodes([1], 2, HORIZON, torch.Generator())
+        rebuilt.by_episode.random_episodes([1], 2, HORIZON, torch.Generator())
     rebuilt.add_paths([1], make_paths([4], 50))
     assert episodes_of(rebuilt, 1) == [[50, 51, 52, 53]]
 
@@ -162,14 +164,16 @@ def test_a_copy_of_a_task_keeps_its_order_and_its_episodes_when_the_ring_has_wra
 def test_newest_episodes_are_the_fewest_that_have_so_many_rows():
     buffer = filled([5, 2, 5, 1, 5])
     for num_rows, expected in ((5, 5), (6, 6), (7, 11), (10, 11), (12, 13), (18, 18), (100, 18)):
-        batch = buffer.newest_episodes(1, num_rows)
+        batch = buffer.by_episode.newest_episodes(1, num_rows)
         assert batch.rows.rewards[0, :, 0].tolist() == list(range(18 - expected, 18))
         assert batch.mask.all()
         assert torch.equal(batch.begins[0], batch.rows.obs[0, :, 0] == 0)
 
 
 def drawn_stretches(buffer, most, count=4000):
-    batch = buffer.random_episodes([1] * count, most, HORIZON, torch.Generator().manual_seed(0))
+    batch = buffer.by_episode.random_episodes(
+        [1] * count, most, HORIZON, torch.Generator().manual_seed(0)
+    )
     numbers = batch.rows.rewards[..., 0]
     assert torch.equal(batch.begins, batch.rows.obs[..., 0] == 0)
     lengths = batch.mask.sum(1)
@@ -218,7 +222,7 @@ def test_stretches_of_short_episodes_are_the_fewest_whole_ones_that_have_k_horiz
 def test_trajectories_are_drawn_whole_and_uniformly_and_the_last_is_cut():
     sizes = [5, 1, 3]
     buffer = filled(sizes)
-    batch = buffer.random_trajectories([1] * 2000, 8, torch.Generator().manual_seed(0))
+    batch = buffer.by_episode.random_trajectories([1] * 2000, 8, torch.Generator().manual_seed(0))
     assert batch.rewards.shape == (2000, 8, 1)
     counts, bounds = [0, 0, 0], [0, 5, 6]
     for row in batch.rewards[..., 0].long().tolist():
@@ -234,14 +238,16 @@ def test_trajectories_are_drawn_whole_and_uniformly_and_the_last_is_cut():
 
 def test_trajectories_of_a_wrapped_ring_are_found_at_their_places():
     buffer = filled([5, 4, 3], capacity=9)
-    rewards = buffer.random_trajectories([1], 40, torch.Generator().manual_seed(0)).rewards
+    rewards = buffer.by_episode.random_trajectories(
+        [1], 40, torch.Generator().manual_seed(0)
+    ).rewards
     assert set(rewards.flatten().tolist()) == set(range(5, 12))
 
 
 def test_rows_of_a_few_trajectories_are_of_k_consecutive_ones_from_a_uniform_first_one():
     sizes, count = [5, 1, 3, 4], 6000
     bounds = np.cumsum([0, *sizes])
-    batch = filled(sizes).random_batch_from_window(
+    batch = filled(sizes).by_episode.random_batch_from_window(
         [1] * count, 3, 60, torch.Generator().manual_seed(0)
     )
     assert batch.rewards.shape == (count, 60, 1)
@@ -265,7 +271,7 @@ def test_rows_of_a_few_trajectories_are_of_k_consecutive_ones_from_a_uniform_fir
 def test_a_task_with_fewer_trajectories_than_drawn_gives_rows_of_all():
     numbers = (
         filled([5, 5])
-        .random_batch_from_window([1] * 2000, 4, 40, torch.Generator().manual_seed(0))
+        .by_episode.random_batch_from_window([1] * 2000, 4, 40, torch.Generator().manual_seed(0))
         .rewards[..., 0]
     )
     low, high = (numbers < 5).any(1), (numbers >= 5).any(1)
@@ -276,11 +282,11 @@ def test_a_task_with_fewer_trajectories_than_drawn_gives_rows_of_all():
 def test_rows_of_a_few_trajectories_of_a_wrapped_ring_are_of_whole_ones():
     numbers = (
         filled([5, 4, 3], capacity=9)
-        .random_batch_from_window([1], 2, 200, torch.Generator().manual_seed(0))
+        .by_episode.random_batch_from_window([1], 2, 200, torch.Generator().manual_seed(0))
         .rewards
     )
     assert set(numbers.flatten().tolist()) <= set(range(5, 12))
     without = make_buffer()
     without.add_rows(1, torch.zeros(3, without.rows.width), np.array([], np.int64))
     with pytest.raises(ValueError, match=r"without a whole one: \[1\]"):
-        without.random_batch_from_window([1], 2, 4, torch.Generator())
+        without.by_episode.random_batch_from_window([1], 2, 4, torch.Generator())

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from rlkit.data_management.path_files import load_paths, save_paths
 from rlkit.data_management.paths import Paths
 
 
@@ -109,9 +110,9 @@ def test_arrays_that_do_not_fit_each_other_are_refused_by_name():
 
 def test_saved_paths_read_back_equal():
     paths, file = make_paths([2, 4]), io.BytesIO()
-    paths.save_npz(file)
+    save_paths(file, paths)
     file.seek(0)
-    loaded = Paths.load_npz(file)
+    loaded = load_paths(file)
     for name in Paths.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(loaded, name), getattr(paths, name))
         assert getattr(loaded, name).dtype == getattr(paths, name).dtype
@@ -120,4 +121,4 @@ def test_saved_paths_read_back_equal():
 def test_a_file_of_other_arrays_is_refused_with_what_it_lacks(tmp_path):
     np.savez(tmp_path / "x.npz", obs=np.zeros(3))
     with pytest.raises(ValueError, match="lacks actions, rewards"):
-        Paths.load_npz(tmp_path / "x.npz")
+        load_paths(tmp_path / "x.npz")

@@ -46,4 +46,7 @@ def test_success_of_the_sparse_point_robot_is_to_be_within_the_goals_radius():
     env = make_env("sparse-point-robot", n_tasks=3, goal_radius=0.3)
     positions = np.array([[0.7, 0.01], [0.71, 0.0], [0.69, 0.0], [1.0, 0.29]])
     assert env.success(positions, np.array([1.0, 0.0])).tolist() == [False, True, False, True]
+    near = make_env("point-maml", n_tasks=3)
+    places = np.array([[0.4, 0.0], [0.4, 0.009], [0.4, 0.011]])
+    assert near.success(places, np.array([0.4, 0.0])).tolist() == [True, True, False]
     assert make_env("point-robot", n_tasks=3).success(positions, np.array([1.0, 0.0])) is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.envs.point_robot import PointRobot, SparsePointRobot
+from rlkit.envs.point_robot import PointMaml, PointRobot, SparsePointRobot
 
 
 def started(env, task_ids, seed=0):
@@ -127,3 +127,15 @@ def test_numpy_and_torch_rewards_agree_to_the_last_digit_of_the_root(cls, dtype)
     certain = np.abs(on_numpy[0] + 0.2) > 1e-6
     np.testing.assert_allclose(on_numpy[1][certain], on_torch[1][certain], rtol=1e-5, atol=2e-7)
     np.testing.assert_array_equal(on_numpy[2], on_torch[2])
+
+
+def test_the_robot_of_maml_starts_at_0_and_ends_at_its_goal():
+    env = PointMaml(3, num_envs=2, dtype=np.float64)
+    assert env.tasks.shape == (3, 2) and np.abs(env.tasks).max() <= 0.5
+    env.set_tasks([[0.1, 0.0], [0.3, 0.4], [0.0, 0.0]])
+    assert not started(env, [0, 1]).any()
+    _, reward, terminated, truncated, _ = env.step([[0.091, 0.0], [0.0, 0.0]])
+    assert reward == pytest.approx([-0.009, -0.5])
+    assert terminated.tolist() == [True, False] and not truncated.any()
+    with pytest.raises(ValueError, match="no goals made by hand"):
+        PointMaml(8, randomize_tasks=False)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -28,6 +29,7 @@ SIZES = {
     "pets-halfcheetah": (18, 6, 1000),
     "pets-pusher": (20, 7, 150),
     "pets-reacher": (17, 7, 150),
+    "point-maml": (2, 2, 100),
     "point-robot": (2, 2, 20),
     "sawyer-push": (6, 4, 150),
     "sawyer-reach": (6, 4, 150),
@@ -55,6 +57,15 @@ def made(name, num_lanes=3, **settings):
     env.reset_task(np.arange(num_lanes) % env.n_tasks)
     env.reset([np.random.default_rng(lane) for lane in range(num_lanes)])
     return env
+
+
+@pytest.mark.parametrize("name", sorted(ENVS))
+def test_a_row_of_the_table_is_all_that_gymnasium_is_told(name):
+    row = ENVS[name]
+    spec = gymnasium.spec(f"rlkit/{row.gymnasium_id}")
+    assert spec.max_episode_steps == row.max_episode_steps == env_class(name).max_episode_steps
+    assert spec.kwargs == {"name": name, "n_tasks": row.n_tasks, **row.settings}
+    assert env_class(name).fixed_n_tasks in (None, row.n_tasks)
 
 
 def test_sizes_are_those_of_the_published_code():

@@ -49,11 +49,11 @@ finally:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "imported: set()" in done.stdout
-    for name in ("train", "sim", "plot", "list"):
+    for name in ("train", "sweep", "sim", "plot", "list"):
         assert f"\n  {name} " in done.stdout
 
 
-@pytest.mark.parametrize("name", ["train", "sim", "plot", "list"])
+@pytest.mark.parametrize("name", ["train", "sweep", "sim", "plot", "list"])
 def test_each_command_has_its_help(name):
     assert f"Usage: rlkit {name} " in rlkit_command(name, "--help").output
 

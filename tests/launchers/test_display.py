@@ -93,20 +93,54 @@ def test_elsewhere_lines_are_said():
     assert said == ["iterations 0 to 1"]
 
 
-def test_a_long_iteration_gets_a_line_of_progress_a_minute(monkeypatch):
+def ticked(monkeypatch, count, total, seconds_each, before=0, **options):
+    """Lines of a display whose clock moves on before each tick."""
     lines: list[str] = []
     clock = [0.0]
     monkeypatch.setattr(display_module, "monotonic", lambda: clock[0])
-    display = LineDisplay(lines.append, HEADLINE)
+    display = LineDisplay(lines.append, HEADLINE, PEARL.units, **options)
     display.start(10, 0)
     display.phase(0, "training")
-    for done in range(1, 301):
-        clock[0] += 0.5
-        display.progress(done, 1000, "")
-    assert lines[1:] == [
-        "iteration 0: training 120 of 1,000, 7 min 20 s left",
-        "iteration 0: training 240 of 1,000, 6 min 20 s left",
+    for done in range(before + 1, before + count + 1):
+        clock[0] += seconds_each
+        display.progress(done, total, "")
+    return lines[1:]
+
+
+def test_a_long_iteration_gets_a_line_after_5_seconds_and_one_a_minute(monkeypatch):
+    assert ticked(monkeypatch, 300, 1000, 0.5) == [
+        "iteration 0: gradient step 10 of 1,000, 8 min 15 s left",
+        "iteration 0: gradient step 130 of 1,000, 7 min 15 s left",
+        "iteration 0: gradient step 250 of 1,000, 6 min 15 s left",
     ]
+
+
+def test_the_time_left_counts_what_an_earlier_process_did_as_done(monkeypatch):
+    (line,) = ticked(monkeypatch, 100, 1000, 0.5, before=500)
+    assert line == "iteration 0: gradient step 510 of 1,000, 4 min 05 s left"
+
+
+def test_a_phase_without_a_unit_is_shown_by_its_name(monkeypatch):
+    monkeypatch.setattr(PEARL, "units", {})
+    assert ticked(monkeypatch, 100, 1000, 0.5) == [
+        "iteration 0: training 10 of 1,000, 8 min 15 s left"
+    ]
+
+
+def test_after_a_minute_the_hours_of_the_run_are_told_once(monkeypatch):
+    asked = []
+    lines = ticked(monkeypatch, 400, 1000, 0.5, iteration_seconds=lambda: asked.append(1) or 3600.0)
+    assert asked == [1]
+    told = [line for line in lines if "the run will take" in line]
+    assert told == ["the run will take about 10 h 00 min, judged by a short iteration"]
+
+
+def test_a_run_whose_first_iteration_is_done_within_a_minute_is_not_judged_otherwise():
+    display = LineDisplay(lambda line: None, HEADLINE, {}, pytest.fail)
+    display.start(10, 0)
+    display.iteration_done(0, ROW, 30.0)
+    display._began -= 100
+    display.progress(1, 10, "")
 
 
 def test_a_note_stands_behind_the_progress_on_a_terminal_at_once():

@@ -38,7 +38,7 @@ def returns_with_contexts_of(algorithm, tasks):
     cfg, agent, buffer = algorithm.trainer.config, algorithm.trainer.agent, algorithm.encoder_buffer
     if cfg.takes_episodes:
         drawn = [
-            buffer.newest_episodes(task, cfg.context_episodes * cfg.max_path_length)
+            buffer.by_episode.newest_episodes(task, cfg.context_episodes * cfg.max_path_length)
             for task in tasks
         ]
     else:

@@ -1,5 +1,6 @@
 """A run that does not fit into memory or onto the disk is refused before anything is made."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,8 @@ COUNTS = [
     "util_params.replay_reserve",
 ]
 
+HFRS_COUNTS = ["num_partition_samples", "utility_batch_size", "utility_z_samples"]
+
 
 @pytest.mark.parametrize("key", COUNTS)
 def test_an_enormous_count_is_refused_with_what_it_needs_and_what_there_is(here, key):
@@ -37,6 +40,19 @@ def test_an_enormous_count_is_refused_with_what_it_needs_and_what_there_is(here,
     assert "this run needs about " in result.stderr
     assert "this machine has " in result.stderr or "free for output are " in result.stderr
     assert not Path("output").exists()
+
+
+@pytest.mark.parametrize("key", HFRS_COUNTS)
+def test_an_enormous_count_of_hfr_is_refused_where_it_is_used(key):
+    config = load_config(CONFIGS / "hfr" / "quick" / "four-corners.json")
+    check_it_fits(config)
+    enormous = replace(config, algo_params=replace(config.algo_params, **{key: ENORMOUS}))
+    with pytest.raises(
+        UserError, match=r"this run needs about \S+ GB of memory, this machine has "
+    ):
+        check_it_fits(enormous)
+    unused = replace(enormous.algo_params, relabel_method="random")
+    check_it_fits(replace(enormous, algo_params=unused))
 
 
 def test_memory_and_disk_are_named_with_both_numbers(monkeypatch):

@@ -9,6 +9,7 @@ import torch
 
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.logger import Logger
+from rlkit.core.restored_tables import truncate_tables
 from rlkit.core.rl_algorithm import train
 from rlkit.launchers.pets import PETSLauncher
 from rlkit.launchers.restore import restore_state
@@ -51,7 +52,7 @@ def run(folder: Path, settings, stop_at=None, *, resume: bool = False) -> list:
             iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=print)
             restore_state(experiment.algorithm, state, folder)
             start = iteration + 1
-            logger.truncate_to(iteration, [])
+            truncate_tables(logger, iteration, [])
         train(
             experiment.algorithm,
             logger,

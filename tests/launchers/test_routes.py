@@ -9,6 +9,7 @@ from rlkit.core.errors import UserError
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.machine import default_threads
 from rlkit.launchers.pearl import PEARL
+from rlkit.launchers.record import decisions
 from rlkit.launchers.routes import ROUTES, choose_rollout_device, choose_route
 from rlkit.torch.mlp_function import MATMUL_ROUTES, SLICE_ROWS
 
@@ -60,16 +61,17 @@ def test_no_clock_is_read_while_a_configuration_is_resolved(monkeypatch):
     )
 
 
-def test_one_line_says_what_was_looked_up_and_nothing_where_all_was_given():
+def test_one_line_says_what_was_looked_up_and_not_what_was_given():
     config = parse_config({"env_name": "point-robot", "n_train_tasks": 1, "n_eval_tasks": 1}, "h")
     chosen = PEARL().resolve(config, "cpu")
-    (line,) = PEARL().remarks(config, "cpu")
     util = chosen.util_params
-    assert line.startswith(f"matmul {util.matmul}, slice_rows {util.slice_rows}, rollout_device")
-    assert PEARL().remarks(chosen, "cpu") == []
+    line = decisions(chosen, config, "cpu")
+    assert line.startswith("chosen for this machine: device cpu, ")
+    for text in (f"matmul {util.matmul}", f"slice_rows {util.slice_rows}", "rollout_device cpu"):
+        assert f", {text}" in line
+    assert decisions(chosen, chosen, "cpu") == "chosen for this machine: device cpu"
     asked = replace(config, util_params=replace(config.util_params, matmul="onednn"))
-    (line,) = PEARL().remarks(asked, "cpu")
-    assert line.startswith("matmul onednn")
+    assert "matmul" not in decisions(PEARL().resolve(asked, "cpu"), asked, "cpu")
 
 
 @pytest.mark.parametrize("wanted", ["auto", "cpu"])

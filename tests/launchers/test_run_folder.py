@@ -9,7 +9,10 @@ import torch
 from torch import nn
 
 from rlkit.core.errors import UserError
+from rlkit.launchers.identity import identity_of_tasks
 from rlkit.launchers.run_folder import load_tasks, load_weights, read_state_dict
+
+ENTRY_SIZE, LENGTHS = 46, 28  # of an entry in a zip archive's directory, which ends with the name
 
 
 def network(width: int) -> nn.Module:
@@ -59,6 +62,51 @@ def test_a_flipped_bit_anywhere_is_found_or_changes_no_weight(tmp_path):
         except UserError:
             found += 1
     assert found > 500
+
+
+def test_every_flipped_bit_in_the_entries_of_an_archive_is_found_or_changes_no_weight(tmp_path):
+    """A bit of the attributes makes PyTorch return what is in memory instead of a tensor."""
+    path = tmp_path / "policy.pth"
+    torch.save(nn.Linear(2, 3).state_dict(), path)
+    content, weights, found = path.read_bytes(), read_state_dict(path), set()
+    for name in (b"policy/data/0", b"policy/data/1"):
+        entry = content.rindex(name) - ENTRY_SIZE
+        for bit in range(8 * (entry + LENGTHS), 8 * (entry + ENTRY_SIZE)):
+            path.write_bytes(flipped(content, bit))
+            try:
+                assert same(read_state_dict(path), weights)
+            except UserError:
+                found.add((name, bit // 8 - entry, bit % 8))
+    assert {(name, 38, 4) for name in (b"policy/data/0", b"policy/data/1")} <= found
+
+
+def test_every_flipped_bit_in_the_entries_of_a_task_set_is_found_or_changes_nothing(tmp_path):
+    path, tasks, found = tmp_path / "tasks.npz", np.arange(6.0).reshape(3, 2), 0
+    np.savez(path, tasks=tasks, log_dir_id=np.array("0123456789abcdef"))
+    content = path.read_bytes()
+    bits = range(8 * content.index(b"PK\1\2"), 8 * len(content))
+    for bit in bits:
+        path.write_bytes(flipped(content, bit))
+        try:
+            np.testing.assert_array_equal(load_tasks(tmp_path), tasks, strict=True)
+            assert identity_of_tasks(tmp_path) == "0123456789abcdef"
+        except UserError:
+            found += 1
+    assert found > len(bits) / 3
+
+
+def test_an_archive_that_was_packed_again_loads(tmp_path):
+    """Programs that pack folders add entries for the folders."""
+    weights = network(8).state_dict()
+    torch.save(weights, tmp_path / "first.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "first.pth") as first,
+        zipfile.ZipFile(tmp_path / "policy.pth", "w") as second,
+    ):
+        second.mkdir("first/")
+        for member in first.infolist():
+            second.writestr(member.filename, first.read(member))
+    assert same(read_state_dict(tmp_path / "policy.pth"), dict(weights))
 
 
 def test_a_file_of_torch_before_1_6_has_no_checksums_and_loads(tmp_path):

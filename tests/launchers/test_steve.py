@@ -12,6 +12,7 @@ import rlkit
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.config import inspect, to_dict
 from rlkit.core.logger import Logger
+from rlkit.core.restored_tables import truncate_tables
 from rlkit.core.rl_algorithm import Schedule, train
 from rlkit.launchers.cli import main as rlkit_command
 from rlkit.launchers.load_config import load_config
@@ -43,19 +44,19 @@ def run(folder: Path, settings, stop_at=None, *, resume: bool = False) -> list:
     files.run_dir = folder
     experiment = STEVELauncher().build(settings, "cpu", 3, files=files)
     logger, checkpoint = Logger(folder), Checkpoint(folder)
-    display = RecordingDisplay(stop_at, Stopped())
+    display, minutes = RecordingDisplay(stop_at, Stopped()), OFTEN if stop_at else 10.0
     start, state = 0, None
     try:
         if resume:
             iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=print)
             restore_state(experiment.algorithm, state, folder)
             start = iteration + 1
-            logger.truncate_to(iteration, [])
+            truncate_tables(logger, iteration, [])
         train(
             experiment.algorithm,
             logger,
             checkpoint,
-            Schedule(settings.algo_params.num_iterations, checkpoint_minutes=OFTEN),
+            Schedule(settings.algo_params.num_iterations, checkpoint_minutes=minutes),
             display=display,
             start_iteration=start,
             resumed=state,

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from rlkit.core.algorithm import NoLoop
+from rlkit.torch.adam import adam
 from rlkit.torch.captured import WARM_UP, Captured, rolled_back
 from rlkit.torch.gradient_steps import GradientSteps
 from rlkit.torch.networks import Mlp
-from rlkit.torch.optimizers import adam
 from rlkit.torch.stacked import StackedMlps
 from tests.torch.sac.test_no_waiting import FailsOnWaiting, small_experiment
 from tests.torch.test_gradient_steps import Regression

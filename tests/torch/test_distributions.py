@@ -6,9 +6,9 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from rlkit.torch.distributions import (
     kl_to_standard_normal,
-    product_of_gaussians,
     tanh_normal_log_prob,
 )
+from tests.torch.gaussians import product_of_gaussians
 
 MEANS = torch.tensor([[[0.0, 1.0], [2.0, -1.0]]], dtype=torch.float64)
 VARIANCES = torch.tensor([[[1.0, 0.5], [0.5, 2.0]]], dtype=torch.float64)

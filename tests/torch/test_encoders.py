@@ -7,9 +7,10 @@ import torch
 
 from rlkit.core.names import import_class
 from rlkit.torch.context_encoder import ContextEncoder
-from rlkit.torch.distributions import kl_to_standard_normal, product_of_gaussians
+from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.encoders import MlpEncoder
 from rlkit.torch.sac.config import ENCODERS
+from tests.torch.gaussians import product_of_gaussians
 
 
 def encoder_class(kind):

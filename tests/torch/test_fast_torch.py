@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from rlkit.torch import fast_torch
+from rlkit.torch.adam import adam
 from rlkit.torch.mlp_function import Arithmetic
 from rlkit.torch.networks import FlattenMlp
-from rlkit.torch.optimizers import adam
 
 
 def trained(optimizer_of, state=None, num_steps=5, **options):

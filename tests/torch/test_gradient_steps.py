@@ -6,9 +6,9 @@ import io
 import pytest
 import torch
 
+from rlkit.torch.adam import adam
 from rlkit.torch.gradient_steps import GradientSteps
 from rlkit.torch.networks import Mlp
-from rlkit.torch.optimizers import adam
 
 
 class Regression:

@@ -5,10 +5,11 @@ import copy
 import pytest
 import torch
 
+from rlkit.torch.adam import adam
 from rlkit.torch.execution import rounded_factors
 from rlkit.torch.mlp_function import Arithmetic
 from rlkit.torch.networks import EachMlp, FlattenMlp, Mlp
-from rlkit.torch.optimizers import adam, soft_update_
+from rlkit.torch.optimizers import soft_update_
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.stacked import StackedMlps
 

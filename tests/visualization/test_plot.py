@@ -99,6 +99,14 @@ def test_the_curve_is_the_mean_over_seeds_cut_to_the_shortest(tmp_path):
     assert band.ymax == pytest.approx(4 + np.std([2, 6], ddof=1))
 
 
+def test_iterations_without_an_evaluation_are_left_out_of_a_curve(tmp_path):
+    make_run(tmp_path / "a", [0, np.nan, 4, np.nan], 0)
+    make_run(tmp_path / "b", [2, np.nan, 6, np.nan], 1)
+    axes = Figure().subplots()
+    draw_curves(axes, group_runs(find_runs([tmp_path], comparable_settings)), X, Y)
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[100, 1], [300, 5]])
+
+
 def test_runs_of_unequal_length_are_not_averaged_without_saying_so(tmp_path):
     lengths = {0: 6, 1: 6, 2: 3}  # the third has not finished
     for seed, length in lengths.items():

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.batched import Lanes
+from rlkit.envs.half_cheetah_vel import VelocityTasks
 from rlkit.envs.hfr.low_gear_ant import LowGearAnt
-from rlkit.envs.velocity_tasks import VelocityTasks
 
 RADIUS = 0.5  # error in velocity below which ant-vel-sparse gives its bonus [m/s]
 

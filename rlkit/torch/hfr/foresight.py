@@ -87,7 +87,9 @@ class Foresight:
             else:
                 nets, starts = (
                     self.networks,
-                    self.replay_buffer.episodes_at(ids, rows[part], 1).rows.obs.to(self.dtype),
+                    self.replay_buffer.by_episode.episodes_at(ids, rows[part], 1).rows.obs.to(
+                        self.dtype
+                    ),
                 )
                 noise = action_noise[part]
                 value, log_pi = q_utility(
@@ -145,7 +147,7 @@ class Foresight:
             def contexts(part: slice, draws: Tensor = draws) -> tuple[Tensor, Tensor | None]:
                 ids = torch.arange(part.start, part.stop)
                 if whole:
-                    episodes = sampler_buffer.episodes_at(ids, draws[part], horizon)
+                    episodes = sampler_buffer.by_episode.episodes_at(ids, draws[part], horizon)
                     return self._context_of(episodes.rows), episodes.mask
                 return self._context_of(sampler_buffer.rows_at(ids, draws[part])), None
 

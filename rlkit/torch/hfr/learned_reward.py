@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from rlkit.data_management.batch import Batch
 from rlkit.data_management.labels import Labels
 from rlkit.data_management.paths import Paths
+from rlkit.torch.adam import adam
 from rlkit.torch.gradient_steps import statistics_of
-from rlkit.torch.optimizers import adam
 
 
 class LearnedReward:

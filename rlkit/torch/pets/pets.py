@@ -7,10 +7,10 @@ import numpy as np
 from torch import nn
 
 from rlkit.core.algorithm import Loop
-from rlkit.core.checkpoint import SavedRows
 from rlkit.core.logger import Table
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.data_management.saved_rows import SavedRows
 from rlkit.torch.execution import torch_threads
 from rlkit.torch.pets.config import PETSSettings
 from rlkit.torch.pets.dynamics import Dynamics

@@ -35,8 +35,8 @@ class PEARLAgent:
         obs_encoder: what turns observations that are stacks of pictures into what the networks
             see; None: they see them as they are.
 
-    `z_means, z_vars, z` are [num_envs, latent_dim]. Source: PEARL,
-    sections 4 and 5; oyster, `PEARLAgent`.
+    `z_means, z_vars, z` are [num_envs, latent_dim].
+    Source: PEARL, sections 4 and 5; oyster, `PEARLAgent`.
     """
 
     def __init__(
@@ -56,12 +56,9 @@ class PEARLAgent:
         self.latent_dim, self.context_encoder, self.policy = latent_dim, context_encoder, policy
         self.use_information_bottleneck = use_information_bottleneck
         self.use_next_obs_in_context = use_next_obs_in_context
-        self.sparse_rewards, self.num_exp_traj_eval, self.min_sigma = (
-            sparse_rewards,
-            num_exp_traj_eval,
-            min_sigma,
-        )
-        self.gradient_rows, self.obs_encoder = gradient_rows, obs_encoder
+        self.sparse_rewards, self.num_exp_traj_eval = sparse_rewards, num_exp_traj_eval
+        self.min_sigma, self.gradient_rows = min_sigma, gradient_rows
+        self.obs_encoder = obs_encoder
         self.clear_z(1)
 
     # What the networks see
@@ -175,15 +172,12 @@ class PEARLAgent:
     ) -> None:
         """Replace the beliefs of some lanes (all, when None) by q(z | c).
 
-        Each gets a context of its own, [n, context_dim].
-
-        Contexts need not be equally long. No state is kept: every inference begins from nothing.
+        Each gets a context of its own, [n, context_dim]; contexts need not be equally long. No
+        state is kept: every inference begins from nothing.
         """
         lengths = torch.tensor([len(rows) for rows in context], device=self.z_means.device)
         rows = (
-            context
-            if isinstance(context, Tensor)
-            else pad_sequence(list(context), batch_first=True)
+            context if isinstance(context, Tensor) else pad_sequence([*context], batch_first=True)
         )
         rows = rows.to(self.z_means.device)
         columns = torch.arange(rows.shape[1], device=rows.device)
@@ -216,9 +210,8 @@ class PEARLAgent:
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
         """Draw the z of each lane's next trajectory from that trajectory's own generator."""
-        self.sample_z(
-            self._tensor(np.stack([g.standard_normal(self.latent_dim) for g in generators]))
-        )
+        noise = np.stack([g.standard_normal(self.latent_dim) for g in generators])
+        self.sample_z(self._tensor(noise))
 
     def latents(self) -> np.ndarray:
         """The z of each lane's trajectory, [num_envs, latent_dim]."""
@@ -227,10 +220,8 @@ class PEARLAgent:
     @torch.inference_mode()
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
         """Actions in [-1, 1], [num_envs, act_dim]; noise None means the deterministic action."""
-        action = self.policy.act(
-            self._seen(obs), self.z, None if noise is None else self._tensor(noise)
-        )
-        return action.cpu().numpy()
+        given = None if noise is None else self._tensor(noise)
+        return self.policy.act(self._seen(obs), self.z, given).cpu().numpy()
 
     @torch.no_grad()
     def adapt(self, paths: Paths) -> None:

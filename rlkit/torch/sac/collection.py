@@ -19,10 +19,9 @@ from rlkit.data_management.paths import Paths
 from rlkit.data_management.relabeler import Relabeler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs.base import MetaEnv
-from rlkit.samplers.in_place import InPlacePathSampler, with_contexts
+from rlkit.samplers.in_place import InPlacePathSampler, Lane, Quota, with_contexts
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
-from rlkit.torch.sac.quota import Lane, Quota
 
 
 class Block(NamedTuple):

@@ -3,16 +3,17 @@
 The first 41 are those of oyster. Source: katerakelly/oyster.
 """
 
-from rlkit.torch.sac.sac import PEARLSoftActorCritic
+from collections.abc import Iterable
 
+from rlkit.core.meta_evaluation import FURTHER_SUCCESS_RATES
+from rlkit.torch.gradient_steps import KINDS
+
+POSTERIOR_LOSSES = ("KL Divergence", "KL Loss")  # exist if z has a posterior
+LOSSES = (*POSTERIOR_LOSSES, "QF Loss", "VF Loss", "Policy Loss")
+DESCRIBED = ("Q Predictions", "V Predictions", "Log Pis", "Policy mu", "Policy log std")
 TRAINED = (
-    "Z mean train", "Z variance train", "KL Divergence", "KL Loss",
-    "QF Loss", "VF Loss", "Policy Loss",
-    *(
-        f"{name} {statistic}"
-        for name in ("Q Predictions", "V Predictions", "Log Pis", "Policy mu", "Policy log std")
-        for statistic in ("Mean", "Std", "Max", "Min")
-    ),
+    "Z mean train", "Z variance train", *LOSSES,
+    *(f"{name} {kind}" for name in DESCRIBED for kind in KINDS),
 )  # fmt: skip
 COUNTS = (
     "Number of train steps total", "Number of env steps total", "Number of rollouts total",
@@ -31,7 +32,18 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def columns_of(trainer: PEARLSoftActorCritic) -> tuple[str, ...]:
-    """All columns of a PEARL run, those that its trainer does not report included."""
-    of_training = (name for name in trainer.statistic_names if name not in COLUMNS)
-    return (*COLUMNS, *of_training)
+def statistic_names(latent_dim: int) -> tuple[str, ...]:
+    """All that a gradient step may report beside the gradient norms: first oyster's."""
+    by_dimension = (f"KL dim {i}" for i in range(latent_dim))
+    return (*TRAINED, *by_dimension, "Z variance min", "Z variance at floor")
+
+
+def columns_of(statistic_names: Iterable[str], *, knows_success: bool) -> tuple[str, ...]:
+    """All columns of a PEARL run, those that its trainer does not report included.
+
+    Args:
+        statistic_names: what the gradient steps report.
+        knows_success: whether the environment says what success is.
+    """
+    of_training = (name for name in statistic_names if name not in COLUMNS)
+    return (*COLUMNS, *of_training, *(FURTHER_SUCCESS_RATES if knows_success else ()))

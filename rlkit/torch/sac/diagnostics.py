@@ -1,23 +1,10 @@
-"""Statistics of a gradient step: their names in the order of the columns, and the posterior's."""
+"""Statistics of the posterior of z, for progress.csv."""
 
 import torch
 from torch import Tensor
 
 from rlkit.torch.context_encoder import ContextEncoder
 from rlkit.torch.distributions import kl_by_dimension
-from rlkit.torch.gradient_steps import KINDS
-
-POSTERIOR_LOSSES = ("KL Divergence", "KL Loss")  # exist if z has a posterior
-LOSSES = (*POSTERIOR_LOSSES, "QF Loss", "VF Loss", "Policy Loss")
-DESCRIBED = ("Q Predictions", "V Predictions", "Log Pis", "Policy mu", "Policy log std")
-
-
-def statistic_names(latent_dim: int) -> tuple[str, ...]:
-    """All that a step may report beside the gradient norms: first oyster's, in its order."""
-    described = (f"{name} {kind}" for name in DESCRIBED for kind in KINDS)
-    oysters = ("Z mean train", "Z variance train", *LOSSES, *described)
-    by_dimension = (f"KL dim {i}" for i in range(latent_dim))
-    return (*oysters, *by_dimension, "Z variance min", "Z variance at floor")
 
 
 @torch.no_grad()

@@ -16,17 +16,16 @@ from rlkit.core.algorithm import Loop
 from rlkit.core.eval_util import Adaptation
 from rlkit.core.loop import Progress
 from rlkit.core.meta_evaluation import ExtraColumns, MetaEvaluation, MetaTestSettings
+from rlkit.core.online_returns import online_returns
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs.base import MetaEnv
 from rlkit.samplers.in_place import InPlacePathSampler, with_contexts
-from rlkit.torch.sac import oyster2019
+from rlkit.torch.sac import dumps, oyster2019
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.collection import visited_tasks
 from rlkit.torch.sac.config import PEARLConfig
-
-NUM_PRIOR_PATHS = 20  # dumped, or more where episodes end early
 
 
 class Part(NamedTuple):
@@ -89,16 +88,22 @@ class PEARLEvaluation:
         """Measure the three returns, columns 30 to 32 of docs/pearl.md, and their statistics."""
         cfg, meta_test = self.config, self.meta_test
         if cfg.dump_eval_paths:
-            self._dump_prior_paths(iteration)
+            visited = visited_tasks(self.seed, iteration, self.train_tasks, cfg.num_tasks_sample)
+            dumps.save_prior_paths(
+                self.sampler, visited[-1], cfg, self.seed, iteration, self.save_eval_paths
+            )
         splits = meta_test.draw_tasks(iteration)
         parts = [self._with_training_context(iteration, splits["train"])]
         parts += self._exploration(iteration, splits)
         with_buffer, *explored = self._run_together(parts)
         buffer_steps = len(parts[0].task_ids) * cfg.max_path_length
         if cfg.eval_protocol == "oyster2019":
-            progress = Progress(loop, buffer_steps + self._oyster2019_budget(splits))
+            progress = Progress(loop, buffer_steps + oyster2019.budget(splits, cfg))
             progress.add(buffer_steps, "training contexts")
-            self.adaptations = self._oyster2019(iteration, splits, progress)
+            streams = partial(meta_test.streams, iteration)
+            self.adaptations = oyster2019.evaluate_splits(
+                self.sampler, self.agent, splits, cfg, streams, progress
+            )
         else:
             progress = Progress(loop, buffer_steps + meta_test.budget)
             progress.add(buffer_steps, "training contexts")
@@ -106,7 +111,7 @@ class PEARLEvaluation:
             by_split = {"train": explored[:half], "test": explored[half:]}
             self.adaptations = meta_test.adaptations(iteration, splits, progress, by_split)
         if cfg.dump_eval_paths:
-            self._dump_meta_test_paths(iteration, splits)
+            dumps.save_meta_test_paths(self.adaptations, splits, iteration, self.save_eval_paths)
         returns = with_buffer.returns(cfg.sparse_rewards).reshape(len(splits["train"]), -1)
         return {
             **self._latent(),
@@ -116,7 +121,7 @@ class PEARLEvaluation:
 
     def online_returns(self, iteration: int) -> list[dict[str, float | str]]:
         """Rows of online_returns.csv for the last evaluation."""
-        return self.meta_test.online_returns(iteration, self.adaptations)
+        return online_returns(iteration, self.adaptations, self.config.sparse_rewards)
 
     def _latent(self) -> dict[str, float]:
         """Size and spread of the last posterior; nan where z is deterministic."""
@@ -140,7 +145,7 @@ class PEARLEvaluation:
         for task_id, generator in zip(task_ids, generators, strict=True):
             if cfg.takes_episodes:
                 num_rows = cfg.context_episodes * cfg.max_path_length
-                episodes = buffer.newest_episodes(task_id, num_rows)
+                episodes = buffer.by_episode.newest_episodes(task_id, num_rows)
                 contexts.append(self.agent.acting_context(episodes))
             else:
                 rows = buffer.draw(task_id, cfg.embedding_batch_size, generator)
@@ -183,64 +188,3 @@ class PEARLEvaluation:
             paths.select(np.arange(end - len(part.task_ids), end))
             for part, end in zip(parts, ends, strict=True)
         ]
-
-    # The first release's meta-test
-
-    def _oyster2019(
-        self, iteration: int, splits: Mapping[str, Sequence[int]], progress: Progress
-    ) -> dict[str, Adaptation]:
-        cfg = self.config
-        return {
-            split: oyster2019.evaluate_oyster2019(
-                self.sampler,
-                self.agent,
-                tasks,
-                num_runs=cfg.num_evals,
-                num_steps=cfg.num_steps_per_eval,
-                num_rows=cfg.embedding_batch_size,
-                streams=partial(self.meta_test.streams, iteration, split),
-                deterministic=cfg.eval_deterministic,
-                report=partial(progress.add, note=f"{split} tasks"),
-            )
-            for split, tasks in splits.items()
-        }
-
-    def _oyster2019_budget(self, splits: Mapping[str, Sequence[int]]) -> int:
-        num_tasks = sum(len(tasks) for tasks in splits.values())
-        return num_tasks * (1 + self.config.num_evals) * self.config.num_steps_per_eval
-
-    # Dumps
-
-    def _dump_prior_paths(self, iteration: int) -> None:
-        """Save trajectories with z from the prior on the train task that was visited last.
-
-        They have at least `NUM_PRIOR_PATHS` horizons of steps. Source: katerakelly/oyster.
-        """
-        cfg = self.config
-        task_id = visited_tasks(self.seed, iteration, self.train_tasks, cfg.num_tasks_sample)[-1]
-        needed, parts = NUM_PRIOR_PATHS * cfg.max_path_length, list[Paths]()
-        while (missing := needed - sum(part.num_steps for part in parts)) > 0:
-            first = sum(part.num_paths for part in parts)
-            numbers = range(first, first + math.ceil(missing / cfg.max_path_length))
-            part = self.sampler.obtain_samples(
-                [task_id] * len(numbers),
-                [stream(self.seed, "prior paths", iteration, n) for n in numbers],
-                deterministic=cfg.eval_deterministic,
-            )
-            parts.append(part)
-        self.save_eval_paths(f"prior-epoch{iteration}", Paths.concatenate(parts))
-
-    def _dump_meta_test_paths(self, iteration: int, splits: Mapping[str, Sequence[int]]) -> None:
-        """Save the meta-test trajectories of every train task and test task, by run.
-
-        A task of both splits is saved as the test task.
-        """
-        for split, tasks in splits.items():
-            adaptation = self.adaptations[split]
-            for index, task_id in enumerate(tasks):
-                for run in range(adaptation.num_runs):
-                    lane = index * adaptation.num_runs + run
-                    paths = Paths.concatenate(
-                        [p.select([lane]) for p in adaptation.trajectories if p.lengths[lane] > 0]
-                    )
-                    self.save_eval_paths(f"task{task_id}-epoch{iteration}-run{run}", paths)

@@ -112,7 +112,8 @@ class MetaBatchSampler:
 
     def _draw_rl_rows(self, task_ids: Tensor) -> Batch:
         whole = self.config.rl_batch_sampling == "trajectories"
-        draw = self.replay_buffer.random_trajectories if whole else self.replay_buffer.random_batch
+        buffer = self.replay_buffer
+        draw = buffer.by_episode.random_trajectories if whole else buffer.random_batch
         return draw(task_ids, self.config.batch_size, self.generator)
 
     def _draw_rows(self, task_ids: Tensor) -> tuple[Batch | EpisodeBatch, Batch]:
@@ -120,7 +121,7 @@ class MetaBatchSampler:
         cfg, generator = self.config, self.generator
         replay_buffer, encoder_buffer = self.replay_buffer, self.encoder_buffer
         if cfg.takes_episodes:
-            episodes = encoder_buffer.random_episodes(
+            episodes = encoder_buffer.by_episode.random_episodes(
                 task_ids, cfg.context_episodes, cfg.max_path_length, generator
             )
             return episodes, self._draw_rl_rows(task_ids)
@@ -129,7 +130,9 @@ class MetaBatchSampler:
             batch = self._draw_rl_rows(task_ids)
             return Batch(*(column[:, :size] for column in batch)), batch
         if most is not None:
-            context_rows = encoder_buffer.random_batch_from_window(task_ids, most, size, generator)
+            context_rows = encoder_buffer.by_episode.random_batch_from_window(
+                task_ids, most, size, generator
+            )
         else:
             source = replay_buffer if cfg.context_source == "whole" else encoder_buffer
             context_rows = source.random_batch(task_ids, size, generator)
@@ -137,5 +140,6 @@ class MetaBatchSampler:
 
     def captured_state(self) -> Hashable:
         """What a captured draw depends on: where the rows are, and the shape of what is drawn."""
-        ends_early = self.encoder_buffer.has_shorter_episodes(self.config.max_path_length)
+        episodes = self.encoder_buffer.by_episode
+        ends_early = episodes.has_shorter_episodes(self.config.max_path_length)
         return *self.replay_buffer.addresses, *self.encoder_buffer.addresses, ends_early

@@ -7,6 +7,7 @@ from torch import nn
 
 from rlkit.core.algorithm import Loop
 from rlkit.core.logger import Table
+from rlkit.core.meta_evaluation import FURTHER_SUCCESS_RATES
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.data_management.saved_rows import SavedRows
 from rlkit.torch.aux_learner import AuxLearner
@@ -42,7 +43,9 @@ class MetaRLAlgorithm:
         self.trainer, self.collection, self.evaluation = trainer, collection, evaluation
         self.aux_learner, self.count_names = aux_learner, dict(count_names or {})
         self.before_rollouts = before_rollouts
-        self.columns = columns_of(trainer)
+        self.env = evaluation.meta_test.env
+        self.columns = columns_of(trainer.statistic_names, knows_success=self.env.knows_success)
+        self._left_out: tuple[str, ...] = ()
 
     @property
     def replay_buffer(self) -> MultiTaskReplayBuffer:
@@ -95,7 +98,8 @@ class MetaRLAlgorithm:
         """Measure returns on train and test tasks. Source: PEARL, algorithm 2."""
         if self.before_rollouts is not None:
             self.before_rollouts()
-        return self.evaluation.evaluate(iteration, loop)
+        statistics = self.evaluation.evaluate(iteration, loop)
+        return {name: value for name, value in statistics.items() if name not in self._left_out}
 
     def tables(self, iteration: int) -> dict[str, Table]:
         """Return of the first, second, ... trajectory of the meta-test."""
@@ -107,7 +111,9 @@ class MetaRLAlgorithm:
         Random streams need no state: they are keyed.
         """
         learned = {} if self.aux_learner is None else self.aux_learner.state_dict()
+        env = {} if self._left_out else {"env": self.env.state_dict()}
         return {
+            **env,
             "trainer": self.trainer.state_dict(),
             "relabeler": self.collection.relabeler.state_dict(),
             "aux_learner": learned,
@@ -119,8 +125,14 @@ class MetaRLAlgorithm:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state, also one of a version in which a relabeler held the auxiliary learner's.
 
-        Still older checkpoints have no state of a relabeler.
+        Still older checkpoints have no state of a relabeler. A run whose checkpoint has no state of
+        the environment keeps the columns of its version.
         """
+        if "env" in state:
+            self.env.load_state_dict(state["env"])
+        else:
+            self._left_out = FURTHER_SUCCESS_RATES
+            self.columns = columns_of(self.trainer.statistic_names, knows_success=False)
         self.trainer.load_state_dict(state["trainer"])
         self.collection.relabeler.load_state_dict(state.get("relabeler", {}))
         if self.aux_learner is not None and "aux_learner" in state:

@@ -4,17 +4,51 @@ Today's is `evaluate_adaptation`.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from torch import Tensor
 
 from rlkit.core.eval_util import Adaptation
+from rlkit.core.loop import Progress
 from rlkit.data_management.paths import Paths
 from rlkit.samplers.in_place import InPlacePathSampler, with_contexts
 from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.torch.sac.config import PEARLConfig
 
 Streams = Callable[[int, int, int], np.random.Generator]
+
+
+def budget(splits: Mapping[str, Sequence[int]], config: PEARLConfig) -> int:
+    """Environment steps of the meta-test of all splits."""
+    num_tasks = sum(len(tasks) for tasks in splits.values())
+    return num_tasks * (1 + config.num_evals) * config.num_steps_per_eval
+
+
+def evaluate_splits(
+    sampler: InPlacePathSampler,
+    agent: PEARLAgent,
+    splits: Mapping[str, Sequence[int]],
+    config: PEARLConfig,
+    streams: Callable[[str, str], Streams],
+    progress: Progress,
+) -> dict[str, Adaptation]:
+    """Run the meta-test of each split with PEARL's settings; see `evaluate_oyster2019`."""
+    return {
+        split: evaluate_oyster2019(
+            sampler,
+            agent,
+            tasks,
+            num_runs=config.num_evals,
+            num_steps=config.num_steps_per_eval,
+            num_rows=config.embedding_batch_size,
+            streams=partial(streams, split),
+            deterministic=config.eval_deterministic,
+            report=partial(progress.add, note=f"{split} tasks"),
+        )
+        for split, tasks in splits.items()
+    }
 
 
 def evaluate_oyster2019(

@@ -17,10 +17,11 @@ from rlkit.torch.aux_learner import AuxLearner
 from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.gradient_steps import GradientSteps, statistics_of
 from rlkit.torch.networks import EachMlp
-from rlkit.torch.optimizers import Gradients, adam, soft_update_
-from rlkit.torch.sac import diagnostics
+from rlkit.torch.optimizers import soft_update_
+from rlkit.torch.sac import columns, diagnostics
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
+from rlkit.torch.sac.halves import halves_of
 from rlkit.torch.sac.meta_batch import MetaBatch, MetaBatchSampler, Noise
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import PolicySample
@@ -68,26 +69,14 @@ class PEARLSoftActorCritic:
         side_by_side = StackedMlps if stacked else EachMlp
         self.q_networks = side_by_side([self.qf1, self.qf2])
         self.policy_and_v = side_by_side([self.policy, self.vf])
-        # Two optimizers, because min Q in the second half must see the Q networks that the first
-        # half has stepped.
-        first = {"qf1": config.qf_lr, "qf2": config.qf_lr, "context_encoder": config.context_lr}
-        if self.obs_encoder is not None:
-            first["obs_encoder"] = config.context_lr
-        second = {"vf": config.vf_lr, "policy": config.policy_lr}
-        self.q_optimizer, self.policy_optimizer = (
-            adam([(self.networks[name], lr) for name, lr in half.items()])
-            for half in (first, second)
-        )
-        self.q_gradients, self.policy_gradients = (
-            Gradients({name: self.networks[name] for name in half}, config.gradient_clip)
-            for half in (first, second)
-        )
+        (self.q_optimizer, self.policy_optimizer), gradients = halves_of(self.networks, config)
+        self.q_gradients, self.policy_gradients = gradients
         self.gradient_norms = (*self.q_gradients.names, *self.policy_gradients.names)
-        of_step = diagnostics.statistic_names(agent.latent_dim)
+        of_step = columns.statistic_names(agent.latent_dim)
         self._step_names = (*of_step, *self.gradient_norms)
-        means, maxima = (*diagnostics.LOSSES, *self.gradient_norms), self.gradient_norms
+        means, maxima = (*columns.LOSSES, *self.gradient_norms), self.gradient_norms
         self.statistic_names = (*of_step, *GradientSteps.names_over_steps(means, maxima))
-        missing = () if config.use_information_bottleneck else diagnostics.POSTERIOR_LOSSES
+        missing = () if config.use_information_bottleneck else columns.POSTERIOR_LOSSES
         self.num_train_steps = 0
         auxiliary = [] if aux_learner is None else aux_learner.optimizers
         self.steps = GradientSteps(

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from rlkit.torch.ensembles import EnsembleMlp
-from rlkit.torch.optimizers import adam, soft_update_
+from rlkit.torch.fast_torch import Adam
+from rlkit.torch.optimizers import soft_update_
 from rlkit.torch.steve.config import STEVESettings
 from rlkit.torch.steve.expansion import Rollouts, expand, imagine
 from rlkit.torch.steve.networks import all_members, drawn_members, make_mlp, random_member
@@ -78,8 +79,12 @@ class ValueLearner:
         self.critics = make_mlp(size, obs_dim + act_dim, 1, width, weights, init=init).to(device)
         self.target_critics = frozen_copy(self.critics)
         self.target_policy = frozen_copy(self.policy) if policy.target_policy else None
-        rate = policy.learning_rate
-        self.optimizer = adam([(self.policy, rate), (self.critics, rate)])
+        self.optimizer = Adam(
+            [*self.policy.parameters(), *self.critics.parameters()],
+            lr=policy.learning_rate,
+            fused=True,
+            capturable=device.type == "cuda",
+        )
         self.reduce = reduction(expansion.method, expansion.lambda_return)
         self.horizon = settings.horizon
         weight_names = [f"Weight {t}" for t in range(self.horizon + 1)]

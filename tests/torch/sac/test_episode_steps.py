@@ -78,7 +78,9 @@ def test_twenty_steps_equal_the_plain_twin_in_float64(kind, gradient_rows, bottl
     plain = PlainPEARL(trainer.networks, config, LATENT)
     for _ in range(20):
         batch, noise = test_sac.draw(generator, test_sac.ROWS), test_sac.draw_noise(generator)
-        episodes = buffer.random_episodes(range(TASKS), config.context_episodes, HORIZON, generator)
+        episodes = buffer.by_episode.random_episodes(
+            range(TASKS), config.context_episodes, HORIZON, generator
+        )
         context = trainer.agent.context_of(episodes)
         ours = trainer.take_step(batch, context, noise, with_statistics=True, mask=episodes.mask)
         of_tasks = [rows[mask] for rows, mask in zip(context, episodes.mask, strict=True)]
@@ -109,7 +111,7 @@ def test_beliefs_of_stored_episodes_and_of_trajectories_shown_one_by_one_are_the
     paths.lengths[:] = lengths
     buffer = MultiTaskReplayBuffer(1, OBS, ACT, dtype=torch.float64)
     buffer.add_paths([0] * 3, paths)
-    stored = agent.context_of(buffer.newest_episodes(0, 100))
+    stored = agent.context_of(buffer.by_episode.newest_episodes(0, 100))
     assert stored[0, :, -1].tolist() == [1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0]
     agent.reset_belief(2)
     agent.infer_posterior([stored[0], stored[0, :9]])

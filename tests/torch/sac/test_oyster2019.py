@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from rlkit.core.online_returns import by_trajectory
 from rlkit.core.seeding import stream
 from rlkit.samplers.in_place import InPlacePathSampler
 from rlkit.torch.sac.oyster2019 import evaluate_oyster2019
@@ -86,7 +87,7 @@ def test_the_agent_ends_with_the_posterior_of_the_last_run():
 def test_final_return_is_the_mean_over_the_trajectories_after_the_exploration():
     adaptation, _ = run([0, 3, 1])
     assert adaptation.final_returns(sparse=False).tolist() == [4, 3, 1]
-    assert adaptation.online_returns(sparse=False).shape == (3, 3)
+    assert by_trajectory(adaptation, sparse=False).shape == (3, 3)
 
 
 def test_the_number_of_lanes_changes_nothing():

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from rlkit.core.algorithm import NoLoop
+from rlkit.torch.adam import adam
 from rlkit.torch.mlp_function import Arithmetic
-from rlkit.torch.optimizers import adam
 from rlkit.torch.sac.meta_batch import MetaBatchSampler
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.sac import PEARLSoftActorCritic

@@ -1,0 +1,88 @@
+"""The tables of a run that goes on: what they must hold, whatever was done to them meanwhile."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from rlkit.core.csv_content import Content, parse
+from rlkit.core.files import report_exhaustion
+from rlkit.core.logger import CsvTable, Logger
+
+
+def truncate_tables(
+    logger: Logger,
+    iteration: int,
+    tables: Sequence[str] = (),
+    contents: Mapping[str, str] | None = None,
+) -> None:
+    """Drop the rows of later iterations, and lines that were not written to their end.
+
+    Args:
+        logger: of the run.
+        iteration: the last one to be kept.
+        tables: names of the tables that the run has besides progress.csv.
+        contents: what the tables held at the end of that iteration; a file that says otherwise is
+            put aside and written again. None: not known (an older checkpoint); then a file that
+            is a table is believed.
+    Raises:
+        ResourceError: the disk is full.
+    """
+    for name in tables:
+        logger.table(name)
+    with report_exhaustion(f"cannot rewrite the tables of {logger.run_dir}"):
+        for name, table in logger.tables.items():
+            key = "Epoch" if name == "progress" else "iteration"
+            _cut_back(table, key, iteration, None if contents is None else contents.get(name, ""))
+
+
+def _cut_back(table: CsvTable, key: str, last: float, kept: str | None) -> None:
+    """Drop the rows whose `key` is greater than `last`, and a last line that has no end.
+
+    Args:
+        table: the table.
+        key: the column that counts.
+        last: its greatest value that stays.
+        kept: the table as it must then be; None: it is not known, and any file with numbers as
+            `key` is believed.
+    """
+    found = table.on_disk()
+    content = None if found is None else parse(found)
+    cut = None if content is None else _rows_up_to(content, key, last)
+    wanted = None if kept is None else parse(kept.encode())
+    if wanted is None:
+        if cut is None and found is not None:
+            table.put_aside("is no table of this run")
+        table.replace(cut or Content([], []))
+        return
+    if cut is None or not _agrees(cut, wanted):
+        if found is not None:
+            table.put_aside("is not as the run wrote it")
+        elif wanted.rows:
+            table.say(f"{table.path} was missing and is written again from the checkpoint")
+    table.replace(wanted)
+
+
+def _rows_up_to(table: Content, key: str, last: float) -> Content | None:
+    """Rows up to `last`; None if a row has no number as its key."""
+    if not table.columns:
+        return table
+    if key not in table.columns:
+        return None
+    index = table.columns.index(key)
+    try:
+        numbers = [float(row[index]) for row in table.rows]
+    except ValueError:
+        return None
+    if not all(map(math.isfinite, numbers)):
+        return None
+    pairs = zip(table.rows, numbers, strict=True)
+    return Content(table.columns, [row for row, number in pairs if number <= last])
+
+
+def _agrees(found: Content, wanted: Content) -> bool:
+    """Whether a file says what it must; columns that came with later rows are `nan` before."""
+    width = len(wanted.columns)
+    return (
+        found.columns[:width] == wanted.columns
+        and [row[:width] for row in found.rows] == wanted.rows
+        and all(cell == "nan" for row in found.rows for cell in row[width:])
+    )

@@ -1,0 +1,91 @@
+"""`TaskDistribution`: which tasks there are and what they reward, as pure functions."""
+
+import abc
+from typing import Any
+
+import numpy as np
+
+
+class TaskDistribution(abc.ABC):
+    """What a class of tasks declares, apart from any running lane.
+
+    Attributes:
+        name: registered name, for example "cheetah-vel".
+        task_dim: size of a task.
+        task_names: names of its numbers, `task_dim` of them; empty: they are numbered.
+        fixed_n_tasks: the number of tasks where it cannot be chosen, otherwise None.
+        relabelable: whether tasks differ in their rewards (and ends) only, so that
+            `compute_reward` turns what was done for one task into what it would have been for
+            another. False where they differ in dynamics or starts too.
+        has_sparse_rewards: whether the sparse reward of `compute_reward` is ever other than zero;
+            None: not declared.
+        goal_radius: distance within which a goal counts as reached; None where there is none.
+    """
+
+    name: str
+    task_dim: int
+    task_names: tuple[str, ...] = ()
+    fixed_n_tasks: int | None = None
+    relabelable: bool = True
+    has_sparse_rewards: bool | None = None
+    goal_radius: float | None = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "compute_reward" in vars(cls) and "has_sparse_rewards" not in vars(cls):
+            cls.has_sparse_rewards = None  # a parent's declaration is about the parent's rewards
+
+    @property
+    @abc.abstractmethod
+    def tasks(self) -> np.ndarray:
+        """The task set, [n_tasks, task_dim]."""
+
+    @abc.abstractmethod
+    def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
+        """Draw tasks, float64 [num_tasks, task_dim]."""
+
+    @abc.abstractmethod
+    def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
+        """Reward an outcome under a task.
+
+        The function is pure and uses operators only, so that numpy arrays and torch tensors give
+        the same numbers.
+
+        Args:
+            outcome: what a step led to, [..., outcome_dim].
+            task: [..., task_dim]; leading axes broadcast.
+        Returns:
+            Reward, sparse reward (zero where the task has no sparse form) and terminated
+            (boolean), each [...].
+        """
+
+    def sparse_form(self) -> bool | None:
+        """Whether the task has a sparse reward; None where the class does not declare it."""
+        return self.has_sparse_rewards
+
+    def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...] | None:
+        """Outcome of a transition, so that a planner can reward predicted states.
+
+        Only operators and methods that numpy arrays and torch tensors share, so that both give
+        the same numbers.
+
+        Args:
+            obs, next_obs: observations before and after the step, [..., obs_dim].
+            action: in the action box of this environment, [..., act_dim]; leading axes broadcast.
+        Returns:
+            The `outcome_dim` columns of the outcome, each [...] or of a shape that broadcasts to
+            it, to be stacked along a last axis for `compute_reward`. None where observations do
+            not determine the outcome.
+        """
+        return None
+
+    def speed(self, outcome: Any, task: Any) -> Any:
+        """Speed that the task is about, [m/s], [...]; None where it is about none.
+
+        Arguments as for `compute_reward`.
+        """
+        return None
+
+    def describe_task(self, task_id: int) -> str:
+        """Describe a task in a few words, for captions."""
+        return np.array2string(self.tasks[task_id], precision=2, threshold=8)

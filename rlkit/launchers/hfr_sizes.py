@@ -1,0 +1,37 @@
+"""Memory that HFR's relabeling holds at a time, from its configuration."""
+
+from rlkit.launchers.hfr_config import HFRExperiment
+from rlkit.launchers.pearl_sizes import FLOAT_BYTES, blocks
+
+NUMBER_BYTES = 8  # float64 and int64: utilities, labels and the numbers of drawn rows
+ARRAY_BYTES = 128  # of an array beside its numbers
+
+
+def relabeling_bytes(config: HFRExperiment, row: int) -> int:
+    """Bytes of a block's labels, and of the utilities that its tasks are chosen by.
+
+    Args:
+        config: checked.
+        row: bytes of a stored transition.
+    """
+    algo, tasks = config.algo_params, config.n_train_tasks
+    if algo.probability == 0:
+        return 0
+    steps = algo.num_tasks_sample * max(blocks(algo))
+    labels = steps * tasks * (2 * NUMBER_BYTES + 1)  # reward, sparse reward, terminated
+    samples = 0  # z of a task
+    judged = 0  # states or transitions that the critics see for the utilities of a task
+    drawn = 0  # rows that are drawn for them, for all tasks at once
+    contexts = 0  # utilities that log Z of a task is estimated from
+    if algo.relabel_method == "hipi":
+        samples, judged, drawn = 1, algo.max_path_length, algo.embedding_batch_size
+    elif algo.relabel_method.startswith("hfr-"):
+        samples, drawn = algo.utility_z_samples, algo.utility_batch_size
+        judged = samples * drawn
+        contexts = algo.num_partition_samples if algo.use_partition else 0
+    seen = max(judged, drawn, algo.max_path_length)
+    width = min(tasks, max(1, algo.relabel_chunk_rows // seen))
+    chunk = width * seen * (2 * row + 4 * FLOAT_BYTES * config.net_size)
+    of_task = judged * row + NUMBER_BYTES * (drawn + samples * config.latent_size)
+    estimates = contexts * (6 * NUMBER_BYTES * tasks + ARRAY_BYTES)
+    return labels + chunk + tasks * of_task + estimates

@@ -1,0 +1,154 @@
+"""Builds MAML-TRPO and ProMP: environment, policy, inner and outer steps, loop."""
+
+from typing import ClassVar, TypeVar, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from rlkit.core.seeding import torch_seed
+from rlkit.envs.base import MetaEnv
+from rlkit.launchers.launcher import Experiment
+from rlkit.launchers.meta_pg_base import MetaPGLauncher
+from rlkit.launchers.meta_pg_config import (
+    MAMLExperiment,
+    MetaPGExperiment,
+    ProMPExperiment,
+)
+from rlkit.launchers.run_files import RunFiles
+from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.torch.meta_pg.budgets import BudgetReturns
+from rlkit.torch.meta_pg.config import GradientSettings, MAMLSettings, ProMPSettings
+from rlkit.torch.meta_pg.gradient_policy import GradientPolicy
+from rlkit.torch.meta_pg.maml import GradientMetaLearner
+from rlkit.torch.meta_pg.outer import OuterSettings
+from rlkit.torch.meta_pg.policy import make_policy
+from rlkit.torch.meta_pg.task_data import AdvantageSettings
+from rlkit.torch.meta_pg.trust_region import TrustRegionSettings
+from rlkit.torch.meta_pg.updates import AdamUpdate, OuterUpdate, TrustRegionUpdate
+
+Config = TypeVar("Config", bound=MetaPGExperiment)
+
+
+class GradientLauncher(MetaPGLauncher[Config]):
+    """What MAML-TRPO and ProMP share."""
+
+    def gradient_algo(self, config: Config) -> GradientSettings:
+        """The settings of the algorithm."""
+        return cast(GradientSettings, config.algo_params)
+
+    def network(self, config: Config, env: MetaEnv, generator: torch.Generator) -> nn.Module:
+        """Construct the policy that the configuration names.
+
+        Raises:
+            ValueError: there is none, or it cannot be differentiated twice.
+        """
+        algo = self.gradient_algo(config)
+        return make_policy(
+            algo.policy,
+            env.obs_dim,
+            env.act_dim,
+            algo.hidden_sizes,
+            nonlinearity=algo.nonlinearity,
+            init_std=algo.init_std,
+            generator=generator,
+        )
+
+    def policy(self, config: Config, network: nn.Module) -> GradientPolicy:
+        """Construct what acts and adapts."""
+        algo = self.gradient_algo(config)
+        return GradientPolicy(
+            network,
+            AdvantageSettings(algo.discount, algo.gae_lambda, algo.baseline),
+            inner_lr=algo.inner_lr,
+            inner_surrogate=algo.inner_surrogate,
+            num_inner_steps=algo.num_inner_steps,
+            num_explored=algo.num_exp_traj_eval,
+        )
+
+    def update(self, config: Config, network: nn.Module) -> OuterUpdate:
+        """Construct the outer step."""
+        raise NotImplementedError
+
+    def build(
+        self,
+        config: Config,
+        device: str,
+        seed: int,
+        *,
+        tasks: np.ndarray | None = None,
+        files: RunFiles | None = None,
+    ) -> Experiment:
+        """Construct an experiment; see `Launcher.build`."""
+        algo, env = self.gradient_algo(config), self.build_env(config, tasks)
+        generator = torch.Generator().manual_seed(torch_seed(seed, "networks"))
+        network = self.network(config, env, generator).to(device)
+        policy = self.policy(config, network)
+        sampler = InPlacePathSampler(env, policy, algo.max_path_length)
+        algorithm = GradientMetaLearner(
+            policy,
+            sampler,
+            self.task_source(config, env, seed),
+            self.update(config, network),
+            self.evaluation(config, env, policy, seed),
+            BudgetReturns(sampler, policy, algo.num_exp_traj_eval, deterministic=True, seed=seed),
+            algo,
+            credit=isinstance(algo, MAMLSettings) and algo.exploration_credit,
+            seed=seed,
+            num_threads=config.util_params.torch_threads or 1,
+        )
+        return Experiment(env, algorithm, policy)
+
+
+class MAMLTRPO(GradientLauncher[MAMLExperiment]):
+    """Launches MAML-TRPO, VPG-MAML and E-MAML."""
+
+    settings: ClassVar[type[MAMLExperiment]] = MAMLExperiment
+
+    def gradient_steps(self, config: MAMLExperiment) -> int:
+        """One."""
+        return 1
+
+    def update(self, config: MAMLExperiment, network: nn.Module) -> OuterUpdate:
+        """Construct the outer step: in a trust region, or by Adam on the plain objective."""
+        algo: MAMLSettings = config.algo_params
+        if algo.outer == "vpg":
+            plain = OuterSettings(algo.inner_lr, algo.inner_surrogate, "log_likelihood")
+            return AdamUpdate(
+                network,
+                plain,
+                num_epochs=1,
+                learning_rate=algo.learning_rate,
+                kl_coefs=[0.0] * algo.num_inner_steps,
+            )
+        region = TrustRegionSettings(
+            algo.max_kl,
+            algo.cg_iterations,
+            algo.cg_damping,
+            algo.line_search_steps,
+            algo.line_search_decay,
+        )
+        ratio = OuterSettings(algo.inner_lr, algo.inner_surrogate, "ratio")
+        return TrustRegionUpdate(network, ratio, region, algo.hvp_subsample)
+
+
+class ProMP(GradientLauncher[ProMPExperiment]):
+    """Launches ProMP."""
+
+    settings: ClassVar[type[ProMPExperiment]] = ProMPExperiment
+
+    def gradient_steps(self, config: ProMPExperiment) -> int:
+        """The epochs."""
+        return config.algo_params.num_epochs
+
+    def update(self, config: ProMPExperiment, network: nn.Module) -> OuterUpdate:
+        """Construct the outer step."""
+        algo: ProMPSettings = config.algo_params
+        return AdamUpdate(
+            network,
+            OuterSettings(algo.inner_lr, algo.inner_surrogate, "clipped_ratio", algo.clip),
+            num_epochs=algo.num_epochs,
+            learning_rate=algo.learning_rate,
+            kl_coefs=[algo.kl_coef] * algo.num_inner_steps,
+            kl_target=algo.kl_target,
+        )

@@ -1,0 +1,143 @@
+"""What the launchers of MAML-TRPO, ProMP and RL² share."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, TypeVar, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from rlkit.core.meta_evaluation import MetaEvaluation, MetaTestSettings
+from rlkit.envs.base import MetaEnv
+from rlkit.launchers.launcher import EvaluationProtocol, Launcher, Requirements
+from rlkit.launchers.machine import default_threads
+from rlkit.launchers.meta_pg_config import (
+    MetaPGExperiment,
+)
+from rlkit.launchers.meta_pg_sizes import (
+    default_num_envs,
+    explored_per_test,
+    requirements,
+    seconds_of,
+)
+from rlkit.launchers.run_folder import load_weights
+from rlkit.policies.base import MetaPolicy
+from rlkit.torch.execution import torch_threads
+from rlkit.torch.meta_pg.config import GradientSettings, RL2Settings
+from rlkit.torch.meta_pg.tasks import TaskSource
+
+TIMED_TASKS = 4  # of a smaller iteration, from which the seconds of a whole one are estimated
+Config = TypeVar("Config", bound=MetaPGExperiment)
+
+
+class MetaPGLauncher(Launcher[Config]):
+    """What the launchers of the three methods share."""
+
+    headline: ClassVar[Mapping[str, str]] = {
+        "test": "AverageReturn_all_test_tasks",
+        "test before adaptation": "AverageReturn_prior_test_tasks",
+        "gain": "Adaptation gain",
+    }
+
+    def algo(self, config: Config) -> GradientSettings | RL2Settings:
+        """The settings of the algorithm."""
+        return cast(GradientSettings | RL2Settings, config.algo_params)
+
+    def resolve(self, config: Config, device: str) -> Config:
+        """Let the trajectories or trials of an iteration run together."""
+        util = config.util_params
+        lanes = util.num_envs or default_num_envs(self.algo(config))
+        return replace(config, util_params=replace(util, num_envs=lanes))
+
+    def build_env(
+        self, config: Config, tasks: np.ndarray | None = None, num_envs: int | None = None
+    ) -> MetaEnv:
+        """Construct the environment with the lanes of an iteration."""
+        lanes = num_envs or config.util_params.num_envs or default_num_envs(self.algo(config))
+        return super().build_env(config, tasks, lanes)
+
+    def evaluation(
+        self, config: Config, env: MetaEnv, policy: MetaPolicy, seed: int
+    ) -> MetaEvaluation:
+        """Construct the meta-test."""
+        algo, num_tasks = self.algo(config), len(env.tasks)
+        explored = explored_per_test(algo)
+        return MetaEvaluation(
+            env,
+            policy,
+            range(config.n_train_tasks),
+            range(num_tasks - config.n_eval_tasks, num_tasks),
+            MetaTestSettings(
+                num_runs=algo.num_evals,
+                num_steps=explored * algo.max_path_length + 1,
+                horizon=algo.max_path_length,
+                num_stochastic=explored if isinstance(algo, GradientSettings) else 0,
+            ),
+            seed,
+        )
+
+    def task_source(self, config: Config, env: MetaEnv, seed: int) -> TaskSource:
+        """Construct what chooses the tasks of an iteration."""
+        algo = self.algo(config)
+        return TaskSource(
+            env, config.n_train_tasks, algo.meta_batch, fresh=algo.fresh_tasks, seed=seed
+        )
+
+    def load(self, config: Config, env: MetaEnv, run_dir: Path, device: str) -> MetaPolicy:
+        """Construct the trained policy of a run folder."""
+        network = self.network(config, env, torch.Generator())
+        load_weights(run_dir, {"policy": network})
+        return self.policy(config, network.to(device))
+
+    def network(self, config: Config, env: MetaEnv, generator: torch.Generator) -> nn.Module:
+        """Construct what is trained."""
+        raise NotImplementedError
+
+    def policy(self, config: Config, network: nn.Module) -> MetaPolicy:
+        """Construct what acts with it."""
+        raise NotImplementedError
+
+    def gradient_steps(self, config: Config) -> int:
+        """Gradient steps of an iteration."""
+        raise NotImplementedError
+
+    def protocol(self, config: Config) -> EvaluationProtocol:
+        """Trajectories until adaptation is expected, and two more; held-out tasks."""
+        algo = self.algo(config)
+        explored, recurrent = explored_per_test(algo), isinstance(algo, RL2Settings)
+        return EvaluationProtocol(
+            num_trajectories=algo.episodes_per_trial
+            if isinstance(algo, RL2Settings)
+            else explored + 2,
+            num_explored=explored,
+            horizon=algo.max_path_length,
+            num_stochastic=0 if recurrent else explored,
+            num_tasks=config.n_eval_tasks,
+        )
+
+    def requirements(self, config: Config) -> Requirements:
+        """Estimate steps, memory and disk."""
+        env = self.build_env(config, num_envs=1)
+        networks = {"policy": self.network(config, env, torch.Generator())}
+        env.close()
+        steps = self.gradient_steps(config)
+        return requirements(self.algo(config), env, networks, config.n_eval_tasks, steps)
+
+    def iteration_seconds(self, config: Config, device: str) -> float | None:
+        """Estimate the seconds of an iteration: of gradient methods from one of a few tasks, of RL²
+        from one with a single epoch, because its time hardly grows with the number of trials.
+        """
+        algo = self.algo(config)
+        few = min(TIMED_TASKS, algo.meta_batch)
+        small: GradientSettings | RL2Settings
+        if isinstance(algo, RL2Settings):
+            small, scale, updates = replace(algo, num_epochs=1), 1.0, algo.num_epochs
+        else:
+            small, scale, updates = replace(algo, meta_batch=few), algo.meta_batch / few, 1
+        experiment = self.build(replace(config, algo_params=small), device, 0)
+        with torch_threads(config.util_params.torch_threads or default_threads()):
+            seconds = scale * seconds_of(experiment.algorithm, updates)
+        experiment.close()
+        return seconds

@@ -1,0 +1,36 @@
+"""Chooses how the progress of a run is shown."""
+
+from functools import partial
+
+from rich.console import Console
+
+from rlkit.core.logger import Logger
+from rlkit.launchers.display import LineDisplay
+from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.launcher import launcher_for
+from rlkit.launchers.live_display import make_display
+
+
+def run_display(
+    config: ExperimentConfig, device: str, console: Console, logger: Logger
+) -> LineDisplay:
+    """Make the display of a run.
+
+    Args:
+        config: with every choice made.
+        device: name of the torch device; a short iteration is timed on the CPU only, since on a
+            GPU a second experiment may not fit beside the run's.
+        console: where the run is watched.
+        logger: of the run.
+    """
+    launcher = launcher_for(config)
+    hours = partial(launcher.iteration_seconds, config, device) if device == "cpu" else None
+    return make_display(
+        console,
+        str(logger.run_dir),
+        launcher.headline,
+        logger.say,
+        logger.log,
+        launcher.units,
+        hours,
+    )

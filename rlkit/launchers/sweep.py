@@ -1,0 +1,89 @@
+"""The sweep command: configurations × settings × seeds, side by side on this machine or on a cluster."""
+
+from pathlib import Path
+
+import click
+
+from rlkit.launchers.arguments import UserPath
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("configs", nargs=-1, required=True, type=UserPath(), metavar="CONFIG...")
+@click.option("--seeds", metavar="SEEDS", help="Such as 1-5 or 1,4,7; default: each config's own.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=A,B",
+    help="Change a setting; with several values, each is run. Repeat for all combinations.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Runs at the same time. Default: 1, on Ray as many as the cluster has room for.",
+)
+@click.option(
+    "--threads",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Threads of a run, where neither its configuration nor --set says.",
+)
+@click.option("--name", metavar="NAME", help="Begin the names of the runs with this.")
+@click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="Train on GPU N.")
+@click.option("--cpu", is_flag=True, help="Train on the CPU.")
+@click.option("--debug", is_flag=True, help="Smoke runs of a minute each.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Run on this machine, or on a Ray cluster.",
+)
+@click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; default: one is started.")
+@click.option(
+    "--print",
+    "printed",
+    type=click.Choice(["shell", "slurm"]),
+    help="Print the commands, or a SLURM array script; run nothing.",
+)
+def main(
+    configs: tuple[Path, ...],
+    seeds: str | None,
+    settings: tuple[str, ...],
+    jobs: int | None,
+    threads: int,
+    name: str | None,
+    gpu: int | None,
+    cpu: bool,
+    debug: bool,
+    engine: str,
+    address: str | None,
+    printed: str | None,
+) -> None:
+    """Run each CONFIG with each combination of settings and each seed.
+
+    A run is in output/<env>/<name>, named after what tells it apart. The same command again skips
+    the runs that are complete and goes on with the others.
+
+    Exit codes: 0 all runs are complete, 1 some are not, which are named with their logs, 2 bad
+    input, 129, 130 or 143 stopped by a signal.
+    """
+    if cpu and gpu is not None:
+        raise click.UsageError("--cpu and --gpu exclude each other")
+    if address is not None and engine != "ray":
+        raise click.UsageError("--address is that of a Ray cluster: expected --engine ray with it")
+    changes = list(settings)
+    changes += ["util_params.use_gpu=true", f"util_params.gpu_id={gpu}"] if gpu is not None else []
+    changes += ["util_params.use_gpu=false"] if cpu else []
+    changes += ["util_params.debug=true"] if debug else []
+
+    # Imported here, so that --help and typing errors are answered at once.
+    from rlkit.launchers.sweep_command import Where, sweep
+
+    where = Where(engine, address, -1 if jobs is None and engine == "ray" else jobs or 1, threads)
+    sweep(configs, changes, seeds, name, where, printed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""One run of a sweep, in a process that ends with the process that started it.
+
+    python -m rlkit.launchers.sweep_process PARENT FOLDER train CONFIG ...
+
+PARENT is the id of the process that watches over the run. If that is killed, this one gets SIGTERM
+and stops between two writes, as after Ctrl-C. FOLDER is the run's.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rlkit.core.errors import UserError
+
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+SECONDS_TO_LEAVE = 120.0  # for a process of a sweep that was killed to leave its folder
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to know of a run; plain values, which travel to other machines.
+
+    Attributes:
+        name: of the run.
+        folder: of the run, relative to `place` or absolute.
+        arguments: of `rlkit train`.
+        log: file to which the run's output is appended.
+        place: working folder.
+        environment: variables to set.
+    """
+
+    name: str
+    folder: str
+    arguments: tuple[str, ...]
+    log: str
+    place: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def start(job: Job) -> subprocess.Popen[bytes]:
+    """Start the process of a run, in a group of its own that a terminal's Ctrl-C does not reach."""
+    log = Path(job.place, job.log)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "rlkit.launchers.sweep_process", str(os.getpid()), job.folder]
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [*command, "train", *job.arguments],
+            cwd=job.place,
+            env={**os.environ, **job.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+
+
+def run(job: Job) -> int:
+    """Run a job to its end in this process's place; returns its exit code."""
+    return start(job).wait()
+
+
+def wait_until_free(folder: Path) -> None:
+    """Wait until no other process runs in a folder, for two minutes at most."""
+    from rlkit.launchers.folders import lock_run_folder
+
+    until = time.monotonic() + SECONDS_TO_LEAVE
+    while folder.is_dir() and time.monotonic() < until:
+        try:
+            with lock_run_folder(folder):
+                return
+        except UserError:
+            time.sleep(0.2)
+
+
+def end_with(parent: int) -> None:
+    """Let the system send SIGTERM to this process when its parent ends.
+
+    Raises:
+        SystemExit: it has ended already.
+    """
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(128 + signal.SIGTERM)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run `rlkit` with all arguments but the first two; see above."""
+    parent, folder, *command = arguments
+    end_with(int(parent))
+    wait_until_free(Path(folder))
+    from rlkit.launchers.cli import main as rlkit
+
+    rlkit(command, prog_name="rlkit")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

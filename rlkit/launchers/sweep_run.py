@@ -1,0 +1,217 @@
+"""Runs the jobs of a sweep side by side: processes of this machine, or workers of a Ray cluster.
+
+joblib hands the jobs out. Each is a process of its own, so that one that fails or is killed takes
+no other down.
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from joblib import Parallel, delayed, parallel_config
+
+from rlkit.core.errors import StopRequested, UserError
+from rlkit.launchers import sweep_process
+from rlkit.launchers.signals import SIGNALS
+from rlkit.launchers.sweep_process import Job
+
+TRIES = 2  # of a run whose process or worker was killed
+SECONDS_TO_ANSWER = 5.0  # for a Ray cluster
+
+Begun = Callable[[Job], None]
+Ended = Callable[[Job, int], None]
+
+
+def was_killed(code: int) -> bool:
+    """Whether a process was ended by something that it could not answer, such as SIGKILL."""
+    return code < 0 and -code not in SIGNALS
+
+
+class LocalEngine:
+    """Runs jobs as processes of this machine.
+
+    The first SIGINT, SIGTERM or SIGHUP lets the running ones stop between two writes and begins no
+    more; the second kills them.
+
+    Args:
+        num_jobs: that run at the same time.
+    """
+
+    def __init__(self, num_jobs: int) -> None:
+        """Begin with nothing running."""
+        self.num_jobs = num_jobs
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
+        self._told: set[subprocess.Popen[bytes]] = set()  # to stop; a second time would kill
+        self._stopped_by: int | None = None
+
+    def run(self, jobs: Sequence[Job], begun: Begun, ended: Ended) -> dict[str, int]:
+        """Run the jobs to their ends.
+
+        Args:
+            jobs: in the order in which they begin.
+            begun, ended: called from other threads, `ended` with the exit code.
+        Returns:
+            Name -> exit code.
+        Raises:
+            StopRequested: a signal came.
+        """
+        with self._signals(), parallel_config(backend="threading"):
+            work = (delayed(self._one)(job, begun, ended) for job in jobs)
+            done = Parallel(n_jobs=self.num_jobs, batch_size=1, pre_dispatch="all")(work)
+        if self._stopped_by is not None:
+            raise StopRequested(self._stopped_by)
+        return dict(zip((job.name for job in jobs), done, strict=True))
+
+    def _one(self, job: Job, begun: Begun, ended: Ended) -> int:
+        for _ in range(TRIES):
+            with self._lock:
+                if self._stopped_by is not None:
+                    return 128 + self._stopped_by
+                self._running[job.name] = process = sweep_process.start(job)
+            if self._stopped_by is not None:
+                self._tell(process)
+            begun(job)
+            code = process.wait()
+            with self._lock:
+                del self._running[job.name]
+            ended(job, code)
+            if not was_killed(code):
+                break
+        return code
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        before: dict[int, Any] = {number: signal.signal(number, self._stop) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, signum: int, frame: FrameType | None) -> None:
+        """Stop what runs; called between two instructions of the main thread, which holds no lock."""
+        again, self._stopped_by = self._stopped_by is not None, signum
+        for process in list(self._running.values()):
+            if again:
+                process.kill()
+            else:
+                self._tell(process)
+        if again:
+            os._exit(128 + signum)
+
+    def _tell(self, process: subprocess.Popen[bytes]) -> None:
+        if process not in self._told:
+            self._told.add(process)
+            process.terminate()
+
+
+class RayEngine:
+    """Runs jobs on a Ray cluster, whose machines see this machine's files and have this package.
+
+    Args:
+        num_jobs: that run at the same time; -1: as many as the cluster has CPUs.
+        address: of the cluster, "host:port" or "ray://host:port"; None: one that is started here.
+        num_cpus, num_gpus: that a job takes of its machine.
+    """
+
+    def __init__(
+        self, num_jobs: int, address: str | None, *, num_cpus: float = 1, num_gpus: float = 0
+    ) -> None:
+        """Connect to the cluster.
+
+        Raises:
+            UserError: Ray is not installed, or the cluster does not answer.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        try:
+            import ray
+            from ray.util.joblib import register_ray
+        except ImportError as error:
+            install = 'pip install "pearl-rlkit[ray]"'
+            raise UserError(f"--engine ray: Ray is not installed here; {install}") from error
+        if address is not None:
+            check_answers(address)
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:  # of many kinds, by version and address
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(f"--address {address}: no Ray cluster answers ({reason})") from error
+        register_ray()
+        self._ray, self._resources = ray, {"num_cpus": num_cpus, "num_gpus": num_gpus}
+        slots = int(ray.cluster_resources().get("CPU", 1) / num_cpus) or 1
+        self.num_jobs = slots if num_jobs < 0 else min(num_jobs, slots)
+
+    def run(self, jobs: Sequence[Job], begun: Begun, ended: Ended) -> dict[str, int]:
+        """Run the jobs to their ends; see `LocalEngine.run`.
+
+        After the loss of a worker the jobs that have not told their end are run again. What is
+        complete by then says so at once.
+        """
+        codes: dict[str, int] = {}
+        try:
+            for _ in range(TRIES):
+                codes |= self._round([job for job in jobs if job.name not in codes])
+                for job in jobs:
+                    if job.name in codes:
+                        ended(job, codes[job.name])
+                codes = {name: code for name, code in codes.items() if not was_killed(code)}
+                if len(codes) == len(jobs):
+                    break
+        except KeyboardInterrupt:
+            raise StopRequested(signal.SIGINT) from None
+        finally:
+            self._ray.shutdown()
+        return {job.name: codes.get(job.name, -signal.SIGKILL) for job in jobs}
+
+    def _round(self, jobs: Sequence[Job]) -> dict[str, int]:
+        work = (delayed(sweep_process.run)(job) for job in jobs)
+        with parallel_config(backend="ray", ray_remote_args=self._resources):
+            try:
+                done = Parallel(n_jobs=self.num_jobs, batch_size=1, pre_dispatch="all")(work)
+            except self._ray.exceptions.RayError:
+                return {}
+        return dict(zip((job.name for job in jobs), done, strict=True))
+
+
+def check_answers(address: str) -> None:
+    """Check that something listens at an address, "host:port" or "ray://host:port".
+
+    Raises:
+        UserError: the address is of another form, or nothing answers.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not colon or not host or not port.isdecimal():
+        raise UserError(f"--address {address}: expected host:port, ray://host:port or auto")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--address {address}: no Ray cluster answers ({error})") from error
+
+
+def outcome_in_words(code: int) -> str:
+    """What the exit code of a run means."""
+    known: Mapping[int, str] = {
+        1: "failed with a traceback",
+        2: "bad input",
+        3: "a loss or a weight became NaN or infinite",
+        4: "disk or memory exhausted",
+    }
+    if code < 0 or code > 128:
+        number = -code if code < 0 else code - 128
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        return f"{'killed' if code < 0 else 'stopped'} by {name}"
+    return f"exit code {code}, {known[code]}" if code in known else f"exit code {code}"

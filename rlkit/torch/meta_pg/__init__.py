@@ -1,0 +1,1 @@
+"""Meta-learning by policy gradients: MAML-TRPO, ProMP, VPG-MAML, E-MAML and RL²."""

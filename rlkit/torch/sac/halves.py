@@ -1,0 +1,38 @@
+"""What the two halves of a gradient step train, and how fast."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from rlkit.torch.adam import adam
+from rlkit.torch.optimizers import Gradients
+from rlkit.torch.sac.config import PEARLConfig
+
+Optimizers = tuple[torch.optim.Adam, torch.optim.Adam]
+
+
+def halves_of(
+    networks: Mapping[str, nn.Module], config: PEARLConfig
+) -> tuple[Optimizers, tuple[Gradients, Gradients]]:
+    """Make the optimizer and the gradients of each half: critics and encoder; V and policy.
+
+    There are two optimizers, because min Q in the second half must see the Q networks that the
+    first half has stepped.
+
+    Args:
+        networks: by name; "obs_encoder" learns with the context encoder where there is one.
+        config: has the learning rates and the largest gradient norm.
+    """
+    first = {"qf1": config.qf_lr, "qf2": config.qf_lr, "context_encoder": config.context_lr}
+    if "obs_encoder" in networks:
+        first["obs_encoder"] = config.context_lr
+    second = {"vf": config.vf_lr, "policy": config.policy_lr}
+    of_critics, of_policy = (
+        adam([(networks[name], lr) for name, lr in half.items()]) for half in (first, second)
+    )
+    clipped, also_clipped = (
+        Gradients({name: networks[name] for name in half}, config.gradient_clip)
+        for half in (first, second)
+    )
+    return (of_critics, of_policy), (clipped, also_clipped)
