@@ -31,7 +31,7 @@ def requirements(algo: STEVESettings, obs_dim: int, act_dim: int) -> Requirement
     width = max(algo.policy_config.hidden_dim, algo.model_config.transition_hidden_dim)
     activations = FLOAT_BYTES * most * width * (algo.horizon + 1) * 64.0
     return Requirements(
-        initial_steps=algo.frames_before_learning - algo.frames_per_iteration,
+        initial_steps=max(0, algo.frames_before_learning - algo.frames_per_iteration),
         iteration_steps=algo.frames_per_iteration,
         evaluation_steps=algo.num_eval_episodes * algo.max_path_length,
         gradient_steps=round(sum(updates)),

@@ -57,3 +57,14 @@ def test_box2d_is_imported_where_warnings_are_errors():
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout.strip() == "24"
+
+
+def test_a_task_whose_extra_is_not_installed_is_refused_in_one_message(tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text('{"algorithm": "steve", "env_name": "BipedalWalkerHardcore-v3"}')
+    code = "import sys; sys.modules['Box2D'] = None; from launch_experiment import main; main()"
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(config)], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 2 and "Traceback" not in found.stderr
+    assert "BipedalWalkerHardcore-v3" in found.stderr and "box2d" in found.stderr.lower()

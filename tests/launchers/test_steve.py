@@ -1,6 +1,7 @@
 """STEVE goes through the house's commands: it trains, is resumed, refused, evaluated and printed."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,24 @@ def test_a_stopped_run_equals_an_uninterrupted_one(tmp_path, whole, tiny, stop_a
     assert files_of(tmp_path) == files_of(whole)
     backups = [sorted(p.name for p in (f / "checkpoints").iterdir()) for f in (tmp_path, whole)]
     assert backups[0] == backups[1]
+
+
+HARDCORE = pytest.param(
+    "BipedalWalkerHardcore-v3",
+    marks=pytest.mark.skipif(find_spec("Box2D") is None, reason="needs the extra steve"),
+)
+
+
+@pytest.mark.parametrize("task", ["Hopper-v4", HARDCORE])
+def test_a_stopped_run_of_other_simulators_equals_an_uninterrupted_one(tmp_path, task):
+    changed = config(env_name=task, algo_params__name="tiny", algo_params__max_path_length=30)
+    run(tmp_path / "whole", changed)
+    with pytest.raises(Stopped):
+        run(tmp_path / "stopped", changed, (2, 6))
+    run(tmp_path / "stopped", changed, resume=True)
+    assert rows(tmp_path / "stopped") == rows(tmp_path / "whole")
+    assert same_weights(tmp_path / "stopped", tmp_path / "whole")
+    assert files_of(tmp_path / "stopped") == files_of(tmp_path / "whole")
 
 
 def test_a_longer_run_equals_one_that_was_extended(tmp_path, whole):

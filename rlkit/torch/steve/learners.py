@@ -43,6 +43,8 @@ class Learners:
     ) -> None:
         self.settings, self.buffer, self.generator = settings, buffer, generator
         self.watch = Stopwatch()
+        # On the device, because a captured update can copy nothing from the host.
+        self._task = torch.zeros(1, dtype=torch.int64, device=buffer.device)
         sizes, model, policy = (
             (buffer.obs_dim, buffer.act_dim),
             settings.model_config,
@@ -154,7 +156,7 @@ class Learners:
 
     def _batch(self, size: int) -> Transitions:
         """Draw transitions uniformly with replacement."""
-        batch = self.buffer.random_batch([0], size, self.generator)
+        batch = self.buffer.random_batch(self._task, size, self.generator)
         obs, action, reward, _, next_obs, terminated = (part[0] for part in batch)
         return Transitions(obs, action, reward.squeeze(-1), next_obs, terminated.squeeze(-1))
 
