@@ -119,15 +119,19 @@ def main(threads: str, repeats: int, write: bool) -> None:
             rates = [2 * SIDE**3 / found[route][0] for route in products()]
             floors = target_flops() / max(rates), frame_flops() / max(rates)
             twin, ours, frame = (found[name] for name in ("twin", "ours", "frame"))
-            rows.append([number, "target batch", 1e3 * twin[0], 1e3 * ours[0], 1e3 * ours[1]])
-            rows[-1] += [1e3 * floors[0], twin[0] / ours[0], ours[0] / floors[0]]
-            rows.append([number, "updates of a frame", float("nan"), 1e3 * frame[0]])
-            rows[-1] += [1e3 * frame[1], 1e3 * floors[1], float("nan"), frame[0] / floors[1]]
-            rates_said = ", ".join(f"{rate / 1e9:.0f}" for rate in rates)
-            for row in rows[-2:]:
+            for what, plain, measure, floor in (
+                ("target batch", twin[0], ours, floors[0]),
+                ("updates of a frame", None, frame, floors[1]),
+            ):
+                figures = [1e3 * measure[0], 1e3 * measure[1], 1e3 * floor]
+                ratio = None if plain is None else plain / measure[0]
+                twins = None if plain is None else 1e3 * plain
+                rows.append([number, what, twins, *figures, ratio, measure[0] / floor])
+                faster = "" if ratio is None else f"{ratio:.2f} x as fast as the twin, "
                 click.echo(
-                    f"{number} threads, {row[1]}: {row[3]:.0f} CPU ms, {row[-2]:.2f} x as fast as "
-                    f"the twin, {row[-1]:.2f} x the floor; GFLOP per CPU second {rates_said}"
+                    f"{number} threads, {what}: {figures[0]:.0f} CPU ms, {faster}"
+                    f"{rows[-1][-1]:.2f} x the floor; GFLOP per CPU second "
+                    f"{', '.join(f'{rate / 1e9:.0f}' for rate in rates)}"
                 )
     if write:
         cpu = [Value(f"{which}, CPU ms", 1) for which in ("twin", "ours")]
