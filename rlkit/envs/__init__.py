@@ -220,3 +220,9 @@ for _name, _row in ENVS.items():
         max_episode_steps=_row.max_episode_steps,
         kwargs={"name": _name, "n_tasks": _row.n_tasks, **_row.settings},
     )
+
+gymnasium.register(
+    id="rlkit/HumanoidContactCost-v0",
+    entry_point="rlkit.envs.humanoid_contact_cost:HumanoidContactCost",
+    max_episode_steps=1000,
+)

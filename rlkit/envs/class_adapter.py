@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.faults import answering, brief
-from rlkit.envs.gymnasium_env import GymnasiumEnv, RegisteredEnv
+from rlkit.envs.gymnasium_env import GymnasiumEnv, RegisteredEnv, without_deprecations
 from rlkit.envs.keywords import json_can_hold
 from rlkit.envs.old_gym import OldGymEnv
 
@@ -63,7 +63,7 @@ def registered(gymnasium_id: str) -> type[ClassEnv]:
     """
     spec = gymnasium.registry[gymnasium_id]
     keywords: dict[str, inspect.Parameter] = {}
-    with answering(gymnasium_id, "import"):
+    with answering(gymnasium_id, "import"), without_deprecations():
         entry = spec.entry_point
         creator: Any = load_env_creator(entry) if isinstance(entry, str) else entry
     if isinstance(creator, type):
@@ -101,8 +101,17 @@ def _subclass(
     if "task_seed" in keywords and isinstance(keywords["task_seed"].default, int):
         parameters["task_seed"] = keywords["task_seed"]
 
+    # What the class itself hands to an ancestor cannot be given twice; so an ancestor's keyword is
+    # given only where it is changed.
+    named = _own_names(own_class)
+
     def __init__(self: ClassEnv, **settings: Any) -> None:  # noqa: N807
-        base.__init__(self, **settings)
+        given = {
+            key: value
+            for key, value in settings.items()
+            if key not in keywords or key in named or value != keywords[key].default
+        }
+        base.__init__(self, **given)
 
     signature = inspect.Signature(
         [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *parameters.values()]
@@ -119,6 +128,14 @@ def _subclass(
         "__doc__": f"`{name}`, a class of old gym or gymnasium.",
     }
     return type(name.rpartition(":")[2], (base,), members)
+
+
+def _own_names(own_class: Any) -> set[str]:
+    """Keywords that a class's own constructor names."""
+    for ancestor in getattr(own_class, "__mro__", ()):
+        if (constructor := vars(ancestor).get("__init__")) is not None:
+            return set(inspect.signature(constructor).parameters)
+    return set()
 
 
 def _keywords(own_class: type, defaults: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -4,6 +4,9 @@ A task distribution has `reset_task` beside gymnasium's methods; a registered en
 task.
 """
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import gymnasium
@@ -12,6 +15,16 @@ import numpy as np
 from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.class_parts import Step
 from rlkit.envs.faults import EnvironmentFault, answering, brief
+
+
+@contextlib.contextmanager
+def without_deprecations() -> Iterator[None]:
+    """Silence deprecations: of old versions, which were asked for, and of Box2D's import, which
+    ends the interpreter where warnings are errors.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 class GymnasiumEnv(ClassEnv):
@@ -65,6 +78,7 @@ class RegisteredEnv(GymnasiumEnv):
         """A function that makes an instance, with keywords of its constructor."""
 
         def make(**settings: Any) -> gymnasium.Env[Any, Any]:
-            return gymnasium.make(gymnasium_id, disable_env_checker=True, **settings)
+            with without_deprecations():
+                return gymnasium.make(gymnasium_id, disable_env_checker=True, **settings)
 
         return make

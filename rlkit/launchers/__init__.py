@@ -27,6 +27,14 @@ ALGORITHMS = {
     "pets": Algorithm(
         "rlkit.launchers.pets:PETSLauncher", {"args": "rlkit.launchers.pets_args:command"}
     ),
+    "steve": Algorithm(
+        "rlkit.launchers.steve:STEVELauncher",
+        {
+            "args": "rlkit.launchers.steve_args:command",
+            "toy": "rlkit.launchers.steve_toy:command",
+            "weights": "rlkit.launchers.steve_weights:command",
+        },
+    ),
     "rl2": Algorithm("rlkit.launchers.meta_pg_rl2:RL2Launcher"),
     "maml-trpo": Algorithm("rlkit.launchers.meta_pg:MAMLTRPO"),
     "promp": Algorithm("rlkit.launchers.meta_pg:ProMP"),

@@ -53,7 +53,7 @@ def requirements(
     if isinstance(algo, GradientSettings):
         width, in_graph = sum(algo.hidden_sizes), steps
     else:
-        width, in_graph = 6 * algo.hidden_size, steps // algo.num_minibatches
+        width, in_graph = 6 * algo.hidden_size, -(-steps // algo.num_minibatches)
     row = FLOAT_BYTES * (2 * env.obs_dim + 3 * env.act_dim + env.outcome_dim + 8)
     weights = sum(p.numel() for network in networks.values() for p in network.parameters())
     copies = 6 * algo.meta_batch if isinstance(algo, GradientSettings) else 6

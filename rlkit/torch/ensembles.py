@@ -103,21 +103,26 @@ class EnsembleMlp(nn.Module):
             self.weights.append(nn.Parameter(weight))
             self.biases.append(nn.Parameter(torch.zeros(num_nets, 1, outputs)))
 
-    def forward(self, x: Tensor, *, frozen: bool = False) -> Tensor:
+    def forward(self, x: Tensor, *, frozen: bool = False, members: Tensor | None = None) -> Tensor:
         """Apply member e to x[e].
 
         Args:
             x: inputs [num_nets, ..., in]; `x.expand(num_nets, *x.shape)` gives all members the same
                 rows.
             frozen: treat the weights as constants, so that gradients reach the input only.
+            members: numbers [n] of the members that are applied, in the order of x [n, ..., in];
+                None: all.
         Returns:
-            Outputs [num_nets, ..., out].
+            Outputs [num_nets, ..., out], or [n, ..., out].
         """
-        rows = x.reshape(self.num_nets, -1, x.shape[-1])
+        num_nets = self.num_nets if members is None else len(members)
+        rows = x.reshape(num_nets, -1, x.shape[-1])
         layers = [
             (w.detach(), b.detach()) if frozen else (w, b)
             for w, b in zip(self.weights, self.biases, strict=True)
         ]
+        if members is not None:
+            layers = [(w[members], b[members]) for w, b in layers]
         macs = rows.shape[1] * max(weight[0].numel() for weight in self.weights)
         route = "batched" if torch.is_grad_enabled() else usable_route(self.route, rows, macs)
         if route == "batched":

@@ -1,0 +1,107 @@
+"""The keys of research/steve's configurations: what they become, and which of them are dead.
+
+Source: tensorflow/models, research/steve/config and the files that read it.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ENSEMBLE = ("ensemble_size", "train_sample_count", "eval_sample_count")
+ONE_MEMBER = dict.fromkeys(ENSEMBLE, 1)
+COUNTS = (
+    "hidden_dim",
+    "transition_hidden_dim",
+    "aux_hidden_dim",
+    "batch_size",
+    "frames_per_update",
+    "epoch_every_n",
+    "log_every_n",
+    "backup_every_n",
+)
+SHARED = ("replay_size", "frames_before_learning", *COUNTS[3:])
+# Their names, ours, and the frames of a run.
+TASKS = {
+    "HalfCheetah-v1": ("HalfCheetah-v5", 1_000_000),
+    "Hopper-v1": ("Hopper-v4", 1_000_000),
+    "Walker2d-v1": ("Walker2d-v4", 1_000_000),
+    "Swimmer-v1": ("Swimmer-v5", 1_000_000),
+    "Humanoid-v1": ("rlkit/HumanoidContactCost-v0", 5_000_000),
+    "BipedalWalkerHardcore-v2": ("BipedalWalkerHardcore-v3", 5_000_000),
+    "RoboschoolHumanoid-v1": ("RoboschoolHumanoid-v1", 5_000_000),
+    "RoboschoolHumanoidFlagrun-v1": ("RoboschoolHumanoidFlagrun-v1", 5_000_000),
+}
+LATER = ("RoboschoolHumanoid-v1", "RoboschoolHumanoidFlagrun-v1")
+DEAD = "the original never reads it; left out"
+FIXED = "one process collects, evaluates and learns here; left out"
+# What is worth a word, in the order in which it is said.
+NOTES = {
+    "agent_config.full_random_n": DEAD,
+    "policy_config.algo": DEAD,
+    "policy_config.explore_chance": (
+        "the original reads ddpg_explore_chance instead and does not explore; here it counts"
+    ),
+    "keep_all_replay_buffers": "looked up in two places there; checkpoints hold the replay here",
+    "policy_config.keep_all_replay_buffers": "checkpoints hold the replay here; left out",
+    "agent_config.count": FIXED,
+    "agent_config.reload_every_n": FIXED,
+    "save_model_path": "back-ups are in checkpoints/ of the run folder; left out",
+    "log_path": "logs are in the run folder; left out",
+}
+EXPANSION = (
+    "rollout_len",
+    "mean_k_return",
+    "lambda_return",
+    "steve_reweight",
+    "covariances",
+    "tdk_trick",
+)
+
+
+def _known() -> frozenset[str]:
+    keys = {*NOTES, "output_root", "agent_config.batch_size", "model_config.pretrain_n"}
+    keys |= {f"evaluator_config.{key}" for key in ("count", "batch_size")}
+    env = "name", "obs_dims", "action_dim", "reward_scale", "discount", "max_frames"
+    keys |= {f"env.{key}" for key in env}
+    keys |= {f"policy_config.{key}" for key in (*SHARED, "hidden_dim", "ddpg_explore_chance")}
+    widths = "transition_hidden_dim", "aux_hidden_dim"
+    keys |= {f"model_config.{key}" for key in (*SHARED, *widths)}
+    keys |= {f"policy_config.value_expansion.{key}" for key in EXPANSION}
+    keys |= {f"policy_config.bayesian.{key}" for key in ENSEMBLE}
+    for part in ("transition", "reward"):
+        keys |= {f"model_config.bayesian.{part}.{key}" for key in ENSEMBLE}
+    return frozenset(keys)
+
+
+KNOWN = _known()
+
+
+def method_of(expansion: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The section `value_expansion`; the original looks at the keys in this order."""
+    if not expansion:
+        return {"method": "ddpg"}
+    found: dict[str, Any] = {"method": "mve", "rollout_len": expansion.get("rollout_len")}
+    if expansion.get("mean_k_return"):
+        found["method"] = "mean_k"
+    elif expansion.get("lambda_return"):
+        found |= {"method": "td_lambda", "lambda_return": expansion["lambda_return"]}
+    elif expansion.get("steve_reweight"):
+        found["method"] = "steve_cov" if expansion.get("covariances") else "steve"
+    if expansion.get("tdk_trick"):
+        found["tdk_trick"] = True
+    return found
+
+
+def with_name(path: Path) -> Path | None:
+    """The only file beside a missing one whose name differs in the number at its end, if any.
+
+    The original's README names speedy_steve0.json, where there is speedy_steve1.json.
+    """
+    stem = re.sub(r"\d+$", "", path.stem)
+    found = [
+        file
+        for file in sorted(path.parent.glob(f"{stem}*.json"))
+        if re.fullmatch(rf"{re.escape(stem)}\d+", file.stem)
+    ]
+    return found[0] if len(found) == 1 else None

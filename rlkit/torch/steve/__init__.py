@@ -1,0 +1,1 @@
+"""STEVE: critic targets from model rollouts of several lengths, weighted by their variance."""

@@ -1,0 +1,92 @@
+"""The networks of STEVE, and what it means to call an ensemble while training and in targets."""
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from rlkit.torch.ensembles import EnsembleMlp
+from rlkit.torch.steve.config import EnsembleInit
+
+NUM_LAYERS = 4  # weight layers of all networks but the transition model
+TRANSITION_LAYERS = 8
+
+
+def xavier_init_(
+    weight: Tensor, generator: torch.Generator | None, *, init: EnsembleInit = "reference"
+) -> None:
+    """Fill weights [num_nets, in, out] with U(+-sqrt(6 / (n (in + out)))).
+
+    n is 1 with "per_member". With "reference" it is the number of members, so that four of them
+    start at half the usual scale: TensorFlow's initializer multiplies both fans of a weight by its
+    leading axes.
+
+    Source: tensorflow/tensorflow, contrib/layers/python/layers/initializers.py.
+    """
+    num_nets, inputs, outputs = weight.shape
+    fans = (inputs + outputs) * (num_nets if init == "reference" else 1)
+    bound = math.sqrt(6.0 / fans)
+    torch.nn.init.uniform_(weight, -bound, bound, generator=generator)
+
+
+def make_mlp(
+    num_nets: int,
+    input_size: int,
+    output_size: int,
+    width: int,
+    generator: torch.Generator,
+    *,
+    num_layers: int = NUM_LAYERS,
+    init: EnsembleInit = "reference",
+) -> EnsembleMlp:
+    """Make `num_nets` MLPs of `num_layers` weight layers with ReLU and a linear output."""
+    return EnsembleMlp(
+        num_nets,
+        input_size,
+        output_size,
+        [width] * (num_layers - 1),
+        activation="relu",
+        initializer=partial(xavier_init_, init=init),
+        generator=generator,
+    )
+
+
+def drawn_members(network: EnsembleMlp, count: int, generator: torch.Generator) -> Tensor | None:
+    """Numbers of `count` different members, drawn anew; None where all are wanted."""
+    if count == network.num_nets:
+        return None
+    return torch.rand(network.num_nets, generator=generator, device=generator.device).argsort()[
+        :count
+    ]
+
+
+def all_members(network: EnsembleMlp, x: Tensor, members: Tensor | None, **options: bool) -> Tensor:
+    """Outputs [n, ..., out] of members (None: all) for the same inputs [..., in]."""
+    count = network.num_nets if members is None else len(members)
+    return network(x.expand(count, *x.shape), members=members, **options)
+
+
+def random_member(
+    network: EnsembleMlp, x: Tensor, count: int, generator: torch.Generator, *, routed: bool
+) -> tuple[Tensor, Tensor]:
+    """Outputs of one random member for every row of a batch, of `count` members that are drawn.
+
+    Args:
+        x: inputs [B, ..., in]; one member computes all of a row.
+        routed: cut the batch, in random order, into equal parts, one for each member. Otherwise all
+            members compute all rows, of which one each is taken, drawn independently: the released
+            code's way, whose expectation is the same.
+    Returns:
+        Outputs [B, ..., out] in an order of their own, and the rows [B] that they belong to.
+    """
+    members, num_rows = drawn_members(network, count, generator), len(x)
+    device = generator.device
+    noise = torch.rand(num_rows, generator=generator, device=device)
+    if routed:
+        rows = noise.argsort()
+        parts = x[rows].view(count, num_rows // count, *x.shape[1:])
+        return network(parts, members=members).flatten(0, 1), rows
+    outputs = all_members(network, x, members)
+    rows = torch.arange(num_rows, device=device)
+    return outputs[(noise * count).long().clamp(max=count - 1), rows], rows
