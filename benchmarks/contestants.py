@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 
 from rlkit.envs import env_class, make_env
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 
 HORIZON = 200

@@ -6,7 +6,9 @@ One iteration is trained on the CPU in a temporary folder, through the entry scr
 the files in which a function is called between the start of the first collection and the end of
 the writing of the first row of progress.csv, in the order of the first call: what somebody reads to
 follow a transition from the environment to the log. The bodies of modules and classes, which run
-when something is imported, do not count as calls.
+when something is imported, do not count as calls. The display's clock stands still, so that the
+list does not depend on how fast the machine is: no line of progress is due, nor the estimate of the
+first minute.
 """
 
 import contextlib
@@ -18,10 +20,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from unittest import mock
 
 import click
 
 from launch_experiment import main as launch_experiment
+from rlkit.launchers import display
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("rlkit", "rand_param_envs", "launch_experiment.py")
@@ -103,6 +107,7 @@ def traced_files(config: Path, settings: tuple[str, ...] = ()) -> list[Path]:
         contextlib.chdir(folder),
         contextlib.redirect_stdout(output),
         contextlib.suppress(SystemExit),
+        mock.patch.object(display, "monotonic", lambda: 0.0),
         trace.active(),
     ):
         launch_experiment.main(arguments, standalone_mode=False)

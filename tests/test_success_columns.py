@@ -15,9 +15,11 @@ from rlkit.core.algorithm import NoLoop
 from rlkit.core.meta_evaluation import FURTHER_SUCCESS_RATES
 from rlkit.envs import ENVS, env_class
 from rlkit.envs.base import MetaEnv
+from rlkit.launchers.launcher import launcher_for
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch.sac.columns import COLUMNS
+from tests.meta_pg_runs import METHODS, settings
 from tests.test_old_runs import FIXTURES, unpacked
 from tests.tiny_runs import TINY, launch, rows, run
 
@@ -81,8 +83,8 @@ def test_tasks_without_success_have_the_header_that_they_always_had():
 
 @pytest.mark.parametrize(("radius", "rate"), [(0.1, 0.0), (1.6, 1.0)])
 def test_tasks_with_success_have_it_before_and_after_adaptation(radius, rate):
-    settings = "env_name=sparse-point-robot", f"env_params.goal_radius={radius}"
-    run_dir = run(*(argument for setting in settings for argument in ("--set", setting)))
+    changes = "env_name=sparse-point-robot", f"env_params.goal_radius={radius}"
+    run_dir = run(*(argument for setting in changes for argument in ("--set", setting)))
     assert {float(row[name]) for row in rows(run_dir) for name in ALL} == {rate}
     columns = header(run_dir)
     assert tuple(columns[:46]) == COLUMNS
@@ -117,6 +119,21 @@ def test_a_class_that_says_so_at_its_goal_alone_is_known_to_know_after_a_resume(
     second.collect_data(0, NoLoop())
     second.load_state_dict(first.state_dict())
     assert [second.evaluate(0, NoLoop())[name] for name in ALL] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_baselines_remember_it_too(method):
+    def algorithm(beyond):
+        data = settings(method, f"{__name__}:Shy", fresh_tasks=False)
+        data["env_params"] |= {"beyond": beyond}
+        parsed = parse_config(data, "test")
+        return launcher_for(parsed).build(parsed, "cpu", 3).algorithm
+
+    first, second = algorithm(0.0), algorithm(1e9)
+    first.evaluate(0, NoLoop())
+    assert first.evaluation.env.knows_success and not second.evaluation.env.knows_success
+    second.load_state_dict(first.state_dict())
+    assert second.evaluation.env.knows_success
 
 
 def test_a_run_of_an_older_version_keeps_its_header_however_often_it_is_resumed(tmp_path):

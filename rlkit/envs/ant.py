@@ -9,7 +9,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 

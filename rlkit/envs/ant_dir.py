@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.ant import CONTACT_COST, Ant
-from rlkit.envs.batched import Lanes
 from rlkit.envs.direction_tasks import DirectionTasks
+from rlkit.envs.lanes import Lanes
 
 CONTROL_COST = 0.5  # reward per squared action
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.ant import CONTACT_COST, Ant
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.markers import Goal, Marker
 
 CONTROL_COST = 0.1  # reward per squared action

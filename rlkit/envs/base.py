@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from rlkit.envs.batched import Advance as Advance
-from rlkit.envs.batched import BatchedEnv, Lanes, StepResult, as_indices, at_least
+from rlkit.envs.batched import BatchedEnv, as_indices
+from rlkit.envs.lanes import Advance as Advance
+from rlkit.envs.lanes import Lanes, StepResult, at_least
 from rlkit.envs.task_distribution import TaskDistribution
 
 
@@ -27,12 +28,7 @@ class MetaEnv(TaskDistribution, BatchedEnv):
     `super().__init__`. Everything else has a default: the attributes of `TaskDistribution`,
     `speed`, `success`, `describe_task`, `draw`, `_select_tasks` and `close`.
 
-    Attributes:
-        n_tasks: size of the task set.
-        has_simulation: whether lanes are MuJoCo simulations, which can be filmed.
     """
-
-    has_simulation: bool = False
 
     def __init__(
         self,
@@ -115,38 +111,10 @@ class MetaEnv(TaskDistribution, BatchedEnv):
     def _select_tasks(self, lanes: np.ndarray) -> None:
         """Prepare lanes that have changed task; for bodies whose model depends on the task."""
 
-    def set_tasks(self, tasks: ArrayLike) -> None:
-        """Replace the task set, for example by the one stored with a run.
-
-        Lanes keep their task numbers.
-
-        Args:
-            tasks: [n_tasks, task_dim].
-        Raises:
-            ValueError: another shape, or a number that is not finite.
-        """
-        replaced = np.array(tasks, dtype=self.dtype)
-        if replaced.shape != self.tasks.shape or not np.isfinite(replaced).all():
-            raise ValueError(
-                f"{self.name}: expected {self.tasks.shape} finite numbers as tasks, got shape "
-                f"{replaced.shape}"
-            )
-        self._tasks = replaced
+    def _set_tasks(self, tasks: np.ndarray) -> None:
+        self._tasks = tasks
         self._lane_tasks = self.tasks[self.task_ids]
         self._select_tasks(np.arange(self.num_lanes))
-
-    @property
-    def can_be_drawn(self) -> bool:
-        """Whether lanes can be shown as pictures: MuJoCo simulations, or a class with `draw`."""
-        return self.has_simulation or type(self).draw is not MetaEnv.draw
-
-    def draw(self, lanes: np.ndarray, size: int) -> np.ndarray:
-        """Draw these lanes [n] as square pictures, uint8 [n, size, size, 3]; optional."""
-        raise NotImplementedError(f"{self.name} has no method draw")
-
-    def get_all_task_idx(self) -> range:
-        """Numbers of all tasks."""
-        return range(self.n_tasks)
 
     def reset_task(self, task_ids: ArrayLike, lanes: ArrayLike | None = None) -> None:
         """Give lanes their tasks; these lanes must be reset before the next step.

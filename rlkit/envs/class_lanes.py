@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from rlkit.envs.base import Advance
-from rlkit.envs.batched import Lanes, at_least
 from rlkit.envs.class_instance import ClassInstances
 from rlkit.envs.class_parts import bounds_of, task_numbers
 from rlkit.envs.class_pictures import FRAMES_PER_SECOND, frames_per_second, picture_of
 from rlkit.envs.faults import EnvironmentFault, fits
+from rlkit.envs.lanes import Lanes, at_least
 from rlkit.envs.legacy_random import legacy_random_numbers, legacy_source
 
 

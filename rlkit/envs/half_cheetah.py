@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 
 CONTROL_COST = 0.05  # reward per squared action

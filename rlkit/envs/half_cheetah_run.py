@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from rlkit.envs.batched import Lanes
 from rlkit.envs.half_cheetah import CONTROL_COST, HalfCheetah
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.markers import Direction, Marker
 from rlkit.envs.one_task import OneTask
 

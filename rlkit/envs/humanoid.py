@@ -8,7 +8,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 
 IMPACT_COST = 0.5e-6  # reward per squared contact force or torque

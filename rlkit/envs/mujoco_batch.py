@@ -11,7 +11,7 @@ from typing import Literal
 import mujoco
 import numpy as np
 
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.simulation import Simulation
 
 Backend = Literal[

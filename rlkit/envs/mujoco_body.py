@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from rlkit.envs.base import MetaEnv
-from rlkit.envs.batched import Lanes, at_least
+from rlkit.envs.lanes import Lanes, at_least
 from rlkit.envs.markers import Marker
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_model import Physics, gymnasium_asset, load_model

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rlkit.envs.base import Advance
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.mujoco_body import MujocoBody
 
 

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import mujoco
 import numpy as np
 
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.mujoco_batch import BatchSimulation, QuietDivergence
 from rlkit.envs.simulation import Simulation
 

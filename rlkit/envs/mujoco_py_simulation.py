@@ -16,7 +16,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.simulation import Simulation
 
 EDITED_FIELDS = (

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.base import Advance, MetaEnv
-from rlkit.envs.batched import Lanes
 from rlkit.envs.faults import (
     EnvironmentFault,
     answering,
@@ -16,6 +15,7 @@ from rlkit.envs.faults import (
     kind_of,
     numbers,
 )
+from rlkit.envs.lanes import Lanes
 
 
 def watched(found: type[MetaEnv], name: str, settings: Mapping[str, Any]) -> MetaEnv:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rlkit.envs.base import MetaEnv
-from rlkit.envs.batched import StepResult, at_least
+from rlkit.envs.lanes import StepResult, at_least
 from rlkit.envs.wrapper import EnvWrapper
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from rlkit.envs.base import Advance, MetaEnv
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 
 VIEW = 2.0  # a picture shows x and y from -VIEW to VIEW; a robot beyond is drawn on the rim
 DISC = 0.3  # radius of the robot in a picture

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 
 from rand_param_envs import RandomEnv
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 

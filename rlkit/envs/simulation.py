@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import mujoco
 import numpy as np
 
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 
 
 class Simulation(abc.ABC):

@@ -4,6 +4,7 @@ import abc
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class TaskDistribution(abc.ABC):
@@ -11,6 +12,7 @@ class TaskDistribution(abc.ABC):
 
     Attributes:
         name: registered name, for example "cheetah-vel".
+        n_tasks: size of the task set.
         task_dim: size of a task.
         task_names: names of its numbers, `task_dim` of them; empty: they are numbered.
         fixed_n_tasks: the number of tasks where it cannot be chosen, otherwise None.
@@ -20,15 +22,18 @@ class TaskDistribution(abc.ABC):
         has_sparse_rewards: whether the sparse reward of `compute_reward` is ever other than zero;
             None: not declared.
         goal_radius: distance within which a goal counts as reached; None where there is none.
+        has_simulation: whether lanes are MuJoCo simulations, which can be filmed.
     """
 
     name: str
+    n_tasks: int
     task_dim: int
     task_names: tuple[str, ...] = ()
     fixed_n_tasks: int | None = None
     relabelable: bool = True
     has_sparse_rewards: bool | None = None
     goal_radius: float | None = None
+    has_simulation: bool = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -89,3 +94,38 @@ class TaskDistribution(abc.ABC):
     def describe_task(self, task_id: int) -> str:
         """Describe a task in a few words, for captions."""
         return np.array2string(self.tasks[task_id], precision=2, threshold=8)
+
+    def set_tasks(self, tasks: ArrayLike) -> None:
+        """Replace the task set, for example by the one stored with a run.
+
+        Lanes keep their task numbers.
+
+        Args:
+            tasks: [n_tasks, task_dim].
+        Raises:
+            ValueError: another shape, or a number that is not finite.
+        """
+        replaced = np.array(tasks, dtype=self.tasks.dtype)
+        if replaced.shape != self.tasks.shape or not np.isfinite(replaced).all():
+            raise ValueError(
+                f"{self.name}: expected {self.tasks.shape} finite numbers as tasks, got shape "
+                f"{replaced.shape}"
+            )
+        self._set_tasks(replaced)
+
+    @abc.abstractmethod
+    def _set_tasks(self, tasks: np.ndarray) -> None:
+        """Take over a checked task set."""
+
+    def get_all_task_idx(self) -> range:
+        """Numbers of all tasks."""
+        return range(self.n_tasks)
+
+    @property
+    def can_be_drawn(self) -> bool:
+        """Whether lanes can be shown as pictures: MuJoCo simulations, or a class with `draw`."""
+        return self.has_simulation or type(self).draw is not TaskDistribution.draw
+
+    def draw(self, lanes: np.ndarray, size: int) -> np.ndarray:
+        """Draw these lanes [n] as square pictures, uint8 [n, size, size, 3]; optional."""
+        raise NotImplementedError(f"{self.name} has no method draw")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rlkit.envs.base import MetaEnv
-from rlkit.envs.batched import StepResult
 from rlkit.envs.elementwise import constant_like
+from rlkit.envs.lanes import StepResult
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from rlkit.core.errors import UserError
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
-from rlkit.envs.batched import StepResult
+from rlkit.envs.lanes import StepResult
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 from rlkit.envs.rendering import Renderer
 from rlkit.envs.wrapper import EnvWrapper

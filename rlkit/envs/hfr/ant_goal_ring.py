@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.ant_goal import AntGoal
-from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.low_gear_ant import LowGearAnt
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.markers import Goal, Marker
 from rlkit.envs.point_robot import distance
 

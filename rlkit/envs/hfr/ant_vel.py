@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from rlkit.envs.batched import Lanes
 from rlkit.envs.half_cheetah_vel import VelocityTasks
 from rlkit.envs.hfr.low_gear_ant import LowGearAnt
+from rlkit.envs.lanes import Lanes
 
 RADIUS = 0.5  # error in velocity below which ant-vel-sparse gives its bonus [m/s]
 

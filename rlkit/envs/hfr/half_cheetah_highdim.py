@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from rlkit.envs.batched import Lanes
 from rlkit.envs.half_cheetah import CONTROL_COST, HalfCheetah
+from rlkit.envs.lanes import Lanes
 
 NUM_COORDINATES = 18
 NORMALIZER = Path(__file__).with_suffix(".txt")

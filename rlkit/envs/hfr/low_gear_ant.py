@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.ant import CONTACT_COST, Ant
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 
 CONTROL_COST = 0.005  # reward per squared action
 ALIVE_BONUS = 0.05  # reward of each step

@@ -12,9 +12,9 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.sawyer_model import load_scene, scene_file
 from rlkit.envs.hfr.sawyer_starts import ABOVE_PUCK, Start
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 

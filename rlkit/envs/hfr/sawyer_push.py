@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.sawyer import Sawyer, approach, distance3
 from rlkit.envs.hfr.sawyer_starts import AT_PUCK, Start
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.markers import Disc, Marker
 from rlkit.envs.point_robot import distance
 

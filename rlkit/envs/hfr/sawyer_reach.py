@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from rlkit.envs.batched import Lanes
 from rlkit.envs.hfr.sawyer import Sawyer, approach, distance3
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.markers import Ball, Marker
 
 RADIUS = 0.05  # of the goal [m]

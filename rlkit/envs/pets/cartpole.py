@@ -6,8 +6,8 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from rlkit.envs.batched import Lanes
 from rlkit.envs.elementwise import cosine, sine
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.markers import Ball, Marker
 from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.pets.base import PetsEnv

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rlkit.envs.batched import Lanes
+from rlkit.envs.lanes import Lanes
 from rlkit.envs.pets.arm import hand_of
 from rlkit.envs.pets.base import PetsEnv
 

@@ -188,6 +188,7 @@ class GradientMetaLearner:
     def state_dict(self) -> dict[str, Any]:
         """Everything; data serve one iteration, and random streams are keyed."""
         return {
+            "env": self.evaluation.env.state_dict(),
             "policy": self.policy.network.state_dict(),
             "update": self.update.state_dict(),
             "num_env_steps": self.num_env_steps,
@@ -195,7 +196,9 @@ class GradientMetaLearner:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state."""
+        """Restore a state; one of an earlier version has none of the environment."""
+        if "env" in state:
+            self.evaluation.env.load_state_dict(state["env"])
         self.policy.network.load_state_dict(state["policy"])
         self.update.load_state_dict(state["update"])
         self.num_env_steps = state["num_env_steps"]

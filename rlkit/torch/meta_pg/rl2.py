@@ -153,6 +153,7 @@ class RL2:
     def state_dict(self) -> dict[str, Any]:
         """Everything; data serve one iteration, and other random streams are keyed."""
         return {
+            "env": self.env.state_dict(),
             "policy": self.policy.network.state_dict(),
             "trainer": self.trainer.state_dict(),
             "num_env_steps": self.num_env_steps,
@@ -160,7 +161,9 @@ class RL2:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state."""
+        """Restore a state; one of an earlier version has none of the environment."""
+        if "env" in state:
+            self.env.load_state_dict(state["env"])
         self.policy.network.load_state_dict(state["policy"])
         self.trainer.load_state_dict(state["trainer"])
         self.num_env_steps = state["num_env_steps"]
