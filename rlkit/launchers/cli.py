@@ -24,6 +24,7 @@ GENERAL = {
         "Evaluate a trained policy on held-out tasks; draw or film it.",
     ),
     "plot": ("rlkit.launchers.plot:main", "Draw the learning curves of runs."),
+    "report": ("rlkit.launchers.report:main", "Put runs into one HTML file."),
     "list": (
         "rlkit.launchers.listing:main",
         "List environments, algorithms and shipped configurations.",

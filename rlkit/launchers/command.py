@@ -19,6 +19,7 @@ from rlkit.launchers.run import resume_run, start_run
 from rlkit.launchers.run_config import may_change, resumed_config
 from rlkit.launchers.shipped import find_config
 from rlkit.launchers.signals import SignalGuard
+from rlkit.launchers.trackers import check_trackers
 
 
 def launch(
@@ -62,7 +63,9 @@ def launch(
             check_name_is_free(named_folder(config, name))
         if print_config:
             _print(config)
-        elif run_dir is not None:
+            return
+        check_trackers(config)
+        if run_dir is not None:
             resume_run(run_dir, config, console, guard.protect, need_gpu=needs_gpu)
         else:
             start_run(config, exp_name, console, guard.protect, name=name, need_gpu=needs_gpu)

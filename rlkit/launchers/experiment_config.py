@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -32,6 +32,7 @@ class UtilConfig:
     physics_threads: PositiveCount | None = None  # threads that step the physics
     checkpoint_every: PositiveCount = 1  # iterations between two checkpoints
     checkpoint_minutes: Positive = 10.0  # minutes between checkpoints inside an iteration
+    trackers: list[Literal["tensorboard", "wandb"]] | None = None  # which get the rows as well
     save_every: PositiveCount | None = None  # keep weights of iterations it divides; null: the last
 
 

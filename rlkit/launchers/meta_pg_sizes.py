@@ -14,7 +14,7 @@ MAX_LANES = 1000  # beyond, lanes add memory and no speed
 FLOAT_BYTES = 4
 PROCESS_BYTES = 0.6e9  # of Python, torch and MuJoCo
 ROW_BYTES = 400  # of an iteration in progress.csv and online_returns.csv, without its fixed part
-GRAPH_COPIES = 8  # arrays as wide as a layer that a meta-gradient holds, a step
+GRAPH_COPIES = 14  # arrays as wide as a layer that a step of an update's graph takes
 CHECKPOINT_COPIES = 8  # weights and Adam's moments, in two checkpoints and the weight files
 
 
@@ -50,13 +50,17 @@ def requirements(
 ) -> Requirements:
     """Estimate steps, memory and disk."""
     steps = steps_per_iteration(algo)
-    width = sum(algo.hidden_sizes) if isinstance(algo, GradientSettings) else 6 * algo.hidden_size
+    if isinstance(algo, GradientSettings):
+        width, in_graph = sum(algo.hidden_sizes), steps
+    else:
+        width, in_graph = 6 * algo.hidden_size, -(-steps // algo.num_minibatches)
     row = FLOAT_BYTES * (2 * env.obs_dim + 3 * env.act_dim + env.outcome_dim + 8)
     weights = sum(p.numel() for network in networks.values() for p in network.parameters())
     copies = 6 * algo.meta_batch if isinstance(algo, GradientSettings) else 6
     memory = (
         PROCESS_BYTES
-        + steps * (3 * row + GRAPH_COPIES * FLOAT_BYTES * width)
+        + 3 * steps * row
+        + in_graph * GRAPH_COPIES * FLOAT_BYTES * width
         + copies * FLOAT_BYTES * weights
     )
     trajectories = explored_per_test(algo) + 1

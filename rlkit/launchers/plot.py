@@ -10,9 +10,12 @@ from rlkit.core.errors import UserError
 from rlkit.launchers.arguments import UserPath
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_of
-from rlkit.visualization.plot import X_COLUMN, Y_COLUMN, plot_runs
+from rlkit.visualization.aggregate import Center
+from rlkit.visualization.plot import X_COLUMN, Y_COLUMN, Style, plot_runs
 from rlkit.visualization.results import write_results
 from rlkit.visualization.runs import Run, find_runs, group_runs, recorded_settings
+
+X_NAMES = {"steps": X_COLUMN, "iterations": "Epoch", "time": "Total Train Time (s)"}
 
 
 def comparable_settings(variant: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +40,13 @@ def main_result(run: Run) -> str:
 
 @click.command()
 @click.argument("run_dirs", nargs=-1, required=True, type=UserPath())
-@click.option("--x", "x_name", default=X_COLUMN, show_default=True, help="Column of the x axis.")
+@click.option(
+    "--x",
+    "x_name",
+    default="steps",
+    show_default=True,
+    help="x axis: steps (of the environment), iterations, time, or any column.",
+)
 @click.option(
     "--y",
     "y_names",
@@ -57,6 +66,31 @@ def main_result(run: Run) -> str:
     "labels",
     multiple=True,
     help="Name of a curve; repeat in the order in which the curves are listed.",
+)
+@click.option(
+    "--center",
+    type=click.Choice(["mean", "median", "iqm"]),
+    default="mean",
+    show_default=True,
+    help="What seeds are put together by; iqm: the mean of their middle half.",
+)
+@click.option(
+    "--bootstrap",
+    is_flag=True,
+    help="Bands are 95 % bootstrap intervals; always with median and iqm.",
+)
+@click.option("--complete", is_flag=True, help="Leave out runs that have not finished.")
+@click.option("--log-x", is_flag=True, help="Logarithmic x axis.")
+@click.option("--log-y", is_flag=True, help="Logarithmic y axis.")
+@click.option("--xlim", type=(float, float), metavar="LOW HIGH", help="Ends of the x axis.")
+@click.option("--ylim", type=(float, float), metavar="LOW HIGH", help="Ends of the y axis.")
+@click.option(
+    "--size",
+    type=(click.FloatRange(min=1), click.FloatRange(min=1)),
+    default=(6.4, 4.2),
+    show_default=True,
+    metavar="WIDTH HEIGHT",
+    help="Of a panel, inches.",
 )
 @click.option("--title", default=None, help="Title above the figure.")
 @click.option(
@@ -79,16 +113,27 @@ def main(
     y_names: tuple[str, ...],
     window: int,
     labels: tuple[str, ...],
+    center: Center,
+    bootstrap: bool,
+    complete: bool,
+    log_x: bool,
+    log_y: bool,
+    xlim: tuple[float, float] | None,
+    ylim: tuple[float, float] | None,
+    size: tuple[float, float],
     title: str | None,
     output: Path,
     table: Path | None,
 ) -> None:
-    """Draw the learning curves of the runs in (or below) RUN_DIRS: mean, one standard deviation and every seed.
+    """Draw the learning curves of the runs in (or below) RUN_DIRS: the seeds together and each.
 
     Runs whose configurations differ in nothing but the seed are one curve.
     """
     try:
         runs = find_runs(run_dirs, comparable_settings)
+        runs = [run for run in runs if run.is_complete or not complete]
+        if not runs:
+            raise UserError("--complete: no run has finished; without it those that run are drawn")
         groups = group_runs(runs)
         y_names = y_names or (main_result(runs[0]),)
         if labels:
@@ -97,21 +142,28 @@ def main(
                     f"{len(labels)} labels for {len(groups)} curves: {'; '.join(groups)}"
                 )
             groups = dict(zip(labels, groups.values(), strict=True))
-        plot_runs(groups, output, x_name=x_name, y_names=y_names, window=window, title=title)
+        style = Style(center, bootstrap or center != "mean", log_x, log_y, xlim, ylim, size)
+        plot_runs(
+            groups,
+            output,
+            x_name=X_NAMES.get(x_name, x_name),
+            y_names=y_names,
+            window=window,
+            title=title,
+            style=style,
+        )
         if table is not None:
-            write_results(groups, table, y_names[0])
+            write_results(groups, table, y_names[0], center)
     except UserError as error:
         click.echo(f"error: {error}", err=True)
         raise SystemExit(error.exit_code) from error
     for label, runs in groups.items():
-        lengths = [len(run.column(y_names[0])) for run in runs]
+        lengths = sorted({run.length for run in runs})
+        ends = " to ".join(str(length) for length in dict.fromkeys((lengths[0], lengths[-1])))
         seeds = ", ".join("?" if run.seed is None else str(run.seed) for run in runs)
-        note = (
-            ""
-            if min(lengths) == max(lengths)
-            else f", cut to the shortest of {', '.join(map(str, lengths))}"
-        )
-        click.echo(f"{label}: {min(lengths)} iterations, seeds {seeds}{note}")
+        unfinished = ["?" if r.seed is None else str(r.seed) for r in runs if not r.is_complete]
+        note = f", unfinished: {', '.join(unfinished)}" if unfinished else ""
+        click.echo(f"{label}: {ends} iterations, seeds {seeds}{note}")
     click.echo(f"wrote {output}")
 
 

@@ -52,6 +52,7 @@ from rlkit.launchers.resume_hint import resume_hint
 from rlkit.launchers.run_display import run_display
 from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import has_rows, load_tasks, load_weights
+from rlkit.launchers.trackers import run_logger
 from rlkit.torch.execution import torch_threads
 
 Protect = Callable[[], AbstractContextManager[None]]
@@ -93,7 +94,7 @@ def start_run(
         loaded += compare_lanes(own, own.num_envs) if isinstance(own, ClassEnv) else []
         with new_run_folder(config, datetime.now(), name) as run_dir:
             files.run_dir = run_dir
-            logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
+            logger, checkpoint = run_logger(config, run_dir, console.print), Checkpoint(run_dir)
             identity = new_identity()
             record = variant_record(config, requested, exp_name, device) | {IDENTITY: identity}
             with protect():
@@ -148,7 +149,7 @@ def resume_run(
         _closing(_build(config, device, files, tasks), files) as experiment,
         lock_run_folder(run_dir),
     ):
-        logger, checkpoint = Logger(run_dir, echo=console.print), Checkpoint(run_dir)
+        logger, checkpoint = run_logger(config, run_dir, console.print), Checkpoint(run_dir)
         start, state, num_iterations = 0, None, config.algo_params.num_iterations
         tables: list[str] = []
         contents = None

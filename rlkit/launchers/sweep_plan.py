@@ -17,6 +17,7 @@ from rlkit.launchers.limits import check_it_fits
 from rlkit.launchers.record import experiment_name
 from rlkit.launchers.run_config import may_change, resumed_config
 from rlkit.launchers.shipped import find_config
+from rlkit.launchers.trackers import check_trackers
 
 MOST_RUNS = 10_000
 LONGEST_NAME = 120
@@ -160,6 +161,7 @@ def _runs_of(
     ]
     config = replace(config, util_params=new_config(found, settings).util_params)
     check_it_fits(config)
+    check_trackers(config)
     free = [key for key in chosen if may_change(key) or key.startswith("util_params.")]
     named = {key: v for key, v in chosen.items() if key in several or key not in free}
     begin = prefix or experiment_name(found)

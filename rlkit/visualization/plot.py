@@ -6,7 +6,9 @@
 import math
 import runpy
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,45 +16,127 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from rlkit.core.errors import UserError
+from rlkit.visualization.aggregate import Center, in_words, summarize
 from rlkit.visualization.runs import Run, smooth, stack
 
 X_COLUMN = "Number of env steps total"
 Y_COLUMN = "AverageReturn_all_test_tasks"
 
 
+@dataclass(frozen=True)
+class Style:
+    """How curves are drawn.
+
+    Attributes:
+        center: what seeds are put together by.
+        intervals: bands are bootstrap intervals, not standard deviations.
+        log_x, log_y: logarithmic axes.
+        x_limits, y_limits: ends of the axes, None: as the curves need.
+        size: of a panel, inches.
+    """
+
+    center: Center = "mean"
+    intervals: bool = False
+    log_x: bool = False
+    log_y: bool = False
+    x_limits: tuple[float, float] | None = None
+    y_limits: tuple[float, float] | None = None
+    size: tuple[float, float] = (6.4, 4.2)
+
+
 def draw_curves(
-    axes: Axes, groups: Mapping[str, Sequence[Run]], x_name: str, y_name: str, window: int = 1
+    axes: Axes,
+    groups: Mapping[str, Sequence[Run]],
+    x_name: str,
+    y_name: str,
+    window: int = 1,
+    style: Style | None = None,
 ) -> None:
-    """Draw one curve per group: the mean over seeds, a band of one standard deviation, every seed.
+    """Draw one curve per group: the seeds put together, a band, every seed.
+
+    A point is of the seeds that have come so far; where some have not, the curve is dashed. The
+    ends of unfinished seeds are crosses.
 
     Args:
         axes: where to draw.
-        groups: label -> runs that differ in their seed only; a group is cut to its shortest run.
+        groups: label -> runs that differ in their seed only.
         x_name: column of the x axis; the mean over seeds is taken where they differ.
-        y_name: column of the y axis.
+        y_name: column of the y axis; places without a value are left out.
         window: iterations that a point averages over, itself and those before it.
+        style: how it is drawn.
     """
+    style = style or Style()
     for label, runs in groups.items():
-        x = stack(runs, x_name).mean(axis=0)
-        y = smooth(stack(runs, y_name), window)
-        # Iterations without an evaluation are left out, so that a line joins those that have one.
-        known = np.isfinite(y).any(axis=0)
-        x, y = x[known], y[:, known]
-        mean = y.mean(axis=0)
-        (line,) = axes.plot(x, mean, label=f"{label} (n={len(runs)})", linewidth=1.8)
+        x, y = stack(runs, x_name), smooth(stack(runs, y_name), window)
+        there = np.isfinite(x) & np.isfinite(y)
+        counts = there.sum(axis=0)
+        places = np.flatnonzero(counts)
+        if not len(places):
+            continue
+        middle_x, center, low, high = _put_together(x, y, there, places, style)
+        color = _draw_line(
+            axes, middle_x, center, counts[places] == len(runs), _legend(label, runs)
+        )
         if len(runs) > 1:
-            spread = y.std(axis=0, ddof=1)
-            axes.fill_between(
-                x, mean - spread, mean + spread, color=line.get_color(), alpha=0.18, linewidth=0
-            )
-            axes.plot(x, y.T, color=line.get_color(), alpha=0.35, linewidth=0.6)
-        elif len(x) == 1:
-            axes.plot(x, mean, "o", color=line.get_color())
+            axes.fill_between(middle_x, low, high, color=color, alpha=0.18, linewidth=0)
+            for seed_x, seed_y, known in zip(x, y, there, strict=True):
+                axes.plot(seed_x[known], seed_y[known], color=color, alpha=0.35, linewidth=0.6)
+        for run, seed_x, seed_y, known in zip(runs, x, y, there, strict=True):
+            if not run.is_complete and known.any():
+                axes.plot(seed_x[known][-1:], seed_y[known][-1:], "x", color=color, markersize=5)
     axes.set_xlabel(_axis_title(x_name))
     axes.set_ylabel(_axis_title(y_name))
+    if style.log_x:
+        axes.set_xscale("log")
+    if style.log_y:
+        axes.set_yscale("log")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set(
+        **{
+            name: limits
+            for name, limits in (("xlim", style.x_limits), ("ylim", style.y_limits))
+            if limits is not None
+        }
+    )
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _put_together(
+    x: np.ndarray, y: np.ndarray, there: np.ndarray, places: np.ndarray, style: Style
+) -> np.ndarray:
+    """Mean x, center, low and high of the seeds that are there, [4, num_places].
+
+    Args:
+        x, y: [num_seeds, num_iterations].
+        there: which of them count, of the same shape.
+        places: iterations in which a seed is there.
+    """
+    points = np.empty((4, len(places)))
+    patterns, which = np.unique(there[:, places], axis=1, return_inverse=True)
+    for index, seeds in enumerate(patterns.T):
+        columns = np.flatnonzero(which.ravel() == index)
+        at = np.ix_(seeds, places[columns])
+        found = summarize(y[at], style.center, intervals=style.intervals)
+        points[:, columns] = x[at].mean(axis=0), *found
+    return points
+
+
+def _draw_line(axes: Axes, x: np.ndarray, y: np.ndarray, whole: np.ndarray, label: str) -> Any:
+    """Draw a curve, dashed where it is not of all seeds, a point where it is one; return its color."""
+    end = int(np.argmin(whole)) if not whole.all() else len(x)  # the first place without all seeds
+    marker = "o" if end == 1 else ""
+    (line,) = axes.plot(x[:end], y[:end], label=label, linewidth=1.8, marker=marker)
+    if end < len(x):
+        begin = max(0, end - 1)
+        axes.plot(x[begin:], y[begin:], color=line.get_color(), linewidth=1.8, linestyle="--")
+    return line.get_color()
+
+
+def _legend(label: str, runs: Sequence[Run]) -> str:
+    unfinished = sum(not run.is_complete for run in runs)
+    more = f", {unfinished} unfinished" if unfinished else ""
+    return f"{label} (n={len(runs)}{more})"
 
 
 def plot_runs(
@@ -64,6 +148,7 @@ def plot_runs(
     window: int = 1,
     title: str | None = None,
     levels: Mapping[str, float] | None = None,
+    style: Style | None = None,
 ) -> None:
     """Draw one panel per y column to an image file; its suffix (png, pdf, svg) chooses the format.
 
@@ -73,15 +158,18 @@ def plot_runs(
         y_names: a panel each.
         title: above the figure.
         levels: dashed lines of the first panel: their names in the legend and their heights.
+        style: how the curves are drawn.
     Raises:
         UserError: the file cannot be written.
     """
+    style = style or Style()
     columns = 2 if len(y_names) == 4 else min(len(y_names), 3)
     rows = math.ceil(len(y_names) / columns)
-    figure = Figure(figsize=(6.4 * columns, 4.2 * rows), layout="constrained")
+    width, height = style.size
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, columns, squeeze=False).ravel())
     for axes, y_name in zip(panels, y_names, strict=False):
-        draw_curves(axes, groups, x_name, y_name, window)
+        draw_curves(axes, groups, x_name, y_name, window, style)
     for name, level in (levels or {}).items():
         panels[0].axhline(level, label=name, color="0.4", linestyle="--", linewidth=1.2)
     for axes in panels[len(y_names) :]:
@@ -92,6 +180,8 @@ def plot_runs(
         ncols=columns,
         frameon=False,
         fontsize="small",
+        title=_words(groups, style),
+        title_fontsize="x-small",
     )
     if title:
         figure.suptitle(title)
@@ -100,6 +190,15 @@ def plot_runs(
         figure.savefig(output, dpi=150)
     except (OSError, ValueError) as error:
         raise UserError(f"{output}: cannot be written ({error})") from error
+
+
+def _words(groups: Mapping[str, Sequence[Run]], style: Style) -> str | None:
+    """What the curves are, where one is of several seeds."""
+    if all(len(runs) == 1 for runs in groups.values()):
+        return None
+    dashed = any(not run.is_complete for runs in groups.values() for run in runs)
+    more = "; dashed: not of all seeds, ×: end of an unfinished one" if dashed else ""
+    return in_words(style.center, intervals=style.intervals) + more
 
 
 def _axis_title(column: str) -> str:
@@ -111,6 +210,8 @@ def _axis_title(column: str) -> str:
         "AverageReturn_prior_test_tasks": "return on test tasks\n(before adaptation)",
         "AverageTrainReturn_all_train_tasks": "return on train tasks\n(context from the buffer)",
         "Epoch": "iteration",
+        "Total Train Time (s)": "wall-clock time, seconds",
+        "Number of train steps total": "gradient steps",
     }
     return known.get(column, column)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rlkit.core.errors import UserError
+from rlkit.visualization.aggregate import Center, summarize
 from rlkit.visualization.runs import Run
 
 LAST = 5  # a single evaluation scatters; results are judged on the mean of so many last iterations
@@ -26,7 +27,9 @@ def result_rows(groups: Mapping[str, Sequence[Run]], y_name: str) -> list[dict[s
                 {
                     "experiment": label,
                     "seed": "" if run.seed is None else run.seed,
-                    "iterations": len(values),
+                    "iterations": run.length
+                    if run.is_complete
+                    else f"{run.length} of {run.planned}",
                     "env steps": "" if steps is None else int(steps[-1]),
                     f"{y_name}, mean": mean_of_known(values),
                     f"{y_name}, last {LAST}": mean_of_known(values[-LAST:]),
@@ -41,11 +44,14 @@ def mean_of_known(values: np.ndarray) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def write_results(groups: Mapping[str, Sequence[Run]], path: Path, y_name: str) -> None:
+def write_results(
+    groups: Mapping[str, Sequence[Run]], path: Path, y_name: str, center: Center = "mean"
+) -> None:
     """Write the rows of `result_rows` to a .csv or .md file.
 
-    Markdown ends each experiment with mean and standard deviation; of runs of unequal length those
-    of the longest alone, which the line says.
+    Markdown ends each experiment with mean and standard deviation, or with median or interquartile
+    mean and a bootstrap interval. Unfinished runs are not in it, and of runs of unequal length the
+    longest alone are, which the line says.
 
     Raises:
         UserError: another suffix, or the file cannot be written.
@@ -65,12 +71,12 @@ def write_results(groups: Mapping[str, Sequence[Run]], path: Path, y_name: str) 
                 writer.writeheader()
                 writer.writerows(rows)
             else:
-                file.write(_markdown(rows, names))
+                file.write(_markdown(rows, names, center))
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error})") from error
 
 
-def _markdown(rows: Sequence[dict[str, object]], names: Sequence[str]) -> str:
+def _markdown(rows: Sequence[dict[str, object]], names: Sequence[str], center: Center) -> str:
     lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
     *described, every, last = names
     for label in dict.fromkeys(row["experiment"] for row in rows):
@@ -81,23 +87,34 @@ def _markdown(rows: Sequence[dict[str, object]], names: Sequence[str]) -> str:
                 f"{row[last]:.2f} |"
             )
         if len(group) > 1:
-            lines.append(_summary(str(label), group, every, last))
+            lines.append(_summary(str(label), group, every, last, center))
     return "\n".join(lines) + "\n"
 
 
-def _summary(label: str, group: Sequence[dict[str, object]], every: str, last: str) -> str:
-    """The line below the seeds of an experiment, over the longest runs alone.
+def _summary(
+    label: str, group: Sequence[dict[str, object]], every: str, last: str, center: Center
+) -> str:
+    """The line below the seeds of an experiment, over the longest runs that are complete.
 
     An unfinished run is earlier on its curve, so that a mean over both would say nothing.
     """
-    lengths = [int(str(row["iterations"])) for row in group]
-    longest = [row for row, length in zip(group, lengths, strict=True) if length == max(lengths)]
+    complete = [row for row in group if isinstance(row["iterations"], int)]
+    if not complete:
+        return f"| {label} | not averaged, all unfinished | | | | |"
+    lengths = [int(str(row["iterations"])) for row in complete]
+    longest = [row for row, length in zip(complete, lengths, strict=True) if length == max(lengths)]
     if len(longest) == 1:
-        return f"| {label} | not averaged, lengths differ | | | | |"
-    means, finals = np.array([(row[every], row[last]) for row in longest], dtype=np.float64).T
-    final = f"**{finals.mean():.2f}** ± {finals.std(ddof=1):.2f}"
+        reason = "lengths differ" if len(complete) > 1 else "the others are unfinished"
+        return f"| {label} | not averaged, {reason} | | | | |"
+    values = np.array([(row[every], row[last]) for row in longest], dtype=np.float64)
+    means, finals = (summarize(values, center, intervals=center != "mean")).center
+    final = f"**{finals:.2f}** ± {values[:, 1].std(ddof=1):.2f}"
+    if center != "mean":
+        found = summarize(values[:, 1:], center, intervals=True)
+        final = f"{center} **{finals:.2f}** [{found.low[0]:.2f}, {found.high[0]:.2f}]"
     if len(longest) == len(group):
         seeds, length = f"all {len(group)}", ""
     else:
-        seeds, length = f"{len(longest)} of {len(group)}, the longest", f"{max(lengths)} "
-    return f"| {label} | {seeds} | {length}| | {means.mean():.2f} | {final} |"
+        which = "the longest" if len(complete) > len(longest) else "the complete"
+        seeds, length = f"{len(longest)} of {len(group)}, {which}", f"{max(lengths)} "
+    return f"| {label} | {seeds} | {length}| | {means:.2f} | {final} |"

@@ -42,6 +42,7 @@ class Run:
         seed: the top-level seed, None where the run does not say.
         columns: column name -> values, one per iteration, [num_iterations].
         headline: label -> column that the run's algorithm names as its main results; may be empty.
+        planned: iterations of the whole run, None where it does not say.
     """
 
     path: Path
@@ -49,6 +50,17 @@ class Run:
     seed: int | None
     columns: dict[str, np.ndarray]
     headline: dict[str, str] = field(default_factory=dict)
+    planned: int | None = None
+
+    @property
+    def length(self) -> int:
+        """Iterations that are finished."""
+        return len(next(iter(self.columns.values()), ()))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run has come to its planned end."""
+        return self.planned is None or self.length >= self.planned
 
     def column(self, name: str) -> np.ndarray:
         """Values of one column, [num_iterations].
@@ -101,7 +113,9 @@ def read_run(path: Path, settings_of: SettingsOf = recorded_settings) -> Run:
         )
     if seed is not None and type(seed) is not int:
         raise UserError(f"{variant_file}: seed = {as_json(seed)}: expected an integer or null")
-    return Run(path, config, seed, read_progress(path / "progress.csv"), headline)
+    planned = flatten(variant).get(LENGTH_KEY)
+    planned = planned if type(planned) is int else None
+    return Run(path, config, seed, read_progress(path / "progress.csv"), headline, planned)
 
 
 def read_variant(path: Path) -> dict[str, Any]:
@@ -183,10 +197,12 @@ def _label(run: Run, others: Sequence[Run]) -> str:
 
 
 def stack(runs: Sequence[Run], name: str) -> np.ndarray:
-    """Values of one column over seeds, cut to the shortest run: [num_runs, num_iterations]."""
+    """Values of one column over seeds, nan after a run's end: [num_runs, most iterations]."""
     columns = [run.column(name) for run in runs]
-    length = min(map(len, columns))
-    return np.stack([column[:length] for column in columns])
+    values = np.full((len(columns), max(map(len, columns))), math.nan)
+    for row, column in zip(values, columns, strict=True):
+        row[: len(column)] = column
+    return values
 
 
 def smooth(values: np.ndarray, window: int) -> np.ndarray:

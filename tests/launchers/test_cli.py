@@ -49,11 +49,11 @@ finally:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "imported: set()" in done.stdout
-    for name in ("train", "sweep", "sim", "plot", "list"):
+    for name in ("train", "sweep", "sim", "plot", "report", "list"):
         assert f"\n  {name} " in done.stdout
 
 
-@pytest.mark.parametrize("name", ["train", "sweep", "sim", "plot", "list"])
+@pytest.mark.parametrize("name", ["train", "sweep", "sim", "plot", "report", "list"])
 def test_each_command_has_its_help(name):
     assert f"Usage: rlkit {name} " in rlkit_command(name, "--help").output
 
@@ -120,7 +120,7 @@ def test_an_algorithm_brings_commands_by_its_row_alone(monkeypatch):
     row = Algorithm("tests.toy_algorithms:OnPolicy", {"echo": f"{__name__}:echo"})
     monkeypatch.setitem(ALGORITHMS, "toy", row)
     group = cli.LazyGroup(cli.command_rows(), name="rlkit", help="")
-    assert "  toy    Of toy: echo." in rlkit_command("--help", group=group).output
+    assert "  toy     Of toy: echo." in rlkit_command("--help", group=group).output
     assert "Say a word." in rlkit_command("toy", "--help", group=group).output
     assert rlkit_command("toy", "echo", "yes", group=group).output == "yes\n"
 

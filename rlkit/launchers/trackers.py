@@ -1,0 +1,151 @@
+"""Sends the rows of a run to TensorBoard or Weights & Biases, beside its own files."""
+
+import math
+import os
+import socket
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from rlkit.core.config import flatten, read_json
+from rlkit.core.errors import UserError
+from rlkit.core.logger import Logger
+from rlkit.launchers.experiment_config import ExperimentConfig
+
+PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}  # by tracker; also names of extras
+SECONDS_TO_ANSWER = 3.0
+
+
+class Tracker(Protocol):
+    """Takes scalars."""
+
+    def send(self, scalars: Mapping[str, float], iteration: int) -> None:
+        """Take the finite numbers of a row."""
+
+
+def check_trackers(config: ExperimentConfig) -> None:
+    """Check that what `util_params.trackers` names is installed.
+
+    Raises:
+        UserError: it is not; says how to install it.
+    """
+    for name in config.util_params.trackers or ():
+        if find_spec(PACKAGES[name]) is None:
+            install = f'pip install "pearl-rlkit[{name}]"'
+            raise UserError(f'util_params.trackers: "{name}" is not installed here; {install}')
+
+
+def run_logger(config: ExperimentConfig, run_dir: Path, echo: Callable[[str], None]) -> Logger:
+    """Open the logger of a run, which hands each row to the trackers that `config` names.
+
+    Args:
+        config: of the run.
+        run_dir: holds variant.json by the time of the first row.
+        echo: takes what is said, also of a tracker that fails, once; the run goes on without it.
+    """
+    names = config.util_params.trackers or ()
+    return Logger(run_dir, echo=echo, sinks=[_Guarded(name, run_dir, echo) for name in names])
+
+
+class _Guarded:
+    """Opens a tracker at the first row, and gives it up when it fails."""
+
+    def __init__(self, name: str, run_dir: Path, say: Callable[[str], None]) -> None:
+        self._name, self._run_dir, self._say = name, run_dir, say
+        self._tracker: Tracker | None = None
+        self._failed = False
+
+    def __call__(self, row: Mapping[str, float], iteration: int) -> None:
+        if self._failed:
+            return
+        try:
+            if self._tracker is None:
+                self._tracker = OPEN[self._name](self._run_dir, iteration)
+            scalars = {name: float(value) for name, value in row.items()}
+            known = {name: value for name, value in scalars.items() if math.isfinite(value)}
+            self._tracker.send(known, iteration)
+        except Exception as error:  # whatever a foreign program makes of a row
+            self._failed = True
+            reason = (str(error).splitlines() or [""])[0]
+            told = f"{type(error).__name__}: {reason}"
+            self._say(f"{self._name} gets no more rows, and the run goes on ({told})")
+
+
+class TensorBoard:
+    """Event files in `<run_dir>/tensorboard`; a resumed run goes on in the same curves.
+
+    Args:
+        run_dir: of the run.
+        iteration: of the first row; what a process that was stopped wrote of it or later is dropped.
+    """
+
+    def __init__(self, run_dir: Path, iteration: int) -> None:
+        """Open a new event file and write the settings."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        folder = str(run_dir / "tensorboard")
+        self._writer: Any = SummaryWriter(folder, purge_step=iteration)
+        lines = [f"| {key} | {value} |" for key, value in _settings(run_dir).items()]
+        text = "\n".join(["| setting | value |", "|---|---|", *lines])
+        self._writer.add_text("settings", text, iteration)
+
+    def send(self, scalars: Mapping[str, float], iteration: int) -> None:
+        """Write a row to the disk."""
+        for name, value in scalars.items():
+            self._writer.add_scalar(name, value, iteration)
+        self._writer.flush()
+
+
+class WeightsAndBiases:
+    """A run of W&B with the identity of ours, so that a resumed one goes on in the same curves.
+
+    Without a key or without a network it writes its offline files, `<run_dir>/wandb`, which `wandb
+    sync` uploads. WANDB_MODE overrides this, WANDB_PROJECT the project.
+    """
+
+    def __init__(self, run_dir: Path, iteration: int) -> None:
+        """Begin or resume the run."""
+        import wandb
+
+        settings = _settings(run_dir)
+        identity = str(read_json(run_dir / "variant.json").get("log_dir_id") or run_dir.name)
+        self._run: Any = wandb.init(
+            project=os.environ.get("WANDB_PROJECT", "rlkit"),
+            id=identity,
+            name=run_dir.name,
+            group=str(settings.get("exp_name", "")) or None,
+            config=settings,
+            dir=str(run_dir),
+            resume="allow",
+            mode=os.environ.get("WANDB_MODE") or ("online" if _online(wandb) else "offline"),
+        )
+
+    def send(self, scalars: Mapping[str, float], iteration: int) -> None:
+        """Log a row."""
+        self._run.log(dict(scalars), step=iteration)
+
+
+OPEN: dict[str, Callable[[Path, int], Tracker]] = {
+    "tensorboard": TensorBoard,
+    "wandb": WeightsAndBiases,
+}
+
+
+def _settings(run_dir: Path) -> dict[str, Any]:
+    """Settings of a run, flattened."""
+    return flatten(read_json(run_dir / "variant.json"))
+
+
+def _online(wandb: Any) -> bool:
+    """Whether W&B has a key, and its server answers."""
+    if not wandb.api.api_key:
+        return False
+    address = urlsplit(wandb.setup().settings.base_url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname or "", port), SECONDS_TO_ANSWER).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,131 @@
+"""Rows that go to TensorBoard and W&B as well; a stand-in plays W&B where it is not installed."""
+
+import json
+import math
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from rlkit.launchers import trackers
+from tests.launchers.test_sweep_plan import sweep
+from tests.tiny_runs import TINY, files_below, launch, rows, run, same_weights
+
+TENSORBOARD = ("--set", 'util_params.trackers=["tensorboard"]')
+WANDB = ("--set", 'util_params.trackers=["wandb"]')
+RETURN = "AverageReturn_all_test_tasks"
+
+
+@pytest.fixture
+def fake_wandb(monkeypatch):
+    """A module `wandb` that notes how it is called."""
+    module = ModuleType("wandb")
+    module.begun, module.rows, module.fails = [], [], False
+
+    def log(scalars, step):
+        if module.fails:
+            raise ConnectionError("gone\nand more")
+        module.rows.append((step, scalars))
+
+    def init(**settings):
+        module.begun.append(settings)
+        return SimpleNamespace(log=log)
+
+    module.init, module.api = init, SimpleNamespace(api_key=None)
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    monkeypatch.setattr(trackers, "find_spec", lambda name: name)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    return module
+
+
+def curve(folder, name):
+    """(step, value) of a scalar as TensorBoard reads it."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(str(folder))
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars(name)]
+
+
+def test_tensorboard_has_the_rows_of_a_run_and_of_its_resumed_part_in_one_curve(here):
+    pytest.importorskip("tensorboard")
+    plain = run("--name", "plain")
+    short = ("--set", "algo_params.num_iterations=2")
+    tracked = run("--name", "tracked", *TENSORBOARD, *short)
+    longer = ("--set", "algo_params.num_iterations=3")
+    assert launch("--resume", tracked, *longer).exit_code == 0
+    assert rows(tracked) == rows(plain) and same_weights(tracked, plain)
+    found = curve(tracked / "tensorboard", RETURN)
+    assert [step for step, _ in found] == [0, 1, 2]
+    assert [value for _, value in found] == [
+        pytest.approx(float(row[RETURN]), rel=1e-6) for row in rows(plain)
+    ]
+    assert not (plain / "tensorboard").exists()
+
+
+def test_rows_that_a_killed_process_wrote_too_many_are_dropped(tmp_path):
+    pytest.importorskip("tensorboard")
+    (tmp_path / "variant.json").write_text("{}")
+    first = trackers.TensorBoard(tmp_path, 0)
+    for iteration in range(4):
+        first.send({"x": 1.0}, iteration)
+    second = trackers.TensorBoard(tmp_path, 2)
+    second.send({"x": 5.0}, 2)
+    assert curve(tmp_path / "tensorboard", "x") == [(0, 1.0), (1, 1.0), (2, 5.0)]
+
+
+def test_wandb_gets_finite_scalars_settings_and_an_identity_that_a_resumed_run_keeps(
+    here, fake_wandb
+):
+    tracked = run("--name", "tracked", *WANDB, "--set", "algo_params.num_iterations=2")
+    assert launch("--resume", tracked, "--set", "algo_params.num_iterations=3").exit_code == 0
+    first, second = fake_wandb.begun
+    identity = json.loads((tracked / "variant.json").read_text())["log_dir_id"]
+    for settings in (first, second):
+        assert (settings["id"], settings["resume"]) == (identity, "allow")
+        assert (settings["name"], settings["group"], settings["mode"]) == (
+            "tracked",
+            "tiny",
+            "offline",
+        )
+        assert settings["config"]["algo_params.batch_size"] == TINY["algo_params"]["batch_size"]
+    assert [step for step, _ in fake_wandb.rows] == [0, 1, 2]
+    for (_, scalars), row in zip(fake_wandb.rows, rows(tracked), strict=True):
+        assert scalars[RETURN] == float(row[RETURN])
+        assert all(map(math.isfinite, scalars.values()))
+
+
+def test_a_tracker_that_fails_is_told_once_and_the_run_goes_on(here, fake_wandb):
+    fake_wandb.fails = True
+    result = launch("tiny.json", "--name", "mine", *WANDB)
+    assert result.exit_code == 0
+    line = "wandb gets no more rows, and the run goes on (ConnectionError: gone)"
+    assert result.output.count(line) == 1
+    assert len(rows(here / "output/point-robot/mine")) == 3
+
+
+@pytest.mark.parametrize("start", [launch, sweep])
+def test_a_tracker_that_is_not_installed_is_refused_before_anything_is_written(
+    here, monkeypatch, start
+):
+    monkeypatch.setattr(trackers, "find_spec", lambda name: None)
+    before = files_below(here)
+    result = start("tiny.json", *WANDB)
+    assert result.exit_code == 2
+    assert 'util_params.trackers: "wandb" is not installed here; pip install' in result.stderr
+    assert files_below(here) == before
+
+
+def test_an_unknown_tracker_is_refused(here):
+    result = launch("tiny.json", "--set", 'util_params.trackers=["comet"]')
+    assert result.exit_code == 2 and 'util_params.trackers = ["comet"]: expected' in result.stderr
+
+
+def test_the_real_wandb_writes_offline_files(tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    (tmp_path / "variant.json").write_text(json.dumps({"log_dir_id": "abc", "seed": 3}))
+    tracker = trackers.WeightsAndBiases(tmp_path, 0)
+    tracker.send({"x": 1.0}, 0)
+    tracker._run.finish()
+    assert list(tmp_path.glob("wandb/offline-run-*abc/*.wandb"))
