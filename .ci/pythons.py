@@ -7,9 +7,9 @@
     .ci/pythons.py 3.12 -- tests/core -k checkpoint
 
 uv installs, from one cache for all environments. It takes wheels from the folder that UV_FIND_LINKS
-or PIP_FIND_LINKS names; without a CPU wheel of PyTorch there, one with CUDA comes, 5 GB on the disk.
-The table at the end has pytest's counts. Exit code 1: a test failed, or an environment was not
-tested (with --optional only the former).
+or PIP_FIND_LINKS names; without a CPU wheel of PyTorch there, one with CUDA comes, 5 GB on the
+disk. The table at the end has pytest's counts. Exit code 1: a test failed, or an environment was
+not tested (with --optional only the former).
 """
 
 import argparse

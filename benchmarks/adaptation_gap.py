@@ -1,12 +1,14 @@
-"""What a posterior loses, measured on one trained run without any training: by how many rows it is inferred from, from how many
+"""What a posterior loses, measured on one trained run without any training.
+
+By how many rows it is inferred from, from how many
 trajectories they were taken, and how those were explored.
 
     python -m benchmarks.adaptation_gap RUN_DIR FOLDER
 
-Every context is collected with z from the prior; the return is that of one more trajectory with z from the posterior of the
-context, acting as the evaluation does. Contexts of one run of a task are cut from the same ten trajectories, which start alike
-with either kind of exploration, so that the cells of the table differ in nothing but what they name. For tasks that run for
-the whole horizon.
+Every context is collected with z from the prior; the return is that of one more trajectory with z
+from the posterior of the context, acting as the evaluation does. Contexts of one run of a task are
+cut from the same ten trajectories, which start alike with either kind of exploration, so that the
+cells of the table differ in nothing but what they name. For tasks that run for the whole horizon.
 """
 
 import math

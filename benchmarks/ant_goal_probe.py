@@ -2,10 +2,11 @@
 
     python -m benchmarks.ant_goal_probe [--episodes 128]
 
-*Reach* is how far from the origin a trajectory of 200 steps gets at most. *Crossed* is the share of (goal, two trajectories) in
-which one of the two comes past a coordinate of the goal: before that, the reward -|x - g_x| - |y - g_y| has slopes of ±1 that
-tell both signs and |g_x| + |g_y|, and not how the sum divides. *Fallen* is the share of steps with the torso below 0.2 m or above
-1 m. Costs are sums over 200 steps. Ideal returns leave all costs out.
+*Reach* is how far from the origin a trajectory of 200 steps gets at most. *Crossed* is the share of
+(goal, two trajectories) in which one of the two comes past a coordinate of the goal: before that,
+the reward -|x - g_x| - |y - g_y| has slopes of ±1 that tell both signs and |g_x| + |g_y|, and not
+how the sum divides. *Fallen* is the share of steps with the torso below 0.2 m or above 1 m. Costs
+are sums over 200 steps. Ideal returns leave all costs out.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,10 @@
-"""What `env_throughput` compares: our lanes, MuJoCo alone on the same states, and gymnasium's vector environments.
+"""What `env_throughput` compares.
 
-Each has `run(actions)`, which steps all lanes once per row of actions [num_steps, num_lanes, act_dim] in [-1, 1] and begins a
-new episode where one ends, and `worker_cpu_seconds()`, the CPU time of its other processes.
+Our lanes, MuJoCo alone on the same states, and gymnasium's vector environments.
+
+Each has `run(actions)`, which steps all lanes once per row of actions [num_steps, num_lanes,
+act_dim] in [-1, 1] and begins a new episode where one ends, and `worker_cpu_seconds()`, the CPU
+time of its other processes.
 """
 
 import time
@@ -25,8 +28,10 @@ class OurLanes:
     Attributes:
         env: the environment.
         body: the same without wrappers, where it has simulations.
-        starts: of the last run, the episodes that began in it: (step, lanes [n], qpos [n, nq], qvel [n, nv]).
-        given: of the last run, controls and places of mocap bodies in each step, if actions are not the controls.
+        starts: of the last run, the episodes that began in it: (step, lanes [n], qpos [n, nq], qvel
+            [n, nv]).
+        given: of the last run, controls and places of mocap bodies in each step, if actions are not
+            the controls.
     """
 
     def __init__(self, name: str, num_envs: int, threads: int, seed: int) -> None:
@@ -79,7 +84,9 @@ class OurLanes:
 
 
 class BareMujoco:
-    """The limit: `mj_step` (then `mj_rnePostConstraint`, if ours calls it), nothing read. One `MjData` a lane, one thread.
+    """The limit: `mj_step` (then `mj_rnePostConstraint`, if ours calls it), nothing read.
+
+    One `MjData` a lane, one thread.
 
     Models, starts and actions are those of our lanes, so that the states are the same.
     """

@@ -1,7 +1,8 @@
 """Environment steps per second of every task, against lanes and threads, beside gymnasium and
 beside MuJoCo alone.
 
-python -m benchmarks.env_throughput [--tasks ant-dir,cheetah-vel] [--lanes 1,5,16,64,128] [--threads 1,2] [--repeats 20]
+python -m benchmarks.env_throughput [--tasks ant-dir,cheetah-vel] [--lanes 1,5,16,64,128]
+    [--threads 1,2] [--repeats 20]
 
 Uniform random actions; an episode ends where its task ends it, at the latest after 200 steps
 (Sawyer: 150, point robots: 20), and a new one begins. Ours includes observation, reward and

@@ -1,4 +1,7 @@
-"""The table and the figure of `benchmarks.adaptation_gap`: what a return was measured after, and how sure it is."""
+"""The table and the figure of `benchmarks.adaptation_gap`.
+
+What a return was measured after, and how sure it is.
+"""
 
 import csv
 from collections.abc import Sequence
@@ -18,16 +21,19 @@ class Cell:
 
     Attributes:
         tasks: "train", "test" (the run's own) or "fresh" (drawn anew from the same distribution).
-        context: "drawn" (rows drawn with replacement, as in training), "whole" (every row once), "on-line" (the meta-test,
-            where z comes from the posterior from the second trajectory on), "buffer" (the run's encoder buffer) or "prior".
+        context: "drawn" (rows drawn with replacement, as in training), "whole" (every row once),
+            "on-line" (the meta-test, where z comes from the posterior from the second trajectory
+            on), "buffer" (the run's encoder buffer) or "prior".
         exploration: "deterministic" or "stochastic"; empty for the prior.
         trajectories: that the rows were taken from.
         rows: of the context.
         mean: return of the trajectory after it.
         error: standard error of the mean over these tasks.
         error_tasks: standard error of the mean as an estimate for all tasks of the distribution.
-        z_std: standard deviation of the belief, root mean square over tasks and dimensions; nan where it is not looked at.
-        z_spread: likewise of the belief's mean, over contexts of the same task: about z_std or less, if the belief is right.
+        z_std: standard deviation of the belief, root mean square over tasks and dimensions; nan
+            where it is not looked at.
+        z_spread: likewise of the belief's mean, over contexts of the same task: about z_std or
+            less, if the belief is right.
         num_tasks, runs: number of tasks, and of contexts for each.
     """
 
@@ -46,7 +52,10 @@ class Cell:
 
 
 def standard_errors(returns: np.ndarray) -> tuple[float, float]:
-    """Standard errors of the mean of returns [num_tasks, runs]: for these tasks, and for all tasks of the distribution."""
+    """Standard errors of the mean of returns [num_tasks, runs].
+
+    For these tasks, and for all tasks of the distribution.
+    """
     num_tasks, runs = returns.shape
     these = np.sqrt((returns.var(axis=1, ddof=1) / runs).sum()) / num_tasks
     return float(these), float(returns.mean(axis=1).std(ddof=1) / np.sqrt(num_tasks))
@@ -64,7 +73,10 @@ def write_cells(path: Path, cells: Sequence[Cell]) -> None:
 
 
 def markdown(cells: Sequence[Cell]) -> str:
-    """The same table for people: a line per context, a column per set of tasks; the error is that for these tasks."""
+    """The same table for people: a line per context, a column per set of tasks.
+
+    The error is that for these tasks.
+    """
     splits = dict.fromkeys(c.tasks for c in cells)
     lines = [
         f"| context | trajectories | rows | exploration | {' | '.join(HEADINGS[split] for split in splits)} |",

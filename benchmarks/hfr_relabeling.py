@@ -2,11 +2,12 @@
 
     python -m benchmarks.hfr_relabeling [--tasks ant-goal,four-corners] [--threads 1] [--repeats 5]
 
-Three parts are measured in turns: a gradient step, a trajectory that hfr-q judges (its rewards under every train task, and its
-utility for each), and one of the K contexts that every task's log-partition is estimated from. An iteration has
-`num_train_steps_per_itr` of the first, half of its trajectories of the second, and K of the third. Networks have their shipped
-sizes and first weights, rows and trajectories are random numbers of the environment's shapes: nothing is simulated. Seconds of
-the processor's time, all threads together; medians.
+Three parts are measured in turns: a gradient step, a trajectory that hfr-q judges (its rewards
+under every train task, and its utility for each), and one of the K contexts that every task's
+log-partition is estimated from. An iteration has `num_train_steps_per_itr` of the first, half of
+its trajectories of the second, and K of the third. Networks have their shipped sizes and first
+weights, rows and trajectories are random numbers of the environment's shapes: nothing is simulated.
+Seconds of the processor's time, all threads together; medians.
 """
 
 import statistics

@@ -1,6 +1,9 @@
-"""Plain twins of the encoders of whole episodes: one task at a time, one row at a time, the equations written out.
+"""Plain twins of the encoders of whole episodes.
 
-They take the weights of the fast encoders and exist to be compared with; the package does not use them.
+One task at a time, one row at a time, the equations written out.
+
+They take the weights of the fast encoders and exist to be compared with; the package does not use
+them.
 """
 
 from collections.abc import Mapping
@@ -48,7 +51,9 @@ class PlainSequenceEncoder(nn.Module):
         return row
 
     def gru(self, rows: list[Tensor], first: int) -> Tensor:
-        """r, u = sigmoid(...), n = tanh(W x + r (U h + b)), h <- (1 - u) n + u h; returns the last h.
+        """r, u = sigmoid(...), n = tanh(W x + r (U h + b)), h <- (1 - u) n + u h.
+
+        Returns the last h.
 
         Args:
             rows: embedded.
@@ -67,7 +72,10 @@ class PlainSequenceEncoder(nn.Module):
         return h
 
     def lstm(self, rows: list[Tensor], first: int) -> Tensor:
-        """i, f, g, o of [x, h]; c <- f c + i g, h <- o tanh(c); returns the last h. There is no padding, so no input for it."""
+        """i, f, g, o of [x, h]; c <- f c + i g, h <- o tanh(c).
+
+        Returns the last h. There is no padding, so no input for it.
+        """
         w, u, b, d = (
             self.weight(f"cell.{name}_l0")
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

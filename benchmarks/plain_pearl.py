@@ -1,8 +1,11 @@
-"""A plain twin of the meta-gradient step: the reference's structure, operation by operation, and nothing slower than that.
+"""A plain twin of the meta-gradient step.
 
-What the reference does one task at a time is done so here (sampling, product of Gaussians, KL, draws of z), every network has
-an Adam of its own, Q weight gradients are formed in the policy pass as well, and rows stand in one float64 array per field and
-task. Matrix products, threads and inputs are those of the fast path. It exists to be compared with; the package does not use it.
+The reference's structure, operation by operation, and nothing slower than that.
+
+What the reference does one task at a time is done so here (sampling, product of Gaussians, KL,
+draws of z), every network has an Adam of its own, Q weight gradients are formed in the policy pass
+as well, and rows stand in one float64 array per field and task. Matrix products, threads and inputs
+are those of the fast path. It exists to be compared with; the package does not use it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -138,7 +141,10 @@ class PlainPEARL:
         return [torch.cat([batch[name] for batch in batches], dim=0) for name in FIELDS]
 
     def infer_posterior(self, context: Tensor | Sequence[Tensor]) -> None:
-        """Mean and variance of every task, one product after another; of an encoder of episodes one task after another."""
+        """Mean and variance of every task, one product after another.
+
+        Of an encoder of episodes one task after another.
+        """
         if self.config.takes_episodes:
             pairs = [self.context_encoder.posterior(rows) for rows in context]
             self.z_means, self.z_vars = (torch.stack([pair[k] for pair in pairs]) for k in (0, 1))
@@ -199,7 +205,10 @@ class PlainPEARL:
         noise_z: Tensor,
         noise_action: Tensor,
     ) -> dict[str, Tensor]:
-        """One step; batch fields [num_tasks, batch_size, dim] as `sample_batch` gives them. Returns the losses."""
+        """One step; batch fields [num_tasks, batch_size, dim] as `sample_batch` gives them.
+
+        Returns the losses.
+        """
         cfg, opt = self.config, self.optimizers
         num_tasks, batch_size = batch[0].shape[:2]
         self.infer_posterior(context)

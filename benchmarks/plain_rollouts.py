@@ -1,4 +1,7 @@
-"""Plain twins of collection and evaluation on cheetah-vel: one environment, one step at a time, as the reference samples."""
+"""Plain twins of collection and evaluation on cheetah-vel.
+
+One environment, one step at a time, as the reference samples.
+"""
 
 import mujoco
 import numpy as np
@@ -8,7 +11,10 @@ from benchmarks.plain_pearl import PlainPEARL
 
 
 class PlainCheetah:
-    """One half-cheetah with a wanted velocity; the physics call is that of the fast path's lanes, on the same model."""
+    """One half-cheetah with a wanted velocity.
+
+    The physics call is that of the fast path's lanes, on the same model.
+    """
 
     def __init__(self, model: mujoco.MjModel, seed: int) -> None:
         self.model, self.data = model, mujoco.MjData(model)

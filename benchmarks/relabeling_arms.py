@@ -1,9 +1,11 @@
-"""How the arms of a comparison of relabeling methods came out, and what their relabeling did: from `progress.csv` alone.
+"""How the arms of a comparison of relabeling methods came out, and what their relabeling did.
+
+From `progress.csv` alone.
 
     python -m benchmarks.relabeling_arms docs/results/hfr/quick-four-corners
 
-Takes a folder with run folders in it (published ones will do) and writes arms.md there. Runs that differ in nothing but the
-seed are one arm.
+Takes a folder with run folders in it (published ones will do) and writes arms.md there. Runs that
+differ in nothing but the seed are one arm.
 """
 
 import math

@@ -1,11 +1,14 @@
-"""What a trained HFR run makes of its trajectories: which of them would stay with their own task, and why. No training.
+"""What a trained HFR run makes of its trajectories.
+
+Which of them would stay with their own task, and why. No training.
 
     python -m benchmarks.relabeling_probe RUN_DIR FOLDER [--trajectories 50]
 
-On every train task so many trajectories are collected with z from the prior, and as many with z from the posterior of stored
-rows, as while training. A *telling* row is one whose reward under the own task is that of no other train task. *Best other* is
-the largest U - log Z of the other tasks; the *share that stays* is the mean probability of the own task. Log Z is estimated anew,
-so that a run can be asked that relabeled nothing (`relabel_prob` 0).
+On every train task so many trajectories are collected with z from the prior, and as many with z
+from the posterior of stored rows, as while training. A *telling* row is one whose reward under the
+own task is that of no other train task. *Best other* is the largest U - log Z of the other tasks;
+the *share that stays* is the mean probability of the own task. Log Z is estimated anew, so that a
+run can be asked that relabeled nothing (`relabel_prob` 0).
 """
 
 import csv

@@ -1,4 +1,6 @@
-"""Collection and evaluation of cheetah-vel: environment steps per second, as a share of bare physics, and against a plain twin.
+"""Collection and evaluation of cheetah-vel.
+
+Environment steps per second, as a share of bare physics, and against a plain twin.
 
 python -m benchmarks.rollouts [--threads 1,2] [--lanes 10,15,64,128] [--repeats 10]
 """

@@ -1,10 +1,13 @@
-"""The sparse point robot's figures: where the prior explores, how each test task is found, and how the belief narrows.
+"""The sparse point robot's figures.
+
+Where the prior explores, how each test task is found, and how the belief narrows.
 
     python -m benchmarks.sparse_point_robot RUN_DIR [--output FOLDER]
 
-Writes prior.png, adaptation.png, belief.png and belief.csv. Trajectories are run anew with the weights of RUN_DIR, as the
-evaluation runs them; `--epoch N` takes those of iteration N of a run with `dump_eval_paths`, and leaves the belief out.
-`notebooks/sparse-point-robot-vis.ipynb` shows the same. Source of the first two: katerakelly/oyster's notebook of that name.
+Writes prior.png, adaptation.png, belief.png and belief.csv. Trajectories are run anew with the
+weights of RUN_DIR, as the evaluation runs them; `--epoch N` takes those of iteration N of a run
+with `dump_eval_paths`, and leaves the belief out. `notebooks/sparse-point-robot-vis.ipynb` shows
+the same. Source of the first two: katerakelly/oyster's notebook of that name.
 """
 
 import math
@@ -81,7 +84,10 @@ def load(run_dir: Path) -> TrainedRun:
 def run_trajectories(
     run: TrainedRun, *, num_trajs: int | None = None, num_prior: int = NUM_PRIOR, seed: int = 0
 ) -> Shown:
-    """Run the prior and the meta-test anew; as many trajectories a task as the evaluation has, unless said otherwise."""
+    """Run the prior and the meta-test anew.
+
+    As many trajectories a task as the evaluation has, unless said otherwise.
+    """
     algo, experiment = run.config.algo_params, run.experiment
     task_ids = list(run.splits["test"])
     prior = experiment.algorithm.collection.sampler.obtain_samples(

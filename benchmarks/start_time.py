@@ -2,8 +2,9 @@
 
 python -m benchmarks.start_time [--config configs/cheetah-vel.json] [--threads 2] [--repeats 5]
 
-What `launch_experiment.py` does until then: import, configuration, choices that are left to the machine, build, the first
-checkpoint, the initial pool (cheetah-vel: 200,000 environment steps), the first iteration's visits, one gradient step.
+What `launch_experiment.py` does until then: import, configuration, choices that are left to the
+machine, build, the first checkpoint, the initial pool (cheetah-vel: 200,000 environment steps), the
+first iteration's visits, one gradient step.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""The arithmetic floor of a meta-gradient step: its matrix products alone, each on the fastest exact float32 route there is."""
+"""The arithmetic floor of a meta-gradient step.
+
+Its matrix products alone, each on the fastest exact float32 route there is.
+"""
 
 import statistics
 import time

@@ -1,4 +1,7 @@
-"""Rebuilds a trained run from its folder, to try things on it: its networks, its tasks and more like them, its replay rows."""
+"""Rebuilds a trained run from its folder, to try things on it.
+
+Its networks, its tasks and more like them, its replay rows.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Randomised dynamics for Hopper and Walker2d: a task is a set of masses, inertias, dampings and frictions of one compiled model.
+"""Randomised dynamics for Hopper and Walker2d.
+
+A task is a set of masses, inertias, dampings and frictions of one compiled model.
 
 Stands alone: numpy and mujoco only, nothing of rlkit.
 """

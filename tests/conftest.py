@@ -1,4 +1,6 @@
-"""What several files share: a folder for tiny runs; tests of the Sawyer tasks skip themselves where metaworld, whose scene files
+"""What several files share: a folder for tiny runs.
+
+Tests of the Sawyer tasks skip themselves where metaworld, whose scene files
 they load, is not installed."""
 
 import importlib.util

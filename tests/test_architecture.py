@@ -1,4 +1,7 @@
-"""The house rules that a machine can check: who may import whom, what never is imported, how long a file may be."""
+"""The house rules that a machine can check.
+
+Who may import whom, what never is imported, how long a file may be.
+"""
 
 import ast
 import re
@@ -57,7 +60,10 @@ def library_files() -> list[Path]:
 
 
 def imports_of(path: Path) -> Iterator[str]:
-    """Full names of all that a file imports, at the top or inside functions; relative imports resolved."""
+    """Full names of all that a file imports, at the top or inside functions.
+
+    Relative imports resolved.
+    """
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -69,7 +75,10 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def place(name: str) -> int | None:
-    """Position in ORDER of a dotted name; None for a foreign one and for the bare package `rlkit`."""
+    """Position in ORDER of a dotted name.
+
+    None for a foreign one and for the bare package `rlkit`.
+    """
     for position, package in enumerate(ORDER):
         if name == package or name.startswith(f"{package}."):
             return position

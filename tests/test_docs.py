@@ -1,4 +1,7 @@
-"""The documents say what the code does: settings with their defaults, columns in their order, links that lead somewhere."""
+"""The documents say what the code does.
+
+Settings with their defaults, columns in their order, links that lead somewhere.
+"""
 
 import json
 import re

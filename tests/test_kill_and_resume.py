@@ -1,4 +1,7 @@
-"""A run that is killed and resumed ends as the uninterrupted one: the short form of benchmarks/kill_and_resume.py."""
+"""A run that is killed and resumed ends as the uninterrupted one.
+
+The short form of benchmarks/kill_and_resume.py.
+"""
 
 from benchmarks.kill_and_resume import TINY, compare
 

@@ -1,4 +1,7 @@
-"""The script that runs the tests on other Pythons: what counts as one, and what it says of the rest."""
+"""The script that runs the tests on other Pythons.
+
+What counts as one, and what it says of the rest.
+"""
 
 import importlib.util
 import os

@@ -1,4 +1,7 @@
-"""What ends a run early, with which exit code, and what it leaves: numbers not finite, a full disk, signals."""
+"""What ends a run early, with which exit code, and what it leaves.
+
+Numbers not finite, a full disk, signals.
+"""
 
 import errno
 import os

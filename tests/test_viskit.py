@@ -1,4 +1,7 @@
-"""A run folder as vitchyr/viskit sees it: its loader's rules are followed here step by step, on folders that real runs left."""
+"""A run folder as vitchyr/viskit sees it.
+
+Its loader's rules are followed here step by step, on folders that real runs left.
+"""
 
 import csv
 import json

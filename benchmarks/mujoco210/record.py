@@ -1,4 +1,6 @@
-"""Records what MuJoCo 2.1.0 computes for each body, for the tests that hold `physics: "mujoco210"` against it.
+"""Records what MuJoCo 2.1.0 computes for each body.
+
+The tests hold `physics: "mujoco210"` against it.
 
 Needs the backend "mujoco-py" (benchmarks/mujoco210/install.sh). Run from the repository:
 `python -m benchmarks.mujoco210.record [FOLDER]`, by default tests/envs/data/mujoco210.
@@ -38,7 +40,10 @@ HOLD = 5  # steps for which every second lane keeps an action: such bodies move 
 
 
 def reference_env(body: str, num_envs: int, backend: str = "mujoco-py") -> Any:
-    """Make the task whose lanes are recorded: raw actions, float64; bodies with random dynamics have the base model in lane 0."""
+    """Make the task whose lanes are recorded: raw actions, float64.
+
+    Bodies with random dynamics have the base model in lane 0.
+    """
     env = make_env(
         BODIES[body],
         normalize=False,
@@ -64,7 +69,8 @@ def record_trajectories(body: str) -> dict[str, np.ndarray]:
     """Follow a few lanes from a reset under random actions.
 
     Returns:
-        qpos and qvel [steps + 1, lanes, ...], from the reset on; actions, obs, reward and outcome [steps, lanes, ...]; the tasks.
+        qpos and qvel [steps + 1, lanes, ...], from the reset on; actions, obs, reward and outcome
+        [steps, lanes, ...]; the tasks.
     """
     env = reference_env(body, NUM_TRAJECTORIES)
     env.reset_task(range(NUM_TRAJECTORIES))
@@ -93,7 +99,8 @@ def record_steps(body: str) -> dict[str, np.ndarray]:
     An episode ends after `EPISODE` steps, or where the task ends it.
 
     Returns:
-        before_qpos, before_qvel, before_qacc_warmstart, before_action, after_qpos and after_qvel, [1000, ...] each.
+        before_qpos, before_qvel, before_qacc_warmstart, before_action, after_qpos and after_qvel,
+        [1000, ...] each.
     """
     env = reference_env(body, NUM_LANES)
     env.simulation.close()

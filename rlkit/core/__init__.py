@@ -1,1 +1,4 @@
-"""The outer loop and what every algorithm shares: configuration, logging, checkpoints, evaluation, seeds."""
+"""The outer loop and what every algorithm shares.
+
+Configuration, logging, checkpoints, evaluation, seeds.
+"""

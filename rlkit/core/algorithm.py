@@ -18,8 +18,8 @@ class Loop(Protocol):
     def tick(self, done: int, total: int, note: str = "", save: Save | None = None) -> None:
         """Report progress between two gradient steps, rollouts or steps of a trial.
 
-        Signals are served here. A checkpoint written here is resumed here: the loop calls the same verb again, and the
-        algorithm's `state_dict` must say how far the verb had come.
+        Signals are served here. A checkpoint written here is resumed here: the loop calls the same
+        verb again, and the algorithm's `state_dict` must say how far the verb had come.
 
         Args:
             done: steps of this verb that are done.
@@ -47,7 +47,10 @@ class NoLoop:
 
 
 class RLAlgorithm(Protocol):
-    """Three verbs and a state. The loop joins the statistics of the verbs into one row of progress.csv."""
+    """Three verbs and a state.
+
+    The loop joins the statistics of the verbs into one row of progress.csv.
+    """
 
     @property
     def columns(self) -> Sequence[str]:

@@ -42,7 +42,8 @@ class Checkpoint(CheckpointWriter):
         """Load the newest checkpoint that is whole.
 
         Args:
-            buffers: the run's buffers, by the names that they were saved under; their rows are replaced.
+            buffers: the run's buffers, by the names that they were saved under; their rows are
+                replaced.
             warn: is told when the newest checkpoint is damaged and the one before is used.
         Returns:
             Iteration and state; the state's tensors are on the CPU.
@@ -73,7 +74,8 @@ class Checkpoint(CheckpointWriter):
         """Check all files of a manifest, then load them.
 
         Raises:
-            DamagedError: the manifest could not be read (then it is a text that says why), or a file is not as it says.
+            DamagedError: the manifest could not be read (then it is a text that says why), or a
+                file is not as it says.
         """
         if isinstance(manifest, str):
             raise DamagedError(manifest)

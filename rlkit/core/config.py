@@ -1,4 +1,6 @@
-"""Strict loading of settings: a JSON object becomes a frozen dataclass, or one message that lists everything wrong with it.
+"""Strict loading of settings.
+
+A JSON object becomes a frozen dataclass, or one message that lists everything wrong with it.
 
 The dataclass is the only home of names, types, ranges and defaults. It may have a method
 `relations()` that yields the `Relation`s between fields which do not hold. Nothing here knows what
@@ -24,14 +26,20 @@ Schema = TypeVar("Schema")
 
 
 class Relation(NamedTuple):
-    """A condition between fields that does not hold: the fields (dotted, relative to the dataclass) and what was expected."""
+    """A condition between fields that does not hold.
+
+    The fields (dotted, relative to the dataclass) and what was expected.
+    """
 
     keys: tuple[str, ...]
     expected: str
 
 
 class Problem(NamedTuple):
-    """One thing wrong with a configuration: the dotted keys that take part in it and the complete message."""
+    """One thing wrong with a configuration.
+
+    The dotted keys that take part in it and the complete message.
+    """
 
     keys: tuple[str, ...]
     message: str
@@ -137,7 +145,10 @@ def inspect(
 
 
 def validate(data: Mapping[str, Any], schema: type[Schema], source: str) -> Schema:
-    """Check a JSON object against a dataclass (see `inspect`) and return the instance; UserError naming all problems."""
+    """Check a JSON object against a dataclass (see `inspect`) and return the instance.
+
+    UserError naming all problems.
+    """
     instance, problems = inspect(data, schema)
     raise_problems(problems, source)
     return instance

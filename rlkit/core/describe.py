@@ -1,4 +1,7 @@
-"""Types and values in the words of an error message: `Annotated[int, Field(ge=1)]` is "an integer, at least 1"."""
+"""Types and values in the words of an error message.
+
+`Annotated[int, Field(ge=1)]` is "an integer, at least 1".
+"""
 
 import json
 import types
@@ -21,7 +24,8 @@ def describe(hint: Any) -> str:
     """Say in words what values a type annotation allows.
 
     Args:
-        hint: a plain type, a `Literal`, a union, or any of them `Annotated` with bounds (pydantic's `Field` or annotated_types).
+        hint: a plain type, a `Literal`, a union, or any of them `Annotated` with bounds (pydantic's
+            `Field` or annotated_types).
     Returns:
         Words that complete the sentence "expected ...".
     """

@@ -13,7 +13,10 @@ class UserError(Exception):
 
 
 class NonFiniteError(Exception):
-    """A loss or a parameter is NaN or infinite; the message names it and the iteration. Exit code 3."""
+    """A loss or a parameter is NaN or infinite.
+
+    The message names it and the iteration. Exit code 3.
+    """
 
     exit_code = 3
 
@@ -34,8 +37,8 @@ class StopRequested(BaseException):
         """Remember the signal.
 
         Args:
-            signum: number of the signal that was received (SIGHUP 1, SIGINT 2, SIGPIPE 13: standard output was
-                closed, SIGTERM 15).
+            signum: number of the signal that was received (SIGHUP 1, SIGINT 2, SIGPIPE 13: standard
+                output was closed, SIGTERM 15).
         """
         super().__init__(f"stopped by {signal.Signals(signum).name}")
         self.signum = signum

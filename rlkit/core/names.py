@@ -13,7 +13,8 @@ def import_named(name: str, table: Mapping[str, str]) -> object:
         name: a key of the table, or "module:Class".
         table: name -> "module:Class".
     Raises:
-        ValueError: an unknown name, a module that cannot be imported, or one without this attribute; says which.
+        ValueError: an unknown name, a module that cannot be imported, or one without this
+            attribute; says which.
     """
     if ":" not in name:
         if name not in table:

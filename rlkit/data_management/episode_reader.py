@@ -52,7 +52,10 @@ class EpisodeReader:
     def random_batch_from_window(
         self, task_ids: TaskIds, most: int, batch_size: int, generator: torch.Generator
     ) -> Batch:
-        """Draw rows of 1 to `most` consecutive trajectories: `EpisodeDraws.random_rows_from_window`."""
+        """Draw rows of 1 to `most` consecutive trajectories.
+
+        `EpisodeDraws.random_rows_from_window`.
+        """
         ids = self._ids(task_ids)
         numbers = self._draws.random_rows_from_window(ids, most, batch_size, generator)
         return self._buffer.gather(ids, numbers % self._buffer.rows.capacity)
@@ -60,7 +63,10 @@ class EpisodeReader:
     def random_episodes(
         self, task_ids: TaskIds, most: int, horizon: int, generator: torch.Generator
     ) -> EpisodeBatch:
-        """Draw 1 to `most` consecutive episodes per task; see `EpisodeDraws.random_episode_window`."""
+        """Draw 1 to `most` consecutive episodes per task.
+
+        See `EpisodeDraws.random_episode_window`.
+        """
         ids = self._ids(task_ids)
         window = self._draws.random_episode_window(ids, most, horizon, generator)
         return self._episodes(ids, window)
@@ -70,7 +76,10 @@ class EpisodeReader:
         return self._draws.episodes.shortest < horizon
 
     def episodes_at(self, task_ids: TaskIds, draws: Tensor, num_steps: int) -> EpisodeBatch:
-        """Fetch num_steps steps of episodes selected by random integers [m, k]: `EpisodeDraws.at`."""
+        """Fetch num_steps steps of episodes selected by random integers [m, k].
+
+        `EpisodeDraws.at`.
+        """
         ids = self._ids(task_ids)
         return self._episodes(ids, self._draws.at(ids, draws, num_steps))
 

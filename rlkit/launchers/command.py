@@ -34,7 +34,8 @@ def launch(
     """Start a run, resume one, or print what it would be.
 
     Args:
-        config_path: the experiment's JSON, or the name of a shipped one; may be None with `run_dir`.
+        config_path: the experiment's JSON, or the name of a shipped one; may be None with
+            `run_dir`.
         settings: `key=value` changes of the configuration.
         run_dir: the folder of a run to be resumed, None for a new run.
         name: of a new run's folder; None: the time, or "debug".

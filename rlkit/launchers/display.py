@@ -1,4 +1,7 @@
-"""Progress of a run: a live table on a terminal, plain lines elsewhere; the lines are in debug.log too."""
+"""Progress of a run: a live table on a terminal, plain lines elsewhere.
+
+The lines are in debug.log too.
+"""
 
 import math
 from collections import deque

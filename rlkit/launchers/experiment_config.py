@@ -1,4 +1,7 @@
-"""The settings that every experiment has, as frozen dataclasses; an algorithm derives its own from them."""
+"""The settings that every experiment has, as frozen dataclasses.
+
+An algorithm derives its own from them.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,7 @@
-"""The settings of an HFR experiment: PEARL's and HFR's own, joined, and which tasks they go with."""
+"""The settings of an HFR experiment.
+
+PEARL's and HFR's own, joined, and which tasks they go with.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -81,7 +84,10 @@ class HFRExperiment(PEARLExperiment):
 
 
 def _relabelable(env_name: str) -> bool:
-    """Whether tasks can be exchanged in hindsight; true of a name that is reported as unknown anyway."""
+    """Whether tasks can be exchanged in hindsight.
+
+    True of a name that is reported as unknown anyway.
+    """
     try:
         return env_class(env_name).relabelable
     except ValueError:

@@ -41,7 +41,10 @@ def identity_of_tasks(run_dir: Path) -> str | None:
 def identity_record(
     config: ExperimentConfig, identity: str | None, run_dir: Path
 ) -> dict[str, Any]:
-    """What the state of a checkpoint says of its run: identity, fixed settings, hash of tasks.npz."""
+    """What the state of a checkpoint says of its run.
+
+    Identity, fixed settings, hash of tasks.npz.
+    """
     settings = config_lib.flatten(config_lib.to_dict(config))
     return {
         "identity": identity,

@@ -16,7 +16,10 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def granted_cpus(cgroup: Path = CGROUP) -> int:
-    """Count the CPUs that this process may really use: its affinity, cut to the quota of its control group (version 1 or 2)."""
+    """Count the CPUs that this process may really use.
+
+    Its affinity, cut to the quota of its control group (version 1 or 2).
+    """
     affinity = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -96,8 +99,8 @@ def has_bf16_units() -> bool:
 def keep_freed_memory() -> None:
     """Tell the C library (glibc) to keep freed memory for reuse, in this process.
 
-    Activations are megabytes; fetched anew from the system at every step they cost a page fault each 4 kB, about a tenth of
-    a gradient step. Elsewhere than on glibc this does nothing.
+    Activations are megabytes; fetched anew from the system at every step they cost a page fault
+    each 4 kB, about a tenth of a gradient step. Elsewhere than on glibc this does nothing.
     """
     mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD of malloc.h
     mallopt = (

@@ -35,7 +35,10 @@ class PEARLUtil(UtilConfig):
 
 @dataclass(frozen=True)
 class PEARLExperiment(ExperimentConfig):
-    """Settings of one PEARL experiment; names and defaults are oyster's (its configs/default.py)."""
+    """Settings of one PEARL experiment.
+
+    Names and defaults are oyster's (its configs/default.py).
+    """
 
     # What `algo_params.relabeler` may name, besides "module:Class": called with a BuildContext.
     relabelers: ClassVar[Mapping[str, str]] = {"original": "rlkit.launchers.pearl:original_labels"}
@@ -93,7 +96,10 @@ class PEARLExperiment(ExperimentConfig):
             yield Problem(("obs_mode",), f'obs_mode = "image": {error}')
 
     def new_run_problems(self, env: MetaEnv) -> Iterator[Problem]:
-        """Yield what gives a run without a meaning: only zero rewards, or no test of a posterior."""
+        """Yield what gives a run without a meaning.
+
+        Only zero rewards, or no test of a posterior.
+        """
         yield from super().new_run_problems(env)
         algo = self.algo_params
         relations = [

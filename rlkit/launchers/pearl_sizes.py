@@ -1,4 +1,7 @@
-"""Sizes of a PEARL run that follow from its configuration: steps, rollout widths, rows of the buffers, memory, disk."""
+"""Sizes of a PEARL run that follow from its configuration.
+
+Steps, rollout widths, rows of the buffers, memory, disk.
+"""
 
 import math
 from collections.abc import Mapping
@@ -82,7 +85,10 @@ def buffer_sizes(config: PEARLExperiment) -> BufferSizes:
 
 
 def frames_shown(config: PEARLExperiment, rows: int) -> int:
-    """Images that `rows` transitions show, if no episode ends early: each has one more than steps."""
+    """Images that `rows` transitions show, if no episode ends early.
+
+    Each has one more than steps.
+    """
     return rows + -(-rows // config.algo_params.max_path_length)
 
 

@@ -1,8 +1,10 @@
 """The configuration that does what a command line of kchua/handful-of-trials does.
 
-    python -m rlkit.launchers.pets_args -env halfcheetah -ca model-type PE -o ctrl_cfg.opt_cfg.plan_hor 20
+    python -m rlkit.launchers.pets_args -env halfcheetah -ca model-type PE -o
+    ctrl_cfg.opt_cfg.plan_hor 20
 
-prints the JSON for `launch_experiment.py`, as `rlkit pets args` does with the same flags. It takes the flags of scripts/mbexp.py.
+prints the JSON for `launch_experiment.py`, as `rlkit pets args` does with the same flags. It takes
+the flags of scripts/mbexp.py.
 """
 
 import json

@@ -14,7 +14,9 @@ from rlkit.launchers.machine import PACKAGES, machine, versions
 
 
 def experiment_name(path: str | Path) -> str:
-    """Name an experiment after its JSON file, such as "quick-point-robot"; viskit groups runs by it.
+    """Name an experiment after its JSON file, such as "quick-point-robot".
+
+    Viskit groups runs by it.
 
     A variant.json gives the name that it carries.
     """

@@ -33,8 +33,9 @@ class Row(NamedTuple):
 
 # By instruction set, with rows from the most specific to the least.
 ROUTES: dict[str, tuple[Row, ...]] = {
-    # Intel Xeon, 2 cores, PyTorch 2.13: benchmarks.matmul_routes, on a machine with other work. From
-    # 300 up, the routes lie within what repeated measurements differ by; slices never lost clearly.
+    # Intel Xeon, 2 cores, PyTorch 2.13: benchmarks.matmul_routes, on a machine with other work.
+    # From 300 up, the routes lie within what repeated measurements differ by; slices never lost
+    # clearly.
     "AVX512": (
         Row(64, 1, "default", SLICE_ROWS),
         Row(1, 1, "default", 0),

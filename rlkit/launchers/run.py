@@ -1,4 +1,7 @@
-"""Runs an experiment from a checked configuration: builds it, makes or reopens its folder, trains."""
+"""Runs an experiment from a checked configuration.
+
+Builds it, makes or reopens its folder, trains.
+"""
 
 import io
 import os

@@ -1,4 +1,7 @@
-"""The configuration of a run that exists: what it was trained with, and what a resumed one may change."""
+"""The configuration of a run that exists.
+
+What it was trained with, and what a resumed one may change.
+"""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -18,7 +21,8 @@ MOST_NAMED = 5  # runs below a folder
 CHOSEN_AT_START = ("seed", "util_params.")  # where null or "auto" leaves a choice open
 
 
-# Keys of a configuration that change neither tasks nor networks nor evaluation: a run may differ from its JSON in them.
+# Keys of a configuration that change neither tasks nor networks nor evaluation: a run may differ
+# from its JSON in them.
 FREE_KEYS = ("seed", "path_to_weights", "util_params.", "algo_params.num_iterations")
 
 
@@ -34,8 +38,8 @@ def resumed_config(
     Returns:
         The run's configuration with the changes.
     Raises:
-        UserError: a folder without a readable variant.json, a change that is not allowed, or a `config_path` that
-            says something else than the run.
+        UserError: a folder without a readable variant.json, a change that is not allowed, or a
+            `config_path` that says something else than the run.
     """
     variant = Path(run_dir) / "variant.json"
     check_run_folder(Path(run_dir))
@@ -70,11 +74,14 @@ def read_run_config(
 
     Args:
         run_dir: holds `variant.json`; a folder of bare weights may lack it.
-        config_path: the experiment's JSON; needed only where there is no `variant.json`, compared with it otherwise.
+        config_path: the experiment's JSON; needed only where there is no `variant.json`, compared
+            with it otherwise.
     Returns:
-        The run's own configuration, and the settings in which `config_path` says something else, as text.
+        The run's own configuration, and the settings in which `config_path` says something else, as
+        text.
     Raises:
-        UserError: no such folder, no configuration, one that does not load, or one of another environment.
+        UserError: no such folder, no configuration, one that does not load, or one of another
+            environment.
     """
     run_dir = Path(run_dir)
     if not run_dir.is_dir():
@@ -134,7 +141,10 @@ def may_change(key: str) -> bool:
 def _differences(
     config: ExperimentConfig, other: ExperimentConfig, name: str
 ) -> Iterator[tuple[str, str]]:
-    """Yield each key whose values differ, with a text; what `config` leaves open agrees with whatever was chosen."""
+    """Yield each key whose values differ, with a text.
+
+    What `config` leaves open agrees with whatever was chosen.
+    """
     one, two = (config_lib.flatten(config_lib.to_dict(side)) for side in (config, other))
     for key in dict.fromkeys([*one, *two]):
         value, stored = one.get(key), two.get(key)

@@ -48,13 +48,17 @@ def read_tasks(path: Path) -> np.ndarray:
 
 
 def load_weights(run_dir: str | Path, networks: Mapping[str, nn.Module]) -> None:
-    """Load `<name>.pth` of a run folder into each network; either all of them are loaded or none is.
+    """Load `<name>.pth` of a run folder into each network.
+
+    Either all of them are loaded or none is.
 
     Args:
         run_dir: a run folder of ours or of oyster's.
-        networks: by the names of their weight files, such as "policy" and "context_encoder"; on any device.
+        networks: by the names of their weight files, such as "policy" and "context_encoder"; on any
+            device.
     Raises:
-        UserError: a file is missing, damaged, or does not fit its network; names and shapes are given.
+        UserError: a file is missing, damaged, or does not fit its network; names and shapes are
+            given.
     """
     run_dir = Path(run_dir)
     if run_dir.exists() and not run_dir.is_dir():

@@ -78,7 +78,8 @@ class TensorBoard:
 
     Args:
         run_dir: of the run.
-        iteration: of the first row; what a process that was stopped wrote of it or later is dropped.
+        iteration: of the first row; what a process that was stopped wrote of it or later is
+            dropped.
     """
 
     def __init__(self, run_dir: Path, iteration: int) -> None:

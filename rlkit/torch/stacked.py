@@ -68,9 +68,10 @@ class JoinParameters(torch.autograd.Function):
 class StackedMlps(EachMlp):
     """Applies several MLPs to the same inputs at once.
 
-    Each layer is one batched product. The parameters of all networks become views into common tensors. Nothing changes in
-    `parameters`, `state_dict`, optimizers and checkpoints, and what writes the parameters in place
-    writes the stacks. Losses differ from those of single networks by rounding only.
+    Each layer is one batched product. The parameters of all networks become views into common
+    tensors. Nothing changes in `parameters`, `state_dict`, optimizers and checkpoints, and what
+    writes the parameters in place writes the stacks. Losses differ from those of single networks by
+    rounding only.
 
     Args:
         networks: with equal widths of input and hidden layers.

@@ -27,7 +27,9 @@ class Summary(NamedTuple):
 
 
 def interquartile_mean(values: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Mean of the middle half along an axis; a quarter of the seeds, rounded down, is cut at each end.
+    """Mean of the middle half along an axis.
+
+    A quarter of the seeds, rounded down, is cut at each end.
 
     Source: Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical
     precipice", section 4.3.

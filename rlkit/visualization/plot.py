@@ -123,7 +123,10 @@ def _put_together(
 
 
 def _draw_line(axes: Axes, x: np.ndarray, y: np.ndarray, whole: np.ndarray, label: str) -> Any:
-    """Draw a curve, dashed where it is not of all seeds, a point where it is one; return its color."""
+    """Draw a curve, dashed where it is not of all seeds, a point where it is one.
+
+    Return its color.
+    """
     end = int(np.argmin(whole)) if not whole.all() else len(x)  # the first place without all seeds
     marker = "o" if end == 1 else ""
     (line,) = axes.plot(x[:end], y[:end], label=label, linewidth=1.8, marker=marker)

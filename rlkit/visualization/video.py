@@ -47,7 +47,10 @@ class RecordedEnv(EnvWrapper):
 
     @abc.abstractmethod
     def _remember(self, running: np.ndarray | None) -> None:
-        """Remember the state of the lanes that were running (None: of all), after a step or reset."""
+        """Remember the state of the lanes that were running (None.
+
+        Of all), after a step or reset.
+        """
 
     @abc.abstractmethod
     def _artist(self, width: int, height: int, quality: str) -> AbstractContextManager[Artist]:

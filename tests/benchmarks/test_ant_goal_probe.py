@@ -35,7 +35,8 @@ def test_each_goal_has_two_trajectories_of_its_own_and_the_last_odd_one_is_left_
 
 def test_standing_still_pays_what_the_goals_are_away_and_speed_brings_more():
     rows = [[float(cell) for cell in line.split("|")[1:-1]] for line in ideal_lines(seed=0)]
-    # goals are uniform in a disc of 3 m, so 2 m away on average, in any direction: |x| + |y| is 2 · 4/π, paid 200 times
+    # goals are uniform in a disc of 3 m, so 2 m away on average, in any direction: |x| + |y| is 2 ·
+    # 4/π, paid 200 times
     assert rows[0] == pytest.approx([0, -509.3, -509.3], abs=10)
     assert all(later[1] > earlier[1] for earlier, later in itertools.pairwise(rows))
     assert all(to_goal >= to_middle for _, to_goal, to_middle in rows)

@@ -1,4 +1,7 @@
-"""The pictures of docs/environments.md: made by the script, small, one in the section of each distribution."""
+"""The pictures of docs/environments.md.
+
+Made by the script, small, one in the section of each distribution.
+"""
 
 import re
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""What comparisons of relabeling methods are judged by: means of the last five iterations, and counts over whole runs."""
+"""What comparisons of relabeling methods are judged by.
+
+Means of the last five iterations, and counts over whole runs.
+"""
 
 import json
 

@@ -1,4 +1,7 @@
-"""What a trained HFR run makes of its trajectories: rows that tell a task, groups of the table, what is written."""
+"""What a trained HFR run makes of its trajectories.
+
+Rows that tell a task, groups of the table, what is written.
+"""
 
 import csv
 import math

@@ -1,4 +1,7 @@
-"""The projection of a run's memory: its bookkeeping is that of the buffers, and a part of a run is measured."""
+"""The projection of a run's memory.
+
+Its bookkeeping is that of the buffers, and a part of a run is measured.
+"""
 
 import json
 

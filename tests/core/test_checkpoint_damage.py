@@ -1,4 +1,7 @@
-"""Damaged, foreign and incomplete checkpoints: the one before serves, or one message tells why not."""
+"""Damaged, foreign and incomplete checkpoints.
+
+The one before serves, or one message tells why not.
+"""
 
 import io
 import json
@@ -78,7 +81,10 @@ class Trap:
 
 
 def forge(run_dir, kind, content_of):
-    """Exchange a file of the newest checkpoint and make the manifest agree with it; the previous one is removed."""
+    """Exchange a file of the newest checkpoint and make the manifest agree with it.
+
+    The previous one is removed.
+    """
     folder, path = run_dir / "checkpoint", newest_file(run_dir, kind)
     manifest = json.loads((folder / MANIFEST).read_bytes())["manifest"]
     content_of(path)

@@ -1,4 +1,7 @@
-"""What a run writes for people and plots: tables without a blank, a log in oyster's form, cutting back after a crash."""
+"""What a run writes for people and plots.
+
+Tables without a blank, a log in oyster's form, cutting back after a crash.
+"""
 
 import csv
 import math

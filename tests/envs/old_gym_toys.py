@@ -1,4 +1,7 @@
-"""Classes as they were written for old gym: one to be called here, one in a file as a user has it."""
+"""Classes as they were written for old gym.
+
+One to be called here, one in a file as a user has it.
+"""
 
 import numpy as np
 
@@ -14,7 +17,10 @@ class Box:
 
 
 class Toy:
-    """A noisy point on a line, as such classes were written: numpy's global generator, 4-tuples, reset_task that resets."""
+    """A noisy point on a line, as such classes were written.
+
+    Numpy's global generator, 4-tuples, reset_task that resets.
+    """
 
     def __init__(self, task={}, n_tasks=2, randomize_tasks=False, noise=0.1):  # noqa: B006
         self.goals = (

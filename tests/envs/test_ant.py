@@ -1,4 +1,7 @@
-"""The ant tasks: draws, observations, rewards, stale positions, contacts; against plain MuJoCo and the formulas of oyster."""
+"""The ant tasks: draws, observations, rewards, stale positions, contacts.
+
+Against plain MuJoCo and the formulas of oyster.
+"""
 
 import mujoco
 import numpy as np

@@ -1,4 +1,7 @@
-"""The half-cheetah tasks: draws, observations, rewards, stale positions; against plain MuJoCo and formulas."""
+"""The half-cheetah tasks: draws, observations, rewards, stale positions.
+
+Against plain MuJoCo and formulas.
+"""
 
 import mujoco
 import numpy as np

@@ -1,4 +1,7 @@
-"""Lanes of every MuJoCo task do not know of each other: any number of lanes and threads, both routes, divergence."""
+"""Lanes of every MuJoCo task do not know of each other.
+
+Any number of lanes and threads, both routes, divergence.
+"""
 
 import functools
 import importlib.util
@@ -31,7 +34,10 @@ def actions(env):
 
 
 def trajectory(env, lanes):
-    """Run these lanes' generators, tasks and actions side by side; observations, and outcomes with rewards, [steps, lanes, …]."""
+    """Run these lanes' generators, tasks and actions side by side.
+
+    Observations, and outcomes with rewards, [steps, lanes, …].
+    """
     env.reset_task([lane % env.n_tasks for lane in lanes])
     obs, outcomes = [env.reset([np.random.default_rng(lane) for lane in lanes])], []
     for action in actions(env)[:, lanes]:

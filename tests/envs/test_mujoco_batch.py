@@ -1,4 +1,7 @@
-"""Lanes do not know of each other: any number of lanes and threads, both routes, divergence, models of their own."""
+"""Lanes do not know of each other.
+
+Any number of lanes and threads, both routes, divergence, models of their own.
+"""
 
 import importlib.util
 import time
@@ -21,7 +24,10 @@ def actions(num_lanes=LANES):
 
 
 def trajectory(env, lanes, given):
-    """Run these lanes' generators and actions side by side; observations [steps, lanes, 20] and outcomes [steps, lanes, 2]."""
+    """Run these lanes' generators and actions side by side.
+
+    Observations [steps, lanes, 20] and outcomes [steps, lanes, 2].
+    """
     env.reset_task([lane % env.n_tasks for lane in lanes])
     obs = [env.reset([np.random.default_rng(lane) for lane in lanes])]
     outcomes = []

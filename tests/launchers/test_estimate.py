@@ -1,4 +1,7 @@
-"""What a run takes, computed before it runs; steps against those of oyster's files, computed by hand."""
+"""What a run takes, computed before it runs.
+
+Steps against those of oyster's files, computed by hand.
+"""
 
 import re
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Every expected end has its exit code and one message on standard error; anything else passes as it is."""
+"""Every expected end has its exit code and one message on standard error.
+
+Anything else passes as it is.
+"""
 
 import errno
 import signal

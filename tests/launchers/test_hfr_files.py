@@ -28,8 +28,9 @@ def loaded(path, settings=()):
         raise
 
 
-# Of HFR's files: initial steps, steps an iteration, iterations, gradient steps, evaluation steps an iteration (without
-# those of the evaluation with the buffer's context, which HFR does not make), start states
+# Of HFR's files: initial steps, steps an iteration, iterations, gradient steps, evaluation steps an
+# iteration (without those of the evaluation with the buffer's context, which HFR does not make),
+# start states
 SHIPPED = {
     "ant-goal": (200_000, 10_000, 180, 1000, 36_000, 64),
     "ant-vel": (300_000, 10_000, 160, 1000, 36_000, 256),

@@ -20,7 +20,8 @@ def test_return_rises_on_the_point_robot_within_nine_short_iterations():
         returns.append(algorithm.evaluate(iteration, NoLoop()))
     with_buffer = [row["AverageTrainReturn_all_train_tasks"] for row in returns]
     test = [row["AverageReturn_all_test_tasks"] for row in returns]
-    # a random policy gets about -22; this seed reached -12 and -15, a policy that ignores its context stays near -18
+    # a random policy gets about -22; this seed reached -12 and -15, a policy that ignores its
+    # context stays near -18
     assert sum(with_buffer[-3:]) / 3 > -15
     assert sum(test[-3:]) / 3 > -18.5
     assert sum(with_buffer[-3:]) > sum(with_buffer[:3]) + 12

@@ -1,4 +1,7 @@
-"""Every encoder, and the net that sees pictures, learns to tell tasks apart: the own context serves better than another's."""
+"""Every encoder, and the net that sees pictures, learns to tell tasks apart.
+
+The own context serves better than another's.
+"""
 
 import numpy as np
 import pytest

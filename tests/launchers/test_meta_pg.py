@@ -1,4 +1,7 @@
-"""MAML-TRPO, ProMP and RL² go through the house's commands: trained, resumed, evaluated, refused."""
+"""MAML-TRPO, ProMP and RL² go through the house's commands.
+
+Trained, resumed, evaluated, refused.
+"""
 
 import csv
 import json

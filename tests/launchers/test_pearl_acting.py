@@ -1,4 +1,7 @@
-"""How PEARL acts and evaluates once it is built: copies of weights, protocols, widths, sizes of networks."""
+"""How PEARL acts and evaluates once it is built.
+
+Copies of weights, protocols, widths, sizes of networks.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,7 @@
-"""STEVE goes through the house's commands: it trains, is resumed, refused, evaluated and printed."""
+"""STEVE goes through the house's commands.
+
+It trains, is resumed, refused, evaluated and printed.
+"""
 
 import json
 from importlib.util import find_spec

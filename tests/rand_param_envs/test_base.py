@@ -1,4 +1,7 @@
-"""`RandomEnv` on a compiled model handed to it: ranges, what `set_task` writes, what it leaves alone."""
+"""`RandomEnv` on a compiled model handed to it.
+
+Ranges, what `set_task` writes, what it leaves alone.
+"""
 
 import mujoco
 import numpy as np

@@ -1,4 +1,7 @@
-"""Context encoders: order, padding and pieces do not matter; the fresh belief is the published one."""
+"""Context encoders: order, padding and pieces do not matter.
+
+The fresh belief is the published one.
+"""
 
 import math
 

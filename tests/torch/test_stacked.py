@@ -1,4 +1,7 @@
-"""Networks as one batched product: the numbers of the networks one by one, and parameters that stay where they are."""
+"""Networks as one batched product.
+
+The numbers of the networks one by one, and parameters that stay where they are.
+"""
 
 import copy
 

@@ -9,7 +9,10 @@ from rlkit.visualization.belief import Beliefs, angle_density, plot_belief
 
 
 def two_beliefs():
-    """One task with its goal at (0, 1): four samples on a cross around the origin, then all at the goal."""
+    """One task with its goal at (0, 1).
+
+    Four samples on a cross around the origin, then all at the goal.
+    """
     ends = np.array([[[[1, 0], [-1, 0], [0, 1], [0, -1]]], [[[0, 1]] * 4]], float)
     return Beliefs([0, 3], np.array([[1.0], [0.25]]), ends)
 

@@ -242,7 +242,10 @@ class PEARLSoftActorCritic:
         encoder_buffer: MultiTaskReplayBuffer,
         with_statistics: bool,
     ) -> dict[str, Tensor]:
-        """Take a single step on rows of these buffers; report on its first update; fetch nothing."""
+        """Take a single step on rows of these buffers; report on its first update.
+
+        Fetch nothing.
+        """
         self._draw_from(replay_buffer, encoder_buffer)
         return self._draw_and_update(with_statistics)[0]
 

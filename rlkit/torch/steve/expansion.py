@@ -57,7 +57,10 @@ class Rollouts(NamedTuple):
 
 
 def transition_inputs(next_obs: Tensor, obs: Tensor, action: Tensor) -> Tensor:
-    """What termination and reward models see: s', s, a in this order, [..., 2 obs_dim + act_dim]."""
+    """What termination and reward models see.
+
+    S', s, a in this order, [..., 2 obs_dim + act_dim].
+    """
     return torch.cat([next_obs, obs, action], dim=-1)
 
 
@@ -73,8 +76,8 @@ def imagine(
 ) -> Rollouts:
     """Roll every transition member out from the real next states, without noise.
 
-    s_{h+1} = s_h + f_i(s_h, a_h) with a_h = tanh pi(s_h). Termination is soft: c_h is the product of
-    1 - d_l over l = 0 ... h, where d_0 is the real end. A rollout is never cut off.
+    s_{h+1} = s_h + f_i(s_h, a_h) with a_h = tanh pi(s_h). Termination is soft: c_h is the product
+    of 1 - d_l over l = 0 ... h, where d_0 is the real end. A rollout is never cut off.
 
     Args:
         model: the learned model; None with horizon 0.

@@ -61,7 +61,9 @@ def mean_k(candidates: Tensor) -> Reduced:
 
 
 def td_lambda(candidates: Tensor, decay: float) -> Reduced:
-    """(1 - lambda) lambda^t for t < H and lambda^H for t = H; exponents count from 0 for every start.
+    """(1 - lambda) lambda^t for t < H and lambda^H for t = H.
+
+    Exponents count from 0 for every start.
 
     For starts u >= 1 the weights add up to lambda^u, as in the released code.
     """

@@ -1,9 +1,9 @@
 """The toy chain: what value expansion does to a tabular critic, with a right and a wrong model.
 
-From state s = 0 ... 100 the only action leads to s + 1, and 101 is the end; a step costs 1, the last
-one earns 100, so that Q*(s) = s. The noisy model sends a state, with probability 0.1, to a uniform
-one of 0 ... 100 instead; the reward is that of the state which is left, and the first step of a
-target is real. All trials are computed together.
+From state s = 0 ... 100 the only action leads to s + 1, and 101 is the end; a step costs 1, the
+last one earns 100, so that Q*(s) = s. The noisy model sends a state, with probability 0.1, to a
+uniform one of 0 ... 100 instead; the reward is that of the state which is left, and the first step
+of a target is real. All trials are computed together.
 
 Source: Buckman et al. 2018; tensorflow/models, research/steve, toy_demo.py, with the curves as they
 are meant (Q* is s there too, but its secondary statistics are taken around s + 1).

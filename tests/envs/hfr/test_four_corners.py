@@ -1,4 +1,7 @@
-"""four-corners: goals, dynamics, rewards and ends, by hand; what the best behaviour earns, by dynamic programming."""
+"""four-corners: goals, dynamics, rewards and ends, by hand.
+
+What the best behaviour earns, by dynamic programming.
+"""
 
 import numpy as np
 import pytest

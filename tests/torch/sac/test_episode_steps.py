@@ -1,4 +1,7 @@
-"""The meta-gradient step with contexts of whole episodes: against a plain twin, and what the agent makes of episodes."""
+"""The meta-gradient step with contexts of whole episodes.
+
+Against a plain twin, and what the agent makes of episodes.
+"""
 
 from dataclasses import replace
 

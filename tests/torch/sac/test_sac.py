@@ -130,7 +130,8 @@ def test_twenty_float32_steps_agree_with_the_plain_twin_on_every_route(
             for name, loss in twin_step(plain, batch, context, noise).items():
                 assert ours[name].item() == pytest.approx(loss.item(), rel=1e-5, abs=1e-5), name
     for name, network in trainer.networks.items():
-        # Adam makes steps of rounding where a gradient is nearly zero, so that single weights have no bound.
+        # Adam makes steps of rounding where a gradient is nearly zero, so that single weights have
+        # no bound.
         moved = (weights_of(network) - start[name]).square().mean().sqrt()
         apart = (weights_of(network) - weights_of(getattr(plain, name))).square().mean().sqrt()
         assert apart <= 0.02 * moved, name
