@@ -41,6 +41,7 @@ STEPS = {
     "pets-halfcheetah": 12,
     "pets-pusher": 20,
     "pets-reacher": 20,
+    "point-maml": 20,
     "point-robot": 20,
     "sawyer-push": 20,
     "sawyer-reach": 20,
