@@ -1,11 +1,12 @@
-"""What a fresh run of humanoid-dir logs of its first gradient step, beside the first row of a published run of oyster's code.
+"""The first gradient step of a fresh run of humanoid-dir, beside a published run of oyster's code.
 
     python -m benchmarks.humanoid_first_row FOLDER
 
-Networks, meta-batch, batch and context are as shipped; so is all that the first step depends on but the size of the pool that
-its rows are drawn from: 200 steps of every train task (`--initial-steps`) instead of 2,000. Before anything is learned these
-columns check much at once: initial weights, product of Gaussians and KL, the reward and its scale, log pi. Runs are made with
-contact forces, as shipped, and without, since MuJoCo from 2.0 on leaves them at zero unless asked.
+Networks, meta-batch, batch and context are as shipped; so is all that the first step depends on but
+the size of the pool that its rows are drawn from: 200 steps of every train task (`--initial-steps`)
+instead of 2,000. Before anything is learned these columns check much at once: initial weights,
+product of Gaussians and KL, the reward and its scale, log pi. Runs are made with contact forces, as
+shipped, and without, since MuJoCo from 2.0 on leaves them at zero unless asked.
 """
 
 import csv
@@ -24,8 +25,8 @@ from rlkit.torch.sac.columns import TRAINED
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "humanoid-dir.json"
 
-# Row 0, columns 1 to 27, of output/humanoid-dir/2021_03_08_13_46_45/progress.csv in ZiyiLiubird/CRL at 574fdf5e: oyster's code
-# with oyster's humanoid-dir.json, one seed, 206,461 steps collected.
+# Row 0, columns 1 to 27, of output/humanoid-dir/2021_03_08_13_46_45/progress.csv in ZiyiLiubird/CRL
+# at 574fdf5e: oyster's code with oyster's humanoid-dir.json, one seed, 206,461 steps collected.
 REFERENCE = (
     0.0136108175, 0.002697768, 196.73352, 19.673353, 1190.5638, 131.03583, -11.447098,
     0.008023704, 0.011687594, 0.04693871, -0.033763845, 0.035268847, 0.014373694, 0.08310493, -0.009333231,

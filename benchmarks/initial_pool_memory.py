@@ -1,11 +1,13 @@
-"""Memory of the process while the first data of a run are collected, above the replay data themselves.
+"""Memory of the process while the first data of a run are collected, above the replay data.
 
-python -m benchmarks.initial_pool_memory [--config configs/humanoid-dir.json] [--tasks 100] [--limit 1.5]
+python -m benchmarks.initial_pool_memory [--config configs/humanoid-dir.json] [--tasks 100]
+    [--limit 1.5]
 
-Collects the initial pool and the visits of the first iteration with the untrained policy, as a run does, and compares the
-greatest resident size of the process with what the two replay buffers hold at the end. For the shipped humanoid that is a pool of
-200,000 transitions with two observations of 376 numbers each. Collection goes in chunks of as many trajectories as there are
-lanes, so that the difference depends on the lanes and not on the pool. Exits 1 if the difference is above the limit.
+Collects the initial pool and the visits of the first iteration with the untrained policy, as a run
+does, and compares the greatest resident size of the process with what the two replay buffers hold
+at the end. For the shipped humanoid that is a pool of 200,000 transitions with two observations of
+376 numbers each. Collection goes in chunks of as many trajectories as there are lanes, so that the
+difference depends on the lanes and not on the pool. Exits 1 if the difference is above the limit.
 """
 
 import resource

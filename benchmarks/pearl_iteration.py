@@ -1,8 +1,11 @@
-"""An iteration of cheetah-vel as shipped, and the whole experiment, from parts measured in one process, beside the plain twin.
+"""An iteration of cheetah-vel as shipped, and the whole experiment, beside the plain twin.
+
+Both are made up of parts that are measured in one process.
 
     python -m benchmarks.pearl_iteration [--threads 2] [--repeats 10]
 
-The twin's iteration is never run as a whole: its parts are measured and multiplied by their numbers.
+The twin's iteration is never run as a whole: its parts are measured and multiplied by their
+numbers.
 """
 
 import statistics

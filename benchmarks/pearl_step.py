@@ -1,4 +1,4 @@
-"""Time of one meta-gradient step against a plain twin and against the arithmetic floor, in one process, in turns.
+"""Time of one meta-gradient step against a plain twin and against the arithmetic floor, in turns.
 
 python -m benchmarks.pearl_step [--config configs/cheetah-vel.json] [--threads 1,2] [--repeats 10]
 """
@@ -66,7 +66,10 @@ def fast_step(
 
 
 def twin_step(config: Any, threads: int, rng_seed: int, device: str = "cpu") -> Callable[[], None]:
-    """The same for the plain twin, whose threads work inside each operation; its rows stand in the host's memory."""
+    """The same for the plain twin, whose threads work inside each operation.
+
+    Its rows stand in the host's memory.
+    """
     experiment = PEARL().build(config, device, 0)
     rng, generator = np.random.RandomState(rng_seed), torch.Generator(device).manual_seed(0)
     buffers = [fill(buffer, rng) for buffer in experiment.algorithm.buffers.values()]
@@ -87,7 +90,10 @@ def flops_of(step: Callable[[], None]) -> float:
 
 
 def gpu_rows(config: Any, device: str, repeats: int, steps: int = 100) -> list[list[Any]]:
-    """Median milliseconds of a step on a GPU: the twin, ours step by step, and ours captured, in turns of `steps` steps."""
+    """Median milliseconds of a step on a GPU.
+
+    The twin, ours step by step, and ours captured, in turns of `steps` steps.
+    """
     keys: dict[str, dict[str, Any]] = {
         "float32, launched step by step": {"cuda_graph": False},
         "float32, captured": {},

@@ -1,4 +1,4 @@
-"""Write docs/benchmarks.md from all results in benchmarks/results, those of every machine side by side.
+"""Write docs/benchmarks.md from the results in benchmarks/results, all machines side by side.
 
 python -m benchmarks.report
 """
@@ -21,11 +21,13 @@ PACKAGES = ("python", "mujoco", "gymnasium", "numpy", "torch")
 INTRODUCTION = """\
 # Benchmarks
 
-Written by `python -m benchmarks.report` from the files in `benchmarks/results`, one for each benchmark and machine; do not edit
-this page. To add a machine, run a benchmark's command there and then this one.
+Written by `python -m benchmarks.report` from the files in `benchmarks/results`, one for each
+benchmark and machine; do not edit this page. To add a machine, run a benchmark's command there and
+then this one.
 
-*Busy* tells how many cores other processes used on average during the measurement. On a busy machine wall-clock figures, marked
-"busy", say little; figures per CPU second suffer less, and ratios least, because what is compared was measured in turns.
+*Busy* tells how many cores other processes used on average during the measurement. On a busy
+machine wall-clock figures, marked "busy", say little; figures per CPU second suffer less, and
+ratios least, because what is compared was measured in turns.
 """
 
 

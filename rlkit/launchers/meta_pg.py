@@ -1,5 +1,6 @@
 """Builds MAML-TRPO and ProMP: environment, policy, inner and outer steps, loop."""
 
+import abc
 from typing import ClassVar, TypeVar, cast
 
 import numpy as np
@@ -66,9 +67,9 @@ class GradientLauncher(MetaPGLauncher[Config]):
             num_explored=algo.num_exp_traj_eval,
         )
 
+    @abc.abstractmethod
     def update(self, config: Config, network: nn.Module) -> OuterUpdate:
         """Construct the outer step."""
-        raise NotImplementedError
 
     def build(
         self,

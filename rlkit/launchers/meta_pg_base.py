@@ -1,5 +1,6 @@
 """What the launchers of MAML-TRPO, ProMP and RL² share."""
 
+import abc
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -91,17 +92,17 @@ class MetaPGLauncher(Launcher[Config]):
         load_weights(run_dir, {"policy": network})
         return self.policy(config, network.to(device))
 
+    @abc.abstractmethod
     def network(self, config: Config, env: MetaEnv, generator: torch.Generator) -> nn.Module:
         """Construct what is trained."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def policy(self, config: Config, network: nn.Module) -> MetaPolicy:
         """Construct what acts with it."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def gradient_steps(self, config: Config) -> int:
         """Gradient steps of an iteration."""
-        raise NotImplementedError
 
     def protocol(self, config: Config) -> EvaluationProtocol:
         """Trajectories until adaptation is expected, and two more; held-out tasks."""
