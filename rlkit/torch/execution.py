@@ -32,7 +32,7 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
     Each operation runs on one of `num_threads` threads. Threads that meet once per network, not
     within every operation, do not wait spinning, so that a step keeps its speed on a busy machine.
     """
-    mlps = _mlps_of(networks)
+    mlps = [m for network in networks for m in network.modules() if isinstance(m, Mlp)]
     with (
         torch_threads(1),
         ThreadPoolExecutor(max(1, num_threads - 1), thread_name_prefix="mlp") as workers,
@@ -49,7 +49,7 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
 @contextmanager
 def rounded_factors(networks: Iterable[nn.Module]) -> Iterator[None]:
     """Let networks of precision "bf16" round inside the block, which is around updates only."""
-    mlps = _mlps_of(networks)
+    mlps = [m for network in networks for m in network.modules() if isinstance(m, Mlp)]
     for mlp in mlps:
         mlp.rounds_factors = True
     try:
@@ -57,10 +57,6 @@ def rounded_factors(networks: Iterable[nn.Module]) -> Iterator[None]:
     finally:
         for mlp in mlps:
             mlp.rounds_factors = False
-
-
-def _mlps_of(networks: Iterable[nn.Module]) -> list[Mlp]:
-    return [m for network in networks for m in network.modules() if isinstance(m, Mlp)]
 
 
 @contextmanager
