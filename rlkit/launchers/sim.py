@@ -84,6 +84,9 @@ def film(
             what = f"adapted, z ~ posterior of {seen}" if latent else f"adapted to {seen}"
         task_id = task_ids[index]
         task = f"task {task_id}: {env.describe_task(task_id)}".removesuffix(": ")
+        if n == 0:
+            place = simulation.filmed.index(index) + 1
+            click.echo(f"filming {task} ({place} of {len(simulation.filmed)})", err=True)
         return [
             f"{config.env_name}, {task}",
             f"trajectory {n + 1} of {num_trajs}: {what}",
