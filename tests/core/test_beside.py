@@ -119,7 +119,14 @@ def test_what_fails_beside_the_training_stops_it_at_its_next_tick(tmp_path):
     def failing():
         raise ResourceError("the disk is full")
 
-    algorithm = Toy(failing, spent=0.5)
+    class Patient(Toy):
+        def do_training(self, iteration, loop):
+            for _ in range(6000 * iteration):  # a minute at most
+                loop.tick(0, 1)
+                time.sleep(0.01)
+            return super().do_training(iteration, loop)
+
+    algorithm = Patient(failing)
     with pytest.raises(ResourceError, match="the disk is full"):
         run(tmp_path, algorithm, 100)
     assert algorithm.trained == 1
