@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.seeds import launch_seeds
 from rlkit.launchers.sweep_plan import plan
 from rlkit.torch.sac.meta_rl_algorithm import MetaRLAlgorithm
@@ -22,17 +23,33 @@ FOLDER = Path("output/cheetah-vel")
 THREADS = pytest.mark.parametrize("in_threads", [False, True], ids=["in turn", "in threads"])
 IN_A_PROCESS = """
 from pathlib import Path
+from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.seeds import launch_seeds
 launch_seeds(Path("tiny.json"), [], "{seeds}", name="many", start_or_resume=True, in_threads=True)
 """
 
 
+ALGO = TINY["algo_params"] | {"num_iterations": 2, "num_train_steps_per_itr": 8}
+CHEETAH = {**TINY, "env_name": "cheetah-vel", "algo_params": ALGO}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The folder of a run of a small cheetah-vel alone, for each seed."""
+    place = tmp_path_factory.mktemp("alone")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        Path("tiny.json").write_text(json.dumps(CHEETAH))
+        for seed in SEEDS:
+            result = launch("tiny.json", "--seed", seed, "--name", seed)
+            assert result.exit_code == 0, result.output
+    return {seed: place / FOLDER / str(seed) for seed in SEEDS}
+
+
 @pytest.fixture
 def cheetah(here):
     """A working folder with a small cheetah-vel as tiny.json."""
-    algo_params = TINY["algo_params"] | {"num_iterations": 2, "num_train_steps_per_itr": 4}
-    changes = {"env_name": "cheetah-vel", "algo_params": algo_params}
-    Path("tiny.json").write_text(json.dumps({**TINY, **changes}))
+    Path("tiny.json").write_text(json.dumps(CHEETAH))
     return here
 
 
@@ -60,16 +77,19 @@ def variant(run_dir):
     return {key: value for key, value in record.items() if key != "log_dir_id"}
 
 
-def check_equal_to_solo_runs(run_dirs, seeds=SEEDS):
+def check_equal(run_dir, alone):
+    assert rows(run_dir) == rows(alone)
+    assert same_weights(run_dir, alone)
+    assert variant(run_dir) == variant(alone)
+    kept = [name for name in files_below(alone) if not name.startswith("checkpoint")]
+    assert {*kept} <= files_below(run_dir)
+
+
+def check_equal_to_solo_runs(run_dirs, seeds):
     for run_dir, seed in zip(run_dirs, seeds, strict=True):
-        alone = run_dir.with_name(f"alone-{seed}")
-        result = launch("tiny.json", "--seed", seed, "--name", alone.name)
+        result = launch("tiny.json", "--seed", seed, "--name", f"alone-{seed}")
         assert result.exit_code == 0, result.output
-        assert rows(run_dir) == rows(alone)
-        assert same_weights(run_dir, alone)
-        assert variant(run_dir) == variant(alone)
-        kept = [name for name in files_below(alone) if not name.startswith("checkpoint")]
-        assert {*kept} <= files_below(run_dir)
+        check_equal(run_dir, run_dir.with_name(f"alone-{seed}"))
 
 
 @pytest.fixture
@@ -87,14 +107,17 @@ def together(monkeypatch):
         yield threads, patch
 
 
-def test_five_seeds_one_after_the_other_equal_their_solo_runs(cheetah):
+def test_five_seeds_one_after_the_other_equal_their_solo_runs(cheetah, alone):
     result = launch("tiny.json", "--seeds", "1-5", "--name", "many")
     assert result.exit_code == 0, result.output
     assert "seed 1 | " not in result.output  # the display of a run alone
-    check_equal_to_solo_runs(folders())
+    for run_dir, seed in zip(folders(), SEEDS, strict=True):
+        check_equal(run_dir, alone[seed])
 
 
-def test_five_seeds_that_train_at_the_same_time_equal_their_solo_runs(cheetah, together, capsys):
+def test_five_seeds_that_train_at_the_same_time_equal_their_solo_runs(
+    cheetah, alone, together, capsys
+):
     threads, patch = together
     assert many("1-5", True) == 0
     assert len(threads) == 5  # each step was taken by all five side by side
@@ -102,11 +125,11 @@ def test_five_seeds_that_train_at_the_same_time_equal_their_solo_runs(cheetah, t
     for seed in SEEDS:
         assert f"seed {seed} | iteration 1 | env steps" in output
     patch.undo()
-    check_equal_to_solo_runs(folders())
+    for run_dir, seed in zip(folders(), SEEDS, strict=True):
+        check_equal(run_dir, alone[seed])
 
 
-def test_five_seeds_in_threads_that_are_killed_and_resumed_equal_their_solo_runs(cheetah):
-    lengthen(num_iterations=3, num_train_steps_per_itr=10)
+def test_five_seeds_in_threads_that_are_killed_and_resumed_equal_their_solo_runs(cheetah, alone):
     running = subprocess.Popen(
         [sys.executable, "-c", IN_A_PROCESS.format(seeds="1-5")],
         env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
@@ -116,10 +139,11 @@ def test_five_seeds_in_threads_that_are_killed_and_resumed_equal_their_solo_runs
         time.sleep(0.01)
     running.kill()
     running.wait()
-    assert any(len(rows(run_dir)) < 3 for run_dir in folders())
+    assert any(len(rows(run_dir)) < 2 for run_dir in folders())
     for run_dir in folders():
         assert launch("--resume", run_dir).exit_code == 0
-    check_equal_to_solo_runs(folders())
+    for run_dir, seed in zip(folders(), SEEDS, strict=True):
+        check_equal(run_dir, alone[seed])
 
 
 @pytest.mark.parametrize(
@@ -191,12 +215,12 @@ def test_a_signal_stops_the_run_of_a_seed_and_begins_no_further(here):
 
 @THREADS
 def test_the_same_command_goes_on_with_what_has_begun_and_begins_the_rest(here, in_threads, capsys):
-    place, seeds = Path("output/point-robot"), (1, 2, 3)
-    assert many("1-2", in_threads, "algo_params.num_iterations=1") == 0
-    arguments = (Path("tiny.json"), [], "1-3")
+    place, seeds = Path("output/point-robot"), (1, 2)
+    assert many("1", in_threads, "algo_params.num_iterations=1") == 0
+    arguments = (Path("tiny.json"), [], "1-2")
     launch_seeds(*arguments, name="many", start_or_resume=True, in_threads=in_threads)
     output = capsys.readouterr().out
-    assert output.count("goes on with iteration 1") == 2
+    assert output.count("goes on with iteration 1") == 1
     check_equal_to_solo_runs(folders(seeds=seeds, place=place), seeds)
 
 
@@ -241,3 +265,14 @@ def test_seeds_that_are_none_are_refused_as_those_of_a_sweep(here):
     result = launch("tiny.json", "--seeds", "5-1")
     assert result.exit_code == 2
     assert "--seeds 5-1: expected numbers and ranges" in result.stderr
+
+
+def test_seeds_in_threads_that_evaluate_beside_their_training_equal_their_solo_runs(
+    here, monkeypatch
+):
+    """As on a GPU: each run has two threads."""
+    seeds = (1, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(PEARL, "beside_on", ("cpu",))
+        assert many("1-2", True) == 0
+    check_equal_to_solo_runs(folders(seeds=seeds, place=Path("output/point-robot")), seeds)
