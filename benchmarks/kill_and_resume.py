@@ -236,7 +236,7 @@ def compare(
     seed: int,
     workspace: Path,
     settings: Mapping[str, Any] = TINY,
-    share: float = 1.6,
+    share: float = 1.0,
 ) -> list[str]:
     """Run once without a kill and once with `kills` of them.
 
