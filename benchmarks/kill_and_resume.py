@@ -96,7 +96,7 @@ META_PG: dict[str, Any] = {
     "n_train_tasks": 20,
     "n_eval_tasks": 4,
     "env_params": {"n_tasks": 24},
-    "algo_params": {"num_iterations": 25, "meta_batch": 10, "max_path_length": 20, "num_evals": 1},
+    "algo_params": {"num_iterations": 40, "meta_batch": 10, "max_path_length": 20, "num_evals": 1},
     "util_params": ON_CPU,
 }
 CASES: dict[str, Mapping[str, Any]] = {
@@ -236,7 +236,7 @@ def compare(
     seed: int,
     workspace: Path,
     settings: Mapping[str, Any] = TINY,
-    share: float = 1.6,
+    share: float = 1.0,
 ) -> list[str]:
     """Run once without a kill and once with `kills` of them.
 
