@@ -60,11 +60,11 @@ class Route(NamedTuple):
             y = x @ weight.mT if bias is None else torch.baddbmm(bias.unsqueeze(-2), x, weight.mT)
         return y.relu_() if relu else y
 
-    def outer(self, grad: Tensor, h: Tensor) -> Tensor:
-        """G^T h, the gradient of a weight: [rows, out], [rows, in] -> [out, in]."""
+    def outer(self, grad: Tensor, h: Tensor, dtype: torch.dtype) -> Tensor:
+        """G^T h, the gradient of a weight: [rows, out], [rows, in] -> [out, in] of this dtype."""
         if self.onednn_all and min(grad.shape[-1], h.shape[-1]) >= WIDE:
             return fast_torch.onednn_linear(grad.mT, h.mT, None)
-        return grad.mT @ h
+        return (grad.mT @ h).to(dtype)
 
     def round(self, x: Tensor) -> Tensor:
         """Convert x to the dtype of the factors."""
@@ -134,7 +134,9 @@ class Arithmetic:
         """
         dtype = self.factors_of(rows) if rounded else None
         if rows.device.type != "cpu":
-            return Route(dtype=dtype)
+            from rlkit.torch.gpu_route import GpuRoute  # it builds on this file
+
+            return GpuRoute(dtype=dtype)
         shares = num_threads if len(rows) >= 2 * SMALLEST_SHARE else 1
         slice_rows = self.slice_rows or max(1, len(rows))
         num_slices = shares * math.ceil(len(rows) / (shares * slice_rows))
@@ -200,7 +202,7 @@ class MlpFunction(torch.autograd.Function):
             for i in reversed(range(num_layers)):
                 h = activations[i]
                 if needs[2 * i]:
-                    gradients[2 * i] = route.outer(grad, h.to(grad.dtype)).to(ctx.dtype)
+                    gradients[2 * i] = route.outer(grad, h.to(grad.dtype), ctx.dtype)
                 if needs[2 * i + 1]:
                     gradients[2 * i + 1] = grad.sum(-2, dtype=ctx.dtype)
                 if i > 0 or needs_x:

@@ -64,7 +64,18 @@ def test_building_networks_and_stepping_them_imports_no_compiler():
 # Fallbacks
 
 ADAM_METHODS = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
-FUNCTIONS = ("onednn_linear", "relu_backward_", "norms_of", "scale_", "lerp_", "Adam")
+FUNCTIONS = (
+    "onednn_linear",
+    "linear_relu",
+    "relu_backward_",
+    "norms_of",
+    "scale_",
+    "lerp_",
+    "Adam",
+)
+
+
+PRIVATE = ("_onednn", "_thr", "_addmm", "_for")
 
 
 def without_private_names(monkeypatch):
@@ -72,7 +83,7 @@ def without_private_names(monkeypatch):
     with monkeypatch.context() as patch:
         for namespace in ("mkldnn", "aten"):
             patch.setattr(torch.ops, namespace, SimpleNamespace())
-        for name in ("_foreach_norm", "_foreach_mul_", "_foreach_lerp_"):
+        for name in ("_addmm_activation", "_foreach_norm", "_foreach_mul_", "_foreach_lerp_"):
             patch.delattr(torch, name)
         for name in ADAM_METHODS:
             patch.delattr(getattr(torch.optim.Optimizer, name), "__wrapped__")
@@ -93,8 +104,8 @@ def normal(*shape, seed=0):
 
 
 def test_the_module_finds_the_private_names_of_this_version_of_torch(plain):
-    privates = [name for name in vars(fast_torch) if name.startswith(("_onednn", "_thr", "_for"))]
-    assert len(privates) == 5
+    privates = [name for name in vars(fast_torch) if name.startswith(PRIVATE)]
+    assert len(privates) == 6
     for name in privates:
         is_built = name != "_onednn_linear" or torch.backends.mkldnn.is_available()
         assert (getattr(fast_torch, name) is not None) == is_built, name
@@ -124,6 +135,15 @@ def test_a_linear_layer_without_onednn_is_equal_to_rounding(plain, activation, w
     expected_y = EXPECTED[activation](expected).float()
     torch.testing.assert_close(ours, expected_y, rtol=1e-5, atol=1e-6)
     assert bool((expected < 0).any())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_layer_with_its_relu_is_equal_bit_for_bit(plain, dtype):
+    x, weight, bias = (normal(*s, seed=k).to(dtype) for k, s in enumerate([(50, 7), (6, 7), (6,)]))
+    ours, theirs = (module.linear_relu(x, weight, bias) for module in (plain, fast_torch))
+    assert torch.equal(ours, theirs)
+    torch.testing.assert_close(ours, (x @ weight.T + bias).relu(), rtol=2e-2, atol=2e-2)
+    assert bool((ours == 0).any()) and bool((ours > 0).any())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
