@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from rlkit.torch import fast_torch
+from rlkit.torch.pieces import AdamInPieces
 
 
 def adam(groups: list[tuple[nn.Module, float]]) -> torch.optim.Adam:
@@ -17,4 +18,5 @@ def adam(groups: list[tuple[nn.Module, float]]) -> torch.optim.Adam:
         {"params": list(module.parameters()), "lr": lr} for module, lr in groups
     ]
     on_gpu = all(p.is_cuda for group in parameters for p in group["params"])
-    return fast_torch.Adam(parameters, fused=True, capturable=on_gpu)
+    kind = AdamInPieces if on_gpu and fast_torch.has_fused_adam() else fast_torch.Adam
+    return kind(parameters, fused=True, capturable=on_gpu)

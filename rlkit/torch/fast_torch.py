@@ -6,7 +6,7 @@ rounding.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ Method = TypeVar("Method", bound=Callable)
 _onednn_linear = getattr(getattr(torch.ops, "mkldnn", None), "_linear_pointwise", None)
 _threshold_backward = getattr(getattr(torch.ops, "aten", None), "threshold_backward", None)
 _addmm_activation = getattr(torch, "_addmm_activation", None)
+_fused_adam_: Any = getattr(torch, "_fused_adam_", None)
+_foreach_add_: Any = getattr(torch, "_foreach_add_", None)
 _foreach_norm = getattr(torch, "_foreach_norm", None)
 _foreach_mul_ = getattr(torch, "_foreach_mul_", None)
 _foreach_lerp_ = getattr(torch, "_foreach_lerp_", None)
@@ -110,6 +112,23 @@ def lerp_(targets: Sequence[Tensor], sources: Sequence[Tensor], weight: float) -
     else:
         for target, source in zip(targets, sources, strict=True):
             target.lerp_(source, weight)
+
+
+def has_fused_adam() -> bool:
+    """Whether this version of torch has what `fused_adam_` and `increment_` need."""
+    return _fused_adam_ is not None and _foreach_add_ is not None
+
+
+def increment_(counts: Sequence[Tensor]) -> None:
+    """Add 1 to each count, in place and in one launch."""
+    _foreach_add_(list(counts), 1)
+
+
+def fused_adam_(*lists: Sequence[Tensor], **settings: float) -> None:
+    """One launch of Adam over parameters, gradients, first and second moments and step counts."""
+    *first, counts = map(list, lists)
+    others = {"weight_decay": 0.0, "amsgrad": False, "maximize": False}
+    _fused_adam_(*first, [], counts, **others, **settings)
 
 
 def _eager(method: Method) -> Method:

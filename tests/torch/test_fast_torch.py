@@ -75,7 +75,7 @@ FUNCTIONS = (
 )
 
 
-PRIVATE = ("_onednn", "_thr", "_addmm", "_for")
+PRIVATE = ("_onednn", "_thr", "_addmm", "_fused", "_for")
 
 
 def without_private_names(monkeypatch):
@@ -83,8 +83,10 @@ def without_private_names(monkeypatch):
     with monkeypatch.context() as patch:
         for namespace in ("mkldnn", "aten"):
             patch.setattr(torch.ops, namespace, SimpleNamespace())
-        for name in ("_addmm_activation", "_foreach_norm", "_foreach_mul_", "_foreach_lerp_"):
+        for name in ("_addmm_activation", "_fused_adam_"):
             patch.delattr(torch, name)
+        for name in ("norm", "mul_", "lerp_", "add_"):
+            patch.delattr(torch, f"_foreach_{name}")
         for name in ADAM_METHODS:
             patch.delattr(getattr(torch.optim.Optimizer, name), "__wrapped__")
         patch.delattr(torch.optim.Adam.step, "__wrapped__")
@@ -105,11 +107,12 @@ def normal(*shape, seed=0):
 
 def test_the_module_finds_the_private_names_of_this_version_of_torch(plain):
     privates = [name for name in vars(fast_torch) if name.startswith(PRIVATE)]
-    assert len(privates) == 6
+    assert len(privates) == 8
     for name in privates:
         is_built = name != "_onednn_linear" or torch.backends.mkldnn.is_available()
         assert (getattr(fast_torch, name) is not None) == is_built, name
         assert getattr(plain, name) is None, name
+    assert fast_torch.has_fused_adam() and not plain.has_fused_adam()
     assert plain.Adam.zero_grad is torch.optim.Adam.zero_grad
     assert fast_torch.Adam.zero_grad is not torch.optim.Adam.zero_grad
 
