@@ -148,6 +148,11 @@ class Arithmetic:
 DEFAULT_ARITHMETIC = Arithmetic()
 
 
+def joined(slices: list[Tensor]) -> Tensor:
+    """The rows of all slices."""
+    return torch.cat(slices, dim=-2) if len(slices) > 1 else slices[0]
+
+
 class _MlpContext(FunctionCtx):
     """What the forward pass leaves for the backward pass."""
 
@@ -184,9 +189,7 @@ class MlpFunction(torch.autograd.Function):
         slices = route.map(forward_slice, x.tensor_split(route.num_slices, dim=-2))
         ctx.route, ctx.num_layers, ctx.dtype = route, len(layers), x.dtype
         ctx.save_for_backward(*rounded, *(h for activations in slices for h in activations[:-1]))
-        outputs = [activations[-1] for activations in slices]
-        y = torch.cat(outputs, dim=-2) if len(outputs) > 1 else outputs[0]
-        return y
+        return joined([activations[-1] for activations in slices])
 
     @staticmethod
     def backward(ctx: _MlpContext, grad_output: Tensor) -> tuple[Tensor | None, ...]:
@@ -220,4 +223,4 @@ class MlpFunction(torch.autograd.Function):
         totals = [
             reduce(Tensor.add_, parts) if needed else None for *parts, needed in parts_and_needs
         ]
-        return (torch.cat([grad for grad, _ in slices], dim=-2) if needs_x else None, None, *totals)
+        return (joined([grad for grad, _ in slices]) if needs_x else None, None, *totals)
