@@ -27,7 +27,8 @@ from benchmarks.step_operations import as_on_a_gpu
 from rlkit.core.seeding import stream
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
-from rlkit.torch import fast_torch, gpu_route, optimizers
+from rlkit.torch import gpu_route, optimizers
+from rlkit.torch.adam import Adam
 from rlkit.torch.execution import torch_threads
 from rlkit.torch.gpu_route import GpuRoute
 from rlkit.torch.mlp_function import Route
@@ -79,7 +80,7 @@ def without(*changes: str) -> Iterator[None]:
             {"params": list(m.parameters()), "lr": lr} for m, lr in groups
         ]
         on_gpu = parameters[0]["params"][0].is_cuda
-        return fast_torch.Adam(parameters, fused=True, capturable=on_gpu)
+        return Adam(parameters, fused=True, capturable=on_gpu)
 
     replaced: dict[str, list[tuple[Any, str, Any]]] = {
         "parts": [(gpu_route, "row_parts", lambda shape, num_inputs: 1)],

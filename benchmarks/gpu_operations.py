@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rlkit.torch import gpu_route, pieces
+from rlkit.torch.adam import AdamInPieces
 from rlkit.torch.gpu_route import GpuRoute
 from rlkit.torch.mlp_function import Route
 
@@ -112,9 +113,7 @@ def operation_checks(device: str, repeats: int, calls: int) -> Iterator[Check]:
     for piece in (1024, 2048, 4096, 8192, 16384, 65536):
         with mock.patch.object(pieces, "PIECE", piece):
             weights = [torch.nn.Parameter(torch.randn(300, 300, device=device)) for _ in range(6)]
-            optimizer = pieces.AdamInPieces(
-                weights, lr=1e-3, fused=True, capturable=device != "cpu"
-            )
+            optimizer = AdamInPieces(weights, lr=1e-3, fused=True, capturable=device != "cpu")
             for p in weights:
                 p.grad = torch.randn_like(p)
             yield Check(

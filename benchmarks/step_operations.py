@@ -24,9 +24,10 @@ from benchmarks.pearl_step import fill
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch import optimizers
+from rlkit.torch.adam import AdamInPieces
 from rlkit.torch.gpu_route import GpuRoute
 from rlkit.torch.mlp_function import Arithmetic
-from rlkit.torch.pieces import AdamInPieces, in_pieces
+from rlkit.torch.pieces import in_pieces
 from rlkit.torch.sac import halves, sac
 from rlkit.torch.stacked import StackedMlps
 

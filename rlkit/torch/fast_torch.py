@@ -16,12 +16,13 @@ Method = TypeVar("Method", bound=Callable)
 
 _onednn_linear = getattr(getattr(torch.ops, "mkldnn", None), "_linear_pointwise", None)
 _threshold_backward = getattr(getattr(torch.ops, "aten", None), "threshold_backward", None)
-_addmm_activation = getattr(torch, "_addmm_activation", None)
-_fused_adam_: Any = getattr(torch, "_fused_adam_", None)
-_foreach_add_: Any = getattr(torch, "_foreach_add_", None)
 _foreach_norm = getattr(torch, "_foreach_norm", None)
 _foreach_mul_ = getattr(torch, "_foreach_mul_", None)
 _foreach_lerp_ = getattr(torch, "_foreach_lerp_", None)
+# What only a GPU's route and optimizer call, which do without where it is None.
+addmm_relu: Any = getattr(torch, "_addmm_activation", None)
+fused_adam_: Any = getattr(torch, "_fused_adam_", None)
+foreach_add_: Any = getattr(torch, "_foreach_add_", None)
 
 
 # Functions that a layer may end with, under the names by which oneDNN fuses them with the product.
@@ -57,16 +58,6 @@ def onednn_linear(
     if _onednn_linear is not None:
         return _onednn_linear(x, weight, bias, activation, [], "")
     return ACTIVATIONS[activation](functional.linear(x, weight, bias))
-
-
-def linear_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """relu(x W^T + b), on a GPU in the product's own pass. No graph.
-
-    The fallback is equal bit for bit on a CPU.
-    """
-    if _addmm_activation is not None:
-        return _addmm_activation(bias, x, weight.t())
-    return functional.linear(x, weight, bias).relu_()
 
 
 def relu_backward_(grad: Tensor, output: Tensor) -> None:
@@ -114,37 +105,6 @@ def lerp_(targets: Sequence[Tensor], sources: Sequence[Tensor], weight: float) -
             target.lerp_(source, weight)
 
 
-def has_fused_adam() -> bool:
-    """Whether this version of torch has what `fused_adam_` and `increment_` need."""
-    return _fused_adam_ is not None and _foreach_add_ is not None
-
-
-def increment_(counts: Sequence[Tensor]) -> None:
-    """Add 1 to each count, in place and in one launch."""
-    _foreach_add_(list(counts), 1)
-
-
-def fused_adam_(*lists: Sequence[Tensor], **settings: float) -> None:
-    """One launch of Adam over parameters, gradients, first and second moments and step counts."""
-    *first, counts = map(list, lists)
-    others = {"weight_decay": 0.0, "amsgrad": False, "maximize": False}
-    _fused_adam_(*first, [], counts, **others, **settings)
-
-
-def _eager(method: Method) -> Method:
+def eager(method: Method) -> Method:
     """A method of torch's optimizers without the wrapper that imports torch's compiler."""
     return getattr(method, "__wrapped__", method)
-
-
-class Adam(torch.optim.Adam):
-    """torch's Adam without the import of torch's compiler.
-
-    The import takes more than a second and 100 MB at the start of a run.
-    Where the methods have no wrapper to remove, this is torch's Adam, equal bit for bit.
-    """
-
-    add_param_group = _eager(torch.optim.Optimizer.add_param_group)
-    zero_grad = _eager(torch.optim.Optimizer.zero_grad)
-    state_dict = _eager(torch.optim.Optimizer.state_dict)
-    load_state_dict = _eager(torch.optim.Optimizer.load_state_dict)
-    step = torch.no_grad()(_eager(torch.optim.Adam.step))

@@ -148,11 +148,6 @@ class Arithmetic:
 DEFAULT_ARITHMETIC = Arithmetic()
 
 
-def joined(slices: list[Tensor]) -> Tensor:
-    """The rows of all slices."""
-    return torch.cat(slices, dim=-2) if len(slices) > 1 else slices[0]
-
-
 class _MlpContext(FunctionCtx):
     """What the forward pass leaves for the backward pass."""
 
@@ -189,7 +184,8 @@ class MlpFunction(torch.autograd.Function):
         slices = route.map(forward_slice, x.tensor_split(route.num_slices, dim=-2))
         ctx.route, ctx.num_layers, ctx.dtype = route, len(layers), x.dtype
         ctx.save_for_backward(*rounded, *(h for activations in slices for h in activations[:-1]))
-        return joined([activations[-1] for activations in slices])
+        outputs = [activations[-1] for activations in slices]
+        return torch.cat(outputs, dim=-2) if len(outputs) > 1 else outputs[0]
 
     @staticmethod
     def backward(ctx: _MlpContext, grad_output: Tensor) -> tuple[Tensor | None, ...]:
@@ -223,4 +219,6 @@ class MlpFunction(torch.autograd.Function):
         totals = [
             reduce(Tensor.add_, parts) if needed else None for *parts, needed in parts_and_needs
         ]
-        return (joined([grad for grad, _ in slices]) if needs_x else None, None, *totals)
+        dx = [grad for grad, _ in slices]
+        whole = None if not needs_x else torch.cat(dx, dim=-2) if len(dx) > 1 else dx[0]
+        return whole, None, *totals

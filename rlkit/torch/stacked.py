@@ -104,7 +104,8 @@ class StackedMlps(EachMlp):
     @torch.no_grad()
     def _stack(self) -> list[Stack]:
         """Move the parameters into stacks, layer by layer; several heads are one layer."""
-        depths = zip(*(network.linear_layers() for network in self.networks), strict=True)
+        layers = [[*([layer] for layer in n._trunk), n.heads()] for n in self.networks]
+        depths = zip(*layers, strict=True)
         return [self._stack_of([[getattr(part, kind) for part in parts] for parts in depth])
                 for depth in depths for kind in ("weight", "bias")]  # fmt: skip
 

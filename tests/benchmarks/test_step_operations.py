@@ -14,7 +14,7 @@ from benchmarks.step_operations import (
 )
 from rlkit.launchers.load_config import load_config
 from rlkit.torch import gpu_route
-from rlkit.torch.pieces import AdamInPieces
+from rlkit.torch.adam import AdamInPieces
 from rlkit.torch.sac.config import PEARLConfig
 from tests.torch.sac.test_sac import (
     CONFIG,

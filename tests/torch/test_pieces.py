@@ -7,10 +7,10 @@ import torch
 
 from rlkit.torch import adam as adam_module
 from rlkit.torch import optimizers, pieces
-from rlkit.torch.adam import adam
+from rlkit.torch.adam import AdamInPieces, adam
 from rlkit.torch.networks import Mlp
 from rlkit.torch.optimizers import Gradients, soft_update_
-from rlkit.torch.pieces import AdamInPieces, in_pieces
+from rlkit.torch.pieces import in_pieces
 
 
 def networks(seed=0):
@@ -53,9 +53,9 @@ def test_pieces_are_views_in_order_and_no_number_is_lost():
 
 @pytest.mark.parametrize("lrs", [(1e-2, 1e-2), (1e-2, 1e-3)])
 def test_adam_in_pieces_is_torchs_bit_for_bit_with_its_state(monkeypatch, lrs):
-    launches, launch = [], pieces.fast_torch.fused_adam_
+    launches, launch = [], adam_module.fast_torch.fused_adam_
     monkeypatch.setattr(
-        pieces.fast_torch, "fused_adam_", lambda *a, **k: launches.append(0) or launch(*a, **k)
+        adam_module.fast_torch, "fused_adam_", lambda *a, **k: launches.append(0) or launch(*a, **k)
     )
     ours, theirs = networks(), networks()
     mine, torchs = (
@@ -104,7 +104,7 @@ def test_the_optimizer_of_a_gpu_is_the_one_in_pieces_where_torch_has_what_it_nee
 
     assert type(adam([(networks()[0], 1e-3)])) is not AdamInPieces
     assert kind() is AdamInPieces
-    monkeypatch.setattr(adam_module.fast_torch, "_fused_adam_", None)
+    monkeypatch.setattr(adam_module.fast_torch, "fused_adam_", None)
     assert kind() is not AdamInPieces
 
 
