@@ -1,8 +1,9 @@
 #!/bin/bash
 # All that only a GPU can show, from the repository's root; every stage leaves its result even if a later one fails.
-#   bash benchmarks/gpu.sh [--dry-run] [step|operations|seeds|rollouts|iteration|tests|run]...
+#   bash benchmarks/gpu.sh [--dry-run] [step|operations|seeds|rollouts|iteration|tests|many|run]...
 # No stage named: all, in this order, so that a stop costs the least important. Each is a process with a limit of
-# LIMIT seconds (120 unless told); `run` trains for SLICE seconds (540) and is resumed by the next call.
+# LIMIT seconds (120 unless told); `many` trains five
+# seeds in one process that long; `run` trains one for SLICE seconds (540) and is resumed by the next call.
 # Lines end with what was predicted for an H100 and "holds" or "OFF" (docs/pearl.md says how to read them).
 # --dry-run: the same command on a CPU at small size, to try it before a GPU is at hand; nothing is kept.
 # The machine needs Python, PyTorch with CUDA and this package's dependencies; nothing is downloaded here:
@@ -17,7 +18,7 @@ stages=()
 for argument in "$@"; do
     if [ "$argument" = --dry-run ]; then device=cpu keep=(--no-write); else stages+=("$argument"); fi
 done
-[ ${#stages[@]} -gt 0 ] || stages=(step operations seeds rollouts iteration tests run)
+[ ${#stages[@]} -gt 0 ] || stages=(step operations seeds rollouts iteration tests many run)
 failed=0
 bounded() { timeout -k 10 "$limit" "$python" "$@"; }
 train() { # a slice of a training run, or its continuation
@@ -31,6 +32,17 @@ train() { # a slice of a training run, or its continuation
     timeout -s INT "$seconds" "$python" launch_experiment.py "${options[@]}"
     local code=$?
     [ $code -eq 0 ] || [ $code -eq 124 ] || [ $code -eq 130 ] # the slice is over, a checkpoint written
+}
+many() { # five seeds in one process; predicted for an H100 with tf32: at most 8 s an iteration
+    if [ "$device" = cpu ]; then
+        bounded launch_experiment.py configs/quick/point-robot.json --cpu --seeds 1-2 --set algo_params.num_iterations=1 \
+            --set algo_params.num_train_steps_per_itr=5 --set util_params.base_log_dir="$(mktemp -d)"
+        return
+    fi
+    timeout -s INT "$limit" "$python" launch_experiment.py configs/cheetah-vel.json --seeds 1-5 --gpu "${GPU:-0}" \
+        --set util_params.precision=tf32 --set util_params.base_log_dir=output/many
+    local code=$?
+    [ $code -eq 0 ] || [ $code -eq 124 ] || [ $code -eq 130 ]
 }
 for stage in "${stages[@]}"; do
     echo "== $stage"
@@ -51,9 +63,10 @@ for stage in "${stages[@]}"; do
                 bounded -m pytest -q -p no:cacheprovider tests/torch/test_captured_steps.py tests/torch/sac tests/torch/test_gpu_route.py
             fi
             ;;
+        many) many ;;
         run) train ;;
         *)
-            echo "unknown stage $stage: expected step, operations, seeds, rollouts, iteration, tests or run" >&2
+            echo "unknown stage $stage: expected step, operations, seeds, rollouts, iteration, tests, many or run" >&2
             exit 2
             ;;
     esac || failed=1
