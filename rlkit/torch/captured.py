@@ -1,5 +1,6 @@
 """A function captured as a CUDA graph, and the undoing of the runs that warm it up."""
 
+import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 Statistics = dict[str, Tensor]
+CAPTURES = threading.Lock()  # one at a time in a process; other threads go on launching meanwhile
 WARM_UP = 3  # runs before a capture, in which libraries choose kernels and allocate workspaces
 
 
@@ -78,6 +80,10 @@ class Captured:
         return self._result
 
     def _capture(self) -> torch.cuda.CUDAGraph:
+        with CAPTURES:
+            return self._capture_alone()
+
+    def _capture_alone(self) -> torch.cuda.CUDAGraph:
         with self._undone():
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
@@ -87,6 +93,6 @@ class Captured:
             torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._generator)
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._result = self._function()
         return graph

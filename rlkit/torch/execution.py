@@ -1,5 +1,6 @@
 """How products are computed inside a block: by how many CPU threads, how precisely on a GPU."""
 
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ import torch
 from torch import nn
 
 from rlkit.torch.networks import Mlp
+
+OF_THREAD = threading.local()
 
 
 @contextmanager
@@ -26,13 +29,10 @@ def torch_threads(num_threads: int) -> Iterator[None]:
 def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator[None]:
     """Let threads share the products of the networks inside the block.
 
-    Each operation runs on one of `num_threads` threads.
-    Threads that meet once per network, not within every operation, do not wait spinning, so that a
-    step keeps its speed on a busy machine. On a GPU the pool has nothing to do.
+    Each operation runs on one of `num_threads` threads. Threads that meet once per network, not
+    within every operation, do not wait spinning, so that a step keeps its speed on a busy machine.
     """
-    mlps = [
-        module for network in networks for module in network.modules() if isinstance(module, Mlp)
-    ]
+    mlps = [m for network in networks for m in network.modules() if isinstance(m, Mlp)]
     with (
         torch_threads(1),
         ThreadPoolExecutor(max(1, num_threads - 1), thread_name_prefix="mlp") as workers,
@@ -49,9 +49,7 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
 @contextmanager
 def rounded_factors(networks: Iterable[nn.Module]) -> Iterator[None]:
     """Let networks of precision "bf16" round inside the block, which is around updates only."""
-    mlps = [
-        module for network in networks for module in network.modules() if isinstance(module, Mlp)
-    ]
+    mlps = [m for network in networks for m in network.modules() if isinstance(m, Mlp)]
     for mlp in mlps:
         mlp.rounds_factors = True
     try:
@@ -66,10 +64,11 @@ def tensor_cores(enabled: bool) -> Iterator[None]:
     """Round the factors of float32 products on a GPU to TF32 inside the block, if enabled.
 
     If not enabled, a GRU, an LSTM or a convolution does not round them either, which it does by
-    torch's default.
+    torch's default. The flags are the process's: a thread with `keeps_precision` leaves them alone.
     """
     cudnn: Any = torch.backends.cudnn
-    kinds = torch.backends.cuda.matmul, cudnn.rnn, cudnn.conv
+    kept = getattr(OF_THREAD, "keeps_precision", False)
+    kinds = () if kept else (torch.backends.cuda.matmul, cudnn.rnn, cudnn.conv)
     before = [kind.fp32_precision for kind in kinds]
     for kind in kinds if enabled else kinds[1:]:
         kind.fp32_precision = "tf32" if enabled else "ieee"

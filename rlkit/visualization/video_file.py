@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rlkit.core.errors import UserError
 
 SMALLEST = 6  # size of text that can still be read [pixels]
+GIF_WIDTH, GIF_FPS = 320, 10
 
 
 @contextmanager
@@ -37,6 +39,27 @@ def video_writer(path: Path, fps: float) -> Iterator[Any]:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def film_as_gif(path: Path) -> tuple[bytes, int, int]:
+    """A small GIF of a film, and its height and width in pixels.
+
+    At most GIF_WIDTH wide and GIF_FPS pictures a second, at the film's own speed.
+    """
+    reader: Any = imageio.get_reader(path, format="FFMPEG")
+    with reader:
+        fps = float(reader.get_meta_data()["fps"])
+        every = max(1, math.ceil(fps / GIF_FPS))
+        frames = [Image.fromarray(frame) for n, frame in enumerate(reader) if n % every == 0]
+    scale = min(1.0, GIF_WIDTH / frames[0].width)
+    size = round(frames[0].width * scale), round(frames[0].height * scale)
+    small = [frame.resize(size) for frame in frames]
+    buffer = BytesIO()
+    milliseconds = round(1000 * every / fps)
+    small[0].save(
+        buffer, "GIF", save_all=True, append_images=small[1:], duration=milliseconds, loop=0
+    )
+    return buffer.getvalue(), size[1], size[0]
 
 
 def captioned(frame: np.ndarray, lines: Sequence[str]) -> np.ndarray:

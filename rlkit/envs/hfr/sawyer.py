@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from rlkit.envs.hfr.sawyer_model import load_scene, scene_file
 from rlkit.envs.hfr.sawyer_starts import ABOVE_PUCK, Start
 from rlkit.envs.lanes import Lanes
-from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
+from rlkit.envs.mujoco_pool import Backend
 
 REACH = 0.01  # how far an action of 1 moves the point that pulls the hand [m]
 WORKSPACE = (-0.5, 0.4, 0.05), (0.5, 1.0, 0.5)  # of this point: least and greatest x, y, z [m]
