@@ -46,23 +46,32 @@ def copy_run(run_dir: Path, folder: Path) -> None:
     (folder / "variant.json").write_text(json.dumps(variant, indent=2, sort_keys=True) + "\n")
 
 
-def folder_names(run_dirs: Sequence[Path]) -> dict[str, Path]:
-    """Name each run's folder by its seed, preceded by the settings in which the runs differ.
+def folder_names(run_dirs: Sequence[Path], labels: Sequence[str] = ()) -> dict[str, Path]:
+    """Name each run's folder by its seed, preceded by its curve's label where there are several.
 
     A number is appended to a name that is taken.
+
+    Args:
+        run_dirs: the runs.
+        labels: of the curves, in order of first appearance; empty: the settings that differ.
+    Raises:
+        UserError: there are not as many labels as curves.
     """
-    groups, names = (
-        group_runs([read_run(run_dir, comparable_settings) for run_dir in run_dirs]),
-        dict[str, Path](),
-    )
-    for label, runs in groups.items():
-        settings = (
-            "".join(f"{word}-" for word in re.findall(r"[\w.]+", label)) if len(groups) > 1 else ""
-        )
+    groups = group_runs([read_run(run_dir, comparable_settings) for run_dir in run_dirs])
+    if labels and len(labels) != len(groups):
+        raise UserError(f"{len(labels)} labels for {len(groups)} curves: {'; '.join(groups)}")
+    names = dict[str, Path]()
+    for label, runs in zip(labels or groups, groups.values(), strict=True):
+        prefix = folder_prefix(label) if len(groups) > 1 else ""
         for run in runs:
-            name = f"{settings}seed{run.seed}"
+            name = f"{prefix}seed{run.seed}"
             names[name if name not in names else f"{name}-{len(names)}"] = run.path
     return names
+
+
+def folder_prefix(label: str) -> str:
+    """How the folder names of a curve's runs begin."""
+    return "".join(f"{word}-" for word in re.findall(r"[\w.]+", label))
 
 
 def wall_minutes(run: Run) -> float:
@@ -76,11 +85,20 @@ def wall_minutes(run: Run) -> float:
     )
 
 
-def as_curves(runs: Sequence[Run], each: bool) -> dict[str, list[Run]]:
-    """Group runs to curves: by configuration, or each by itself, named by seed and length."""
-    if not each:
+def as_curves(runs: Sequence[Run], each: bool, labels: Sequence[str] = ()) -> dict[str, list[Run]]:
+    """Group runs to curves: by configuration, or each by itself, named by seed and length.
+
+    With labels, by the folder names that `folder_names` has chosen.
+    """
+    if each:
+        return {f"seed {run.seed}, {iterations(run)} iterations": [run] for run in runs}
+    if not labels:
         return group_runs(runs)
-    return {f"seed {run.seed}, {iterations(run)} iterations": [run] for run in runs}
+    prefixes = {label: f"{folder_prefix(label)}seed" for label in labels}
+    return {
+        label: [run for run in runs if run.path.name.startswith(prefix)]
+        for label, prefix in prefixes.items()
+    }
 
 
 def iterations(run: Run) -> int:
@@ -198,6 +216,12 @@ def page(
     help="Draw every run as a curve of its own, for runs of different lengths.",
 )
 @click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    help="Name of a curve, in the order in which the runs are given; default: what differs.",
+)
+@click.option(
     "--level",
     "levels",
     multiple=True,
@@ -218,15 +242,16 @@ def main(
     window: int,
     command: str,
     each: bool,
+    labels: tuple[str, ...],
     levels: tuple[tuple[str, float], ...],
     alone: bool,
 ) -> None:
     """Copy the tables of RUN_DIRS to FOLDER and write its page and figure."""
     try:
-        for name, run_dir in folder_names(run_dirs).items():
+        for name, run_dir in folder_names(run_dirs, labels).items():
             copy_run(run_dir, folder / name)
         runs = find_runs([folder], comparable_settings)
-        groups = as_curves(runs, each)
+        groups = as_curves(runs, each, labels)
         names = [
             name for name in y_names if all(np.isfinite(run.column(name)).any() for run in runs)
         ]

@@ -137,3 +137,19 @@ def test_folders_are_named_by_the_seed_and_by_the_settings_in_which_runs_differ(
         "kl_lambda-1.0-seed1": "c",
         "kl_lambda-1.0-seed1-3": "d",
     }
+
+
+def test_labels_name_curves_and_folders(tmp_path):
+    for name, arguments in {"a": (1, 1.0), "b": (2, 0.1), "c": (1, 0.1)}.items():
+        write_run(tmp_path / name, *arguments)
+    runs = [str(tmp_path / name) for name in "abc"]
+    options = ["--title", "Robots", "--command", "launch it", "--label", "KL 1"]
+    arguments = [str(tmp_path / "docs"), *runs, *options]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1 and "1 labels for 2 curves" in result.output
+    result = CliRunner().invoke(main, [*arguments, "--label", "KL small"])
+    assert result.exit_code == 0, result.output
+    found = sorted(path.name for path in (tmp_path / "docs").iterdir() if path.is_dir())
+    assert found == ["KL-1-seed1", "KL-small-seed1", "KL-small-seed2"]
+    table = (tmp_path / "docs" / "results.md").read_text()
+    assert table.count("| KL small | ") == 3 and table.count("| KL 1 | ") == 1
