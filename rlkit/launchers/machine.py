@@ -169,10 +169,13 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Commit of the checkout that this file lies in, with "-dirty" after uncommitted changes; None outside of one."""
+    """Commit of the checkout that this file lies in, with "-dirty" after uncommitted changes.
+
+    Outside of a checkout the variable RLKIT_COMMIT, which images set; None without it.
+    """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
-        return None
+        return os.environ.get("RLKIT_COMMIT") or None
     try:
         done = subprocess.run(
             [

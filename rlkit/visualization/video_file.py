@@ -1,6 +1,7 @@
 """Frames to a film file, and text on frames."""
 
 import math
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import imageio.v2 as imageio
+import imageio_ffmpeg
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -44,22 +46,18 @@ def video_writer(path: Path, fps: float) -> Iterator[Any]:
 def film_as_gif(path: Path) -> tuple[bytes, int, int]:
     """A small GIF of a film, and its height and width in pixels.
 
-    At most GIF_WIDTH wide and GIF_FPS pictures a second, at the film's own speed.
+    It is GIF_WIDTH wide and shows GIF_FPS pictures a second, at the film's own speed.
+
+    Raises:
+        OSError: the film cannot be read.
     """
-    reader: Any = imageio.get_reader(path, format="FFMPEG")
-    with reader:
-        fps = float(reader.get_meta_data()["fps"])
-        every = max(1, math.ceil(fps / GIF_FPS))
-        frames = [Image.fromarray(frame) for n, frame in enumerate(reader) if n % every == 0]
-    scale = min(1.0, GIF_WIDTH / frames[0].width)
-    size = round(frames[0].width * scale), round(frames[0].height * scale)
-    small = [frame.resize(size) for frame in frames]
-    buffer = BytesIO()
-    milliseconds = round(1000 * every / fps)
-    small[0].save(
-        buffer, "GIF", save_all=True, append_images=small[1:], duration=milliseconds, loop=0
-    )
-    return buffer.getvalue(), size[1], size[0]
+    small = f"fps={GIF_FPS},scale={GIF_WIDTH}:-2,split[a][b];[a]palettegen[p];[b][p]paletteuse"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-vf", small]
+    done = subprocess.run([*command, "-f", "gif", "-"], capture_output=True, check=False)
+    if done.returncode != 0:
+        raise OSError(f"{path}: {done.stderr.decode(errors='replace').strip()}")
+    with Image.open(BytesIO(done.stdout)) as gif:
+        return done.stdout, gif.height, gif.width
 
 
 def captioned(frame: np.ndarray, lines: Sequence[str]) -> np.ndarray:
