@@ -41,9 +41,9 @@ ROUTES: dict[str, tuple[Row, ...]] = {
         Row(64, 1, "default", SLICE_ROWS),
         Row(1, 1, "default", 0),
     ),
-    # AMD with AVX512, on which MKL multiplies with AVX2 and oneDNN with AVX512. Not measured on such
-    # a processor by the benchmark, but on the Intel Xeon with MKL_ENABLE_INSTRUCTIONS=AVX2; on a
-    # Zen 5 wide weight gradients take 1.16 ms instead of 2.11, a step of width 300 13 % less.
+    # AMD with AVX512, of which oneDNN makes more use than MKL. Not measured on such a processor by
+    # the benchmark, but on the Intel Xeon with MKL_ENABLE_INSTRUCTIONS=AVX2; on a Zen 5 wide weight
+    # gradients take 1.16 ms instead of 2.11, and a step with all of them through oneDNN 13 % less.
     "AMD AVX512": (
         Row(300, 1, "onednn-all", SLICE_ROWS),
         Row(64, 1, "onednn", 0),
