@@ -66,7 +66,7 @@ def test_a_task_or_lane_that_does_not_exist_is_refused_and_changes_nothing(name)
         ([-1, 0], r"task_ids are \[-1, 0\], expected numbers from 0"),
         ([0.0], "expected a sequence of integers"),
         ([[0, 1]], "expected a sequence of integers"),
-        ([0, 0, 0, 0], "4 lanes asked for, expected 1 to num_envs = 3"),
+        ([0, 0, 0, 0], "4 lanes requested, expected 1 to num_envs = 3"),
     ]:
         with pytest.raises(ValueError, match=message):
             env.reset_task(task_ids)
