@@ -164,7 +164,7 @@ OWN_SETTINGS = [
     (
         "point-robot",
         ["env_params.randomize_tasks=false"],
-        "n_tasks is 100, but point-robot without randomize_tasks has 8 goals",
+        "n_tasks is 100, but point-robot without randomize_tasks has 8 fixed goals",
     ),
 ]
 CASES = [

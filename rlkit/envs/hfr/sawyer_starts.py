@@ -29,7 +29,6 @@ class Start:
 
 
 # fmt: off
-# ruff: noqa: E501
 ABOVE_PUCK = Start(
     (0.0, 0.6, 0.2),
     (

@@ -6,10 +6,7 @@ from rlkit.envs.elementwise import cosine, sine
 
 SHOULDER_Y = -0.188  # [m]
 SHOULDER, UPPER_ARM = 0.1, 0.4  # from the pan axis to the lift axis, and on to the elbow [m]
-FOREARM, HAND = (
-    0.321,
-    0.16828,
-)  # elbow to wrist, and wrist to the midpoint between the fingertips [m]
+FOREARM, HAND = 0.321, 0.16828  # elbow to wrist, and on to the fingertips' midpoint [m]
 
 Vector = tuple[Any, Any, Any]
 
