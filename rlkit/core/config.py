@@ -138,11 +138,7 @@ def inspect(
 
 
 def validate(data: Mapping[str, Any], schema: type[Schema], source: str) -> Schema:
-    """Check a JSON object against a dataclass (see `inspect`) and return the instance.
-
-    Raises:
-        UserError: lists all problems.
-    """
+    """`inspect`, but raise one UserError that lists all problems, if there are any."""
     instance, problems = inspect(data, schema)
     raise_problems(problems, source)
     return instance

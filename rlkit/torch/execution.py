@@ -1,4 +1,4 @@
-"""How products are computed inside a block: by how many CPU threads, how precisely on a GPU."""
+"""Context managers for matrix products: number of CPU threads, precision on a GPU."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from rlkit.torch.networks import Mlp
 
 @contextmanager
 def torch_threads(num_threads: int) -> Iterator[None]:
-    """Let torch use `num_threads` CPU threads inside the block, then as many as before."""
+    """Let torch use `num_threads` CPU threads inside the block, then restore the number."""
     before = torch.get_num_threads()
     torch.set_num_threads(num_threads)
     try:
@@ -27,8 +27,8 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
     """Let threads share the products of the networks inside the block.
 
     Each operation runs on one of `num_threads` threads.
-    Threads that meet once per network, not within every operation, do not wait spinning, so that a
-    step keeps its speed on a busy machine. On a GPU the pool has nothing to do.
+    Threads synchronise once per network instead of within every operation, so they do not spin, and
+    a step keeps its speed on a busy machine. No effect on a GPU.
     """
     mlps = [
         module for network in networks for module in network.modules() if isinstance(module, Mlp)
@@ -48,7 +48,7 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
 
 @contextmanager
 def rounded_factors(networks: Iterable[nn.Module]) -> Iterator[None]:
-    """Let networks of precision "bf16" round inside the block, which is around updates only."""
+    """Enable rounding of "bf16" networks inside the block; used around updates only."""
     mlps = [
         module for network in networks for module in network.modules() if isinstance(module, Mlp)
     ]
@@ -65,8 +65,7 @@ def rounded_factors(networks: Iterable[nn.Module]) -> Iterator[None]:
 def tensor_cores(enabled: bool) -> Iterator[None]:
     """Round the factors of float32 products on a GPU to TF32 inside the block, if enabled.
 
-    If not enabled, a GRU, an LSTM or a convolution does not round them either, which it does by
-    torch's default.
+    If not enabled, GRUs, LSTMs and convolutions do not round either, although torch's default does.
     """
     cudnn: Any = torch.backends.cudnn
     kinds = torch.backends.cuda.matmul, cudnn.rnn, cudnn.conv

@@ -1,8 +1,7 @@
-"""The private parts of PyTorch that are used for speed; no other file uses a private name.
+"""Private functions of PyTorch used for speed; no other file uses private names.
 
-Each function falls back to public functions where an installed version of torch lacks the private
-name. The docstrings say whether the fallback's numbers are the same bit for bit or equal up to
-rounding.
+Each function falls back to public functions if the installed torch lacks the private name. The
+docstrings say whether the fallback's results are equal bit for bit or up to rounding.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ _foreach_mul_ = getattr(torch, "_foreach_mul_", None)
 _foreach_lerp_ = getattr(torch, "_foreach_lerp_", None)
 
 
-# Functions that a layer may end with, under the names by which oneDNN fuses them with the product.
+# Activations that oneDNN can fuse with the product, by oneDNN's names.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda y: y,
     "relu": torch.relu,
@@ -90,7 +89,7 @@ def scale_(tensors: Sequence[Tensor], factor: Tensor) -> None:
 
 
 def lerp_(targets: Sequence[Tensor], sources: Sequence[Tensor], weight: float) -> None:
-    """Move each target towards its source by this share, in place and in one launch.
+    """Move each target towards its source by this fraction, in place and in one launch.
 
     The fallback is equal bit for bit.
     """
@@ -102,7 +101,7 @@ def lerp_(targets: Sequence[Tensor], sources: Sequence[Tensor], weight: float) -
 
 
 def _eager(method: Method) -> Method:
-    """A method of torch's optimizers without the wrapper that imports torch's compiler."""
+    """An optimizer method without the wrapper that imports torch's compiler."""
     return getattr(method, "__wrapped__", method)
 
 
@@ -110,7 +109,7 @@ class Adam(torch.optim.Adam):
     """torch's Adam without the import of torch's compiler.
 
     The import takes more than a second and 100 MB at the start of a run.
-    Where the methods have no wrapper to remove, this is torch's Adam, equal bit for bit.
+    Without such wrappers this is torch's Adam. Results are equal bit for bit.
     """
 
     add_param_group = _eager(torch.optim.Optimizer.add_param_group)

@@ -1,4 +1,4 @@
-"""Frames to a film file, and text on frames."""
+"""Writing of video files, and captions on frames."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -12,14 +12,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from rlkit.core.errors import UserError
 
-SMALLEST = 6  # size of text that can still be read [pixels]
+SMALLEST = 6  # smallest readable text size [pixels]
 
 
 @contextmanager
 def video_writer(path: Path, fps: float) -> Iterator[Any]:
     """Open an MP4 file (H.264) that takes frames [height, width, 3] of uint8 by `append_data`.
 
-    It appears when it is whole.
+    The file appears once it is complete.
 
     Raises:
         UserError: the file cannot be written.
@@ -40,14 +40,14 @@ def video_writer(path: Path, fps: float) -> Iterator[Any]:
 
 
 def captioned(frame: np.ndarray, lines: Sequence[str]) -> np.ndarray:
-    """Put a dark band with lines of text above a frame.
+    """Add a dark band with lines of text above a frame.
 
     Args:
         frame: [height, width, 3] of uint8.
-        lines: text; smaller where a line is too long for the width.
+        lines: text; in a smaller size if a line is too long for the width.
     Returns:
-        Frame with its band, whose height, a multiple of 16, depends on the number of lines and the
-            width only.
+        Frame with its band, whose height, a multiple of 16, depends only on the number of lines
+            and the width.
     """
     width = frame.shape[1]
     size = max(11, width // 30)

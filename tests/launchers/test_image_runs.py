@@ -108,7 +108,7 @@ def test_frames_never_outgrow_what_was_projected_and_are_those_of_the_rows():
 def test_requirements_count_the_pictures(tmp_path):
     text = "\n".join(estimates(load_config("configs/cheetah-vel-img.json"), timed=False))
     bytes_a_row = 4 * (2 * 3 + 6 + 3) + -(-64 * 64 * 3 * 51 // 50)
-    assert f"({bytes_a_row} bytes a row)" in text
+    assert f"({bytes_a_row} bytes per row)" in text
     assert "environment steps: 1,004,000 (4,000 at first, 5,000 per iteration)" in text
 
 

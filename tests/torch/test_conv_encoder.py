@@ -75,5 +75,5 @@ def test_initial_weights_come_from_the_generator():
 
 
 def test_a_picture_of_which_nothing_is_left_is_refused():
-    with pytest.raises(ValueError, match="pictures are 2 pixels wide, too small"):
+    with pytest.raises(ValueError, match="images are 2 pixels wide, too small"):
         make_encoder(2)

@@ -28,13 +28,13 @@ from rlkit.torch.meta_pg.updates import OuterUpdate
 
 
 class GradientMetaLearner:
-    """MAML (Finn et al. 2017, algorithm 3) and what has its loop: ProMP, VPG-MAML, E-MAML.
+    """MAML (Finn et al. 2017, algorithm 3) and methods with the same loop: ProMP, VPG-MAML, E-MAML.
 
     Args:
-        policy: acts and takes the inner steps; its network is what is trained.
-        sampler: collects.
+        policy: acts and takes the inner steps; its network is trained.
+        sampler: collects trajectories.
         tasks: chooses the tasks of an iteration.
-        update: the outer step.
+        update: the outer update.
         evaluation: the meta-test.
         budgets: returns after adaptation to fewer trajectories.
         settings: sizes.
@@ -61,7 +61,7 @@ class GradientMetaLearner:
         self.evaluation, self.budgets, self.settings = evaluation, budgets, settings
         self.credit, self.seed, self.num_threads = credit, seed, num_threads
         self.num_env_steps = self.num_nominal_steps = 0
-        self._data: list[TaskData] = []  # of the running iteration, a round each
+        self._data: list[TaskData] = []  # of the current iteration, one entry per round
         self._credits = torch.zeros(settings.meta_batch)
         self._online: Table = []
 
@@ -86,11 +86,11 @@ class GradientMetaLearner:
 
     @property
     def buffers(self) -> Mapping[str, SavedRows]:
-        """None: data serve one iteration."""
+        """None: data are used for one iteration only."""
         return {}
 
     def collect_data(self, iteration: int, loop: Loop) -> Statistics:
-        """Collect with θ, take the inner step, collect with φ, as often as there are inner steps."""
+        """Collect with θ, take the inner step, collect with φ; once for each inner step."""
         settings, count = self.settings, self.settings.rollouts_per_task
         task_ids = np.repeat(self.tasks.tasks_of(iteration), count)
         params = self.policy.theta(settings.meta_batch)
@@ -154,7 +154,7 @@ class GradientMetaLearner:
         return exploration_credit(rewards, mask)
 
     def do_training(self, iteration: int, loop: Loop) -> Statistics:
-        """Take the outer step on the data of the iteration."""
+        """Take the outer update on the data of the iteration."""
         loop.tick(0, 1)
         place = self._data[0].obs.device
         with torch_threads(self.num_threads):
@@ -170,7 +170,7 @@ class GradientMetaLearner:
         }
 
     def evaluate(self, iteration: int, loop: Loop) -> Statistics:
-        """Run the meta-test, and what adaptation to fewer trajectories earns."""
+        """Run the meta-test, and measure adaptation to fewer trajectories."""
         splits = self.evaluation.draw_tasks(iteration)
         progress = Progress(loop, self.evaluation.budget)
         adaptations = self.evaluation.adaptations(iteration, splits, progress)
@@ -186,7 +186,7 @@ class GradientMetaLearner:
         return {"online_returns": self._online}
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything; data serve one iteration, and random streams are keyed."""
+        """The complete state; collected data and random streams need none."""
         return {
             "env": self.evaluation.env.state_dict(),
             "policy": self.policy.network.state_dict(),
@@ -196,7 +196,7 @@ class GradientMetaLearner:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state; one of an earlier version has none of the environment."""
+        """Restore a state; those of earlier versions lack the environment's."""
         if "env" in state:
             self.evaluation.env.load_state_dict(state["env"])
         self.policy.network.load_state_dict(state["policy"])

@@ -30,7 +30,7 @@ class RL2:
 
     Args:
         env: takes actions in [-1, 1].
-        policy: acts in it.
+        policy: acts in `env`.
         tasks: chooses the tasks of an iteration.
         trainer: updates the network of the policy.
         evaluation: the meta-test.
@@ -55,7 +55,7 @@ class RL2:
         self.evaluation, self.settings = evaluation, settings
         self.seed, self.num_threads = seed, num_threads
         self.num_env_steps = self.num_nominal_steps = 0
-        self._trials: Trials | None = None  # of the running iteration
+        self._trials: Trials | None = None  # of the current iteration
         self._online: Table = []
 
     @property
@@ -73,12 +73,12 @@ class RL2:
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        """Policy and value on their common core."""
+        """Policy and value on a shared core."""
         return {"policy": self.policy.network}
 
     @property
     def buffers(self) -> Mapping[str, SavedRows]:
-        """None: data serve one iteration."""
+        """None: data are used for one iteration only."""
         return {}
 
     def collect_data(self, iteration: int, loop: Loop) -> Statistics:
@@ -108,7 +108,7 @@ class RL2:
     def _trials_of(
         self, iteration: int, task_ids: np.ndarray, trials: Sequence[int], progress: Progress
     ) -> list[Paths]:
-        """Run these trials together, a lane each; returns their episodes in order."""
+        """Run these trials in parallel, one lane each; returns their episodes in order."""
         self.policy.reset_belief(len(trials))
         episodes = []
         for number in range(self.settings.episodes_per_trial):
@@ -119,7 +119,7 @@ class RL2:
         return episodes
 
     def do_training(self, iteration: int, loop: Loop) -> Statistics:
-        """Take the epochs of PPO on the trials of the iteration."""
+        """Run PPO's epochs on the trials of the iteration."""
         if self._trials is None:
             raise RuntimeError("do_training was called before collect_data")
         loop.tick(0, 1)
@@ -151,7 +151,7 @@ class RL2:
         return {"online_returns": self._online}
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything; data serve one iteration, and other random streams are keyed."""
+        """The complete state; collected data and other random streams need none."""
         return {
             "env": self.env.state_dict(),
             "policy": self.policy.network.state_dict(),
@@ -161,7 +161,7 @@ class RL2:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state; one of an earlier version has none of the environment."""
+        """Restore a state; those of earlier versions lack the environment's."""
         if "env" in state:
             self.env.load_state_dict(state["env"])
         self.policy.network.load_state_dict(state["policy"])
