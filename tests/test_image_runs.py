@@ -1,4 +1,4 @@
-"""Both entry scripts on pictures: a tiny run, what it leaves, its evaluation, and what happens where nothing can be drawn."""
+"""Both entry scripts on images: a tiny run, its files, its evaluation, no rendering."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""sim_policy.py from weights to table and pictures, on run folders of ours and of oyster's kind."""
+"""sim_policy.py from weights to table and plots, on run folders of this package and of oyster."""
 
 import csv
 import json

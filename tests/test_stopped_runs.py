@@ -1,4 +1,4 @@
-"""What ends a run early, with which exit code, and what it leaves.
+"""Causes that end a run early, their exit codes, and the remaining files.
 
 Numbers not finite, a full disk, signals.
 """

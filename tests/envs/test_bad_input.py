@@ -26,7 +26,7 @@ def started(name, normalize=True):
 
 
 def bad_actions(act_dim):
-    """What a step refuses, and what its message says."""
+    """Inputs that a step rejects, and the messages."""
     right = np.zeros((2, act_dim))
     yield np.zeros((3, act_dim)), rf"action has shape \(3, {act_dim}\), expected .*\(2, {act_dim}\)"
     yield (

@@ -1,4 +1,4 @@
-"""Pictures as observations: stacks that begin with each episode, pictures that tell where a body is but not its task."""
+"""Image observations: stacks that restart with each episode, and show the body, not its task."""
 
 import numpy as np
 import pytest

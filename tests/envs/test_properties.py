@@ -1,4 +1,4 @@
-"""What holds for any task, start and actions of every environment, looked for with random examples."""
+"""Properties of every environment for any task, start and actions, tested on random examples."""
 
 import functools
 

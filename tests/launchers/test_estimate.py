@@ -1,4 +1,4 @@
-"""What a run takes, computed before it runs.
+"""The estimated cost of a run.
 
 Steps against those of oyster's files, computed by hand.
 """

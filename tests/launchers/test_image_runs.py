@@ -1,4 +1,4 @@
-"""Runs on pictures: whole iterations, resuming, widths, memory, and what is refused."""
+"""Runs on images: whole iterations, resuming, widths, memory, and rejected settings."""
 
 import copy
 
@@ -18,7 +18,7 @@ from tests.launchers.test_pearl import SMALL, iterate, weights
 
 
 def image_config(algo_params=None, **changes):
-    """The small point robot of test_pearl.py in pictures of 16 x 16."""
+    """The small point robot of test_pearl.py in images of 16 x 16."""
     data = copy.deepcopy({**SMALL, "obs_mode": "image", "image_size": 16, **changes})
     data["algo_params"] |= algo_params or {}
     if data["algo_params"].get("sparse_rewards"):

@@ -1,4 +1,4 @@
-"""Every encoder, and the net that sees pictures, learns to tell tasks apart.
+"""Every encoder, including the convolutional one, learns to distinguish tasks.
 
 The own context serves better than another's.
 """

@@ -1,4 +1,4 @@
-"""PETS that is stopped inside a trial goes on as if it had not been."""
+"""PETS stopped inside a trial resumes as if it had not been."""
 
 import json
 from pathlib import Path

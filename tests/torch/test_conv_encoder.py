@@ -1,4 +1,4 @@
-"""The convolutional net: its layers, what it takes pictures for, and how it begins."""
+"""The convolutional encoder: its layers, accepted images and initial weights."""
 
 import pytest
 import torch
