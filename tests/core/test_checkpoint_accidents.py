@@ -26,7 +26,7 @@ class Killed(BaseException):
 
 
 def count_and_fail(monkeypatch, names, at, make_error, stay_dead):
-    """Let the at-th call (from 0) to any of the named functions fail, and with `stay_dead` all calls after it too."""
+    """Let the at-th call (from 0) of the named functions fail; with `stay_dead` later ones too."""
     calls = []
 
     def wrap(function):

@@ -1,4 +1,4 @@
-"""Encoders of whole episodes: the head's Gaussian, the part of the gradient, and what padding leaves of an LSTM."""
+"""Encoders of whole episodes: the head's Gaussian, truncated gradients, padding in an LSTM."""
 
 import pytest
 import torch
