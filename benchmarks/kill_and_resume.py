@@ -1,4 +1,4 @@
-"""Kill a run with SIGKILL at random moments, resume it each time, and compare its end with an uninterrupted run.
+"""Kill a run at random moments, resume it, and compare the result with an uninterrupted run.
 
     python benchmarks/kill_and_resume.py [--kills 10] [--seed 0]
 
@@ -82,7 +82,7 @@ def num_log_lines(folder: Path) -> int:
 
 
 def killed_run(config: Path, folder: Path, seconds: float, kills: int, rng: random.Random) -> Path:
-    """Start a run and kill it `kills` times, each at a random moment of its first `seconds` of work, then let it finish.
+    """Start a run, kill it `kills` times within `seconds` of each start, then let it finish.
 
     A run that reaches its end before the last kill shows less than was asked for: SystemExit.
     """
@@ -115,7 +115,7 @@ def killed_run(config: Path, folder: Path, seconds: float, kills: int, rng: rand
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """What differs between two finished runs, times aside."""
+    """Differences between two finished runs, except times."""
     found = []
     for name in NETWORKS:
         first, second = (torch.load(run / f"{name}.pth", weights_only=True) for run in (one, other))
@@ -138,7 +138,7 @@ def differences(one: Path, other: Path) -> list[str]:
 def compare(
     kills: int, seed: int, workspace: Path, settings: dict | None = None, share: float = 1.6
 ) -> list[str]:
-    """Run once without a kill and once with `kills` of them, at moments of which the latest add up to `share` of a run.
+    """Run once without kills and once with `kills`, whose latest times sum to `share` of a run.
 
     Returns:
         What differs.
@@ -166,7 +166,7 @@ def compare(
 @click.option("--kills", default=10, show_default=True, help="How often the run is killed.")
 @click.option("--seed", default=0, show_default=True, help="Of the moments at which it is killed.")
 def main(kills: int, seed: int) -> None:
-    """Kill a run at random moments, resume it each time, compare its end with an uninterrupted run."""
+    """Kill and resume a run at random moments; compare with an uninterrupted run."""
     with tempfile.TemporaryDirectory() as workspace:
         found = compare(kills, seed, Path(workspace))
     print("\n".join(found) or f"equal bit for bit after {kills} kills")
