@@ -194,15 +194,16 @@ def page(folder: Path, tables: Mapping[str, Sequence[str]]) -> str:
         "## How it was made",
         "",
         f"- Returns are means of the last {LAST} evaluations, over seeds with 95 % intervals;"
-        " steps are those of training, all of them, until the mean of"
-        f" {LAST} evaluations reaches a level, averaged over seeds. *Ratio*: to PEARL's.",
+        " steps are all those of training until the mean of"
+        f" {LAST} evaluations reaches the return in the head of the column, averaged over seeds."
+        " *Ratio*: to PEARL's steps.",
         "- *After adaptation*: to 2 trajectories for PEARL and RL², to the trajectories of a round"
         " (20, unless a run says otherwise) for gradient methods.",
         "- `python -m benchmarks.figure3` on the run folders; settings are in"
         " `<task>/<run>/variant.json`. PEARL's runs are"
         " [quick-point-robot](../quick-point-robot/README.md) and"
         " [cheetah-vel](../cheetah-vel/README.md).",
-        f"- Machine: {'; '.join(sorted(machines))}, one thread, beside other jobs.",
+        f"- Machine: {'; '.join(sorted(machines))}, one thread, with other jobs on the machine.",
         f"- Versions: {'; '.join(sorted(versions))}.",
     ]
     return "\n".join(lines) + "\n"

@@ -26,9 +26,9 @@ from rlkit.core.errors import UserError
 from rlkit.data_management.labels import labels_of
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
+from rlkit.launchers.choices import resolve
 from rlkit.launchers.hfr import HFR
 from rlkit.launchers.load_config import load_config
-from rlkit.launchers.run import resolve
 from rlkit.torch.execution import torch_threads
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "hfr"

@@ -1,9 +1,10 @@
-"""Kill a run at random moments, resume it, and compare the result with an uninterrupted run.
+"""Kill a run with SIGKILL at random moments, resume it each time, and compare its end with a whole
+run.
 
-    python benchmarks/kill_and_resume.py [--kills 10] [--seed 0]
+    python -m benchmarks.kill_and_resume [--case pearl] [--kills 10] [--seed 0]
 
-Prints where each kill struck, and exits 1 unless the final weights are equal bit for bit and progress.csv is equal but for
-the columns that hold times.
+Prints where each kill struck. Exits 1 unless weights, tables and logs are equal bit for bit, apart
+from what holds times.
 """
 
 import csv
@@ -14,13 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 import torch
+from scipy.io import loadmat
 
 ROOT = Path(__file__).resolve().parents[1]
-NETWORKS = ("qf1", "qf2", "vf", "target_vf", "policy", "context_encoder")
 TINY = {
     "env_name": "point-robot",
     "n_train_tasks": 6,
@@ -47,6 +51,61 @@ TINY = {
         "matmul": "default",
         "slice_rows": 0,
     },
+}
+
+# A checkpoint is due every 0.1 s, so that kills strike inside iterations as well.
+ON_CPU = {"use_gpu": False, "torch_threads": 1, "physics_threads": 1, "checkpoint_minutes": 0.002}
+CARTPOLE = {
+    "algorithm": "pets",
+    "env_name": "pets-cartpole",
+    "algo_params": {
+        "num_iterations": 12,
+        "exp_cfg": {"sim_cfg": {"task_hor": 40}},
+        "ctrl_cfg": {
+            "prop_cfg": {
+                "npart": 4,
+                "model_init_cfg": {"num_nets": 2, "hidden_sizes": [8, 8]},
+                "model_train_cfg": {"epochs": 2, "weight_decays": [1e-4, 1e-4, 1e-4]},
+            },
+            "opt_cfg": {"plan_hor": 5, "cfg": {"popsize": 16, "num_elites": 4}},
+        },
+    },
+    "util_params": ON_CPU,
+}
+ENSEMBLE = {"ensemble_size": 2, "train_sample_count": 2, "eval_sample_count": 2}
+STEVE = {
+    "algorithm": "steve",
+    "algo_params": {
+        "num_iterations": 30,
+        "max_path_length": 200,
+        "num_agents": 2,
+        "frames_per_iteration": 20,
+        "frames_before_learning": 60,
+        "num_eval_episodes": 1,
+        "value_expansion": {"method": "steve", "rollout_len": 2},
+        "policy_config": {"hidden_dim": 8, "batch_size": 8, "critic": ENSEMBLE}
+        | {"frames_per_update": 1.0, "epoch_every_n": 40, "log_every_n": 10},
+        "model_config": {"transition_hidden_dim": 8, "aux_hidden_dim": 8, "batch_size": 8}
+        | {"frames_per_update": 1.0, "epoch_every_n": 40, "log_every_n": 10, "pretrain_n": 30}
+        | {"transition": ENSEMBLE, "reward": ENSEMBLE},
+    },
+    "util_params": ON_CPU,
+}
+META_PG: dict[str, Any] = {
+    "env_name": "point-robot",
+    "n_train_tasks": 20,
+    "n_eval_tasks": 4,
+    "env_params": {"n_tasks": 24},
+    "algo_params": {"num_iterations": 40, "meta_batch": 10, "max_path_length": 20, "num_evals": 1},
+    "util_params": ON_CPU,
+}
+CASES: dict[str, Mapping[str, Any]] = {
+    "pearl": TINY,
+    "pets": CARTPOLE,
+    "steve-pendulum": STEVE | {"env_name": "Pendulum-v1"},
+    "steve-hopper": STEVE | {"env_name": "Hopper-v5"},
+    "steve-hardcore": STEVE | {"env_name": "BipedalWalkerHardcore-v3"},
+    **{name: META_PG | {"algorithm": name} for name in ("maml-trpo", "promp", "rl2")},
 }
 
 
@@ -82,9 +141,10 @@ def num_log_lines(folder: Path) -> int:
 
 
 def killed_run(config: Path, folder: Path, seconds: float, kills: int, rng: random.Random) -> Path:
-    """Start a run, kill it `kills` times within `seconds` of each start, then let it finish.
+    """Start a run, kill it `kills` times, and let it finish.
 
-    A run that reaches its end before the last kill shows less than was asked for: SystemExit.
+    Each kill comes at a random moment of the first `seconds` of work after a start. A run that is
+    done before the last kill shows less than was asked for: SystemExit.
     """
     process = launch(
         str(config), "--seed", "0", "--set", f"util_params.base_log_dir={json.dumps(str(folder))}"
@@ -106,9 +166,8 @@ def killed_run(config: Path, folder: Path, seconds: float, kills: int, rng: rand
         after = (
             json.loads(manifest.read_text())["manifest"]["iteration"] if manifest.exists() else None
         )
-        print(
-            f"kill {kill + 1}: after {time.monotonic() - started:.2f} s of work, last checkpoint: iteration {after}"
-        )
+        worked = time.monotonic() - started
+        print(f"kill {kill + 1}: after {worked:.2f} s of work, last checkpoint: iteration {after}")
         process = launch("--resume", str(run_dir))
     finish(process)
     return the_run_in(folder)
@@ -116,60 +175,102 @@ def killed_run(config: Path, folder: Path, seconds: float, kills: int, rng: rand
 
 def differences(one: Path, other: Path) -> list[str]:
     """Differences between two finished runs, except times."""
+    kinds = {"*.pth": _weights, "*.csv": _table, "*.log": _log, "*.mat": _arrays}
     found = []
-    for name in NETWORKS:
-        first, second = (torch.load(run / f"{name}.pth", weights_only=True) for run in (one, other))
-        found += [f"{name}.pth: {key}" for key in first if not torch.equal(first[key], second[key])]
-    for table in ("progress.csv", "online_returns.csv"):
-        first, second = (
-            list(csv.DictReader((run / table).read_text().splitlines())) for run in (one, other)
-        )
-        if len(first) != len(second):
-            found.append(f"{table}: {len(first)} rows and {len(second)}")
-        for row, (a, b) in enumerate(zip(first, second, strict=False)):
-            found += [
-                f"{table} row {row}: {key}"
-                for key in a
-                if "Time (s)" not in key and a[key] != b.get(key)
-            ]
+    for pattern, read in kinds.items():
+        names = sorted({path.name for run in (one, other) for path in run.glob(pattern)})
+        for name in names:
+            if name == "debug.log":  # says when a run was resumed
+                continue
+            missing = [str(run / name) for run in (one, other) if not (run / name).exists()]
+            if missing:
+                found += [f"{path} is missing" for path in missing]
+                continue
+            first, second = read(one / name), read(other / name)
+            if len(first) != len(second):
+                found.append(f"{name}: {len(first)} entries and {len(second)}")
+            keys = [key for key in first if not _equal(first[key], second.get(key))]
+            found += [f"{name}: {key}" for key in keys]
     return found
 
 
-def compare(
-    kills: int, seed: int, workspace: Path, settings: dict | None = None, share: float = 1.6
-) -> list[str]:
-    """Run once without kills and once with `kills`, whose latest times sum to `share` of a run.
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray):
+        return isinstance(other, np.ndarray) and _same_array(one, other)
+    return bool(torch.equal(one, other)) if torch.is_tensor(one) else one == other
 
+
+def _same_array(one: np.ndarray, other: np.ndarray) -> bool:
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if one.dtype == object:  # a cell of a MAT file for each iteration
+        return all(_same_array(a, b) for a, b in zip(one.flat, other.flat, strict=True))
+    return bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
+
+
+def _weights(path: Path) -> dict[str, Any]:
+    return dict(torch.load(path, weights_only=True))
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """Cells by row and column, without those of times; greedy.csv has hours first and no header."""
+    lines = list(csv.reader(path.read_text().splitlines()))
+    if path.name.endswith(".greedy.csv"):
+        return {f"row {n}": line[1:] for n, line in enumerate(lines)}
+    names = [(place, name) for place, name in enumerate(lines[0]) if "Time (s)" not in name]
+    return {f"row {n}, {c}": line[i] for n, line in enumerate(lines[1:]) for i, c in names}
+
+
+def _log(path: Path) -> dict[str, Any]:
+    """Lines of a log, whose first two columns are seconds and hours."""
+    lines = path.read_text().splitlines()
+    return {f"line {n}": line.split(",", 2)[2] for n, line in enumerate(lines)}
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    return {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
+
+
+def compare(
+    kills: int,
+    seed: int,
+    workspace: Path,
+    settings: Mapping[str, Any] = TINY,
+    share: float = 1.0,
+) -> list[str]:
+    """Run once without a kill and once with `kills` of them.
+
+    Args:
+        kills: how often the second is killed.
+        seed: of the moments.
+        workspace: where the runs go.
+        settings: the configuration.
+        share: of a whole run's time, to which the latest possible moments add up.
     Returns:
         What differs.
     """
-    config = workspace / "config.json"
-    config.write_text(json.dumps(TINY | (settings or {})))
-    whole = launch(
-        str(config),
-        "--seed",
-        "0",
-        "--set",
-        f"util_params.base_log_dir={json.dumps(str(workspace / 'whole'))}",
-    )
-    started = wait_for_work(whole, workspace / "whole", 0)
+    config, folder = workspace / "config.json", workspace / "whole"
+    config.write_text(json.dumps(settings))
+    place = f"util_params.base_log_dir={json.dumps(str(folder))}"
+    whole = launch(str(config), "--seed", "0", "--set", place)
+    started = wait_for_work(whole, folder, 0)
     finish(whole)
     seconds = time.monotonic() - started
     print(f"uninterrupted: {seconds:.1f} s of work")
-    killed = killed_run(
-        config, workspace / "killed", share * seconds / kills, kills, random.Random(seed)
-    )
-    return differences(the_run_in(workspace / "whole"), killed)
+    longest = share * seconds / kills
+    killed = killed_run(config, workspace / "killed", longest, kills, random.Random(seed))
+    return differences(the_run_in(folder), killed)
 
 
 @click.command()
+@click.option("--case", type=click.Choice(list(CASES)), default="pearl", show_default=True)
 @click.option("--kills", default=10, show_default=True, help="How often the run is killed.")
 @click.option("--seed", default=0, show_default=True, help="Of the moments at which it is killed.")
-def main(kills: int, seed: int) -> None:
-    """Kill and resume a run at random moments; compare with an uninterrupted run."""
+def main(case: str, kills: int, seed: int) -> None:
+    """Kill a run at random moments, resume it each time, and compare its end with a whole run."""
     with tempfile.TemporaryDirectory() as workspace:
-        found = compare(kills, seed, Path(workspace))
-    print("\n".join(found) or f"equal bit for bit after {kills} kills")
+        found = compare(kills, seed, Path(workspace), CASES[case])
+    print("\n".join(found) or f"{case}: equal bit for bit after {kills} kills")
     raise SystemExit(1 if found else 0)
 
 

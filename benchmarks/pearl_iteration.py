@@ -24,10 +24,10 @@ from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
 from benchmarks.rollouts import CONFIG, HORIZON, evaluate
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.loop import Progress
+from rlkit.launchers.choices import resolve
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.pearl import PEARL
-from rlkit.launchers.run import resolve
 from rlkit.torch.execution import torch_threads
 
 

@@ -111,7 +111,7 @@ def meta_test(run_dir: Path) -> list[str]:
             rows = list(csv.DictReader(file))
         names = [name for name in MEASURES if name in rows[0]]
         lines += ["", f"Meta-test of {run_dir.name} (`sim_policy.py`), return by trajectory:", ""]
-        lines += [f"| trajectory | z from the | {' | '.join(names)} |"]
+        lines += [f"| trajectory | source of z | {' | '.join(names)} |"]
         lines += ["|---:|---|" + "---:|" * len(names)]
         for row in rows:
             values = " | ".join(f"{float(row[name]):.2f}" for name in names)
@@ -148,7 +148,7 @@ def page(
     )
     counts = sorted({v["util_params"]["torch_threads"] for v in variants})
     threads = "one thread" if counts == [1] else f"{' or '.join(map(str, counts))} threads"
-    others = "" if alone else ", beside other jobs"
+    others = "" if alone else ", with other jobs on the machine"
     lines = [
         f"# {title}",
         "",
@@ -156,9 +156,9 @@ def page(
         "",
         *([notes.strip(), ""] if notes else []),
         table,
-        f"- Command, a seed each: `{command}`; the complete settings are in `<seed>/variant.json`.",
+        f"- Command, once per seed: `{command}`; the complete settings are in `<seed>/variant.json`.",
         "- Page, table and figure: `python -m benchmarks.publish` on the run folders."
-        f" Judged on `{judged}`.",
+        f" Returns are `{judged}`.",
         f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads}{others}).",
         *stopped(runs, variants),
         f"- Machine: {'; '.join(sorted(machines))}.",

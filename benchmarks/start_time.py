@@ -37,10 +37,10 @@ def measure_start(config_path: str, settings: list[str]) -> dict[str, tuple[floa
         marks = now
 
     from rlkit.core.checkpoint import Checkpoint
+    from rlkit.launchers.choices import resolve
     from rlkit.launchers.load_config import load_config
     from rlkit.launchers.machine import keep_freed_memory
     from rlkit.launchers.pearl import PEARL
-    from rlkit.launchers.run import resolve
     from rlkit.torch.execution import torch_threads
 
     done("import")

@@ -114,11 +114,13 @@ def page(title: str, curves: Sequence[Curve], bar: float, command: str, notes: s
         if len(curve.rows) < curve.variant["algo_params"]["num_iterations"]
     ]
     lines = [f"# {title}", "", "![curves](curves.png)", "", *([notes.strip(), ""] if notes else [])]
-    lines += [*table(curves, bar), "", f"- Command, a run each: `{command}`."]
+    lines += [*table(curves, bar), "", f"- Command, once per run: `{command}`."]
     lines.append(
         "- Page, table and figure: `python -m benchmarks.steve_curves` on the run folders."
     )
-    lines.append("- Minutes are those of updates and frames, on one thread beside other jobs.")
+    lines.append(
+        "- Minutes are those of updates and frames, on one thread, with other jobs on the machine."
+    )
     if short:
         lines.append(f"- Stopped before their last iteration: {', '.join(short)}.")
     lines += [f"- Machine: {'; '.join(sorted(machines))}.", f"- {'; '.join(sorted(packages))}."]

@@ -24,7 +24,19 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
     ROOT / "docker" / "README.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
 ]
+LINK = re.compile(r"\]\((?!https?://)([^)]+)\)|<img src=\"([^\"]+)\"")
+
+OYSTER_KEYS = """
+env_name n_train_tasks n_eval_tasks latent_size net_size path_to_weights n_tasks randomize_tasks
+meta_batch num_iterations num_initial_steps num_tasks_sample num_steps_prior num_steps_posterior
+num_extra_rl_steps_posterior num_train_steps_per_itr num_evals num_steps_per_eval batch_size
+embedding_batch_size embedding_mini_batch_size max_path_length discount soft_target_tau policy_lr
+qf_lr vf_lr context_lr reward_scale sparse_rewards kl_lambda use_information_bottleneck
+use_next_obs_in_context update_post_train num_exp_traj_eval recurrent dump_eval_paths base_log_dir
+use_gpu gpu_id debug docker
+"""  # of its configs/default.py, commit 44e20fd
 
 
 def documented_settings(heading):
@@ -89,7 +101,7 @@ def test_every_column_of_hfr_is_explained_in_its_order(tmp_path):
 
 def test_every_column_of_a_run_is_explained_in_its_order(tmp_path):
     header = header_of(ROOT / "configs" / "quick" / "point-robot.json", tmp_path)
-    page = (ROOT / "docs" / "pearl.md").read_text()
+    page = (ROOT / "docs" / "columns.md").read_text()
     documented = re.findall(r"^\| (\d+) \| `(.+?)` \|", page, re.M)
     assert [name for _, name in documented] == header
     assert [int(number) for number, _ in documented] == list(range(1, len(header) + 1))
@@ -97,7 +109,8 @@ def test_every_column_of_a_run_is_explained_in_its_order(tmp_path):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_between_the_documents_lead_somewhere(page):
-    for target in re.findall(r"\]\((?!https?://)([^)]+)\)", page.read_text()):
+    for match in LINK.finditer(page.read_text()):
+        target = match[1] or match[2]
         path, _, anchor = target.partition("#")
         file = (page.parent / path).resolve() if path else page
         assert file.exists(), f"{page.name} links to {target}"
@@ -107,6 +120,38 @@ def test_links_between_the_documents_lead_somewhere(page):
                 re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings
             }
             assert anchor in anchors, f"{page.name} links to {target}"
+
+
+def test_links_of_the_site_stay_inside_of_it():
+    """The site has the pages of docs/ only, and a link must work in the repository too."""
+    docs = ROOT / "docs"
+    outside = {
+        (str(page.relative_to(ROOT)), match[1])
+        for page in docs.rglob("*.md")
+        for match in LINK.finditer(page.read_text())
+        if not (page.parent / match[1].partition("#")[0]).resolve().is_relative_to(docs)
+    }
+    assert outside == set()
+
+
+def test_every_page_is_in_the_navigation_of_the_site():
+    site = (ROOT / "mkdocs.yml").read_text()
+    listed = set(re.findall(r"^ +- (?:.+: )?([\w/.-]+\.md)$", site, re.M))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    excluded = re.findall(r"^ +results/\*\*/(.+\.md)$", site, re.M)
+    assert listed == {page for page in pages if page.rsplit("/", 1)[-1] not in excluded}
+    assert len(listed) > 30
+
+
+def test_the_page_for_users_of_oyster_names_every_key_of_oyster():
+    page = (ROOT / "docs" / "from_oyster.md").read_text()
+    keys = page.split("## Keys of a configuration\n")[1].split("\n## ")[0]
+    named = {
+        name
+        for row in re.findall(r"^\|.*?\| (.+?) \| ", keys, re.M)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    assert named == set(OYSTER_KEYS.split())
 
 
 @pytest.mark.parametrize("page", ["pearl", "hfr"])

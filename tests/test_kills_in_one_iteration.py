@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rlkit.core.outer_loop import OuterLoop
+from rlkit.core.saving import CheckpointWriter
 from tests.tiny_runs import TINY, launch, rows, same_weights
 
 KILLS = (1, 4, 2, 5, 9, 3, 2, 4, 1, 3)  # the tick at which each process dies
@@ -84,3 +85,25 @@ def test_ten_kills_inside_one_iteration_change_nothing(here, monkeypatch, kind):
     assert {place for _, place in struck} >= {"initial pool", "visits", "training"}
     assert without_times(run_dir) == without_times(whole)
     assert same_weights(run_dir, whole)
+
+
+def test_a_kill_between_the_first_tables_and_their_checkpoint_leaves_no_row_twice(
+    here, monkeypatch
+):
+    save = CheckpointWriter.save
+
+    def killed(writer, iteration, state, buffers):
+        if iteration == 0 and state["unfinished"] is None:
+            raise Killed
+        save(writer, iteration, state, buffers)
+
+    assert launch("tiny.json", "--name", "whole").exit_code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckpointWriter, "save", killed)
+        with pytest.raises(Killed):
+            launch("tiny.json", "--name", "killed")
+    folder = Path("output/point-robot")
+    assert len((folder / "killed" / "online_returns.csv").read_text().splitlines()) == 5
+    assert launch("--resume", folder / "killed").exit_code == 0
+    tables = [folder / name / "online_returns.csv" for name in ("killed", "whole")]
+    assert tables[0].read_text() == tables[1].read_text()

@@ -11,11 +11,13 @@ import torch
 from click.testing import CliRunner
 
 from rlkit.core.config import to_dict
+from rlkit.launchers.launcher import launcher_for
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.pearl_networks import build_networks
 from sim_policy import main
 from tests.films import frames_of
+from tests.meta_pg_runs import settings as meta_pg_settings
 from tests.tiny_runs import files_below
 
 ROBOT = {
@@ -241,3 +243,32 @@ def test_a_task_that_cannot_be_drawn_has_no_film_and_nothing_is_written(tmp_path
         "--video: line-walk cannot be drawn; expected a MuJoCo model, or a method draw(lanes, size)"
     ]
     assert result.stdout == "" and files_below(tmp_path) == before
+
+
+def test_the_posteriors_of_all_tasks_are_drawn_and_written(tmp_path):
+    networks = make_run(tmp_path / "run", ROBOT)
+    steer_by_z(networks)
+    save(tmp_path / "run", networks)
+    result = run(tmp_path / "run", "--latents")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "run" / "latents.png").read_bytes().startswith(b"\x89PNG")
+    with (tmp_path / "run" / "latents.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["trajectories"], row["task"]) for row in rows] == [
+        (count, task) for count in "024" for task in "34"
+    ]
+    assert [float(row["mean 0"]) for row in rows[:2]] == [0.0, 0.0]  # the prior
+    assert [float(row["mean 0"]) for row in rows[2:]] == [pytest.approx(1.0, abs=0.01)] * 4
+
+
+def test_a_policy_without_z_has_no_latents_to_draw(tmp_path):
+    run_dir = tmp_path / "run"
+    config = parse_config(meta_pg_settings("rl2"), "test")
+    run_dir.mkdir()
+    (run_dir / "variant.json").write_text(json.dumps({**to_dict(config), "seed": 3}))
+    networks = launcher_for(config).build(config, "cpu", 0).networks
+    save(run_dir, networks)
+    result = run(run_dir, "--latents")
+    assert result.exit_code == 2
+    assert '--latents: "rl2" has no latent z' in result.output
+    assert not (run_dir / "sim_policy.csv").exists()

@@ -1,6 +1,6 @@
 """The interface between the outer loop and an algorithm."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Protocol
 
@@ -87,6 +87,25 @@ class RLAlgorithm(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state."""
+
+
+class Beside(Protocol):
+    """The evaluation of an algorithm, split so that it can run beside the next iteration.
+
+    An algorithm that has one is its attribute `beside`; the loop then calls this in place of
+    `evaluate` and `tables`. The numbers must be the same.
+    """
+
+    def begin(self, iteration: int) -> "Callable[[Loop], tuple[Statistics, Mapping[str, Table]]]":
+        """Take all that the evaluation needs of an algorithm that is about to go on learning.
+
+        Returns:
+            A function that evaluates, in another thread: statistics and tables. Its loop shows
+            nothing, serves no signal and writes no checkpoint.
+        """
+
+    def remark(self) -> str:
+        """A line on what was unusual in the evaluation, "" for nothing."""
 
 
 class Display(Protocol):

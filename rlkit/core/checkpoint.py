@@ -114,8 +114,8 @@ class Checkpoint(CheckpointWriter):
                 raise DamagedError(
                     f"{self.folder} lacks rows of buffer {name}: {rows} instead of {buffer.num_rows}"
                 )
-        self._manifest, self._segments = manifest, segments
-        self._totals = {name: counter["totals"] for name, counter in counters.items()}
+        self._manifest, self.segments = manifest, segments
+        self.totals = {name: counter["totals"] for name, counter in counters.items()}
         return manifest["iteration"], state
 
     def _rows(self, segment: Segment) -> Tensor:

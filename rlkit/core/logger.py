@@ -100,13 +100,13 @@ class Logger:
             ValueError: a value is neither a number nor text.
             ResourceError: the disk is full.
         """
-        table = self.table(name)
+        is_new, table = name not in self._tables, self.table(name)
+        if is_new and rows and table.content.rows:  # left by a process that saved nothing of it
+            from rlkit.core.restored_tables import drop_from
+
+            drop_from(table, float(rows[0]["iteration"]))
         cells = [
-            {
-                key: value if isinstance(value, str) else _cell(key, value)
-                for key, value in row.items()
-            }
-            for row in rows
+            {k: v if isinstance(v, str) else _cell(k, v) for k, v in row.items()} for row in rows
         ]
         with report_exhaustion(f"cannot write {table.path}"):
             table.append(cells)

@@ -34,6 +34,11 @@ def truncate_tables(
             _cut_back(table, key, iteration, None if contents is None else contents.get(name, ""))
 
 
+def drop_from(table: CsvTable, iteration: float) -> None:
+    """Drop the rows of an iteration that is written anew, and of later ones."""
+    _cut_back(table, "iteration", math.nextafter(iteration, -math.inf), None)
+
+
 def _cut_back(table: CsvTable, key: str, last: float, kept: str | None) -> None:
     """Drop the rows whose `key` is greater than `last`, and an incomplete last line.
 

@@ -27,7 +27,8 @@ def train(
     """Run iterations `start_iteration` to `schedule.num_iterations - 1`.
 
     Args:
-        algorithm: learns; a resumed one has its state already.
+        algorithm: learns; a resumed one has its state already. With a `Beside` as its attribute
+            `beside`, an iteration is evaluated and saved while the next one runs.
         logger: gets one row per iteration.
         checkpoint: gets the run's state, before the first iteration with index -1.
         schedule: length of the run, evaluations and checkpoints.
@@ -42,14 +43,21 @@ def train(
     Raises:
         NonFiniteError: a loss or a weight is not finite; no checkpoint holds it.
     """
-    loop = OuterLoop(algorithm, logger, checkpoint, schedule, display, protect, remark, say, run)
+    told = display, protect, remark, say, run
+    loop = OuterLoop(algorithm, logger, checkpoint, schedule, *told)
+    in_time: AbstractContextManager[object] = nullcontext()
+    if getattr(algorithm, "beside", None) is not None:
+        from rlkit.core.beside import BesideLoop
+
+        loop = in_time = BesideLoop(algorithm, logger, checkpoint, schedule, *told)
     if resumed is not None:
         loop.restore(resumed)
     display.start(schedule.num_iterations, start_iteration)
     try:
-        if resumed is None:
-            loop.save(-1)
-        for iteration in range(start_iteration, schedule.num_iterations):
-            loop.run_iteration(iteration)
+        with in_time:
+            if resumed is None:
+                loop.save(-1)
+            for iteration in range(start_iteration, schedule.num_iterations):
+                loop.run_iteration(iteration)
     finally:
         display.stop()

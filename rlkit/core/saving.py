@@ -40,15 +40,15 @@ class Segment:
 class CheckpointWriter:
     """Writes the checkpoints of one run to `<run_dir>/checkpoint`: the newest and the one before.
 
-    It remembers which rows are on the disk already.
+    It remembers which rows are on the disk already: `segments`, and the counters `totals` of then.
     """
 
     def __init__(self, run_dir: str | Path) -> None:
         """Choose the folder; nothing is read or written yet."""
         self.folder = Path(run_dir) / "checkpoint"
         self._manifest: dict[str, Any] | None = None  # of the newest that is known to be whole
-        self._segments: dict[str, list[Segment]] = {}
-        self._totals: dict[str, Tensor] = {}
+        self.segments: dict[str, list[Segment]] = {}
+        self.totals: dict[str, Tensor] = {}
 
     def save(
         self, iteration: int, state: Mapping[str, Any], buffers: Mapping[str, SavedRows]
@@ -70,7 +70,7 @@ class CheckpointWriter:
             task += f" (the one of iteration {self._manifest['iteration']} is intact)"
         with report_exhaustion(task):
             self.folder.mkdir(parents=True, exist_ok=True)
-            if not self._totals:  # its first save: others may have left something here
+            if not self.totals:  # its first save: others may have left something here
                 self._remove_unnamed(self._usable_manifests())
                 self._manifest = self._manifest or next(iter(self._usable_manifests()), None)
             try:
@@ -87,7 +87,7 @@ class CheckpointWriter:
         counters = {name: buffer.state_dict() for name, buffer in buffers.items()}
         segments = {name: self._kept_segments(name, buffer) for name, buffer in buffers.items()}
         for name, buffer in buffers.items():
-            since = self._totals.get(name, torch.zeros_like(counters[name]["totals"]))
+            since = self.totals.get(name, torch.zeros_like(counters[name]["totals"]))
             entries, rows = buffer.segment(since)
             if len(entries):
                 with NewFile(self.folder / f"{name}-{number:06d}.npy") as file:
@@ -108,13 +108,13 @@ class CheckpointWriter:
             replace_file(self.folder / PREVIOUS, manifest_text(self._manifest))
         replace_file(self.folder / MANIFEST, manifest_text(manifest))
         kept = [manifest] if self._manifest is None else [manifest, self._manifest]
-        self._manifest, self._segments = manifest, segments
-        self._totals = {name: counter["totals"] for name, counter in counters.items()}
+        self._manifest, self.segments = manifest, segments
+        self.totals = {name: counter["totals"] for name, counter in counters.items()}
         self._remove_unnamed(kept)
 
     def _kept_segments(self, name: str, buffer: SavedRows) -> list[Segment]:
         """Earlier segments of a buffer of which a row is still there."""
-        earlier = self._segments.get(name, [])
+        earlier = self.segments.get(name, [])
         return [segment for segment in earlier if buffer.count_valid(segment.entries)]
 
     def _names(self) -> list[str]:

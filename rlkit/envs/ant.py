@@ -10,8 +10,8 @@ import mujoco
 import numpy as np
 
 from rlkit.envs.lanes import Lanes
-from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
+from rlkit.envs.mujoco_pool import Backend
 
 LOW_GEAR = 30.0  # the file's gear is 150
 CONTACT_COST = 0.5e-3  # reward per squared contact force or torque, each clipped to ±1

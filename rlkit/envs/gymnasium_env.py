@@ -27,6 +27,20 @@ def without_deprecations() -> Iterator[None]:
         yield
 
 
+def renew_box2d_world(instance: Any) -> None:
+    """Give an environment on Box2D a new world; leave any other alone.
+
+    The contacts of a world that has held episodes before come in another order. Without this, an
+    episode of BipedalWalker would depend on those before it in its lane.
+    """
+    body = getattr(instance, "unwrapped", instance)
+    world: Any = getattr(body, "world", None)
+    destroy = getattr(body, "_destroy", None)
+    if type(world).__module__.startswith("Box2D.") and callable(destroy):
+        destroy()
+        body.world = type(world)(gravity=world.gravity)
+
+
 class GymnasiumEnv(ClassEnv):
     """Lanes of a gymnasium class, one instance each.
 
@@ -38,6 +52,7 @@ class GymnasiumEnv(ClassEnv):
         if not self.one_task:
             with answering(self.name, "reset_task", where):
                 instance.reset_task(task)
+        renew_box2d_world(instance)
         with answering(self.name, "reset", where):
             result = instance.reset(seed=seed)
         if not isinstance(result, tuple) or len(result) != 2:

@@ -1,12 +1,10 @@
-"""Many MuJoCo simulations of one model, stepped together.
+"""Many MuJoCo simulations of one model, stepped together by `mujoco.batch` (MuJoCo ≥ 3.17).
 
-Two routes give the same numbers, bit for bit, for any number of lanes and threads: `mujoco.batch`
-(MuJoCo ≥ 3.17) and a pool of threads over `mj_step`, which also serves bodies that need contact
-forces.
+The other route, with the same numbers bit for bit, is that of `mujoco_pool`.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import mujoco
 import numpy as np
@@ -14,9 +12,6 @@ import numpy as np
 from rlkit.envs.lanes import Lanes
 from rlkit.envs.simulation import Simulation
 
-Backend = Literal[
-    "mujoco", "batch", "pool", "mujoco-py", "auto"
-]  # "auto" stands for "mujoco" in older run folders
 # Warnings that mean divergence; their four numbers are consecutive.
 _DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL) + 1)
 
@@ -24,17 +19,22 @@ _DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.m
 class QuietDivergence:
     """Keeps MuJoCo from printing and from writing MUJOCO_LOG.TXT when a simulation diverges.
 
-    A handler installed by the user is kept.
+    A handler installed by the user is kept. Blocks of several threads share ours.
     """
 
+    _lock, _num_open = threading.Lock(), 0
+
     def __enter__(self) -> None:
-        self._ours = mujoco.get_mju_user_warning() is None
-        if self._ours:
-            mujoco.set_mju_user_warning(_ignore)
+        with self._lock:
+            if mujoco.get_mju_user_warning() is None:
+                mujoco.set_mju_user_warning(_ignore)
+            QuietDivergence._num_open += 1
 
     def __exit__(self, *exception: object) -> None:
-        if self._ours:
-            mujoco.set_mju_user_warning(None)
+        with self._lock:
+            QuietDivergence._num_open -= 1
+            if not self._num_open and mujoco.get_mju_user_warning() is _ignore:
+                mujoco.set_mju_user_warning(None)
 
 
 def _ignore(message: str) -> None:

@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.lanes import Lanes, at_least
 from rlkit.envs.markers import Marker
-from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_model import Physics, gymnasium_asset, load_model
-from rlkit.envs.mujoco_pool import make_simulation
+from rlkit.envs.mujoco_pool import Backend, make_simulation
 
 
 class MujocoBody(MetaEnv):

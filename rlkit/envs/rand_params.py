@@ -7,8 +7,8 @@ import numpy as np
 
 from rand_param_envs import RandomEnv
 from rlkit.envs.lanes import Lanes
-from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
+from rlkit.envs.mujoco_pool import Backend
 
 
 class RandParamsEnv(MujocoMetaEnv):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 
 STEPS = "Number of env steps total"
-ROWS_SHOWN = 8
 ITERATIONS_AVERAGED = 20
 NOT_EVALUATED = "not evaluated"
 SECONDS_BETWEEN_LINES = 60.0

@@ -67,6 +67,15 @@ class ExperimentConfig:
         """
         yield from ()
 
+    def side_by_side(self) -> Self | str:
+        """What to run if several seeds train at the same time in threads on one GPU.
+
+        Returns:
+            These settings, perhaps with further choices, that leave alone what the threads of a
+            process share; or why there are none: then the seeds train one after the other.
+        """
+        return f'"{self.algorithm}" has not been tried in threads'
+
     def cut_for_debug(self) -> Self:
         """Reduce the counts for a smoke run; networks and tasks stay the same."""
         return replace(

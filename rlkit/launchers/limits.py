@@ -11,12 +11,16 @@ from rlkit.launchers.launcher import launcher_for
 from rlkit.launchers.machine import CGROUP
 
 
-def check_it_fits(config: ExperimentConfig, device: str = "cpu") -> None:
-    """Compare the estimated cost of a new run with the available memory and disk.
+def check_it_fits(
+    config: ExperimentConfig, device: str = "cpu", *, num_runs: int = 1, at_once: int = 1
+) -> None:
+    """Compare the estimated cost of new runs with the available memory and disk.
 
     Args:
         config: checked.
         device: name of the torch device; a GPU's memory counts too.
+        num_runs: equal runs, whose folders share the disk.
+        at_once: how many of them share the memory.
     Raises:
         UserError: memory or disk is insufficient; names both numbers.
     """
@@ -27,15 +31,16 @@ def check_it_fits(config: ExperimentConfig, device: str = "cpu") -> None:
     if needed is None:
         return
     folder = Path(config.util_params.base_log_dir)
+    subject = "this run needs" if num_runs == 1 else f"these {num_runs} runs need"
     limits = (
-        ("memory", needed.memory, memory_bytes(device), "this machine has"),
-        ("disk", needed.disk, free_bytes(folder), f"free for {folder} are"),
+        ("memory", at_once * needed.memory, memory_bytes(device), "this machine has"),
+        ("disk", num_runs * needed.disk, free_bytes(folder), f"free for {folder} are"),
     )
     for name, wanted, there, has in limits:
         if there is not None and wanted > there:
-            what = f"needs about {size_in_words(wanted)} of {name}, {has} {size_in_words(there)}"
+            what = f"about {size_in_words(wanted)} of {name}, {has} {size_in_words(there)}"
             advice = "lower its counts, such as algo_params.num_iterations (see --print-config)"
-            raise UserError(f"this run {what}; {advice}")
+            raise UserError(f"{subject} {what}; {advice}")
 
 
 def memory_bytes(device: str = "cpu", cgroup: Path = CGROUP) -> int | None:

@@ -97,6 +97,11 @@ def has_bf16_units() -> bool:
     return bool(_cpu_flags() & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
+def cpu_vendor() -> str:
+    """The maker of this CPU, such as "GenuineIntel"; empty where the kernel does not tell."""
+    return _cpuinfo("vendor_id")
+
+
 def keep_freed_memory() -> None:
     """Make glibc keep freed memory for reuse in this process.
 
@@ -165,10 +170,13 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Commit of this checkout, with "-dirty" if there are uncommitted changes; None outside one."""
+    """Commit of this checkout, with "-dirty" if there are uncommitted changes.
+
+    Outside a checkout the variable RLKIT_COMMIT, which images set; None without it.
+    """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
-        return None
+        return os.environ.get("RLKIT_COMMIT") or None
     try:
         done = subprocess.run(
             [

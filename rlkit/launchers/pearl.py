@@ -89,6 +89,8 @@ class PEARL(Launcher[PEARLExperiment]):
     units: ClassVar[Mapping[str, str]] = UNITS
     # Columns that repeat a count of the collection: new name -> original name.
     count_names: ClassVar[Mapping[str, str]] = {}
+    # Kinds of devices on which an iteration is evaluated beside the next; a CPU's cores are training.
+    beside_on: ClassVar[tuple[str, ...]] = ("cuda",)
 
     def resolve(self, config: PEARLExperiment, device: str) -> PEARLExperiment:
         """Choose lanes, matrix product route and rollout device, without timing anything.
@@ -189,7 +191,12 @@ class PEARL(Launcher[PEARLExperiment]):
         )
         update = None if copies is None else copies.update
         algorithm = self._build_algorithm(context, acting, eval_path_writer(files), update)
-        return Experiment(env, algorithm, acting)
+        experiment = Experiment(env, algorithm, acting)
+        if place.type not in self.beside_on:
+            return experiment
+        from rlkit.launchers.pearl_beside import evaluated_beside
+
+        return evaluated_beside(self, context, experiment)
 
     def _build_algorithm(
         self,

@@ -10,7 +10,7 @@ from pydantic import Field
 from rlkit.core.config import Problem, Relation, relation_problem, to_dict
 from rlkit.core.names import import_named
 from rlkit.core.settings import PositiveCount
-from rlkit.envs import env_class, make_env, names_with_sparse_rewards
+from rlkit.envs import ENVS, env_class, make_env, names_with_sparse_rewards
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.pixels import check_drawable
@@ -115,6 +115,25 @@ class PEARLExperiment(ExperimentConfig):
             expected = f"false: {self.env_name} has no sparse reward; these have one: {known}"
             relations.append(Relation(("algo_params.sparse_rewards",), expected))
         yield from (relation_problem(to_dict(self), relation) for relation in relations)
+
+    def side_by_side(self) -> Self | str:
+        """As for every experiment; acts on the CPU, so that precision is a matter of updates only.
+
+        Classes of one's own may draw from generators that threads share, pictures are drawn by the
+        thread that opened the library, and mujoco-py has one handler of warnings.
+        """
+        algo, util = self.algo_params, self.util_params
+        if self.algorithm != ExperimentConfig.algorithm:
+            return super().side_by_side()
+        if self.env_name not in ENVS or ":" in algo.relabeler + algo.encoder:
+            return "a class of your own may not be made for threads"
+        if self.obs_mode == "image":
+            return 'obs_mode is "image", and pictures are drawn by one thread'
+        if self.env_params.get("backend") == "mujoco-py":
+            return "mujoco-py is not made for threads"
+        if util.rollout_device == "gpu":
+            return 'util_params.rollout_device is "gpu"'
+        return replace(self, util_params=replace(util, rollout_device="cpu"))
 
     def cut_for_debug(self) -> Self:
         """Reduce the counts for a smoke run, with at most 3 test tasks.

@@ -1,6 +1,6 @@
 """The plot command: learning curves of run folders, grouped by their settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ from rlkit.core.errors import UserError
 from rlkit.launchers.arguments import UserPath
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_of
+from rlkit.visualization.adaptation import read_adaptation
 from rlkit.visualization.aggregate import Center
 from rlkit.visualization.plot import X_COLUMN, Y_COLUMN, Style, plot_runs
+from rlkit.visualization.published import PublishedPoint, published_curves, read_published
 from rlkit.visualization.results import write_results
 from rlkit.visualization.runs import Run, find_runs, group_runs, recorded_settings
 
@@ -36,6 +38,52 @@ def main_result(run: Run) -> str:
     if Y_COLUMN in run.columns or not run.headline:
         return Y_COLUMN
     return next(iter(run.headline.values()))
+
+
+def chosen_groups(
+    run_dirs: Sequence[Path], labels: Sequence[str], *, complete: bool, adaptation: bool
+) -> dict[str, list[Run]]:
+    """The runs in or below folders, by the labels of their curves.
+
+    Args:
+        run_dirs: the folders.
+        labels: names of the curves, in their order; empty: the settings in which they differ.
+        complete: leave out runs that have not finished.
+        adaptation: read the tables of sim_policy.py, not progress.csv.
+    Raises:
+        UserError: no run is there, a table is damaged, or there are not as many labels as curves.
+    """
+    runs = find_runs(run_dirs, comparable_settings)
+    runs = [run for run in runs if run.is_complete or not complete]
+    if not runs:
+        raise UserError("--complete: no run has finished; without it those that run are drawn")
+    groups = group_runs(runs)
+    if labels and len(labels) != len(groups):
+        raise UserError(f"{len(labels)} labels for {len(groups)} curves: {'; '.join(groups)}")
+    if labels:
+        groups = dict(zip(labels, groups.values(), strict=True))
+    if adaptation:
+        return {label: [read_adaptation(run) for run in runs] for label, runs in groups.items()}
+    return groups
+
+
+def beside(
+    path: Path | None, groups: Mapping[str, Sequence[Run]], x_name: str, y_names: Sequence[str]
+) -> list[PublishedPoint]:
+    """Published points that belong to the figure; none where `path` is None.
+
+    Raises:
+        UserError: the table is damaged or holds none, or the x axis is not environment steps.
+    """
+    if path is None:
+        return []
+    if x_name != "steps":
+        raise UserError(f"--published goes with --x steps, not with --x {x_name}")
+    points = read_published(path)
+    if not any(published_curves(points, groups, column) for column in y_names):
+        names = ", ".join(sorted({f"{point.env_name} ({point.column})" for point in points}))
+        raise UserError(f"{path}: nothing on these runs; it has {names or 'no points'}")
+    return points
 
 
 @click.command()
@@ -92,6 +140,18 @@ def main_result(run: Run) -> str:
     metavar="WIDTH HEIGHT",
     help="Size of a panel, inches.",
 )
+@click.option(
+    "--adaptation",
+    is_flag=True,
+    help="Draw the return of the first trajectory on a task, the second, ..., by sim_policy.csv.",
+)
+@click.option(
+    "--published",
+    default=None,
+    type=UserPath(),
+    metavar="CSV",
+    help="Also draw the published points of the runs' environments: docs/results/published.csv.",
+)
 @click.option("--title", default=None, help="Title above the figure.")
 @click.option(
     "--output",
@@ -121,6 +181,8 @@ def main(
     xlim: tuple[float, float] | None,
     ylim: tuple[float, float] | None,
     size: tuple[float, float],
+    adaptation: bool,
+    published: Path | None,
     title: str | None,
     output: Path,
     table: Path | None,
@@ -129,19 +191,14 @@ def main(
 
     Runs whose configurations differ only in the seed form one curve.
     """
+    if adaptation and (x_name != "steps" or y_names or published or table):
+        raise click.UsageError("--adaptation goes without --x, --y, --published and --table")
     try:
-        runs = find_runs(run_dirs, comparable_settings)
-        runs = [run for run in runs if run.is_complete or not complete]
-        if not runs:
-            raise UserError("--complete: no run has finished; omit it to plot unfinished runs")
-        groups = group_runs(runs)
-        y_names = y_names or (main_result(runs[0]),)
-        if labels:
-            if len(labels) != len(groups):
-                raise UserError(
-                    f"{len(labels)} labels for {len(groups)} curves: {'; '.join(groups)}"
-                )
-            groups = dict(zip(labels, groups.values(), strict=True))
+        groups = chosen_groups(run_dirs, labels, complete=complete, adaptation=adaptation)
+        if adaptation:
+            x_name, y_names = "trajectory", ("mean",)
+        y_names = y_names or (main_result(next(iter(groups.values()))[0]),)
+        points = beside(published, groups, x_name, y_names)
         style = Style(center, bootstrap or center != "mean", log_x, log_y, xlim, ylim, size)
         plot_runs(
             groups,
@@ -150,6 +207,7 @@ def main(
             y_names=y_names,
             window=window,
             title=title,
+            published=points,
             style=style,
         )
         if table is not None:
@@ -163,7 +221,9 @@ def main(
         seeds = ", ".join("?" if run.seed is None else str(run.seed) for run in runs)
         unfinished = ["?" if r.seed is None else str(r.seed) for r in runs if not r.is_complete]
         note = f", unfinished: {', '.join(unfinished)}" if unfinished else ""
-        click.echo(f"{label}: {ends} iterations, seeds {seeds}{note}")
+        click.echo(
+            f"{label}: {ends} {'trajectories' if adaptation else 'iterations'}, seeds {seeds}{note}"
+        )
     click.echo(f"wrote {output}")
 
 

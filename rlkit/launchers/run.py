@@ -2,10 +2,9 @@
 
 import io
 import os
-import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from rlkit.core.rl_algorithm import train
 from rlkit.core.saving import save_weights
 from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.lane_check import compare_lanes
+from rlkit.launchers.choices import Choices, choose, device_of, resolve
 from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.folders import lock_run_folder, new_run_folder
@@ -37,9 +37,8 @@ from rlkit.launchers.identity import (
     new_identity,
 )
 from rlkit.launchers.launcher import Experiment, launcher_for
-from rlkit.launchers.limits import check_it_fits
 from rlkit.launchers.load_config import refused_if_new
-from rlkit.launchers.machine import choose_device, default_threads, keep_freed_memory
+from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.record import (
     changes_since,
     decisions,
@@ -56,6 +55,7 @@ from rlkit.launchers.trackers import run_logger
 from rlkit.torch.execution import torch_threads
 
 Protect = Callable[[], AbstractContextManager[None]]
+BUILDING = threading.Lock()  # threads of a process build one after the other
 TABLES_OF_OLD_CHECKPOINTS = ("online_returns",)  # which do not name theirs
 
 
@@ -67,6 +67,7 @@ def start_run(
     *,
     name: str | None = None,
     need_gpu: bool = False,
+    choices: Choices | None = None,
 ) -> Path:
     """Run an experiment from the beginning.
 
@@ -78,15 +79,15 @@ def start_run(
         protect: context manager that holds signals back during writes.
         name: of the run folder; None: the time, or "debug".
         need_gpu: do not fall back to the CPU where `use_gpu` is set.
+        choices: what has been chosen already for this run; None: it is chosen here.
     Returns:
         The run folder; it is created only when everything else has been found in order.
     Raises:
         UserError: bad input.
         SystemExit: the run was stopped; with the exit codes of `exit_codes`.
     """
-    requested, device = config, _device(config, console, need_gpu)
-    check_it_fits(requested, device)
-    config = resolve(requested, device)
+    requested = config
+    config, device = choices or choose(requested, console, need_gpu)
     files = RunFiles()
     with _closing(_build(config, device, files), files) as experiment:
         loaded = _load_initial_weights(config, experiment)
@@ -116,6 +117,7 @@ def resume_run(
     protect: Protect,
     *,
     need_gpu: bool = False,
+    device: str | None = None,
 ) -> None:
     """Resume a stopped run from its newest whole checkpoint, or from its beginning without one.
 
@@ -123,6 +125,7 @@ def resume_run(
         run_dir: the run folder.
         config: the run's configuration, with the changes that are allowed (see `resumed_config`).
         console, protect, need_gpu: as for `start_run`.
+        device: name of the torch device, if it has been chosen already.
     Raises:
         UserError: bad input.
         SystemExit: the run was stopped; with the exit codes of `exit_codes`.
@@ -131,7 +134,7 @@ def resume_run(
         raise UserError(f"--resume {run_dir}: the folder is not writable")
     for line in refused_if_new(config):
         console.print(line)
-    device = _device(config, console, need_gpu)
+    device = device or device_of(config, console, need_gpu)
     config = resolve(config, device)
     record, tasks = config_lib.read_json(run_dir / "variant.json"), load_tasks(run_dir)
     if tasks is None:
@@ -181,42 +184,13 @@ def resume_run(
             )
 
 
-def resolve(config: ExperimentConfig, device: str = "cpu") -> ExperimentConfig:
-    """Choose what a configuration leaves to the moment of starting (null, "auto").
-
-    Args:
-        config: checked.
-        device: name of the torch device of networks and buffers.
-    Returns:
-        The configuration with every choice made; from it the run can be repeated.
-    Raises:
-        UserError: the machine lacks what the configuration asks for.
-    """
-    util, threads = config.util_params, default_threads()
-    util = replace(
-        util,
-        torch_threads=util.torch_threads or threads,
-        physics_threads=util.physics_threads or threads,
-    )
-    seed = secrets.randbelow(2**31) if config.seed is None else config.seed
-    return launcher_for(config).resolve(replace(config, seed=seed, util_params=util), device)
-
-
-def _device(config: ExperimentConfig, console: Console, need_gpu: bool) -> str:
-    """Name of the torch device; says what the user should know of it."""
-    util = config.util_params
-    device = choose_device(util.use_gpu, util.gpu_id, console.print, required=need_gpu)
-    for remark in launcher_for(config).remarks(config, device):
-        console.print(remark)
-    return device
-
-
 def _build(
     config: ExperimentConfig, device: str, files: RunFiles, tasks: np.ndarray | None = None
 ) -> Experiment:
     try:
         launcher = launcher_for(config)
-        return launcher.build(config, device, config.seed or 0, tasks=tasks, files=files)
+        with BUILDING:
+            return launcher.build(config, device, config.seed or 0, tasks=tasks, files=files)
     except ValueError as error:
         raise UserError(f"the experiment cannot be built: {error}") from error
 

@@ -22,7 +22,9 @@ from rlkit.launchers.load_config import refused_if_new
 from rlkit.launchers.record import other_versions
 from rlkit.launchers.run_config import read_run_config
 from rlkit.launchers.simulation import Simulation, simulate
+from rlkit.policies.base import LatentPolicy
 from rlkit.visualization.adaptation import print_by_task, print_rows, write_rows
+from rlkit.visualization.latents import infer_latents, plot_latents
 from rlkit.visualization.trajectories import plot_trajectories
 
 if TYPE_CHECKING:
@@ -81,6 +83,9 @@ def film(
             what = f"adapted, z ~ posterior of {seen}" if latent else f"adapted to {seen}"
         task_id = task_ids[index]
         task = f"task {task_id}: {env.describe_task(task_id)}".removesuffix(": ")
+        if n == 0:
+            place = simulation.filmed.index(index) + 1
+            click.echo(f"filming {task} ({place} of {len(simulation.filmed)})", err=True)
         return [
             f"{config.env_name}, {task}",
             f"trajectory {n + 1} of {num_trajs}: {what}",
@@ -97,12 +102,27 @@ def film(
     )
 
 
+def write_latents(simulation: Simulation, config: ExperimentConfig, table: Path) -> None:
+    """Write the posterior of z on every task as a CSV table, and beside it as a picture."""
+    env, task_ids, policy = simulation.env, simulation.task_ids, simulation.policy
+    assert isinstance(policy, LatentPolicy)  # `simulate` has seen to it
+    total, explored = len(simulation.trajectories), simulation.protocol.num_explored
+    counts = sorted({0, min(explored, total), total})
+    latents = infer_latents(policy, simulation.trajectories, counts)
+    write_rows(table, latents.rows(task_ids, [env.describe_task(i) for i in task_ids]))
+    picture = table.with_suffix(".png")
+    title = f"{config.env_name}: posterior of z on {len(task_ids)} tasks"
+    plot_latents(picture, latents, env.tasks[task_ids], env.task_names, title=title)
+    click.echo(f"wrote {table}\nwrote {picture}")
+
+
 def write_files(
     simulation: Simulation,
     config: ExperimentConfig,
     folder: Path,
     prefix: str,
     quality: str,
+    latents: bool,
 ) -> None:
     """Write the table, the video and the plot, as far as the environment allows.
 
@@ -112,6 +132,7 @@ def write_files(
         folder: of the files; created if needed.
         prefix: of the files' names.
         quality: of the video, "fast" or "high".
+        latents: plot the posteriors of z too.
     Raises:
         UserError: the folder cannot be written to; an OSError may be its cause.
     """
@@ -125,6 +146,8 @@ def write_files(
     if simulation.recorded is not None:
         film(simulation, simulation.recorded, config, video_file, quality)
         click.echo(f"wrote {video_file}")
+    if latents:
+        write_latents(simulation, config, folder / f"{prefix}latents.csv")
     if in_the_plane(simulation.env):
         picture = folder / f"{prefix}trajectories.png"
         draw(simulation, config, picture)
@@ -154,6 +177,11 @@ def is_refused(error: UserError) -> bool:
     "--video",
     is_flag=True,
     help="Record three held-out tasks to video.mp4, if they can be rendered.",
+)
+@click.option(
+    "--latents",
+    is_flag=True,
+    help="Draw the posterior of z on every task to latents.png, coloured by task.",
 )
 @click.option(
     "--quality",
@@ -190,6 +218,7 @@ def main(
     num_trajs: int | None,
     deterministic: bool,
     video: bool,
+    latents: bool,
     quality: str,
     output: Path | None,
     seed: int | None,
@@ -224,6 +253,7 @@ def main(
             num_trajs=num_trajs,
             deterministic=deterministic,
             record=video,
+            latents=latents,
             seed=(config.seed or 0) if seed is None else seed,
             choose=partial(choose_tasks, texts=task_texts, file=tasks_file) if chosen else None,
         )
@@ -236,7 +266,7 @@ def main(
         if text := simulation.env.divergence_message():
             click.echo(text, err=True)
         try:
-            write_files(simulation, config, output or run_dir, prefix, quality)
+            write_files(simulation, config, output or run_dir, prefix, quality, latents)
         except UserError as error:
             if output is not None or not is_refused(error):
                 raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rlkit.core.config import read_json
+from rlkit.core.errors import UserError
 from rlkit.core.eval_util import Adaptation, evaluate_adaptation
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
@@ -16,6 +17,7 @@ from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.identity import check_tasks
 from rlkit.launchers.launcher import EvaluationProtocol, launcher_for
 from rlkit.launchers.trained import run_env
+from rlkit.policies.base import LatentPolicy, MetaPolicy
 from rlkit.visualization.adaptation import adaptation_rows
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Simulation:
         task_ids: the tasks: held-out, or chosen.
         trajectories: the n-th holds the n-th trajectory of every task.
         rows: the table, one row per trajectory.
+        policy: the acting policy.
         recorded: the same environment, if a video was requested.
     """
 
@@ -43,6 +46,7 @@ class Simulation:
     task_ids: list[int]
     trajectories: list[Paths]
     rows: list[dict[str, Any]]
+    policy: MetaPolicy
     recorded: "RecordedEnv | None" = None
 
     @property
@@ -63,6 +67,7 @@ def simulate(
     num_trajs: int | None = None,
     deterministic: bool = True,
     record: bool = False,
+    latents: bool = False,
     seed: int = 0,
     choose: Callable[[MetaEnv], list[int]] | None = None,
 ) -> Simulation:
@@ -74,11 +79,12 @@ def simulate(
         num_trajs: trajectories per task; None: as in the algorithm's protocol.
         deterministic: act without noise.
         record: record states or images for a video.
+        latents: the policy must act on a latent z.
         seed: of the trajectories' random numbers.
         choose: sets other tasks in the environment and returns their numbers.
     Raises:
-        UserError: files are missing, damaged or of another environment, or a video is requested
-            but the environment cannot be rendered.
+        UserError: files are missing, damaged or of another environment; or a video is
+            requested that cannot be rendered, or the z of a policy that has none.
     """
     launcher = launcher_for(config)
     protocol = launcher.protocol(config)
@@ -96,6 +102,8 @@ def simulate(
         shown = [task_ids[index] for index in indices_of_film(len(task_ids))]
         env = recorded_env = recorded(env, shown)
     policy = launcher.load(config, env, run_dir, "cpu")
+    if latents and not isinstance(policy, LatentPolicy):
+        raise UserError(f'--latents: "{config.algorithm}" has no latent z; expected one of PEARL')
     evaluated = evaluate_adaptation(
         env,
         policy,
@@ -116,4 +124,4 @@ def simulate(
         sparse=protocol.sparse,
         latent=protocol.latent,
     )
-    return Simulation(env, protocol, task_ids, trajectories, rows, recorded_env)
+    return Simulation(env, protocol, task_ids, trajectories, rows, policy, recorded_env)

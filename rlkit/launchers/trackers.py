@@ -1,4 +1,4 @@
-"""Sends the rows of a run to TensorBoard or Weights & Biases in addition to its files."""
+"""Sends the rows and videos of a run to TensorBoard or Weights & Biases."""
 
 import math
 import os
@@ -13,16 +13,20 @@ from rlkit.core.config import flatten, read_json
 from rlkit.core.errors import UserError
 from rlkit.core.logger import Logger
 from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.visualization.video_file import film_as_gif
 
 PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}  # by tracker; also names of extras
 SECONDS_TO_ANSWER = 3.0
 
 
 class Tracker(Protocol):
-    """Receives scalars."""
+    """Receives scalars and videos."""
 
     def send(self, scalars: Mapping[str, float], iteration: int) -> None:
         """Receive the finite values of a row."""
+
+    def film(self, name: str, path: Path, iteration: int) -> None:
+        """Take a film that the run has written, an MP4 file."""
 
 
 def check_trackers(config: ExperimentConfig) -> None:
@@ -56,6 +60,7 @@ class _Guarded:
         self._name, self._run_dir, self._say = name, run_dir, say
         self._tracker: Tracker | None = None
         self._failed = False
+        self._films: set[Path] = set()  # that were there before, or have been sent
 
     def __call__(self, row: Mapping[str, float], iteration: int) -> None:
         if self._failed:
@@ -63,14 +68,24 @@ class _Guarded:
         try:
             if self._tracker is None:
                 self._tracker = OPEN[self._name](self._run_dir, iteration)
+                newest = f"train_iter{iteration}"
+                self._films = {film for film in self._found() if film.parent.name != newest}
             scalars = {name: float(value) for name, value in row.items()}
             known = {name: value for name, value in scalars.items() if math.isfinite(value)}
             self._tracker.send(known, iteration)
+            for path in self._found():
+                if path not in self._films:
+                    self._tracker.film(path.stem, path, iteration)
+                    self._films.add(path)
         except Exception as error:  # anything that a third-party library raises
             self._failed = True
             reason = (str(error).splitlines() or [""])[0]
             told = f"{type(error).__name__}: {reason}"
             self._say(f"{self._name} gets no more rows, and the run goes on ({told})")
+
+    def _found(self) -> list[Path]:
+        """Films of the run's iterations, `train_iter<n>/<name>.mp4`."""
+        return sorted(self._run_dir.glob("train_iter*/*.mp4"))
 
 
 class TensorBoard:
@@ -96,6 +111,16 @@ class TensorBoard:
         """Write a row to disk."""
         for name, value in scalars.items():
             self._writer.add_scalar(name, value, iteration)
+        self._writer.flush()
+
+    def film(self, name: str, path: Path, iteration: int) -> None:
+        """Write a film as a GIF among the images, which is how TensorBoard shows films."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        gif, height, width = film_as_gif(path)
+        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=gif)
+        summary = Summary(value=[Summary.Value(tag=f"films/{name}", image=image)])
+        self._writer.file_writer.add_summary(summary, iteration)
         self._writer.flush()
 
 
@@ -126,6 +151,12 @@ class WeightsAndBiases:
     def send(self, scalars: Mapping[str, float], iteration: int) -> None:
         """Log a row."""
         self._run.log(dict(scalars), step=iteration)
+
+    def film(self, name: str, path: Path, iteration: int) -> None:
+        """Log a film."""
+        import wandb
+
+        self._run.log({f"films/{name}": wandb.Video(str(path))}, step=iteration)
 
 
 OPEN: dict[str, Callable[[Path, int], Tracker]] = {

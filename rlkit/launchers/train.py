@@ -13,6 +13,11 @@ from rlkit.launchers.arguments import UserPath
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of all random numbers except the task set."
 )
+@click.option(
+    "--seeds",
+    metavar="SEEDS",
+    help="Such as 1-5 or 1,4,7: a run each, on a GPU at the same time.",
+)
 @click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="Train on GPU N.")
 @click.option("--cpu", is_flag=True, help="Train on the CPU.")
 @click.option(
@@ -44,6 +49,7 @@ from rlkit.launchers.arguments import UserPath
 def main(
     config: Path | None,
     seed: int | None,
+    seeds: str | None,
     gpu: int | None,
     cpu: bool,
     settings: tuple[str, ...],
@@ -57,7 +63,7 @@ def main(
     """Train on the tasks of CONFIG, a JSON file or the name of a shipped one: quick/point-robot.
 
     Exit codes: 0 done, 2 bad input, 3 non-finite numbers, 4 disk or memory exhausted, 129, 130,
-    141 or 143 stopped by a signal.
+    141 or 143 stopped by a signal; with --seeds 1: some runs are not complete, which are named.
     """
     if cpu and gpu is not None:
         raise click.UsageError("--cpu and --gpu exclude each other")
@@ -67,6 +73,11 @@ def main(
         raise click.UsageError("--name and --resume exclude each other: the folder has its name")
     if start_or_resume and name is None:
         raise click.UsageError("--start-or-resume needs --name, by which the run is found again")
+    if seeds is not None:
+        others = {"--seed": seed is not None, "--resume": resume is not None}
+        others |= {"--print-config": print_config}
+        for other in (option for option, given in others.items() if given):
+            raise click.UsageError(f"--seeds and {other} exclude each other")
     if find_spec("fcntl") is None:
         raise click.UsageError("Windows is not supported: use Linux, WSL for example")
     changes = list(settings)
@@ -76,6 +87,11 @@ def main(
     changes += ["util_params.debug=true"] if debug else []
 
     # Imported here, so that --help and usage errors respond quickly.
+    if config is not None and seeds is not None:
+        from rlkit.launchers.seeds import launch_seeds
+
+        launch_seeds(config, changes, seeds, name=name, start_or_resume=start_or_resume)
+        return
     from rlkit.launchers.command import launch
 
     launch(

@@ -1,12 +1,14 @@
 """Capture of a function as a CUDA graph, and rollback of its warm-up runs."""
 
+import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Statistics = dict[str, Tensor]
+CAPTURES = threading.Lock()  # one at a time in a process; other threads go on launching meanwhile
 WARM_UP = 3  # runs before a capture, in which libraries choose kernels and allocate workspaces
 
 
@@ -15,15 +17,20 @@ def rolled_back(
     tensors: Sequence[Tensor],
     optimizers: Sequence[torch.optim.Optimizer],
     generator: torch.Generator,
+    networks: Sequence[nn.Module] = (),
 ) -> Iterator[None]:
     """Undo the changes of the block at its end, in place.
 
     Args:
         tensors: their values are restored.
-        optimizers: their moments and counters are restored; those created in the block become
-            zero, as if no step had been taken.
+        optimizers: their parameters, moments and counters are restored; moments and counters
+            created in the block become zero, as if no step had been taken.
         generator: its state is restored.
+        networks: their parameters and buffers are restored.
     """
+    stepped = [p for o in optimizers for group in o.param_groups for p in group["params"]]
+    held = [tensor for n in networks for tensor in (*n.parameters(), *n.buffers())]
+    tensors = list({id(tensor): tensor for tensor in (*tensors, *held, *stepped)}.values())
     values = [tensor.detach().clone() for tensor in tensors]
     moments = {id(moment): moment.clone() for moment in _moments(optimizers)}
     random = generator.get_state()
@@ -78,6 +85,10 @@ class Captured:
         return self._result
 
     def _capture(self) -> torch.cuda.CUDAGraph:
+        with CAPTURES:
+            return self._capture_alone()
+
+    def _capture_alone(self) -> torch.cuda.CUDAGraph:
         with self._undone():
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
@@ -87,6 +98,6 @@ class Captured:
             torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._generator)
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._result = self._function()
         return graph

@@ -1,5 +1,6 @@
 """Context managers for matrix products: number of CPU threads, precision on a GPU."""
 
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ import torch
 from torch import nn
 
 from rlkit.torch.networks import Mlp
+
+OF_THREAD = threading.local()
 
 
 @contextmanager
@@ -26,13 +29,10 @@ def torch_threads(num_threads: int) -> Iterator[None]:
 def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator[None]:
     """Let threads share the products of the networks inside the block.
 
-    Each operation runs on one of `num_threads` threads.
-    Threads synchronise once per network instead of within every operation, so they do not spin, and
-    a step keeps its speed on a busy machine. No effect on a GPU.
+    Each operation runs on one of `num_threads` threads. Threads synchronise once per network
+    instead of within every operation, so a step keeps its speed on a busy machine.
     """
-    mlps = [
-        module for network in networks for module in network.modules() if isinstance(module, Mlp)
-    ]
+    mlps = [m for network in networks for m in network.modules() if isinstance(m, Mlp)]
     with (
         torch_threads(1),
         ThreadPoolExecutor(max(1, num_threads - 1), thread_name_prefix="mlp") as workers,
@@ -49,9 +49,7 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
 @contextmanager
 def rounded_factors(networks: Iterable[nn.Module]) -> Iterator[None]:
     """Enable rounding of "bf16" networks inside the block; used around updates only."""
-    mlps = [
-        module for network in networks for module in network.modules() if isinstance(module, Mlp)
-    ]
+    mlps = [m for network in networks for m in network.modules() if isinstance(m, Mlp)]
     for mlp in mlps:
         mlp.rounds_factors = True
     try:
@@ -65,10 +63,12 @@ def rounded_factors(networks: Iterable[nn.Module]) -> Iterator[None]:
 def tensor_cores(enabled: bool) -> Iterator[None]:
     """Round the factors of float32 products on a GPU to TF32 inside the block, if enabled.
 
-    If not enabled, GRUs, LSTMs and convolutions do not round either, although torch's default does.
+    If not enabled, GRUs, LSTMs and convolutions do not round either, unlike torch's default. The
+    flags belong to the process: a thread with `keeps_precision` does not change them.
     """
     cudnn: Any = torch.backends.cudnn
-    kinds = torch.backends.cuda.matmul, cudnn.rnn, cudnn.conv
+    kept = getattr(OF_THREAD, "keeps_precision", False)
+    kinds = () if kept else (torch.backends.cuda.matmul, cudnn.rnn, cudnn.conv)
     before = [kind.fp32_precision for kind in kinds]
     for kind in kinds if enabled else kinds[1:]:
         kind.fp32_precision = "tf32" if enabled else "ieee"

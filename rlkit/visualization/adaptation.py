@@ -1,10 +1,11 @@
 """The table of an adaptation: return of the first trajectory on a task, the second, and so on.
 
-It is printed and written as CSV.
+It is printed, written as CSV, and read again for curves.
 """
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from rich.table import Table
 
 from rlkit.core.errors import UserError
 from rlkit.core.eval_util import Adaptation
+from rlkit.core.found_files import obstacle
+from rlkit.visualization.runs import Run
 
 
 def adaptation_rows(
@@ -58,6 +61,32 @@ def adaptation_rows(
             }
         )
     return rows
+
+
+def read_adaptation(run: Run) -> Run:
+    """The run with the columns of its sim_policy.csv, one value per trajectory.
+
+    Columns of words are left out.
+
+    Raises:
+        UserError: there is no such table, or it is damaged.
+    """
+    path = run.path / "sim_policy.csv"
+    if reason := obstacle(path):
+        raise UserError(f"{path} {reason}; `python sim_policy.py {run.path}` writes it")
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        columns = {
+            name: np.array([float(row[name]) for row in rows])
+            for name in (rows[0] if rows else ())
+            if name not in ("z", "phase")
+        }
+    except (OSError, UnicodeDecodeError, csv.Error, TypeError, ValueError) as error:
+        raise UserError(f"{path}: not a table of sim_policy.py ({error})") from error
+    if "mean" not in columns or "trajectory" not in columns:
+        raise UserError(f"{path}: not a table of sim_policy.py (no column trajectory or mean)")
+    return replace(run, columns=columns, planned=None)
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -7,20 +7,23 @@ import math
 import runpy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from rlkit.core.errors import UserError
 from rlkit.visualization.aggregate import Center, in_words, summarize
+from rlkit.visualization.published import PublishedPoint, published_curves
 from rlkit.visualization.runs import Run, smooth, stack
 
 X_COLUMN = "Number of env steps total"
 Y_COLUMN = "AverageReturn_all_test_tasks"
+COUNTED = ("Epoch", "trajectory")  # x axes with whole numbers
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ def draw_curves(
     if style.log_y:
         axes.set_yscale("log")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if x_name in COUNTED and not style.log_x:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(
         **{
             name: limits
@@ -151,6 +156,7 @@ def plot_runs(
     window: int = 1,
     title: str | None = None,
     levels: Mapping[str, float] | None = None,
+    published: Sequence[PublishedPoint] = (),
     style: Style | None = None,
 ) -> None:
     """Plot one panel per y column to an image file; its suffix (png, pdf, svg) sets the format.
@@ -161,6 +167,7 @@ def plot_runs(
         y_names: one panel each.
         title: above the figure.
         levels: dashed lines of the first panel: their names in the legend and their heights.
+        published: published points, plotted in panels with their environment and column.
         style: of the curves.
     Raises:
         UserError: the file cannot be written.
@@ -173,6 +180,7 @@ def plot_runs(
     panels = np.atleast_1d(figure.subplots(rows, columns, squeeze=False).ravel())
     for axes, y_name in zip(panels, y_names, strict=False):
         draw_curves(axes, groups, x_name, y_name, window, style)
+        _draw_published(axes, published_curves(published, groups, y_name))
     for name, level in (levels or {}).items():
         panels[0].axhline(level, label=name, color="0.4", linestyle="--", linewidth=1.2)
     for axes in panels[len(y_names) :]:
@@ -195,6 +203,21 @@ def plot_runs(
         raise UserError(f"{output}: cannot be written ({error})") from error
 
 
+def _draw_published(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
+    """Draw points [2, n] by label, in gray, so that they are not taken for runs of ours."""
+    for (label, points), marker in zip(curves.items(), cycle("sD^vP*")):
+        axes.plot(
+            *points,
+            marker,
+            linestyle=":",
+            linewidth=0.8,
+            color="0.35",
+            markerfacecolor="none",
+            markersize=5,
+            label=f"{label}, published",
+        )
+
+
 def _words(groups: Mapping[str, Sequence[Run]], style: Style) -> str | None:
     """Description of the curves, if one has several seeds."""
     if all(len(runs) == 1 for runs in groups.values()):
@@ -215,6 +238,10 @@ def _axis_title(column: str) -> str:
         "Epoch": "iteration",
         "Total Train Time (s)": "wall-clock time, seconds",
         "Number of train steps total": "gradient steps",
+        "AverageReturn": "return",
+        "BestReturn": "best return so far",
+        "trajectory": "trajectory on the task",
+        "mean": "return, mean over tasks",
     }
     return known.get(column, column)
 

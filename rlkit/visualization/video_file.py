@@ -1,18 +1,22 @@
 """Writing of video files, and captions on frames."""
 
 import math
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import imageio.v2 as imageio
+import imageio_ffmpeg
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from rlkit.core.errors import UserError
 
 SMALLEST = 6  # smallest readable text size [pixels]
+GIF_WIDTH, GIF_FPS = 320, 10
 
 
 @contextmanager
@@ -37,6 +41,23 @@ def video_writer(path: Path, fps: float) -> Iterator[Any]:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def film_as_gif(path: Path) -> tuple[bytes, int, int]:
+    """A small GIF of a film, and its height and width in pixels.
+
+    It is GIF_WIDTH wide and shows GIF_FPS pictures a second, at the film's own speed.
+
+    Raises:
+        OSError: the film cannot be read.
+    """
+    small = f"fps={GIF_FPS},scale={GIF_WIDTH}:-2,split[a][b];[a]palettegen[p];[b][p]paletteuse"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-vf", small]
+    done = subprocess.run([*command, "-f", "gif", "-"], capture_output=True, check=False)
+    if done.returncode != 0:
+        raise OSError(f"{path}: {done.stderr.decode(errors='replace').strip()}")
+    with Image.open(BytesIO(done.stdout)) as gif:
+        return done.stdout, gif.height, gif.width
 
 
 def captioned(frame: np.ndarray, lines: Sequence[str]) -> np.ndarray:

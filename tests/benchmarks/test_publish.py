@@ -57,7 +57,7 @@ def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_loc
     assert result.exit_code == 0, result.output
     page = (docs / "README.md").read_text()
     assert "| -16.00 |" in page and "| -15.00 |" in page  # mean of -18..-14, and one more
-    assert "Wall-clock minutes: 3, 3 (2 threads, beside other jobs)." in page
+    assert "Wall-clock minutes: 3, 3 (2 threads, with other jobs on the machine)." in page
     assert "Meta-test of seed2 (`sim_policy.py`), return by trajectory:" in page
     assert "| 1 | prior | -25.50 |\n| 2 | posterior | -14.00 |\n| 3 | posterior | -13.00 |" in page
     assert "Meta-test of seed1" not in page

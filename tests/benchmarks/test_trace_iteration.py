@@ -66,7 +66,7 @@ def test_a_run_that_writes_no_row_is_an_error(config):
 
 
 def test_the_document_on_extending_explains_every_file_but_those_of_the_task(names):
-    text = (ROOT / "docs" / "extending.md").read_text().split("## The way of an iteration")[1]
+    text = (ROOT / "docs" / "extending.md").read_text().split("## How an iteration runs")[1]
     explained = set(re.findall(r"^\| `(\S+)` \|", text, re.M))
     assert all((ROOT / name).is_file() for name in explained)
     assert {name for name in names if "point_robot" not in name} <= explained

@@ -68,3 +68,25 @@ def test_a_task_whose_extra_is_not_installed_is_refused_in_one_message(tmp_path)
     )
     assert found.returncode == 2 and "Traceback" not in found.stderr
     assert "BipedalWalkerHardcore-v3" in found.stderr and "box2d" in found.stderr.lower()
+
+
+def test_an_episode_on_box2d_does_not_depend_on_those_before_it():
+    pytest.importorskip("Box2D")
+
+    def episode(env, seed):
+        env.reset_task([0])
+        seen = [env.reset([np.random.default_rng(seed)])]
+        actions = np.random.default_rng(seed)
+        for _ in range(400):
+            obs, reward, terminated, *_ = env.step(actions.uniform(-1, 1, (1, env.act_dim)))
+            seen += [obs, reward[:, None]]
+            if terminated[0]:
+                break
+        return np.concatenate(seen, axis=1)
+
+    used = make_env("BipedalWalkerHardcore-v3")
+    for seed in range(8):
+        env = make_env("BipedalWalkerHardcore-v3")
+        np.testing.assert_array_equal(episode(used, seed), episode(env, seed))
+        env.close()
+    used.close()

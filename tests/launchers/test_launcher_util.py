@@ -12,12 +12,12 @@ from rich.console import Console
 from rlkit.core.errors import UserError
 from rlkit.launchers import ALGORITHMS
 from rlkit.launchers import run as run_module
+from rlkit.launchers.choices import resolve
 from rlkit.launchers.folders import create_run_folder, lock_run_folder
 from rlkit.launchers.launcher import Launcher, launcher_of
 from rlkit.launchers.load_config import load_config, parse_config
 from rlkit.launchers.pearl_config import PEARLExperiment, PEARLUtil
 from rlkit.launchers.record import experiment_name, variant_record
-from rlkit.launchers.run import resolve
 
 NOW = datetime(2031, 2, 3, 4, 5, 6)
 

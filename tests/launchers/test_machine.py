@@ -82,6 +82,14 @@ def test_the_record_is_plain_and_names_what_results_depend_on():
     assert record["machine"]["cpu"]
 
 
+def test_outside_of_a_checkout_the_commit_is_that_of_the_image(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine_module, "__file__", str(tmp_path / "rlkit" / "launchers" / "m.py"))
+    monkeypatch.delenv("RLKIT_COMMIT", raising=False)
+    assert versions()["commit"] is None
+    monkeypatch.setenv("RLKIT_COMMIT", "abc")
+    assert versions()["commit"] == "abc"
+
+
 def test_tf32_without_its_units_is_refused():
     with pytest.raises(
         machine_module.UserError, match=r'util_params.precision = "tf32": expected a GPU .* got cpu'

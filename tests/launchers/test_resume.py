@@ -5,9 +5,9 @@ import json
 import pytest
 
 from rlkit.core.errors import UserError
+from rlkit.launchers.choices import resolve
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.record import variant_record
-from rlkit.launchers.run import resolve
 from rlkit.launchers.run_config import resumed_config
 
 DATA = {

@@ -3,11 +3,15 @@
 import json
 import math
 import sys
+from io import BytesIO
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from rlkit.launchers import trackers
+from rlkit.visualization.video_file import video_writer
 from tests.launchers.test_sweep_plan import sweep
 from tests.tiny_runs import TINY, files_below, launch, rows, run, same_weights
 
@@ -92,6 +96,42 @@ def test_wandb_gets_finite_scalars_settings_and_an_identity_that_a_resumed_run_k
     for (_, scalars), row in zip(fake_wandb.rows, rows(tracked), strict=True):
         assert scalars[RETURN] == float(row[RETURN])
         assert all(map(math.isfinite, scalars.values()))
+
+
+def write_film(path, num_frames=30, fps=30):
+    path.parent.mkdir(parents=True)
+    with video_writer(path, fps) as writer:
+        for n in range(num_frames):
+            writer.append_data(np.full((480, 640, 3), 8 * n, np.uint8))
+
+
+def test_tensorboard_shows_films_as_gifs_that_last_as_long(tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    (tmp_path / "variant.json").write_text("{}")
+    write_film(tmp_path / "train_iter0" / "rollout0.mp4")
+    send = trackers._Guarded("tensorboard", tmp_path, pytest.fail)
+    send({"x": 1.0}, 1)  # resumed: the film of iteration 0 was sent before
+    write_film(tmp_path / "train_iter2" / "rollout0.mp4")
+    for iteration in (2, 3):
+        send({"x": 1.0}, iteration)
+    accumulator = events.EventAccumulator(str(tmp_path / "tensorboard"))
+    accumulator.Reload()
+    (film,) = accumulator.Images("films/rollout0")
+    assert (film.step, film.width, film.height) == (2, 320, 240)
+    gif = Image.open(BytesIO(film.encoded_image_string))
+    assert (gif.format, gif.n_frames, gif.info["duration"]) == ("GIF", 10, 100)
+
+
+def test_wandb_gets_films_once(tmp_path, fake_wandb):
+    fake_wandb.Video = lambda path: ("video", path)
+    (tmp_path / "variant.json").write_text("{}")
+    film = tmp_path / "train_iter0" / "rollout0.mp4"
+    write_film(film, 2)
+    send = trackers._Guarded("wandb", tmp_path, pytest.fail)
+    for iteration in (0, 1):
+        send({"x": 1.0}, iteration)
+    films = [row for row in fake_wandb.rows if "films/rollout0" in row[1]]
+    assert films == [(0, {"films/rollout0": ("video", str(film))})]
 
 
 def test_a_tracker_that_fails_is_told_once_and_the_run_goes_on(here, fake_wandb):

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from rlkit.envs.hfr.sawyer_model import load_scene, scene_file
 from rlkit.envs.hfr.sawyer_starts import ABOVE_PUCK, Start
 from rlkit.envs.lanes import Lanes
-from rlkit.envs.mujoco_batch import Backend
 from rlkit.envs.mujoco_env import MujocoMetaEnv
+from rlkit.envs.mujoco_pool import Backend
 
 REACH = 0.01  # displacement by an action of 1 of the mocap point that pulls the hand [m]
 WORKSPACE = (-0.5, 0.4, 0.05), (0.5, 1.0, 0.5)  # of this point: smallest and largest x, y, z [m]

@@ -9,7 +9,7 @@ import numpy as np
 from rlkit.envs.elementwise import cosine, sine
 from rlkit.envs.lanes import Lanes
 from rlkit.envs.markers import Ball, Marker
-from rlkit.envs.mujoco_batch import Backend
+from rlkit.envs.mujoco_pool import Backend
 from rlkit.envs.pets.base import PetsEnv
 from rlkit.envs.pets.scenery import add_scenery
 

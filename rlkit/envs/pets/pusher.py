@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 
 from rlkit.envs.lanes import Lanes
-from rlkit.envs.mujoco_batch import Backend
+from rlkit.envs.mujoco_pool import Backend
 from rlkit.envs.pets.base import PetsEnv
 
 GOAL = (0.45, -0.05, -0.323)  # of the cylinder [m]

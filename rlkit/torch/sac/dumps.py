@@ -7,6 +7,7 @@ from rlkit.core.eval_util import Adaptation
 from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.samplers.in_place import InPlacePathSampler
+from rlkit.torch.sac.collection import visited_tasks
 from rlkit.torch.sac.config import PEARLConfig
 
 NUM_PRIOR_PATHS = 20  # or more where episodes end early
@@ -16,7 +17,7 @@ Save = Callable[[str, Paths], None]
 
 def save_prior_paths(
     sampler: InPlacePathSampler,
-    task_id: int,
+    train_tasks: range,
     config: PEARLConfig,
     seed: int,
     iteration: int,
@@ -26,13 +27,14 @@ def save_prior_paths(
 
     Args:
         sampler: runs trajectories of the agent.
-        task_id: the train task that was visited last.
+        train_tasks: of which that is taken which was visited last.
         config: PEARL's settings.
         seed: names the random streams.
         iteration: of the evaluation.
         save: is called with (file name, paths).
     Source: katerakelly/oyster.
     """
+    task_id = visited_tasks(seed, iteration, train_tasks, config.num_tasks_sample)[-1]
     needed, parts = NUM_PRIOR_PATHS * config.max_path_length, list[Paths]()
     while (missing := needed - sum(part.num_steps for part in parts)) > 0:
         first = sum(part.num_paths for part in parts)

@@ -24,7 +24,6 @@ from rlkit.envs.base import MetaEnv
 from rlkit.samplers.in_place import InPlacePathSampler, with_contexts
 from rlkit.torch.sac import dumps, oyster2019
 from rlkit.torch.sac.agent import PEARLAgent
-from rlkit.torch.sac.collection import visited_tasks
 from rlkit.torch.sac.config import PEARLConfig
 
 
@@ -86,27 +85,28 @@ class PEARLEvaluation:
 
     def evaluate(self, iteration: int, loop: Loop) -> dict[str, float]:
         """Measure the three returns, columns 30 to 32 of docs/pearl.md, and their statistics."""
+        return self.finish(iteration, self.begin(iteration), loop)
+
+    def finish(self, iteration: int, part: Part, loop: Loop) -> dict[str, float]:
+        """Run the trajectories of an evaluation of which `begin` has returned a part."""
         cfg, meta_test = self.config, self.meta_test
         if cfg.dump_eval_paths:
-            visited = visited_tasks(self.seed, iteration, self.train_tasks, cfg.num_tasks_sample)
             dumps.save_prior_paths(
-                self.sampler, visited[-1], cfg, self.seed, iteration, self.save_eval_paths
+                self.sampler, self.train_tasks, cfg, self.seed, iteration, self.save_eval_paths
             )
         splits = meta_test.draw_tasks(iteration)
-        parts = [self._with_training_context(iteration, splits["train"])]
-        parts += self._exploration(iteration, splits)
-        with_buffer, *explored = self._run_together(parts)
-        buffer_steps = len(parts[0].task_ids) * cfg.max_path_length
-        if cfg.eval_protocol == "oyster2019":
-            progress = Progress(loop, buffer_steps + oyster2019.budget(splits, cfg))
-            progress.add(buffer_steps, "training contexts")
+        with_buffer, *explored = self._run_together([part, *self._exploration(iteration, splits)])
+        buffer_steps = len(part.task_ids) * cfg.max_path_length
+        first_release = cfg.eval_protocol == "oyster2019"
+        budget = oyster2019.budget(splits, cfg) if first_release else meta_test.budget
+        progress = Progress(loop, buffer_steps + budget)
+        progress.add(buffer_steps, "training contexts")
+        if first_release:
             streams = partial(meta_test.streams, iteration)
             self.adaptations = oyster2019.evaluate_splits(
                 self.sampler, self.agent, splits, cfg, streams, progress
             )
         else:
-            progress = Progress(loop, buffer_steps + meta_test.budget)
-            progress.add(buffer_steps, "training contexts")
             half = len(explored) // 2
             by_split = {"train": explored[:half], "test": explored[half:]}
             self.adaptations = meta_test.adaptations(iteration, splits, progress, by_split)
@@ -134,9 +134,10 @@ class PEARLEvaluation:
 
     # Trajectories that depend on no other: they run at once, as wide as the environment is
 
-    def _with_training_context(self, iteration: int, tasks: Sequence[int]) -> Part:
-        """Trajectories with z from a training context, a fresh one each: [num_tasks, n], flat."""
+    def begin(self, iteration: int) -> Part:
+        """Trajectories with z from a fresh training context each, all that needs the buffer."""
         cfg, buffer = self.config, self.encoder_buffer
+        tasks = self.meta_test.draw_tasks(iteration)["train"]
         per_task = max(1, cfg.num_steps_per_eval // cfg.max_path_length)
         lanes = [(index, n) for index in range(len(tasks)) for n in range(per_task)]
         task_ids = [tasks[index] for index, _ in lanes]

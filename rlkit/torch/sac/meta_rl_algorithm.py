@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from rlkit.core.algorithm import Loop
+from rlkit.core.algorithm import Beside, Loop
 from rlkit.core.logger import Table
 from rlkit.core.meta_evaluation import FURTHER_SUCCESS_RATES
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
@@ -30,6 +30,8 @@ class MetaRLAlgorithm:
             date.
     """
 
+    beside: Beside | None = None  # runs the meta-test while the next iteration learns
+
     def __init__(
         self,
         *,
@@ -45,7 +47,7 @@ class MetaRLAlgorithm:
         self.before_rollouts = before_rollouts
         self.env = evaluation.meta_test.env
         self.columns = columns_of(trainer.statistic_names, knows_success=self.env.knows_success)
-        self._left_out: tuple[str, ...] = ()
+        self.left_out: tuple[str, ...] = ()
 
     @property
     def replay_buffer(self) -> MultiTaskReplayBuffer:
@@ -99,7 +101,7 @@ class MetaRLAlgorithm:
         if self.before_rollouts is not None:
             self.before_rollouts()
         statistics = self.evaluation.evaluate(iteration, loop)
-        return {name: value for name, value in statistics.items() if name not in self._left_out}
+        return {name: value for name, value in statistics.items() if name not in self.left_out}
 
     def tables(self, iteration: int) -> dict[str, Table]:
         """Return of the first, second, ... trajectory of the meta-test."""
@@ -111,7 +113,7 @@ class MetaRLAlgorithm:
         Random streams need no state: they are keyed.
         """
         learned = {} if self.aux_learner is None else self.aux_learner.state_dict()
-        env = {} if self._left_out else {"env": self.env.state_dict()}
+        env = {} if self.left_out else {"env": self.env.state_dict()}
         return {
             **env,
             "trainer": self.trainer.state_dict(),
@@ -131,7 +133,7 @@ class MetaRLAlgorithm:
         if "env" in state:
             self.env.load_state_dict(state["env"])
         else:
-            self._left_out = FURTHER_SUCCESS_RATES
+            self.left_out = FURTHER_SUCCESS_RATES
             self.columns = columns_of(self.trainer.statistic_names, knows_success=False)
         self.trainer.load_state_dict(state["trainer"])
         self.collection.relabeler.load_state_dict(state.get("relabeler", {}))
