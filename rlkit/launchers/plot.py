@@ -56,7 +56,7 @@ def chosen_groups(
     runs = find_runs(run_dirs, comparable_settings)
     runs = [run for run in runs if run.is_complete or not complete]
     if not runs:
-        raise UserError("--complete: no run has finished; without it those that run are drawn")
+        raise UserError("--complete: no run has finished; omit it to plot unfinished runs")
     groups = group_runs(runs)
     if labels and len(labels) != len(groups):
         raise UserError(f"{len(labels)} labels for {len(groups)} curves: {'; '.join(groups)}")
