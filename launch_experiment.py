@@ -1,4 +1,4 @@
-"""Run one experiment from a JSON file, or let a stopped one go on: the same as `rlkit train`."""
+"""Run one experiment from a JSON file, or resume a stopped one: the same as `rlkit train`."""
 
 from rlkit.launchers.train import main
 

@@ -10,7 +10,7 @@ CONFIGS = Path("configs")
 
 
 class BuildWithConfigs(build_py):
-    """Copies the experiments' JSON files beside the modules, except into an editable install."""
+    """Copies the experiments' JSON files next to the modules, except for editable installs."""
 
     def run(self) -> None:
         """Build the modules, then copy."""
@@ -21,7 +21,7 @@ class BuildWithConfigs(build_py):
                 shutil.copyfile(source, target)
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
-        """List what is built, which the wheel then contains."""
+        """List the built files, which the wheel contains."""
         copied = [] if self.editable_mode else [str(target) for _, target in self._configs()]
         return [*super().get_outputs(include_bytecode), *copied]
 

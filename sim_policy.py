@@ -1,4 +1,4 @@
-"""Evaluate a trained policy on held-out tasks, draw or film it: the same as `rlkit sim`."""
+"""Evaluate a trained policy on held-out tasks, plot it or record videos, as `rlkit sim`."""
 
 from rlkit.launchers.sim import main
 

@@ -32,14 +32,14 @@ VERSION = "import sys, venv; print('.'.join(map(str, sys.version_info[:3])))"
 
 
 class NotInstalledError(Exception):
-    """An environment could not be made; the message says why."""
+    """An environment could not be created; the message gives the reason."""
 
 
 class Outcome(NamedTuple):
-    """What became of an environment.
+    """Result for an environment.
 
     Attributes:
-        words: the counts of pytest, or why there are none.
+        words: the counts of pytest, or the reason why there are none.
         tested, passed: whether it was tested, and whether all tests passed.
     """
 
@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 def answer(*command: str | Path) -> str | None:
-    """What a command prints; None if it fails, as a shim does that only prints an error."""
+    """Output of a command; None if it fails, like a shim that only prints an error."""
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
@@ -63,7 +63,7 @@ def answer(*command: str | Path) -> str | None:
 
 
 def find(wanted: str) -> tuple[str, str] | None:
-    """The interpreter that a version such as "3.12" or a path means, and its full version.
+    """Find the interpreter for a version such as "3.12" or a path, and its full version.
 
     None if there is none that runs.
     """
@@ -76,7 +76,7 @@ def find(wanted: str) -> tuple[str, str] | None:
 
 
 def candidates(version: str) -> Iterator[str]:
-    """Where interpreters of a version may be: on PATH, or with pyenv, the newest first."""
+    """Candidate paths of interpreters of a version: on PATH, or from pyenv, newest first."""
     yield f"python{version}"
     names = (answer("pyenv", "versions", "--bare") or "").split()
     patches = [int(name[len(version) + 1 :]) for name in names if is_patch(name, version)]
@@ -86,7 +86,7 @@ def candidates(version: str) -> Iterator[str]:
 
 
 def is_patch(name: str, version: str) -> bool:
-    """Whether a name is a version and a patch number."""
+    """Whether a name is a version with a patch number."""
     return name.startswith(f"{version}.") and name[len(version) + 1 :].isdigit()
 
 
@@ -110,11 +110,11 @@ def call(limit: float, *command: str | Path) -> None:
 
 
 def install(python: str, work: Path, venv: Path, *, lowest: bool, limit: float) -> None:
-    """Make an environment with this checkout and all that its tests use.
+    """Create an environment with this checkout and its test dependencies.
 
     Args:
         python: interpreter.
-        work: has uv's own environment, made if it is not there.
+        work: contains uv's own environment, created if missing.
         venv: the new environment.
         lowest: choose the lowest version of each direct dependency.
         limit: seconds for each step.
@@ -136,7 +136,7 @@ def install(python: str, work: Path, venv: Path, *, lowest: bool, limit: float) 
 
 
 def test(venv: Path, log: Path, arguments: list[str]) -> Outcome:
-    """Run pytest in an environment; if a test fails, the end of its output is printed here."""
+    """Run pytest in an environment; if a test fails, print the end of its output."""
     command = venv / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"
     with log.open("w") as file:
         done = subprocess.run(
@@ -153,7 +153,7 @@ def test(venv: Path, log: Path, arguments: list[str]) -> Outcome:
 
 
 def run(options: argparse.Namespace, work: Path) -> dict[str, Outcome]:
-    """Install the environments one after the other, then test them; outcomes by name."""
+    """Install the environments one by one, then test them; returns outcomes by name."""
     os.environ.update(MPLBACKEND="Agg", PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=str(ROOT))
     os.environ.setdefault("UV_CACHE_DIR", str(work / "cache"))
     if links := os.environ.get("PIP_FIND_LINKS"):
@@ -181,7 +181,7 @@ def run(options: argparse.Namespace, work: Path) -> dict[str, Outcome]:
 
 
 def command_line(given: list[str]) -> argparse.Namespace:
-    """Read the arguments; what follows "--" is pytest's."""
+    """Parse the arguments; those after "--" are passed to pytest."""
     end = given.index("--") if "--" in given else len(given)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -189,9 +189,9 @@ def command_line(given: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("pythons", nargs="*", help="versions or paths (default: 3.11 3.12 3.13)")
     add("--lowest", action="store_true", help="the lowest versions of direct dependencies")
-    add("--optional", action="store_true", help="an environment that cannot be had is no failure")
-    add("--jobs", type=int, default=1, help="environments tested at a time (default: 1)")
-    add("--limit", type=float, default=1800, help="seconds a step of installing may take")
+    add("--optional", action="store_true", help="do not fail if an environment cannot be created")
+    add("--jobs", type=int, default=1, help="environments tested in parallel (default: 1)")
+    add("--limit", type=float, default=1800, help="seconds per installation step")
     add("--keep", type=Path, help="folder for environments, cache and logs; default: removed")
     options = parser.parse_args(given[:end])
     options.pytest = given[end + 1 :]

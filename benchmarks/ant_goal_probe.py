@@ -1,4 +1,4 @@
-"""What ant-goal's exploration sees, and what its return is made of: no training.
+"""Observations of ant-goal's exploration, and the components of its return; no training.
 
     python -m benchmarks.ant_goal_probe [--episodes 128]
 
@@ -64,7 +64,7 @@ def goals(seed: int) -> np.ndarray:
 
 
 def crossed(places: np.ndarray, targets: np.ndarray) -> float:
-    """Share of goals [k, 2] of which some coordinate is passed by one of two trajectories of places [n, steps, 2].
+    """Fraction of goals [k, 2] with a coordinate passed by a trajectory of places [n, steps, 2].
 
     Goal i goes with trajectories 2 i and 2 i + 1, modulo n.
     """
@@ -103,7 +103,7 @@ def behaviour_lines(episodes: int, seed: int) -> Iterator[str]:
 
 
 def ideal_lines(seed: int) -> Iterator[str]:
-    """A line of the second table for each speed: return without costs of going straight to a place, and staying there."""
+    """Rows of the second table, by speed: return without costs of going straight to a place."""
     targets = goals(seed)
     signs, total = np.sign(targets), np.abs(targets).sum(axis=1)
     places = {"goal": targets, "middle": signs * total[:, None] / 2}
@@ -137,7 +137,8 @@ def main(episodes: int, seed: int) -> None:
     for line in behaviour_lines(episodes, seed):
         click.echo(line)
     click.echo(
-        "\n| speed [m/s] | straight to the goal | straight to the middle of what the start tells |\n|---|---|---|"
+        "\n| speed [m/s] | straight to the goal | straight to the middle of what the start tells |"
+        "\n|---|---|---|"
     )
     for line in ideal_lines(seed):
         click.echo(line)

@@ -1,4 +1,4 @@
-"""What `env_throughput` compares.
+"""The contestants of `env_throughput`.
 
 Our lanes, MuJoCo alone on the same states, and gymnasium's vector environments.
 
@@ -149,7 +149,7 @@ class CpuTime(gymnasium.Wrapper):
 
 
 class GymnasiumLanes:
-    """A vector environment of gymnasium, its lanes in this process ("Sync") or in a process each ("Async")."""
+    """A gymnasium vector environment with lanes in this process ("Sync") or one each ("Async")."""
 
     def __init__(self, env_id: str, num_envs: int, kind: str, seed: int) -> None:
         def make() -> gymnasium.Env:
@@ -188,7 +188,7 @@ class GymnasiumLanes:
 def timed(
     contestant: OurLanes | BareMujoco | GymnasiumLanes, actions: np.ndarray
 ) -> tuple[float, float]:
-    """Run, and measure CPU seconds of all processes and wall-clock seconds, both per step of one lane."""
+    """Run, and measure CPU seconds of all processes and wall-clock seconds per step of a lane."""
     workers = contestant.worker_cpu_seconds()
     wall, cpu = time.perf_counter(), time.process_time()
     contestant.run(actions)

@@ -123,7 +123,7 @@ def in_words(steps: float) -> str:
 
 
 def rows_of(task: str, groups: Mapping[str, Sequence[Run]]) -> list[str]:
-    """Two tables: final returns and gains; steps to levels and their ratio to PEARL's."""
+    """Two tables: final returns and gains; steps to return thresholds and their ratio to PEARL's."""
     names = (
         "method",
         "seeds",

@@ -1,6 +1,6 @@
 """The table and the figure of `benchmarks.adaptation_gap`.
 
-What a return was measured after, and how sure it is.
+The context of a measured return, and its uncertainty.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""What relabeling costs beside training, at the sizes of HFR's own configurations.
+"""Cost of relabeling relative to training, at the sizes of HFR's configurations.
 
     python -m benchmarks.hfr_relabeling [--tasks ant-goal,four-corners] [--threads 1] [--repeats 5]
 
@@ -49,7 +49,7 @@ def random_paths(
 
 
 def measure(config: Any, repeats: int) -> tuple[float, float, float]:
-    """Processor seconds of a gradient step, a judged trajectory and a partition context, measured in turns."""
+    """CPU seconds of a gradient step, a judged trajectory and a partition context, in turns."""
     experiment, generator = HFR().build(config, "cpu", 0), np.random.default_rng(0)
     algorithm, env = experiment.algorithm, experiment.env
     relabeler: Any = algorithm.collection.relabeler
@@ -91,7 +91,7 @@ def in_turns(parts: tuple[Callable[[], None], ...], repeats: int) -> Any:
 
 
 def row_of(name: str, threads: int, repeats: int) -> list[Any]:
-    """A line of the table: the three parts, the trajectories judged per iteration, and what relabeling adds to training."""
+    """A table row: the three parts, judged trajectories per iteration, overhead of relabeling."""
     settings = [
         "seed=0",
         f"util_params.torch_threads={threads}",

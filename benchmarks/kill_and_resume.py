@@ -174,7 +174,7 @@ def killed_run(config: Path, folder: Path, seconds: float, kills: int, rng: rand
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """What differs between two finished runs, apart from times."""
+    """Differences between two finished runs, except times."""
     kinds = {"*.pth": _weights, "*.csv": _table, "*.log": _log, "*.mat": _arrays}
     found = []
     for pattern, read in kinds.items():

@@ -1,8 +1,8 @@
-"""Tasks that classes of oyster draw here, as a user would bring them, beside those of oyster's code.
+"""Tasks drawn by oyster's classes when used here, compared with those of oyster's code.
 
 python -m benchmarks.oyster_tasks CHECKOUT
 
-CHECKOUT is a folder with oyster's source. Its file of point robots is run as it stands, with
+CHECKOUT is a folder with oyster's source. Its file of point robots is run unchanged, with
 stand-ins for what it imports (`gym`, and `register_env` of its package), and once more as a user's
 file: only the imports of gym and what concerns `register_env` are changed, and `env_name` of its
 JSON. The goals of all tasks are compared, with those of the built-in tasks too. Exits 1 if any
@@ -59,7 +59,7 @@ def modules(**stand_ins: ModuleType) -> Iterator[None]:
 
 
 def oysters_module(path: Path) -> ModuleType:
-    """Run a file of oyster's as it stands; gymnasium takes the place of gym."""
+    """Run one of oyster's files unchanged, with gymnasium instead of gym."""
     package = ModuleType(PACKAGE)
     package.register_env = lambda name: lambda registered: registered  # type: ignore[attr-defined]
     spec = importlib.util.spec_from_file_location(f"{PACKAGE}.{path.stem}", path)

@@ -1,4 +1,4 @@
-"""An iteration of cheetah-vel as shipped, and the whole experiment, beside the plain twin.
+"""An iteration of cheetah-vel as shipped, and the whole experiment, compared with the plain twin.
 
 Both are made up of parts that are measured in one process.
 
@@ -33,7 +33,7 @@ from rlkit.torch.execution import torch_threads
 
 @dataclass(frozen=True)
 class Part:
-    """Seconds that a part of an iteration takes once, for ours and the twin, and how often it is done."""
+    """Seconds of a part of an iteration, for ours and the twin, and its number of repetitions."""
 
     name: str
     ours: float

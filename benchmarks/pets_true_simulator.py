@@ -28,7 +28,7 @@ from rlkit.envs.pets.reacher import PetsReacher
 TASKS: dict[str, type[PetsEnv]] = {
     cls.name: cls for cls in (PetsCartpole, PetsReacher, PetsPusher, PetsHalfCheetah)
 }
-CUT = 2.0  # normal variables are truncated at so many standard deviations
+CUT = 2.0  # normal variables are truncated at this many standard deviations
 
 
 @dataclass(frozen=True)

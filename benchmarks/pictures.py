@@ -75,7 +75,7 @@ def act(name: str) -> tuple[MetaEnv, np.ndarray, np.ndarray]:
 
 
 def photograph(name: str, path: Path) -> None:
-    """Draw a MuJoCo distribution: a lane beside the other, each with its task above it."""
+    """Draw a MuJoCo distribution: lanes next to each other, each with its task above it."""
     env, start, obs = act(name)
     body = env.unwrapped
     assert isinstance(body, MujocoMetaEnv)
@@ -134,7 +134,7 @@ def plot(name: str, path: Path) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("docs/images"))
 def main(folder: Path) -> None:
-    """Write a picture of each distribution to FOLDER (docs/images)."""
+    """Write an image of each distribution to FOLDER (docs/images)."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in runnable(STEPS):
         path = folder / (f"{name}.jpg" if has_body(name) else f"{name}.png")

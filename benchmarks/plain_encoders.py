@@ -17,10 +17,10 @@ class PlainSequenceEncoder(nn.Module):
     """One Gaussian for the rows of one task.
 
     Args:
-        weights: the state dict of a fast encoder; which of them tells the kind.
+        weights: the state dict of a fast encoder; its keys determine the kind.
         latent_dim: numbers of z.
         use_information_bottleneck: the head gives mean and variance; otherwise z.
-        gradient_rows: the last so many rows have a gradient; 0: all.
+        gradient_rows: only the last `gradient_rows` rows have a gradient; 0: all.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class PlainSequenceEncoder(nn.Module):
         return h
 
     def attention(self, rows: list[Tensor], first: int) -> Tensor:
-        """The mean of the rows weighted by softmax(q · e / sqrt(width)), for each query, one after another."""
+        """The mean of the rows weighted by softmax(q · e / sqrt(width)), query by query."""
         rows = [row.detach() if t < first else row for t, row in enumerate(rows)]
         means = []
         for query in self.weight("queries"):
@@ -103,7 +103,7 @@ class PlainSequenceEncoder(nn.Module):
         return torch.cat(means)
 
     def posterior(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of z [latent_dim] from the rows [n, context_dim] of one task, none of them padding."""
+        """Mean and variance of z [latent_dim] from unpadded rows [n, context_dim] of one task."""
         first = max(0, len(rows) - self.gradient_rows) if self.gradient_rows else 0
         kind = self.attention if "queries" in self.names else self.gru
         if (

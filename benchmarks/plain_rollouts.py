@@ -94,7 +94,7 @@ class PlainSampler:
             self.rollout(self._noise(self.plain.latent_dim), horizon, deterministic=False)
 
     def evaluate_task(self, num_trajectories: int, num_exploration: int, horizon: int) -> None:
-        """The meta-test of one task: context grows by a row a step, and is inferred from after each later trajectory."""
+        """The meta-test of one task: every step adds a context row; inference after trajectories."""
         context: list[torch.Tensor] = []
         z = self._noise(self.plain.latent_dim)
         for n in range(num_trajectories):

@@ -36,7 +36,7 @@ COPIED = ("progress.csv", "online_returns.csv", "sim_policy.csv", "trajectories.
 
 
 def copy_run(run_dir: Path, folder: Path) -> None:
-    """Copy a run's tables, pictures and variant.json, without the folder it was written to."""
+    """Copy a run's tables, images and variant.json, without the folder it was written to."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         if (run_dir / name).exists():
@@ -122,7 +122,7 @@ def stopped(runs: Sequence[Run], variants: Sequence[Mapping[str, Any]]) -> list[
 
 
 def meta_test(run_dir: Path) -> list[str]:
-    """Table of trajectories and picture that `sim_policy.py` left in a run's folder, if any."""
+    """Table of trajectories and plot that `sim_policy.py` wrote to a run's folder, if any."""
     table, lines = run_dir / "sim_policy.csv", list[str]()
     if table.exists():
         with table.open(newline="") as file:

@@ -35,7 +35,7 @@ DIAGNOSES = {  # how each is written
 
 
 def outcome(runs: Sequence[Run]) -> list[str]:
-    """For every measure the mean over seeds of the last five iterations, with each seed's in brackets."""
+    """Mean over seeds of the last five iterations of each measure; per seed in brackets."""
     cells = []
     for name in MEASURES:
         finals = [mean_of_known(run.column(name)[-LAST:]) for run in runs]

@@ -7,8 +7,8 @@ Which of them would stay with their own task, and why. No training.
 On every train task so many trajectories are collected with z from the prior, and as many with z
 from the posterior of stored rows, as while training. A *telling* row is one whose reward under the
 own task is that of no other train task. *Best other* is the largest U - log Z of the other tasks;
-the *share that stays* is the mean probability of the own task. Log Z is estimated anew, so that a
-run can be asked that relabeled nothing (`relabel_prob` 0).
+the *share that stays* is the mean probability of the own task. Log Z is estimated again, so that a
+run that relabeled nothing (`relabel_prob` 0) can be examined.
 """
 
 import csv
@@ -75,7 +75,7 @@ def telling_rows(labels: Labels, own: int) -> int:
 
 
 def judge(run: TrainedRun, per_kind: int, seed: int) -> list[Judged]:
-    """Collect trajectories on every train task and judge them as the run's relabeler would."""
+    """Collect trajectories on every train task and score them as the run's relabeler would."""
     algorithm = run.experiment.algorithm
     relabeler: Any = algorithm.collection.relabeler
     foresight, settings = relabeler.method.foresight, relabeler.settings
@@ -135,7 +135,7 @@ def judge(run: TrainedRun, per_kind: int, seed: int) -> list[Judged]:
 
 
 def table(judged: Sequence[Judged]) -> str:
-    """Means over trajectories that succeed or do not, by their number of telling rows, as Markdown."""
+    """Means over successful and failed trajectories, by number of telling rows, as Markdown."""
     lines = [
         "| goal reached | telling rows | trajectories | steps | return | U | log Z | U − log Z | best other | share that stays |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -175,7 +175,7 @@ def table(judged: Sequence[Judged]) -> str:
     help="Of trajectories and judgements.",
 )
 def main(run_dir: Path, folder: Path, trajectories: int, seed: int) -> None:
-    """Judge trajectories of the trained run RUN_DIR (with its checkpoint); write judged.csv and judged.md to FOLDER."""
+    """Score trajectories of the run RUN_DIR (with checkpoint); write judged.csv, .md to FOLDER."""
     with exit_codes():
         torch.set_num_threads(1)
         run = load_trained(run_dir, with_state=True)

@@ -112,7 +112,7 @@ def projected_storage(
 
 
 def resident_bytes(tensor: torch.Tensor) -> int:
-    """Bytes of a tensor that are in memory, page by page, as the kernel tells (Linux)."""
+    """Bytes of a tensor that are in memory, by page, as reported by the kernel (Linux)."""
     size = tensor.numel() * tensor.element_size()
     flags = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
     libc = ctypes.CDLL(None, use_errno=True)

@@ -124,7 +124,7 @@ def merged_table(
 
 
 def shown(figure: float | str | None, digits: int) -> str:
-    """A figure as the page shows it."""
+    """Format a value for the page."""
     if figure is None:
         return "–"
     return figure if isinstance(figure, str) else f"{figure:,.{digits}f}"

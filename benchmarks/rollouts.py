@@ -71,7 +71,7 @@ def build(threads: int, lanes: int | None) -> Experiment:
 
 
 def collect(experiment: Experiment, lanes: int) -> Callable[[], int]:
-    """Trajectories with z from the prior on so many lanes; returns the number of steps."""
+    """Collect trajectories with z from the prior on several lanes; returns the number of steps."""
 
     def run() -> int:
         generators = [stream(0, "benchmark", n) for n in range(lanes)]

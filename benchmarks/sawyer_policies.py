@@ -1,4 +1,4 @@
-"""The Sawyer tasks in benchmarks: scripts that know the goal, as a policy would that had found out its task."""
+"""Scripted policies that know the goal, for benchmarks of the Sawyer tasks."""
 
 import importlib.util
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ class ReachGoal:
 
 
 class DragPuck(ReachGoal):
-    """Lifts the hand, lowers it over the puck, closes the gripper and drags the puck to the goal of sawyer-push."""
+    """Lifts the hand, lowers it over the puck, closes the gripper and drags the puck to the goal."""
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
         self._closed = np.zeros(len(generators))  # steps since the gripper began to close

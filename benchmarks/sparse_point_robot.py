@@ -4,7 +4,7 @@ Where the prior explores, how each test task is found, and how the belief narrow
 
     python -m benchmarks.sparse_point_robot RUN_DIR [--output FOLDER]
 
-Writes prior.png, adaptation.png, belief.png and belief.csv. Trajectories are run anew with the
+Writes prior.png, adaptation.png, belief.png and belief.csv. Trajectories are run again with the
 weights of RUN_DIR, as the evaluation runs them; `--epoch N` takes those of iteration N of a run
 with `dump_eval_paths`, and leaves the belief out. `notebooks/sparse-point-robot-vis.ipynb` shows
 the same. Source of the first two: katerakelly/oyster's notebook of that name.
@@ -32,14 +32,14 @@ from rlkit.visualization.sparse_point_robot import LIMITS, plot_prior
 from rlkit.visualization.trajectories import plot_trajectories
 
 NUM_PRIOR = 20
-COUNTS = (0, 1, 2, 5, 10)  # contexts of so many trajectories, and one of all
+COUNTS = (0, 1, 2, 5, 10)  # numbers of trajectories in a context; also one with all
 NUM_SAMPLES = 50  # of z from each belief
 SHOWN = 4  # tasks with a row of half circles
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What the figures are drawn from.
+    """Data of the figures.
 
     Attributes:
         run: the trained run.
@@ -84,7 +84,7 @@ def load(run_dir: Path) -> TrainedRun:
 def run_trajectories(
     run: TrainedRun, *, num_trajs: int | None = None, num_prior: int = NUM_PRIOR, seed: int = 0
 ) -> Shown:
-    """Run the prior and the meta-test anew.
+    """Run the prior and the meta-test again.
 
     As many trajectories a task as the evaluation has, unless said otherwise.
     """
@@ -138,7 +138,7 @@ def read_trajectories(run: TrainedRun, run_dir: Path, epoch: int) -> Shown:
 
 @torch.no_grad()
 def infer_beliefs(shown: Shown, *, num_samples: int = NUM_SAMPLES, seed: int = 0) -> Beliefs:
-    """Infer the belief after the first n trajectories of every task, and run trajectories with z from it.
+    """Infer the belief from n trajectories of every task, and run trajectories with z from it.
 
     A task's samples use the same noise for every n, so that they differ by the belief alone.
     """

@@ -22,7 +22,7 @@ from rlkit.torch.networks import Mlp
 
 @dataclass(frozen=True)
 class Product:
-    """A product over rows: "forward" x W^T, "dx" G W or "dw" G^T h, of a layer with so many inputs and outputs."""
+    """A product over rows, "forward" x W^T, "dx" G W or "dw" G^T h, and the layer's sizes."""
 
     kind: str
     rows: int

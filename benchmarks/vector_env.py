@@ -1,4 +1,4 @@
-"""Environment steps per second through gymnasium: our batch by `make_vec`, beside its own lanes.
+"""Environment steps per second through gymnasium: our `make_vec` batch and its own lanes.
 
 python -m benchmarks.vector_env [--ids AntDir,CheetahVel,PointRobot] [--lanes 1,16,64] [--steps 300]
 

@@ -1,7 +1,7 @@
 """Oyster's `default_config`: a view of the defaults as one dictionary.
 
-Their home is the dataclasses that it is made from. What `env_params` shows is what a constructor
-gets that names these two.
+The defaults are defined in the dataclasses that it is built from. `env_params` shows what a
+constructor with these two keywords receives.
 """
 
 from rlkit.core.config import to_dict

@@ -2,7 +2,7 @@
 
 A task is a set of masses, inertias, dampings and frictions of one compiled model.
 
-Stands alone: numpy and mujoco only, nothing of rlkit.
+Independent of rlkit: needs only numpy and mujoco.
 """
 
 from rand_param_envs.base import RandomEnv

@@ -1,4 +1,4 @@
-"""`RandomEnv`: tasks that differ in masses, inertias, dampings and frictions of one compiled model."""
+"""`RandomEnv`: tasks that scale masses, inertias, dampings and frictions of one model."""
 
 import abc
 import copy
@@ -9,26 +9,30 @@ import numpy as np
 
 Params = dict[str, np.ndarray]
 
-# Fields of the model that a task multiplies, in the order in which they are drawn, and the base b of their factors b^U(-c, c).
+# Fields of the model that a task scales, in the order in which their factors are drawn, and the
+# base b of the factors b^U(-c, c).
 FACTOR_BASES = {"body_mass": 1.5, "body_inertia": 1.5, "dof_damping": 1.3, "geom_friction": 1.5}
 
 
 class RandomEnv(abc.ABC):
-    """A planar walker whose dynamics are drawn anew for each task: parameters, observation, reward and end of an episode.
+    """A planar walker whose dynamics differ by task: parameters, observation, reward, termination.
 
-    It holds no simulation: step `model`, or a copy of it for each task, with MuJoCo. The root joints of the model are x, height
-    and angle, in this order. Arrays may have leading axes, one row for each of many simulations.
+    It holds no simulation: step `model`, or a copy of it for each task, with MuJoCo. The root
+    joints of the model are x, height and angle, in this order. Arrays may have leading axes, one
+    row per simulation.
 
     Attributes:
-        model: the compiled model, a copy of the one handed over; `set_task` writes to it.
+        model: the compiled model, a copy of the one given; `set_task` writes to it.
         base_params: the randomised fields as they were at construction.
-        num_factors: how many numbers of the model a task multiplies.
-        frame_skip, timestep: physics steps in one step of the environment, and the length of one [s] that models are made for.
-        reset_noise: an episode starts at qpos0 and zero velocity, plus uniform noise of this half width.
+        num_factors: how many entries of the model a task scales.
+        frame_skip, timestep: physics steps per environment step, and the duration of a physics step
+            [s] that models are made for.
+        reset_noise: an episode starts at qpos0 and zero velocity, plus uniform noise of this half
+            width.
     Source: dennisl88/rand_param_envs, base.py.
     """
 
-    frame_skip = 4  # the walker asks for 5, which its base class never reads
+    frame_skip = 4  # the published walker passes 5, which its base class ignores
     timestep = 0.004
     reset_noise = 0.005
 
@@ -39,15 +43,16 @@ class RandomEnv(abc.ABC):
         log_scale_limit: float = 3.0,
         recompute_constants: bool = False,
     ) -> None:
-        """Take over a model and remember its parameters.
+        """Copy a model and store its parameters.
 
         Args:
             model: compiled model; it is copied.
             log_scale_limit: c, the largest exponent of a factor, at least 0.
-            recompute_constants: let what MuJoCo derives from the model at load (`mj_setConst`: inverse weights, masses of
-                subtrees) follow a task's values. False: as published, it stays what it was for the base model.
+            recompute_constants: recompute what MuJoCo derives from the model at load time
+                (`mj_setConst`: inverse weights, subtree masses) for a task's values. False: keep
+                the base model's, as in the published code.
         Raises:
-            ValueError: a limit out of its range.
+            ValueError: `log_scale_limit` is not a number of at least 0.
         """
         if not 0 <= log_scale_limit < np.inf:
             raise ValueError(
@@ -63,13 +68,13 @@ class RandomEnv(abc.ABC):
         self.num_factors = len(self._bases)
 
     def sample_factors(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """Draw the factors of tasks, each number of the model its own.
+        """Draw an independent factor for each randomised entry of the model.
 
         Args:
-            rng: generator; the numbers and their order are those of the published code.
+            rng: generator; numbers are drawn in the order of the published code.
             num_tasks: how many tasks.
         Returns:
-            Factors, [num_tasks, num_factors]; the randomised fields one after the other, each in row-major order.
+            Factors, [num_tasks, num_factors]; field after field, each in row-major order.
         """
         limit = self.log_scale_limit
         return self._bases ** rng.uniform(-limit, limit, size=(num_tasks, self.num_factors))
@@ -82,11 +87,12 @@ class RandomEnv(abc.ABC):
         Returns:
             Values of each randomised field, [..., shape of the field].
         Raises:
-            ValueError: another number of factors.
+            ValueError: the number of factors is not `num_factors`.
         """
         if factors.shape[-1] != self.num_factors:
             raise ValueError(
-                f"{factors.shape[-1]} factors, but the model has {self.num_factors} randomised numbers"
+                f"{factors.shape[-1]} factors, but the model has {self.num_factors} randomised"
+                " numbers"
             )
         ends = np.cumsum([base.size for base in self.base_params.values()])
         parts = np.split(factors, ends[:-1], axis=-1)
@@ -96,17 +102,19 @@ class RandomEnv(abc.ABC):
         }
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> list[Params]:
-        """Draw tasks: for each the values of the randomised fields."""
+        """Draw tasks: the values of the randomised fields of each."""
         values = self.scaled(self.sample_factors(rng, num_tasks))
         return [{name: value[task] for name, value in values.items()} for task in range(num_tasks)]
 
     def set_task(self, task: Params) -> None:
-        """Write a task's values into `model`, and nothing else unless `recompute_constants`; simulations must be reset after it.
+        """Write a task's values to `model`; simulations must be reset afterwards.
+
+        Nothing else changes unless `recompute_constants`.
 
         Args:
-            task: values of the randomised fields, as `sample_tasks` gives them.
+            task: values of the randomised fields, as `sample_tasks` returns them.
         Raises:
-            ValueError: a field missing or unknown, or a wrong shape.
+            ValueError: a field is missing, unknown or of the wrong shape.
         """
         shapes = {name: np.shape(value) for name, value in task.items()}
         expected = {name: base.shape for name, base in self.base_params.items()}
@@ -137,15 +145,15 @@ class RandomEnv(abc.ABC):
     def outcome(
         velocity: np.ndarray, action: np.ndarray, qpos: np.ndarray, qvel: np.ndarray
     ) -> np.ndarray:
-        """Gather what reward and end of an episode depend on.
+        """Gather the values that reward and termination depend on.
 
         Args:
             velocity: of the root along x over the step [m/s], [...].
             action: [..., nu].
             qpos, qvel: state after the step, [..., nq] and [..., nv].
         Returns:
-            Velocity, squared norm of the action, height [m], angle [rad], largest size of a number of the state but x and
-            height; [..., 5].
+            Velocity, squared norm of the action, height [m], angle [rad], and the largest magnitude
+            in the state except x and height; [..., 5].
         """
         outcome = np.empty((*qpos.shape[:-1], 5))
         outcome[..., 0] = velocity
@@ -162,4 +170,4 @@ class RandomEnv(abc.ABC):
     @staticmethod
     @abc.abstractmethod
     def healthy(outcome: Any) -> Any:
-        """Whether an episode goes on after this outcome, numpy or torch, boolean [...]."""
+        """Whether an episode continues after this outcome, numpy or torch, boolean [...]."""

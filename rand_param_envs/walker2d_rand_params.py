@@ -6,7 +6,7 @@ from rand_param_envs.base import RandomEnv
 
 
 class Walker2DRandParamsEnv(RandomEnv):
-    """Two legs that have to walk forward without falling; 65 factors a task.
+    """Two legs that have to walk forward without falling; 65 factors per task.
 
     Source: dennisl88/rand_param_envs, walker2d_rand_params.py.
     """

@@ -1,4 +1,4 @@
-"""What several files share: a folder for tiny runs.
+"""Shared fixtures: a folder for tiny runs.
 
 Tests of the Sawyer tasks skip themselves where metaworld, whose scene files
 they load, is not installed."""

@@ -1,4 +1,4 @@
-"""Whatever stands in the place of a run's file: a message and exit code 2, or the run goes on.
+"""Damaged or replaced files of a run: a message and exit code 2, or the run resumes.
 
 Never a traceback, and never a wait without end.
 """
@@ -51,7 +51,7 @@ CASES = [
 
 
 def exit_code_of(name: str, how: str, command: str) -> set[int]:
-    """What a command may end with: 2 where it needs what was damaged, 0 where it does not."""
+    """The allowed exit code: 2 if the command needs the damaged file, otherwise 0."""
     if how == "good link":
         return {0}
     content = how in ("another kind", "truncated", "altered")

@@ -1,4 +1,4 @@
-"""Both entry scripts on pictures: a tiny run, what it leaves, its evaluation, and what happens where nothing can be drawn."""
+"""Both entry scripts on images: a tiny run, its files, its evaluation, no rendering."""
 
 import json
 
@@ -53,4 +53,4 @@ def test_without_opengl_a_run_on_pictures_of_a_cheetah_is_refused_before_anythin
     assert not (here / "output").exists()
     printed = launch("cheetah.json", "--print-config")
     assert printed.exit_code == 0, "it draws nothing"
-    assert "bytes a row" in printed.stderr
+    assert "bytes per row" in printed.stderr

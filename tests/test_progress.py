@@ -1,4 +1,4 @@
-"""What a run says while it is on its way: what the start decided, progress, hours."""
+"""Messages of a running run: choices made at the start, progress, duration."""
 
 import json
 import re

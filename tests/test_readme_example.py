@@ -1,4 +1,4 @@
-"""The README's Python example, run as it stands there, in a folder with the run that it names."""
+"""The README's Python example, run unchanged, in a folder with the run that it names."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Runs that go on: --resume ends as an uninterrupted run, whatever stopped it, and says what it does."""
+"""Resumed runs: --resume ends as an uninterrupted run, whatever stopped it, with messages."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""sim_policy.py from weights to table and pictures, on run folders of ours and of oyster's kind."""
+"""sim_policy.py from weights to table and plots, on run folders of this package and of oyster."""
 
 import csv
 import json
@@ -57,7 +57,7 @@ def save(run_dir, networks, **options):
 
 @torch.no_grad()
 def steer_by_z(networks):
-    """Make the policy go right by z[0], and the posterior of any context N(1, almost 0) in every dimension."""
+    """Make the policy go right by z[0], and every posterior N(1, almost 0) in each dimension."""
     policy, encoder = networks["policy"], networks["context_encoder"]
     for parameter in [*policy.parameters(), *encoder.parameters()]:
         parameter.zero_()

@@ -1,4 +1,4 @@
-"""What `sim_policy.py` says of folders and configurations that do not fit; encoders of episodes."""
+"""Error messages of `sim_policy.py` for unsuitable folders and configurations; episode encoders."""
 
 import errno
 import json

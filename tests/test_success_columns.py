@@ -1,4 +1,4 @@
-"""Success rates of progress.csv: which runs have their columns, and what stands in them."""
+"""Success rates of progress.csv: which runs have these columns, and their values."""
 
 import copy
 import csv

@@ -46,7 +46,7 @@ class CountingEnv:
 
 
 class RecordingPolicy:
-    """Acts with its noise (0 without) and remembers what it was asked and shown."""
+    """Acts with its noise (0 without) and records its inputs."""
 
     def __init__(self) -> None:
         self.beliefs, self.adapted, self.inferred, self.z = [], [], [], []

@@ -63,7 +63,7 @@ class LinearPolicy:
 
 
 class Toy:
-    """What both share: one linear policy, its optimizer, the counters."""
+    """Base class: one linear policy, its optimizer, the counters."""
 
     columns = ("Toy Loss", "AverageReturn")
 

@@ -1,4 +1,4 @@
-"""What the outer loop and an algorithm ask of each other."""
+"""The interface between the outer loop and an algorithm."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,13 +18,13 @@ class Loop(Protocol):
     def tick(self, done: int, total: int, note: str = "", save: Save | None = None) -> None:
         """Report progress between two gradient steps, rollouts or steps of a trial.
 
-        Signals are served here. A checkpoint written here is resumed here: the loop calls the same
-        verb again, and the algorithm's `state_dict` must say how far the verb had come.
+        Signals are handled here. A run resumed from a checkpoint written here calls the same verb
+        again, so the algorithm's `state_dict` must record how far the verb had got.
 
         Args:
-            done: steps of this verb that are done.
-            total: steps that it will take.
-            note: a few words for the display, such as "return so far 41".
+            done: steps that this verb has completed.
+            total: steps that it will take in total.
+            note: short text for the display, such as "return so far 41".
             save: "now" writes a checkpoint; "due" writes one if `util_params.checkpoint_minutes`
                 have passed since the last; "after" writes one when the verb has returned, if one is
                 due or this is iteration 0. Then a resumed run does not call the verb again, so
@@ -32,31 +32,31 @@ class Loop(Protocol):
         """
 
     def phase(self, name: str) -> AbstractContextManager[None]:
-        """Time a block under its own name; the phase around it is paused meanwhile."""
+        """Time a block under its own name; the enclosing phase is paused."""
 
 
 class NoLoop:
-    """Stands in for the loop where a verb is called on its own, as tests and benchmarks do."""
+    """Replaces the loop when a verb is called on its own, as in tests and benchmarks."""
 
     def tick(self, done: int, total: int, note: str = "", save: Save | None = None) -> None:
-        """Report to nobody."""
+        """Do nothing."""
 
     def phase(self, name: str) -> AbstractContextManager[None]:
-        """Time nothing."""
+        """Return a context that does nothing."""
         return nullcontext()
 
 
 class RLAlgorithm(Protocol):
-    """Three verbs and a state.
+    """An algorithm: the verbs collect, train and evaluate, and a state that can be saved.
 
-    The loop joins the statistics of the verbs into one row of progress.csv.
+    The loop joins the statistics that the verbs return into one row of progress.csv.
     """
 
     @property
     def columns(self) -> Sequence[str]:
         """The first columns of progress.csv, in order; a cell that no verb fills is `nan`.
 
-        Other statistics follow as the verbs return them: training, evaluation, collection, times.
+        Other statistics follow in the order training, evaluation, collection, times.
         """
 
     @property
@@ -68,16 +68,19 @@ class RLAlgorithm(Protocol):
         """Replay data that a checkpoint stores incrementally, by name."""
 
     def collect_data(self, iteration: int, loop: Loop) -> Statistics:
-        """Gather experience. Every algorithm reports `Number of env steps total`."""
+        """Collect experience. Every algorithm reports `Number of env steps total`."""
 
     def do_training(self, iteration: int, loop: Loop) -> Statistics:
-        """Update the networks. A statistic with "Loss" in its name that is not finite stops the run."""
+        """Update the networks.
+
+        A non-finite statistic with "Loss" in its name stops the run.
+        """
 
     def evaluate(self, iteration: int, loop: Loop) -> Statistics:
-        """Measure returns; called in the iterations that `eval_every` divides, and in the last."""
+        """Measure returns; called every `eval_every` iterations and in the last one."""
 
     def tables(self, iteration: int) -> Mapping[str, Table]:
-        """Rows of further CSV files, by file name without suffix; asked for after each evaluation."""
+        """Rows of further CSV files, by file name without suffix; read after each evaluation."""
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on, except the rows of the buffers."""

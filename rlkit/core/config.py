@@ -1,8 +1,8 @@
-"""Strict loading of settings: JSON becomes a frozen dataclass, or one message with all faults.
+"""Strict loading of settings from JSON into a frozen dataclass; one message lists all errors.
 
-The dataclass is the only home of names, types, ranges and defaults. It may have a method
-`relations()` that yields the `Relation`s between fields which do not hold. Nothing here knows what
-the settings are for.
+Names, types, ranges and defaults are defined only in the dataclass. It may have a method
+`relations()` that yields the violated `Relation`s between fields. This module does not know what
+the settings mean.
 """
 
 import dataclasses
@@ -24,25 +24,25 @@ Schema = TypeVar("Schema")
 
 
 class Relation(NamedTuple):
-    """A condition that does not hold: its fields (dotted, from the dataclass), what was expected."""
+    """A violated condition: its fields (dotted, relative to the dataclass) and what it expects."""
 
     keys: tuple[str, ...]
     expected: str
 
 
 class Problem(NamedTuple):
-    """One thing wrong with a configuration: the dotted keys in it, and the complete message."""
+    """One error in a configuration: the dotted keys involved and the complete message."""
 
     keys: tuple[str, ...]
     message: str
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """Read a JSON file that holds one object; a byte order mark before it is skipped.
+    """Read a JSON file that holds one object; a leading byte order mark is skipped.
 
     Raises:
         UserError: a file that cannot be read, is not JSON (NaN and Infinity are not), names a key
-            twice, is nested too deeply, or holds something else than an object.
+            twice, is nested too deeply, or holds anything other than an object.
     """
     if (reason := obstacle(Path(path))) and Path(path).exists() and not Path(path).is_dir():
         raise UserError(f"{path}: {reason}; expected a JSON file")  # a pipe would never end
@@ -70,17 +70,17 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def with_settings(data: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
-    """Lay `key=value` settings over a configuration, without changing it.
+    """Apply `key=value` settings to a copy of a configuration.
 
     Args:
         data: the configuration as read from JSON.
         settings: such as "algo_params.batch_size=64"; the key is dotted, the value JSON, or a plain
             string if it is not JSON.
     Returns:
-        A new dictionary; whether the keys exist and the values fit is for `inspect` to find.
+        A new dictionary; `inspect` checks whether the keys exist and the values fit.
     Raises:
-        UserError: a setting without "=", one whose key runs through something that is not an
-            object, or one that is nested too deeply.
+        UserError: a setting has no "=", its key passes through a value that is not an object, or
+            it is nested too deeply.
     """
     result = json.loads(json.dumps(data))
     for setting in settings:
@@ -103,14 +103,15 @@ def with_settings(data: Mapping[str, Any], settings: Iterable[str]) -> dict[str,
             section = section.setdefault(part, {})
             if not isinstance(section, dict):
                 raise UserError(
-                    f"--set {setting}: {part} is {as_json(section)}, not an object with keys of its own"
+                    f"--set {setting}: {part} is {as_json(section)}, not an object with keys of its"
+                    " own"
                 )
         section[parts[-1]] = value
     return result
 
 
 def given_keys(settings: Iterable[str]) -> list[str]:
-    """The dotted keys that `key=value` settings give values to."""
+    """The dotted keys that `key=value` settings set."""
     return list(flatten(with_settings({}, settings)))
 
 
@@ -120,27 +121,24 @@ def inspect(
     prefix: str = "",
     more_keys: Iterable[str] = (),
 ) -> tuple[Schema, list[Problem]]:
-    """Check a JSON object against a dataclass, completely.
+    """Check a JSON object against a dataclass and collect every problem.
 
     Args:
-        data: the object as read; absent keys take the dataclass's defaults; an object given for a
-            dictionary field is laid over that field's default. 0 and 1 pass for booleans, whole
-            numbers for floats, and numbers such as 1e6 for integers; nothing else is converted.
+        data: the object as read. Missing keys take the dataclass's defaults; an object given for a
+            dictionary field updates that field's default. 0 and 1 are accepted as booleans,
+            integers as floats, and floats such as 1e6 as integers; nothing else is converted.
         schema: a frozen dataclass, possibly of dataclasses.
-        prefix: what stands before the keys in messages, such as "env_params.".
-        more_keys: dotted keys beside those of the dataclass that a mistyped one may stand for.
+        prefix: put before the keys in messages, such as "env_params.".
+        more_keys: further dotted keys that may be suggested for a mistyped one.
     Returns:
-        An instance, in which every value that was refused is replaced by its default, and the list
-        of problems.
+        An instance in which every rejected value is replaced by its default, and the list of
+        problems.
     """
     return _inspect(data, schema, prefix, (*known_keys(schema, prefix), *more_keys))
 
 
 def validate(data: Mapping[str, Any], schema: type[Schema], source: str) -> Schema:
-    """Check a JSON object against a dataclass (see `inspect`) and return the instance.
-
-    UserError naming all problems.
-    """
+    """`inspect`, but raise one UserError that lists all problems, if there are any."""
     instance, problems = inspect(data, schema)
     raise_problems(problems, source)
     return instance
@@ -160,14 +158,14 @@ def raise_problems(problems: Iterable[Problem], source: str) -> None:
 
 
 def relation_problem(data: Mapping[str, Any], relation: Relation) -> Problem:
-    """State a broken relation with the values of its keys, looked up in the complete configuration `data`."""
+    """Describe a violated relation with the values of its keys in the complete configuration."""
     flat = flatten(data)
     values = ", ".join(f"{key} = {as_json(flat.get(key))}" for key in relation.keys)
     return Problem(relation.keys, f"{values}: expected {relation.expected}")
 
 
 def unknown_key(key: str, value: object, known: Iterable[str]) -> Problem:
-    """State that a dotted key does not exist, and name the known one it most likely stands for."""
+    """Report that a dotted key does not exist, and suggest the known one most like it."""
     found = nearest_key(key, known)
     hint = f", the nearest known key is {found}" if found else ""
     return Problem((key,), f"{key} = {as_json(value)}: unknown key{hint}")
@@ -179,7 +177,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested dictionaries to dotted keys, in order; an empty dictionary stays as a value."""
+    """Flatten nested dictionaries to dotted keys, in order; an empty dictionary remains a value."""
     flat: dict[str, Any] = {}
     for name, value in data.items():
         if isinstance(value, Mapping) and value:
@@ -190,7 +188,7 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def known_keys(schema: type, prefix: str = "") -> Iterator[str]:
-    """List the dotted keys of a dataclass and its sections; of a dictionary those of its default."""
+    """List the dotted keys of a dataclass, its sections, and the defaults of dictionary fields."""
     hints = get_type_hints(schema)
     for field in dataclasses.fields(schema):
         key = f"{prefix}{field.name}"
@@ -266,7 +264,7 @@ def _convert(value: Any, hint: Any, default: Any) -> Any:
 
     Raises:
         ValidationError: it does not fit.
-        ValueError: a number that has no use.
+        ValueError: a number is not finite, or an integer is 2^63 or more in magnitude.
     """
     if not all(
         math.isfinite(number) if isinstance(number, float) else abs(number) < 2**63

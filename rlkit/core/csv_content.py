@@ -1,4 +1,4 @@
-"""What a CSV file says, and where it goes if that is not what a run wrote."""
+"""Parsing of CSV files, and renaming those that a run did not write."""
 
 import csv
 import io
@@ -18,7 +18,10 @@ class Content(NamedTuple):
 
 
 def parse(data: bytes) -> Content | None:
-    """Read a table, without the last line if that has no end or too few cells; None: it is none."""
+    """Parse a table; None if it is not one.
+
+    A last line without a line break or with too few cells is dropped.
+    """
     text = data[: data.rfind(b"\n") + 1]
     try:
         lines = list(csv.reader(io.StringIO(text.decode("utf-8-sig"), newline="")))

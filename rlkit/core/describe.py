@@ -1,4 +1,4 @@
-"""Types and values in the words of an error message.
+"""Types and values described for error messages.
 
 `Annotated[int, Field(ge=1)]` is "an integer, at least 1".
 """
@@ -21,7 +21,7 @@ _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less tha
 
 
 def describe(hint: Any) -> str:
-    """Say in words what values a type annotation allows.
+    """Describe in words which values a type annotation allows.
 
     Args:
         hint: a plain type, a `Literal`, a union, or any of them `Annotated` with bounds (pydantic's

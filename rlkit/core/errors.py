@@ -1,6 +1,6 @@
-"""The ways in which a run ends early, each with its own exit code.
+"""Exceptions that end a run early, each with its own exit code.
 
-Everything else is a fault of the program.
+Any other exception is a bug.
 """
 
 import signal
@@ -30,7 +30,7 @@ class ResourceError(Exception):
 class StopRequested(BaseException):
     """A signal asked the run to stop. Exit code 128 + signum.
 
-    It is no `Exception`, so that no handler of errors swallows it.
+    It does not derive from `Exception`, so that no error handler swallows it.
     """
 
     def __init__(self, signum: int) -> None:

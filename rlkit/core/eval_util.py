@@ -15,14 +15,14 @@ from rlkit.samplers.util import rollout
 
 @dataclass(frozen=True)
 class Adaptation:
-    """The trajectories of a meta-test: for every task several independent runs, in their order.
+    """The trajectories of a meta-test: several independent runs of every task.
 
     Attributes:
         num_tasks, num_runs: the lanes are task-major: lane = task * num_runs + run.
         trajectories: `trajectories[n]` holds the n-th trajectory of every lane (length 0 where the
             lane's budget was spent).
-        counted: which of them the final return is made of, [num_trajectories, num_lanes] bool;
-            None: the last of each lane.
+        counted: trajectories that enter the final return, [num_trajectories, num_lanes] bool; None:
+            the last of each lane.
     """
 
     num_tasks: int
@@ -51,7 +51,7 @@ class Adaptation:
         return np.arange(len(self.trajectories))[:, None] == self.num_trajectories().ravel() - 1
 
     def final_returns(self, sparse: bool) -> np.ndarray:
-        """Return of the last trajectory of a run, averaged over runs, [num_tasks].
+        """Mean return of the final trajectories of each task (see `final`), [num_tasks].
 
         Source: oyster, `RLAlgorithm._do_eval`.
         """
@@ -59,7 +59,7 @@ class Adaptation:
         return np.where(final, self.returns(sparse), 0.0).sum(axis=(0, 2)) / final.sum(axis=(0, 2))
 
     def final_paths(self) -> Paths:
-        """The trajectories that the final return is made of."""
+        """The trajectories that enter the final return."""
         return Paths.concatenate(
             [
                 paths.select(chosen)
@@ -69,22 +69,22 @@ class Adaptation:
 
 
 def mean_speed(env: MetaEnv, paths: Paths) -> float:
-    """Mean over all steps of the speed that the task asks for; nan where the task has none."""
+    """Mean over all steps of `MetaEnv.speed`; nan if the task defines none."""
     speed = env.speed(paths.outcomes, env.tasks[paths.task_ids][:, None])
     return math.nan if speed is None else float(speed[paths.mask].mean(dtype=np.float64))
 
 
 def successes(env: MetaEnv, paths: Paths) -> np.ndarray | None:
-    """Whether each trajectory's last step has reached what its task asks for, [num_paths].
+    """Whether each trajectory succeeded at its last step, bool [num_paths].
 
-    None where the task does not say.
+    None if the task does not define success.
     """
     last = paths.outcomes[np.arange(paths.num_paths), np.maximum(paths.lengths, 1) - 1]
     return env.success(last, env.tasks[paths.task_ids])
 
 
 def success_rate(env: MetaEnv, paths: Paths) -> float:
-    """Share of trajectories that succeed; nan where the task does not say."""
+    """Fraction of trajectories that succeed; nan if the task does not define success."""
     success = successes(env, paths)
     return math.nan if success is None else float(success.mean())
 
@@ -105,24 +105,24 @@ def evaluate_adaptation(
 ) -> Adaptation:
     """Run the meta-test.
 
-    A run starts from an empty belief and adapts after each of its trajectories. It lasts until it
-    has `num_steps` transitions; its last trajectory is not cut at the budget. All runs of all tasks
+    A run starts from the prior and adapts after each of its trajectories. It ends once it has
+    `num_steps` transitions; its last trajectory is not cut at the budget. All runs of all tasks
     step together, in slices of the environment's lanes.
 
     Args:
         env: takes actions in [-1, 1].
         policy: any meta-policy.
-        task_ids: the tasks, [num_tasks]; a task may stand more than once.
+        task_ids: the tasks, [num_tasks]; a task may occur more than once.
         num_runs: independent runs per task.
         num_steps: transitions of a run.
         max_path_length: horizon of a trajectory.
         streams: generator of a trajectory from (index into task_ids, run, trajectory).
-        deterministic: no action noise, in exploration trajectories as well.
-        num_stochastic: the first `num_stochastic` trajectories of a run have noise in any case.
-        explored: the first trajectories of every run if they have been run already (those without
-            a belief do not depend on each other): one entry each, lanes in task-major order.
-        report: called after each trajectory of a slice with the steps by which its runs have come
-            closer to `num_steps`.
+        deterministic: act without noise, in exploration trajectories too.
+        num_stochastic: the first `num_stochastic` trajectories of a run always have noise.
+        explored: the first trajectories of every run if they have been run already (before
+            the first adaptation they are independent): one entry each, lanes in task-major order.
+        report: called after each trajectory of a slice with the number of steps it added towards
+            `num_steps`.
     Source: PEARL, algorithm 2; oyster, `RLAlgorithm.collect_paths`.
     """
     lanes = [(index, run) for index in range(len(task_ids)) for run in range(num_runs)]

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their place and renamed."""
+"""Atomic file writes: files are written under a temporary name and then renamed."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from rlkit.core.errors import ResourceError
 class NewFile:
     """A file that is hashed while it is written.
 
-    It reaches the disk when it is closed, and is removed if anything fails.
+    It is synced to disk when closed, and removed if anything fails.
 
     Attributes:
         path: where it is.
@@ -22,7 +22,7 @@ class NewFile:
     """
 
     def __init__(self, path: Path, *, sync: bool = True) -> None:
-        """Create the file; one of that name is overwritten.
+        """Create the file, overwriting an existing one.
 
         Args:
             path: where it is to be.
@@ -53,7 +53,7 @@ class NewFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the file; remove it if it is not whole."""
+        """Close the file; remove it if it is incomplete."""
         try:
             with self._file:
                 if kind is None and self._sync:
@@ -71,12 +71,12 @@ class NewFile:
 
 
 def replace_file(path: Path, content: bytes | memoryview, *, sync: bool = True) -> None:
-    """Write a file so that at every moment its place holds the old content or the new, whole.
+    """Replace a file atomically: its path always holds the old content or the new one.
 
     Args:
-        path: the place.
-        content: all of it.
-        sync: wait for the disk, so that this holds through a loss of power too.
+        path: the file.
+        content: the new content.
+        sync: wait for the disk, so that this survives a power failure.
     """
     temporary = path.with_name(f"{path.name}.tmp")
     with NewFile(temporary, sync=sync) as file:
@@ -92,7 +92,7 @@ def replace_file(path: Path, content: bytes | memoryview, *, sync: bool = True) 
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
+    """Sync a folder's directory entries to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -101,22 +101,22 @@ def sync_folder(folder: Path) -> None:
 
 
 def json_hash(value: object) -> str:
-    """SHA-256 of a value that JSON can hold, in hexadecimal, whatever the order of its keys."""
+    """SHA-256 of a JSON value, in hexadecimal, independent of the order of its keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextmanager
 def report_exhaustion(task: str) -> Iterator[None]:
-    """Turn exhausted memory and whatever a disk refuses into ResourceError.
+    """Convert MemoryError and OSError to ResourceError.
 
-    A disk may be full, read-only or broken, and a folder may have been removed while a run writes
-    to it; in each case the run ends, and what it wrote before is intact.
+    A disk may be full, read-only or broken, and a folder may be removed while a run writes to it;
+    in each case the run ends, and the files written before are intact.
 
     Args:
-        task: what could not be done, for the message.
+        task: the failed action, for the message.
     Raises:
-        ResourceError: says what could not be done and why.
+        ResourceError: names the failed action and the reason.
     """
     try:
         yield

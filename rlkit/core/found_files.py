@@ -1,4 +1,4 @@
-"""Files that are there already: what stands in their place, and the hash of their content."""
+"""Checks of existing files: whether a path is a regular file, and its hash."""
 
 import errno
 import hashlib
@@ -17,7 +17,7 @@ KINDS = {
 def obstacle(path: Path) -> str | None:
     """Why a path cannot be read as a file, such as "is a folder"; None for a file or a link to one.
 
-    Nothing is opened: a pipe without a writer would keep its reader waiting.
+    Nothing is opened, because opening a pipe without a writer would block.
     """
     try:
         mode = path.stat().st_mode
@@ -32,6 +32,6 @@ def obstacle(path: Path) -> str | None:
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal, read piece by piece."""
+    """SHA-256 of a file, in hexadecimal, read in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

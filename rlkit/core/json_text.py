@@ -1,4 +1,4 @@
-"""Strict JSON: finite numbers, each key once, and no more nesting than a configuration needs."""
+"""Strict JSON: finite numbers, each key once, and limited nesting."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ NESTING = f"nested too deeply, expected at most {DEEPEST} objects and lists insi
 
 
 class NestingError(ValueError):
-    """A text with more objects and lists inside each other than `DEEPEST`."""
+    """JSON nested more deeply than `DEEPEST`."""
 
 
 def parse_json(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a run writes for people and plots: progress.csv, further tables, debug.log."""
+"""Log files of a run: progress.csv, further tables and debug.log."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ class Logger:
 
     Attributes:
         run_dir: the folder.
-        iteration: stands in the lines of debug.log; the caller sets it. None: lines without an
+        iteration: shown in the lines of debug.log; set by the caller. None: lines without an
             iteration.
     """
 
@@ -31,13 +31,13 @@ class Logger:
         echo: Callable[[str], None] = print,
         sinks: Sequence[Sink] = (),
     ) -> None:
-        """Open a run folder, new or of a run that goes on.
+        """Open the folder of a new or resumed run.
 
         Args:
-            run_dir: created if need be.
-            echo: takes the texts of `say`, such as a console's print.
-            sinks: each is called with (row, iteration) after a row is written; TensorBoard and its
-                like.
+            run_dir: created if needed.
+            echo: receives the texts of `say`, for example a console's print.
+            sinks: each is called with (row, iteration) after a row is written, for example to log
+                to TensorBoard.
         """
         self.run_dir = Path(run_dir)
         self.run_dir.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ class Logger:
 
         Raises:
             ResourceError: the disk is full.
-        Source: the form is that of katerakelly/oyster.
+        Source: the line format is that of katerakelly/oyster.
         """
         time = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S.%f %Z")
         place = f"[{self.run_dir.name}]" + (
@@ -74,9 +74,9 @@ class Logger:
     def record_row(self, row: Mapping[str, float]) -> None:
         """Append a row to progress.csv.
 
-        The first row makes the header. What a later row lacks is `nan`; a column that it adds is
-        put after the others, and the file is rewritten. Readers such as viskit take blanks and text
-        for 0, so there are none.
+        The first row defines the header. Cells missing from a later row are `nan`; a column that it
+        adds goes after the others, and the file is rewritten. Readers such as viskit read blanks
+        and text as 0, so neither is written.
 
         Args:
             row: column name to number; `Epoch` is the iteration.
@@ -118,7 +118,7 @@ class Logger:
 
     @property
     def contents(self) -> dict[str, str]:
-        """All that progress.csv and the tables hold, by name without suffix, for checkpoints."""
+        """Text of progress.csv and the tables, by name without suffix, for checkpoints."""
         return {name: text_of(t.content) for name, t in self.tables.items()}
 
     @property
@@ -127,7 +127,7 @@ class Logger:
         return {"progress": self._progress, **self._tables}
 
     def table(self, name: str) -> "CsvTable":
-        """The table of this name, opened if need be."""
+        """The table of this name, opened if needed."""
         if name not in self._tables:
             self._tables[name] = self._open(name)
         return self._tables[name]
@@ -137,7 +137,7 @@ class Logger:
 
 
 def _cell(name: str, value: float) -> str:
-    """A number as text that reads back as the same number; also numbers of numpy and torch."""
+    """A Python, numpy or torch number as text that parses back to the same number."""
     if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
         raise ValueError(f"{name} must be a number, got {value!r}")
     if isinstance(value, numbers.Integral):
@@ -146,11 +146,11 @@ def _cell(name: str, value: float) -> str:
 
 
 class CsvTable:
-    """Rows of text cells under one header. A cell that a row does not name is `nan`, never blank.
+    """A CSV file of text cells under one header. A cell missing from a row is `nan`, never blank.
 
-    People open such files in a spreadsheet while a run writes to them, and save them in another
-    form. What has been written is therefore kept in memory too, and a file that says something else
-    is put aside.
+    Users may open the file in a spreadsheet during a run and save it in another format. The written
+    content is therefore kept in memory too, and a file that no longer matches it is renamed and
+    written again.
 
     Attributes:
         path: the file; it is created with the first row.
@@ -158,20 +158,20 @@ class CsvTable:
     """
 
     def __init__(self, path: Path, say: Callable[[str], None] = lambda text: None) -> None:
-        """Open a table; one that exists goes on.
+        """Open a table; rows are appended to an existing one.
 
         Args:
             path: the file.
-            say: is told when a file is put aside.
+            say: called with a message when a file is renamed.
         """
         self.path, self.say = path, say
         found = self.on_disk()
         self.content = (None if found is None else parse(found)) or Content([], [])
-        # Of a file that is no table nothing counts as written, so that the first row puts it aside.
+        # A file that is not a table counts as unwritten, so that the first row renames it.
         self._written = found if found is not None and self.content.columns else b""
 
     def append(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """Add rows at the end. A new column goes after the others; older rows get `nan` in it."""
+        """Append rows. A new column goes after the others; older rows get `nan` in it."""
         as_written = self._is_as_written()
         old, added = self.content, [name for row in rows for name in row]
         columns = list(dict.fromkeys([*old.columns, *added]))
@@ -189,7 +189,7 @@ class CsvTable:
         self.content, self._written = new, self._written + text
 
     def _is_as_written(self) -> bool:
-        """Compare the file with what was written; put aside one that says something else."""
+        """Compare the file with what was written; rename one with other content."""
         found = self.on_disk()
         if (found or b"") == self._written and (found is not None or not self._written):
             return True
@@ -200,12 +200,12 @@ class CsvTable:
         return False
 
     def put_aside(self, reason: str) -> None:
-        """Rename the file, and say why."""
+        """Rename the file and report the reason."""
         aside = put_aside(self.path)
         self.say(f"{self.path} {reason}: put aside as {aside.name}, and written again")
 
     def replace(self, content: Content) -> None:
-        """Make the file hold this; without a row there is none."""
+        """Write this content to the file; remove the file if there are no rows."""
         text = text_of(content).encode() if content.rows else b""
         if text:
             replace_file(self.path, text)
@@ -214,12 +214,12 @@ class CsvTable:
         self.content, self._written = content if text else Content([], []), text
 
     def on_disk(self) -> bytes | None:
-        """The bytes of the file; None if there is none, or something else in its place."""
+        """The bytes of the file; None if there is no regular file."""
         return self.path.read_bytes() if self.path.is_file() else None
 
 
 def text_of(content: Content) -> str:
-    """A table as a file holds it; empty without a header."""
+    """A table as CSV text; empty without a header."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows([content.columns, *content.rows])
     return text.getvalue() if content.columns else ""

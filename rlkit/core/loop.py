@@ -1,4 +1,4 @@
-"""Times and progress of an iteration: nested phases, and how far a verb has come."""
+"""Timing of an iteration in nested phases, and the progress of a verb."""
 
 import time
 from collections.abc import Iterator
@@ -8,24 +8,24 @@ from rlkit.core.algorithm import Loop, Save
 
 
 class Progress:
-    """Adds up what a verb has done and reports it to the loop.
+    """Counts the steps that a verb has done and reports them to the loop.
 
     Args:
-        loop: is ticked after each addition.
-        total: what the verb will do in all.
-        done: what an earlier process has done of it.
+        loop: ticked after each addition.
+        total: steps of the verb in total.
+        done: steps done before the run was resumed.
     """
 
     def __init__(self, loop: Loop, total: int, done: int = 0) -> None:
         self.loop, self.total, self.done = loop, total, done
 
     def add(self, amount: int, note: str = "") -> None:
-        """Report that `amount` more has been done."""
+        """Report `amount` more steps."""
         self.done += amount
         self.loop.tick(self.done, self.total, note)
 
     def offer(self, save: Save, note: str = "") -> None:
-        """Say that the state is whole here, so that a checkpoint may be written."""
+        """Tell the loop that the state is consistent here, so that it may write a checkpoint."""
         self.loop.tick(self.done, self.total, note, save)
 
 
@@ -42,7 +42,7 @@ class Timer:
         self._since = 0.0  # when the innermost one began or was resumed
 
     def reset(self, seconds: dict[str, float] | None = None) -> None:
-        """Forget all phases, or start from the seconds of an earlier process."""
+        """Clear all phases, or start from the times of a run that is resumed."""
         self.seconds = dict(seconds or {})
 
     @contextmanager
@@ -57,7 +57,7 @@ class Timer:
             self._running.pop()
 
     def so_far(self) -> dict[str, float]:
-        """Seconds of every phase up to now, those that are still open included."""
+        """Seconds of every phase up to now, including those still open."""
         self._charge()
         return dict(self.seconds)
 

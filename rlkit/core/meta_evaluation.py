@@ -16,7 +16,7 @@ from rlkit.policies.base import MetaPolicy
 Adaptations = Mapping[str, Adaptation]  # by split, "train" and "test"
 ExtraColumns = Callable[[Adaptations], dict[str, float]]
 Streams = Callable[[int, int, int], np.random.Generator]
-# Before and after adaptation; of the test tasks after it there is always `SuccessRate_test_tasks`.
+# Before and after adaptation; `SuccessRate_test_tasks`, after adaptation, is always reported.
 FURTHER_SUCCESS_RATES = (
     "SuccessRate_prior_train_tasks",
     "SuccessRate_train_tasks",
@@ -31,9 +31,9 @@ class MetaTestSettings:
     Attributes:
         num_runs: independent runs per task.
         num_steps: transitions of a run; its last trajectory is not cut there.
-        horizon: the most steps of a trajectory.
+        horizon: maximum steps of a trajectory.
         deterministic: no action noise.
-        num_stochastic: that many trajectories at the beginning of a run have noise in any case.
+        num_stochastic: the first `num_stochastic` trajectories of a run always have noise.
         sparse: report sparse returns.
     """
 
@@ -46,13 +46,13 @@ class MetaTestSettings:
 
 
 class MetaEvaluation:
-    """Runs the meta-test on as many train tasks as there are test tasks, and on these.
+    """Runs the meta-test on all test tasks and on an equal number of train tasks.
 
     Args:
         env: takes actions in [-1, 1].
         policy: the meta-learner.
         train_tasks, eval_tasks: task ids.
-        settings: how it is run.
+        settings: of the meta-test.
         seed: names the random streams.
         extra_columns: further statistics of the adaptations.
     """
@@ -84,7 +84,7 @@ class MetaEvaluation:
         return {"train": [self.train_tasks[i] for i in draws], "test": list(self.eval_tasks)}
 
     def streams(self, iteration: int, split: str, purpose: str = "") -> Streams:
-        """Make the function that gives the generator of (index of the task, run, trajectory)."""
+        """Make a function from (index of the task, run, trajectory) to its generator."""
         name = f"meta-{split} {purpose}".rstrip()
         return lambda index, run, n: stream(self.seed, name, iteration, index, run, n)
 
@@ -100,7 +100,7 @@ class MetaEvaluation:
         Args:
             iteration: names the random streams.
             splits: the tasks of each split, as from `draw_tasks`.
-            progress: is told the steps; they add up to `budget`.
+            progress: receives the number of steps; they add up to `budget`.
             explored: first trajectories of every run that have been run already, by split; see
                 `evaluate_adaptation`.
         """
@@ -123,10 +123,10 @@ class MetaEvaluation:
         }
 
     def statistics(self, adaptations: Adaptations) -> dict[str, float]:
-        """Returns of both splits; how the test tasks' final trajectories went; extra columns.
+        """Returns of both splits, statistics of the test tasks' final trajectories, extra columns.
 
         "prior" in a name means the first trajectory of a run. Success rates other than that of the
-        test tasks are there where the environment knows success.
+        test tasks are reported if the environment defines success.
         """
         sparse, test = self.settings.sparse, adaptations["test"]
         returns, final = test.final_returns(sparse), test.final_paths()

@@ -1,4 +1,4 @@
-"""Things that a configuration names: an entry of a table, or `module:Class` of one's own."""
+"""Import of objects named in a configuration: a key of a table, or `module:Class`."""
 
 import importlib
 from collections.abc import Iterable, Mapping
@@ -7,14 +7,13 @@ from rlkit.core.nearest import nearest
 
 
 def import_named(name: str, table: Mapping[str, str]) -> object:
-    """Import what a name stands for.
+    """Import the object that a name refers to.
 
     Args:
         name: a key of the table, or "module:Class".
         table: name -> "module:Class".
     Raises:
-        ValueError: an unknown name, a module that cannot be imported, or one without this
-            attribute; says which.
+        ValueError: the name is unknown, or its module cannot be imported or lacks the attribute.
     """
     if ":" not in name:
         if name not in table:
@@ -48,7 +47,7 @@ def import_class(name: str, table: Mapping[str, str], base: type | tuple[type, .
         table: name -> "module:Class".
         base: what the class must derive from.
     Raises:
-        ValueError: as `import_named`, or something else than such a class.
+        ValueError: as `import_named`, or the object is not a subclass of `base`.
     """
     found = import_named(name, table)
     if not (isinstance(found, type) and issubclass(found, base)):
@@ -59,6 +58,6 @@ def import_class(name: str, table: Mapping[str, str], base: type | tuple[type, .
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    """A hint that names the known name most like an unknown one; "" if none is."""
+    """A hint with the known name most similar to an unknown one; "" if none is similar."""
     found = nearest(name, known)
     return f" (did you mean {found!r}?)" if found else ""

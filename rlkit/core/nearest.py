@@ -1,4 +1,4 @@
-"""The known name that a mistyped one most likely stands for."""
+"""Suggestion of a known name for a mistyped one."""
 
 import math
 from collections.abc import Iterable
@@ -7,10 +7,10 @@ FARTHEST = 0.4  # typing errors per letter of the longer name
 
 
 def edit_distance(one: str, two: str) -> int:
-    """Count the typing errors between two words.
+    """Number of typing errors between two words.
 
-    An error is a letter left out, added, replaced, or exchanged with its neighbour (the optimal
-    string alignment distance).
+    An error is a missing, added or replaced letter, or two neighbours swapped (the optimal string
+    alignment distance).
     """
     before: list[int] = []
     above = list(range(len(two) + 1))
@@ -26,14 +26,14 @@ def edit_distance(one: str, two: str) -> int:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Find the known name that is most like an unknown one.
+    """Find the known name most similar to an unknown one.
 
     Args:
-        name: as it was typed; case does not count.
-        known: the names that there are; of equally likely ones the first is taken.
+        name: as typed; case is ignored.
+        known: the known names; ties go to the first.
     Returns:
-        The known name that differs by the fewest typing errors; else one that begins with what was
-        typed; None if there is neither.
+        The known name that differs by the fewest typing errors, otherwise one that begins with the
+        typed text; None if there is neither.
     """
     typed, found, fewest = name.lower(), None, math.inf
     least = [(_letters_apart(typed, other.lower()), other) for other in known]
@@ -50,19 +50,19 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def _letters_apart(one: str, two: str) -> int:
-    """A lower bound of the edit distance: letters that only one of two words has."""
+    """A lower bound of the edit distance: letters that occur in only one of two words."""
     first, second = set(one), set(two)
     return max(len(first - second), len(second - first), abs(len(one) - len(two)))
 
 
 def nearest_key(key: str, known: Iterable[str]) -> str | None:
-    """Find the dotted key that a mistyped one most likely stands for.
+    """Find the dotted key most similar to a mistyped one.
 
-    The same name at another level comes first, such as `algo_params.batch_size` for `batch_size`;
-    then the most similar name of the same level, then that of all levels.
+    The same name in another section comes first, such as `algo_params.batch_size` for `batch_size`;
+    then the most similar name in the same section, then in any section.
 
     Args:
-        key: dotted, as it was typed.
+        key: dotted, as typed.
         known: dotted keys and names of sections.
     Returns:
         One of `known`, or None if nothing is similar.

@@ -1,4 +1,4 @@
-"""online_returns.csv: what the first, second, third trajectory of a run of the meta-test returns."""
+"""online_returns.csv: returns of the first, second, ... trajectory of the meta-test."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from rlkit.core.eval_util import Adaptation
 
 
 def by_trajectory(adaptation: Adaptation, sparse: bool) -> np.ndarray:
-    """Return of the n-th trajectory of each task, averaged over runs.
+    """Mean return of the n-th trajectory of each task over runs.
 
     Returns:
         [num_common_trajectories, num_tasks], cut to the number of trajectories that every run of
@@ -21,7 +21,7 @@ def by_trajectory(adaptation: Adaptation, sparse: bool) -> np.ndarray:
 def online_returns(
     iteration: int, adaptations: Mapping[str, Adaptation], sparse: bool
 ) -> list[dict[str, float | str]]:
-    """Rows of online_returns.csv: the n-th trajectory's return over the tasks of a split."""
+    """Rows of online_returns.csv: mean and std over a split's tasks of the n-th return."""
     rows: list[dict[str, float | str]] = []
     for split, adaptation in adaptations.items():
         for number, returns in enumerate(by_trajectory(adaptation, sparse), start=1):

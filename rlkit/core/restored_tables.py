@@ -1,4 +1,4 @@
-"""The tables of a run that goes on: what they must hold, whatever was done to them meanwhile."""
+"""CSV tables of a resumed run, restored to their content at the checkpoint."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,15 @@ def truncate_tables(
     tables: Sequence[str] = (),
     contents: Mapping[str, str] | None = None,
 ) -> None:
-    """Drop the rows of later iterations, and lines that were not written to their end.
+    """Drop the rows of later iterations, and an incomplete last line.
 
     Args:
         logger: of the run.
-        iteration: the last one to be kept.
-        tables: names of the tables that the run has besides progress.csv.
-        contents: what the tables held at the end of that iteration; a file that says otherwise is
-            put aside and written again. None: not known (an older checkpoint); then a file that
-            is a table is believed.
+        iteration: the last one to keep.
+        tables: names of the run's tables other than progress.csv.
+        contents: text of the tables at the end of that iteration; a file with other content is
+            renamed and written again. None: unknown (an older checkpoint); then any file that is
+            a table is accepted.
     Raises:
         ResourceError: the disk is full.
     """
@@ -40,14 +40,14 @@ def drop_from(table: CsvTable, iteration: float) -> None:
 
 
 def _cut_back(table: CsvTable, key: str, last: float, kept: str | None) -> None:
-    """Drop the rows whose `key` is greater than `last`, and a last line that has no end.
+    """Drop the rows whose `key` is greater than `last`, and an incomplete last line.
 
     Args:
         table: the table.
-        key: the column that counts.
-        last: its greatest value that stays.
-        kept: the table as it must then be; None: it is not known, and any file with numbers as
-            `key` is believed.
+        key: the column with the iteration.
+        last: the greatest value to keep.
+        kept: the table as it must be afterwards; None: unknown, and any file with numbers as
+            `key` is accepted.
     """
     found = table.on_disk()
     content = None if found is None else parse(found)
@@ -84,7 +84,7 @@ def _rows_up_to(table: Content, key: str, last: float) -> Content | None:
 
 
 def _agrees(found: Content, wanted: Content) -> bool:
-    """Whether a file says what it must; columns that came with later rows are `nan` before."""
+    """Whether a file has the expected rows; columns that later rows added must be `nan`."""
     width = len(wanted.columns)
     return (
         found.columns[:width] == wanted.columns

@@ -1,4 +1,4 @@
-"""Checks of what a checkpoint's files say, before anything in them is believed."""
+"""Validation of a checkpoint's files before their content is used."""
 
 import json
 import math
@@ -20,11 +20,11 @@ ENTRY = ("task", "serial number", "number of rows")
 
 
 class DamagedError(Exception):
-    """A checkpoint is not what was written; the message names the file."""
+    """A checkpoint is damaged or was altered; the message names the file."""
 
 
 def read_manifests(folder: Path) -> Iterator[dict[str, Any] | str]:
-    """The newest manifest and the one before; for one that cannot be used, a text that says why."""
+    """The newest manifest and its predecessor; for an unusable one, a text with the reason."""
     for path in (folder / MANIFEST, folder / PREVIOUS):
         if reason := obstacle(path):
             yield f"{path} {reason}"
@@ -46,11 +46,11 @@ def read_manifests(folder: Path) -> Iterator[dict[str, Any] | str]:
 
 
 def manifest_problem(manifest: object) -> str | None:
-    """What is wrong with the content of a manifest, None if nothing is.
+    """Describe the first error in a manifest; None if it is valid.
 
     Args:
-        manifest: expected are `iteration`, and records of files: one as `state`, lists of them by
-            buffer as `segments`, there with `entries`, lists of three whole numbers.
+        manifest: must have `iteration`, the file record `state`, and `segments`: by buffer, lists
+            of file records with `entries`, each a list of three integers.
     """
     if not isinstance(manifest, dict):
         return "expected an object"
@@ -95,7 +95,7 @@ def check_file(path: Path, record: Mapping[str, object]) -> None:
     """Compare a file with the size and the hash of its record.
 
     Raises:
-        DamagedError: it is not there, no file, or another one.
+        DamagedError: it is missing, not a regular file, or differs.
     """
     if reason := obstacle(path):
         raise DamagedError(f"{path} {reason}")
@@ -110,10 +110,10 @@ def check_file(path: Path, record: Mapping[str, object]) -> None:
 
 
 def check_counters(counters: object) -> None:
-    """Check the counters of a buffer: whole numbers per task, at least 0.
+    """Check that the counters of a buffer are non-negative int64 tensors.
 
     Raises:
-        ValueError: says what is wrong.
+        ValueError: they are not, or `origins` exceeds `totals`.
     """
     if not isinstance(counters, Mapping):
         raise ValueError(f"expected counters, got {type(counters).__name__}")
@@ -129,10 +129,10 @@ def check_counters(counters: object) -> None:
 def read_rows(path: Path, num_rows: int) -> Tensor:
     """Read the rows of a segment, [num_rows, width].
 
-    The size that the header promises is compared with the file's before anything is reserved.
+    The size given in the header is compared with the file's before memory is allocated.
 
     Raises:
-        ValueError: the file is no array, or one of another size; says which.
+        ValueError: the file is not an array, or has another size.
     """
     if reason := obstacle(path):
         raise ValueError(f"{path.name} {reason}")
@@ -142,7 +142,7 @@ def read_rows(path: Path, num_rows: int) -> Tensor:
             raise ValueError(f"{path.name} is an array of version {version}, expected (1, 0)")
         try:
             shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        except Exception as error:  # whatever the parser of a header raises
+        except Exception as error:  # anything the header parser raises
             raise ValueError(f"{path.name} has no readable header") from error
         promised = file.tell() + math.prod(shape) * dtype.itemsize
         size = path.stat().st_size
@@ -155,5 +155,5 @@ def read_rows(path: Path, num_rows: int) -> Tensor:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what an error says."""
+    """The first line of an error message."""
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""One seed, many independent random streams, each named by what it is for.
+"""One seed, many independent random streams, each named by its purpose.
 
 A stream belongs to a trajectory (or to a draw of tasks), never to a lane or a thread, so that the
 data of a run do not depend on how many environments step together.
@@ -19,7 +19,7 @@ def stream(seed: int, purpose: str, *index: int) -> np.random.Generator:
     Args:
         seed: the run's seed, non-negative.
         purpose: what the numbers are for; different purposes never share numbers.
-        *index: non-negative numbers that single out one trajectory, visit or iteration.
+        *index: non-negative numbers that identify one trajectory, visit or iteration.
     Returns:
         A generator that depends on nothing but the arguments.
     """

@@ -1,4 +1,4 @@
-"""Settings that every algorithm has, and the ranges that settings of all algorithms are declared with."""
+"""Settings common to all algorithms, and the value ranges used to declare settings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,16 +22,16 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(frozen=True)
 class AlgorithmSettings:
-    """Base of every algorithm's `algo_params`: what the outer loop and the evaluation scripts read."""
+    """Base of every algorithm's `algo_params`: read by the outer loop and the evaluation."""
 
     num_iterations: PositiveCount = 500  # outer iterations
-    eval_every: PositiveCount = 1  # evaluate the iterations that it divides, and the last
+    eval_every: PositiveCount = 1  # iterations between evaluations; the last is evaluated too
     max_path_length: PositiveCount = 200  # horizon, environment steps
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the violated relations between fields."""
         yield from ()
 
     def cut_for_debug(self) -> Self:
-        """Cut the counts for a smoke run; applying it twice changes nothing more."""
+        """Reduce the counts for a smoke run; idempotent."""
         return replace(self, num_iterations=min(self.num_iterations, 2))

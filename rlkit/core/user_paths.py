@@ -20,7 +20,7 @@ def expand_path(text: str) -> str:
     """Replace `$NAME` and `${NAME}` by environment variables, and a leading `~` by a home folder.
 
     Raises:
-        ValueError: a variable is not set, or there is no such user; names it.
+        ValueError: a variable is not set, or the user does not exist.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -36,7 +36,7 @@ def expand_path(text: str) -> str:
 
 
 def expand_setting(data: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Expand the path at a dotted key of a configuration; what is absent or no text is left alone.
+    """Expand the path at a dotted key of a configuration; missing keys and non-strings are kept.
 
     Args:
         data: the configuration, which is not changed.

@@ -1,6 +1,6 @@
 """Task distributions by name.
 
-A class is imported when it is asked for; importing this package does not import mujoco.
+Classes are imported on demand; importing this package does not import mujoco.
 """
 
 import difflib
@@ -27,9 +27,9 @@ class Row(NamedTuple):
     Attributes:
         path: module of `rlkit.envs` and class.
         gymnasium_id: in the namespace rlkit.
-        max_episode_steps: time limit that `gymnasium.make` adds.
-        n_tasks: number of tasks of `gymnasium.make`, unless it is told another.
-        settings: further keywords of the constructor there.
+        max_episode_steps: time limit applied by `gymnasium.make`.
+        n_tasks: default number of tasks for `gymnasium.make`.
+        settings: further constructor keywords for `gymnasium.make`.
     """
 
     path: str
@@ -78,7 +78,7 @@ def env_class(name: str) -> type[MetaEnv]:
     """Import the class of a task distribution.
 
     Args:
-        name: a key of `ENVS`; "module:Class" of a class of one's own, which is a `MetaEnv` or
+        name: a key of `ENVS`; "module:Class" of your own class, which is a `MetaEnv` or
             written for old gym or gymnasium (`class_adapter`); or an id of gymnasium's registry.
     Returns:
         A subclass of `MetaEnv`.
@@ -100,7 +100,7 @@ def env_class(name: str) -> type[MetaEnv]:
     try:
         imported = importlib.import_module(f"{__name__}.{module}")
     except (AttributeError, ImportError, RuntimeError) as error:
-        # mujoco looks for this library when it is imported, whether it will draw or not.
+        # mujoco loads this library at import, even if nothing is rendered.
         chosen = os.environ.get("MUJOCO_GL")
         if not chosen:
             raise
@@ -116,7 +116,7 @@ def _users_class(name: str) -> type[MetaEnv]:
     module, attribute = name.split(":", 1)
     try:
         imported = importlib.import_module(module)
-    except (Exception, SystemExit) as error:  # whatever the module raises
+    except (Exception, SystemExit) as error:  # anything the module raises
         absent = (
             isinstance(error, ModuleNotFoundError)
             and error.name is not None
@@ -127,8 +127,8 @@ def _users_class(name: str) -> type[MetaEnv]:
         failed = traceback.extract_tb(error.__traceback__)[-1].line or ""
         if isinstance(error, ImportError) and "register_env" in failed:
             hint = (
-                "; oyster's register_env has no use here: delete its import and the decorator, and "
-                f'name the class by "env_name": "{name}"'
+                "; oyster's register_env is not needed here: delete its import and decorator, and "
+                f'select the class with "env_name": "{name}"'
             )
         raise ValueError(f"{module} cannot be imported ({raised}: {error}){hint}") from error
     if not hasattr(imported, attribute):
@@ -152,12 +152,12 @@ def make_env(
         name: see `env_class`.
         normalize: take actions in [-1, 1] (`NormalizedBoxEnv`); False: actions in the
             environment's own box.
-        physics_threads: threads that step the physics; passed only to constructors that name it.
-        **kwargs: passed to the constructor; `n_tasks` may be left out where it is fixed.
+        physics_threads: threads that step the physics; passed only to constructors that take it.
+        **kwargs: passed to the constructor; `n_tasks` may be omitted if it is fixed.
     Returns:
         The environment.
     Raises:
-        ValueError: an unknown name or keyword, or a value that the constructor refuses.
+        ValueError: an unknown name or keyword, or a value that the constructor rejects.
     """
     constructor = env_class(name)
     known = constructor_keywords(constructor)
@@ -197,10 +197,10 @@ def make_single_env(name: str, *, render_mode: str | None = None, **kwargs: Any)
 
     Args:
         name: a key of `ENVS`.
-        render_mode: None, or "rgb_array" where the environment can be drawn.
+        render_mode: None, or "rgb_array" if the environment can be rendered.
         **kwargs: passed to the constructor, for example n_tasks.
     Returns:
-        The environment, actions in its own box.
+        The environment, with actions in its own box.
     Raises:
         ValueError: as `make_env`, or a render mode that the environment does not have.
     """

@@ -15,11 +15,11 @@ from rlkit.envs.mujoco_pool import Backend
 
 LOW_GEAR = 30.0  # the file's gear is 150
 CONTACT_COST = 0.5e-3  # reward per squared contact force or torque, each clipped to ±1
-NUM_CONTACT_FORCES = 84  # 14 bodies, the world included, with a torque and a force each
+NUM_CONTACT_FORCES = 84  # torque and force on each of 14 bodies, including the world
 
 
 class Ant(MujocoMetaEnv):
-    """Four-legged runner, 0.88 kg (0.91 kg in native physics), 0.05 s a step.
+    """Four-legged runner, 0.88 kg (0.91 kg in native physics), 0.05 s per step.
 
     Subclasses write `_outcome`.
 
@@ -52,7 +52,7 @@ class Ant(MujocoMetaEnv):
                 2.
             **settings: see `MujocoMetaEnv`.
         Raises:
-            ValueError: a value out of its range.
+            ValueError: a value is out of range.
         """
         self._low_gear = use_low_gear_ratio
         self.contact_forces = contact_forces
@@ -81,9 +81,9 @@ class Ant(MujocoMetaEnv):
 
     @staticmethod
     def fallen(height: Any) -> Any:
-        """Whether the torso is too low or too high [m] to go on, as in the tasks that end then.
+        """Whether the torso's height [m] is outside the range in which an episode continues.
 
-        NaN counts as such.
+        NaN counts as fallen.
         """
         return ~((height >= 0.2) & (height <= 1.0))
 
@@ -94,11 +94,11 @@ class Ant(MujocoMetaEnv):
         )
 
     def _position(self, lanes: Lanes) -> np.ndarray:
-        """x and y of the torso as `mj_step` leaves them: those of its last stage."""
+        """x and y of the torso as `mj_step` leaves them: from its last stage."""
         return self.simulation.fields["xpos"][lanes, self._torso, :2].copy()
 
     def _clipped_forces(self, lanes: Lanes) -> np.ndarray:
-        """Torque and force of contacts on each body, the world included, clipped to ±1; [n, 84]."""
+        """Contact torque and force on each body including the world, clipped to ±1; [n, 84]."""
         forces = self.simulation.fields["cfrc_ext"][lanes]
         return np.clip(forces, -1, 1).reshape(len(forces), NUM_CONTACT_FORCES)
 

@@ -1,4 +1,4 @@
-"""ant-dir: run in a direction that is not told."""
+"""ant-dir: run in an unknown direction."""
 
 from typing import Any
 
@@ -41,11 +41,10 @@ class AntDir(DirectionTasks, Ant):
             n_tasks: number of directions; with `forward_backward` it must be 2.
             forward_backward: the directions are θ = 0 and θ = π; False: θ is drawn uniformly from
                 [0, 2π).
-            alive_bonus: reward of each step.
+            alive_bonus: reward per step.
             **settings: see `Ant`.
         Raises:
-            ValueError: a value out of its range, or `forward_backward` with another number of tasks
-                than 2.
+            ValueError: a value is out of range, or `n_tasks` is not 2 with `forward_backward`.
         """
         self.forward_backward = bool(forward_backward)
         self.alive_bonus = float(alive_bonus)

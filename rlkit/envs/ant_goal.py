@@ -1,4 +1,4 @@
-"""ant-goal: go to a place that is not told."""
+"""ant-goal: go to an unknown goal."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ RADIUS = 3.0  # of the disc of goals [m]
 
 
 class AntGoal(Ant):
-    """Goals spread evenly over a disc of 3 m round the start; the task is the goal's x and y [m].
+    """Goals in a disc of 3 m around the start; the task is the goal's x and y [m].
 
     The outcome is the torso's x and y [m] and the squared norms of the action and of the clipped
     contact forces.

@@ -14,17 +14,17 @@ from rlkit.envs.task_distribution import TaskDistribution
 
 
 class MetaEnv(TaskDistribution, BatchedEnv):
-    """A distribution of tasks: each lane has a task, and a pure function gives reward and end.
+    """A distribution of tasks: each lane has a task; a pure function gives reward and termination.
 
-    A task of one's own is a subclass. It must have
+    To add your own tasks, write a subclass. It must have
         the class attributes `name`, `obs_dim`, `act_dim`, `outcome_dim`, `task_dim`,
             `max_episode_steps` and `action_box`;
         `sample_tasks`, which draws the task set when the environment is constructed;
-        `compute_reward`, which gives reward, sparse reward and end of a step;
+        `compute_reward`, which gives reward, sparse reward and termination of a step;
         `_reset_lanes`, which starts episodes in some lanes;
         `_advance`, which steps some lanes.
-    A constructor, where one is needed, names the settings that a JSON file may give in
-    `env_params`, passes the rest on as `**settings`, and makes arrays for `num_envs` lanes after
+    A constructor, if needed, names the settings that a JSON file may give in `env_params`, passes
+    the others on as `**settings`, and allocates arrays for `num_envs` lanes after
     `super().__init__`. Everything else has a default: the attributes of `TaskDistribution`,
     `speed`, `success`, `describe_task`, `draw`, `_select_tasks` and `close`.
 
@@ -43,11 +43,10 @@ class MetaEnv(TaskDistribution, BatchedEnv):
         Args:
             n_tasks: size of the task set.
             task_seed: seed of the generator that draws the task set.
-            num_envs: the greatest number of lanes that can be in use.
+            num_envs: maximum number of lanes in use.
             dtype: of observations, outcomes, tasks and rewards.
         Raises:
-            ValueError: a value out of its range, or an `n_tasks` that the distribution does not
-                have.
+            ValueError: a value is out of range, or the distribution has another fixed `n_tasks`.
         """
         super().__init__(num_envs=num_envs, dtype=dtype)
         self.n_tasks = at_least("n_tasks", n_tasks, 1)
@@ -80,16 +79,16 @@ class MetaEnv(TaskDistribution, BatchedEnv):
         return self._task_ids
 
     def success(self, outcome: Any, task: Any) -> Any:
-        """Whether a step has reached what the task asks for, bool [...]; None if undefined."""
+        """Whether a step reaches the task's goal, bool [...]; None if undefined."""
         return None
 
     @property
     def knows_success(self) -> bool:
-        """Whether `success` is defined, so that success rates are worth columns."""
+        """Whether `success` is defined, so that success rates are logged."""
         return type(self).success is not MetaEnv.success
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the environment: what it has found out about its class."""
+        """State for a checkpoint: what the environment has learned about its class."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -101,11 +100,11 @@ class MetaEnv(TaskDistribution, BatchedEnv):
 
     @abc.abstractmethod
     def _advance(self, action: np.ndarray, lanes: Lanes) -> Advance:
-        """Step these lanes; the others stand still and must be left alone.
+        """Step these lanes; the others must not be changed.
 
         Args:
             action: within the action box, float64 [n, act_dim].
-            lanes: the n lanes, as an index into arrays with a row per lane.
+            lanes: the n lanes, as an index into arrays with one row per lane.
         """
 
     def _select_tasks(self, lanes: np.ndarray) -> None:
@@ -117,15 +116,15 @@ class MetaEnv(TaskDistribution, BatchedEnv):
         self._select_tasks(np.arange(self.num_lanes))
 
     def reset_task(self, task_ids: ArrayLike, lanes: ArrayLike | None = None) -> None:
-        """Give lanes their tasks; these lanes must be reset before the next step.
+        """Assign tasks to lanes; these lanes must be reset before the next step.
 
         Args:
             task_ids: task of each lane, integers [n].
-            lanes: None: from now on the n lanes 0 … n-1 are in use; otherwise the n lanes in use
-                that change their task.
+            lanes: the n lanes in use that change their task; None: from now on lanes 0 … n-1 are
+                in use.
         Raises:
-            ValueError: task or lane out of range, more than `num_envs` lanes, or different
-                lengths.
+            ValueError: a task or lane is out of range, there are more than `num_envs` lanes, or the
+                lengths differ.
         """
         selected = as_indices("task_ids", task_ids)
         if ((selected < 0) | (selected >= self.n_tasks)).any():
@@ -136,7 +135,7 @@ class MetaEnv(TaskDistribution, BatchedEnv):
         if lanes is None:
             if not 1 <= len(selected) <= self.num_envs:
                 raise ValueError(
-                    f"{self.name}: {len(selected)} lanes asked for, expected 1 to num_envs = "
+                    f"{self.name}: {len(selected)} lanes requested, expected 1 to num_envs = "
                     f"{self.num_envs}"
                 )
             self._num_lanes = len(selected)
@@ -150,10 +149,10 @@ class MetaEnv(TaskDistribution, BatchedEnv):
         self._select_tasks(changed)
 
     def _step_lanes(self, action: np.ndarray, lanes: Lanes) -> StepResult:
-        """Step lanes that have not ended; the rows of the result are theirs."""
+        """Step lanes that have not ended; the result has one row for each of them."""
         advance = self._advance(action, lanes)
-        # Rewards are computed from the numbers that are stored, so that a recomputed reward
-        # equals the stored one.
+        # Rewards are computed from the stored outcomes, so that a recomputed reward equals the
+        # stored one.
         obs, outcome = advance.obs.astype(self.dtype), advance.outcome.astype(self.dtype)
         reward, sparse_reward, terminated = self.compute_reward(outcome, self._lane_tasks[lanes])
         diverged, truncated = (
@@ -169,12 +168,12 @@ class MetaEnv(TaskDistribution, BatchedEnv):
         return obs, reward, terminated, truncated, info
 
     def pop_diverged_tasks(self) -> list[int]:
-        """Task of each episode that ended because the physics failed, since the last call."""
+        """Task of each episode since the last call that ended because the simulation diverged."""
         popped, self._diverged_tasks = self._diverged_tasks, []
         return popped
 
     def divergence_message(self) -> str:
-        """Say how many episodes diverged since the last call, and in which tasks; "" if none."""
+        """Report how many episodes diverged since the last call and in which tasks; "" if none."""
         tasks = self.pop_diverged_tasks()
         if not tasks:
             return ""

@@ -1,6 +1,6 @@
-"""`BatchedEnv`: many running copies ("lanes") of one environment, stepped together.
+"""`BatchedEnv`: many copies ("lanes") of one environment, stepped together.
 
-Horizons, resets in mid-rollout and random streams belong to the sampler.
+Horizons, resets during a rollout and random streams are up to the sampler.
 """
 
 import abc
@@ -18,17 +18,16 @@ class BatchedEnv(abc.ABC):
 
     Attributes:
         name: registered name, for example "cheetah-vel".
-        num_envs: the greatest number of lanes that can be in use.
+        num_envs: maximum number of lanes in use.
         obs_dim, act_dim: sizes of one observation and one action.
-        outcome_dim: size of an outcome, which is what the reward of a step depends on.
-        recorded_dim: size of the part of an observation that a trajectory records, which is its
-            end: of a stack of pictures the newest one, otherwise everything.
-        max_episode_steps: customary horizon in steps; no step is refused or truncated because of
-            it.
-        dt: duration of a step [s]; None where steps have none.
+        outcome_dim: size of an outcome, the values that a step's reward depends on.
+        recorded_dim: size of the trailing part of an observation that a trajectory records: the
+            newest image of a stack, otherwise the whole observation.
+        max_episode_steps: usual horizon in steps; it is not enforced here.
+        dt: duration of a step [s]; None if undefined.
         dtype: of observations and rewards, float32 or float64.
-        action_box: smallest and largest action, numbers or [act_dim]; a class attribute, unless
-            the constructor has to find it out.
+        action_box: smallest and largest action, numbers or [act_dim]; a class attribute unless
+            the constructor determines it.
         action_low, action_high: the same, float64 [act_dim].
         single_observation_space, single_action_space: gymnasium's boxes for one lane.
     """
@@ -64,11 +63,11 @@ class BatchedEnv(abc.ABC):
             -np.inf, np.inf, (self.obs_dim,), dtype
         )
         self._started = np.zeros(self.num_envs, bool)
-        self._waiting = False  # whether a lane in use was not started
+        self._waiting = False  # whether a lane in use must be reset
 
     @property
     def num_lanes(self) -> int:
-        """Lanes in use now; every array that goes in or out has this many rows."""
+        """Lanes in use; every input and output array has this many rows."""
         return self._num_lanes
 
     @abc.abstractmethod
@@ -78,7 +77,7 @@ class BatchedEnv(abc.ABC):
         """Start an episode in each of these lanes.
 
         Args:
-            generators: one per lane; all random numbers of a lane's start come from its own.
+            generators: one per lane, for all random numbers of its reset.
             lanes: numbers of the lanes, [n].
         Returns:
             First observations, [n, obs_dim].
@@ -90,12 +89,12 @@ class BatchedEnv(abc.ABC):
         """Start an episode in each of the given lanes.
 
         Args:
-            generators: one per lane; all random numbers of a lane's reset come from its own.
-            lanes: which lanes, None for all in use.
+            generators: one per lane, for all random numbers of its reset.
+            lanes: numbers of the lanes; None: all in use.
         Returns:
             First observations, [len(generators), obs_dim].
         Raises:
-            ValueError: a lane not in use, or another number of generators than of lanes.
+            ValueError: a lane is not in use, or there is not one generator per lane.
         """
         chosen = self.check_lanes(lanes)
         if len(generators) != len(chosen):
@@ -108,36 +107,36 @@ class BatchedEnv(abc.ABC):
         return obs.astype(self.dtype)
 
     def _begin(self, lanes: np.ndarray) -> None:
-        """Note that an episode begins in these lanes."""
+        """Mark these lanes as started."""
         self._started[lanes] = True
         self._waiting = not self._started[: self.num_lanes].all()
 
     def _stop(self, lanes: np.ndarray) -> None:
-        """Note that these lanes must be reset before the next step."""
+        """Mark these lanes as needing a reset before the next step."""
         self._started[lanes] = False
         self._waiting = not self._started[: self.num_lanes].all()
 
     def step(self, action: ArrayLike, running: np.ndarray | None = None) -> StepResult:
         """Advance lanes by one action each.
 
-        There is no automatic reset: a lane that has terminated may be stepped on, or left out.
+        There is no automatic reset: a terminated lane may be stepped further or left out.
 
         Args:
             action: [num_lanes, act_dim], within the action box.
-            running: lanes that are advanced, bool [num_lanes]; None: all in use. The others stand
-                still: their actions are ignored, their rows of the result are zero.
+            running: lanes to advance, bool [num_lanes]; None: all in use. Actions of the others are
+                ignored, and their rows of the result are zero.
         Returns:
             obs [num_lanes, obs_dim], reward [num_lanes], terminated [num_lanes], truncated
-            [num_lanes] (by the class itself, not by a horizon; our own tasks never do), and info
-            with outcome [num_lanes, outcome_dim], sparse_reward [num_lanes] and diverged
-            [num_lanes] (the physics failed, which terminates the lane and disturbs no other).
+            [num_lanes] (by the class itself, not by a horizon; never by the tasks of this package),
+            and info with outcome [num_lanes, outcome_dim], sparse_reward [num_lanes] and diverged
+            [num_lanes] (the simulation failed, which terminates this lane and no other).
         Raises:
-            ValueError: wrong shape, an action that is not finite, or a lane that was never reset.
+            ValueError: wrong shape, non-finite action, or a lane that was never reset.
         """
         return self.step_checked(self.check_action(action), running)
 
     def step_checked(self, action: np.ndarray, running: np.ndarray | None = None) -> StepResult:
-        """`step` for actions that `check_action` has seen."""
+        """`step` for actions that `check_action` has validated."""
         num_lanes = self.num_lanes
         if self._waiting:
             waiting = np.flatnonzero(~self._started[:num_lanes]).tolist()
@@ -169,8 +168,8 @@ class BatchedEnv(abc.ABC):
         """Step n lanes.
 
         Args:
-            action: [n, act_dim], checked.
-            lanes: the n lanes, as an index into arrays with a row per lane.
+            action: [n, act_dim], already checked.
+            lanes: the n lanes, as an index into arrays with one row per lane.
         Returns:
             As `step`, with n rows.
         """
@@ -183,7 +182,7 @@ class BatchedEnv(abc.ABC):
         """Convert actions to a contiguous float64 array [num_lanes, act_dim].
 
         Raises:
-            ValueError: a wrong shape, or a number that is not finite.
+            ValueError: wrong shape, or a non-finite number.
         """
         checked = np.ascontiguousarray(action, dtype=np.float64)
         if checked.shape != (self.num_lanes, self.act_dim):
@@ -203,7 +202,7 @@ class BatchedEnv(abc.ABC):
         """Convert lane numbers to an int64 array; None means all lanes in use.
 
         Raises:
-            ValueError: a number out of range or given twice.
+            ValueError: a number is out of range or repeated.
         """
         if lanes is None:
             return np.arange(self.num_lanes)

@@ -1,6 +1,6 @@
 """Turns a class of old gym or gymnasium, or a registered environment, into a task distribution.
 
-Checks what the class must have and which of its settings a JSON file can set.
+Checks that the class has the required methods, and which of its settings a JSON file can set.
 """
 
 import inspect
@@ -28,18 +28,18 @@ _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 def adapted(own_class: Any, name: str) -> type[ClassEnv]:
-    """Make a task distribution of a class.
+    """Turn a class into a task distribution.
 
     Args:
-        own_class: has the methods `METHODS`, observation_space and action_space, and says how many
-            tasks it has. One whose `reset` takes a seed is of gymnasium, another of old gym, also
-            where it is derived from `gymnasium.Env`.
+        own_class: has the methods `METHODS`, observation_space, action_space and a number of
+            tasks. If its `reset` takes a seed it follows gymnasium, otherwise old gym, even if it
+            derives from `gymnasium.Env`.
         name: `module:Class`, for messages and run folders.
     Returns:
-        A subclass of `ClassEnv` whose constructor has the keywords of the class and
+        A subclass of `ClassEnv` whose constructor takes the keywords of the class and
             `_OWN_KEYWORDS`.
     Raises:
-        ValueError: it is no such class; all that is missing is named.
+        ValueError: it is not such a class; the message lists everything that is missing.
     """
     if not isinstance(own_class, type):
         raise ValueError(f"{name} is {brief(own_class)}, expected a class")
@@ -56,10 +56,10 @@ def adapted(own_class: Any, name: str) -> type[ClassEnv]:
 
 
 def registered(gymnasium_id: str) -> type[ClassEnv]:
-    """Make a task distribution of an environment that is registered with gymnasium: one task.
+    """Turn an environment registered with gymnasium into a distribution of one task.
 
     Raises:
-        ValueError: the class behind it cannot be imported.
+        ValueError: its class cannot be imported.
     """
     spec = gymnasium.registry[gymnasium_id]
     keywords: dict[str, inspect.Parameter] = {}
@@ -101,8 +101,8 @@ def _subclass(
     if "task_seed" in keywords and isinstance(keywords["task_seed"].default, int):
         parameters["task_seed"] = keywords["task_seed"]
 
-    # What the class itself hands to an ancestor cannot be given twice; so an ancestor's keyword is
-    # given only where it is changed.
+    # An argument that the class itself passes to an ancestor cannot be passed twice, so an
+    # ancestor's keyword is passed only if it differs from its default.
     named = _own_names(own_class)
 
     def __init__(self: ClassEnv, **settings: Any) -> None:  # noqa: N807
@@ -131,7 +131,7 @@ def _subclass(
 
 
 def _own_names(own_class: Any) -> set[str]:
-    """Keywords that a class's own constructor names."""
+    """Keywords named in the class's own constructor."""
     for ancestor in getattr(own_class, "__mro__", ()):
         if (constructor := vars(ancestor).get("__init__")) is not None:
             return set(inspect.signature(constructor).parameters)
@@ -141,20 +141,20 @@ def _own_names(own_class: Any) -> set[str]:
 def _keywords(own_class: type, defaults: dict[str, Any] | None = None) -> dict[str, Any]:
     """Keywords of a class's constructor that a JSON file can set.
 
-    `**settings` stand for those keywords of the next class that have a default, and for `n_tasks`.
+    `**settings` stands for the keywords of the next class that have a default, and `n_tasks`.
 
     Args:
         own_class: the class.
-        defaults: what the constructor is given beforehand.
+        defaults: arguments that the constructor always receives.
     """
     found: dict[str, inspect.Parameter] = {}
     for ancestor in own_class.__mro__:
         constructor = vars(ancestor).get("__init__")
         if constructor is None or ancestor is object:
-            continue  # object's takes nothing
+            continue  # object's constructor takes no arguments
         try:
             hints = get_type_hints(constructor)
-        except (NameError, TypeError):  # annotations that mean something to their author only
+        except (NameError, TypeError):  # annotations that cannot be resolved
             hints = {}
         parameters = list(inspect.signature(constructor).parameters.values())[1:]
         own = not found

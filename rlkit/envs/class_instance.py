@@ -1,4 +1,4 @@
-"""One instance of a class of one's own: constructed, started, stepped, asked and closed."""
+"""Instances of a user's class: constructed, reset, stepped, checked and closed."""
 
 import abc
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ from rlkit.envs.faults import (
 )
 from rlkit.envs.legacy_random import legacy_random_numbers, legacy_source
 
-TRIAL_STEPS = 20  # in which a class that has a sparse reward is expected to give it
+TRIAL_STEPS = 20  # within which a class with a sparse reward is expected to report it
 
 
 class ClassInstances(MetaEnv):
-    """Handles instances of a class one by one; `ClassEnv` makes lanes of them.
+    """Handles single instances of a class; `ClassEnv` turns them into lanes.
 
     Attributes:
-        own_class: makes an instance.
+        own_class: constructs an instance.
         one_task: whether it is an ordinary environment, without `reset_task`.
     """
 
@@ -39,19 +39,19 @@ class ClassInstances(MetaEnv):
     _numbers: list[object]  # what `reset_task` is called with, for each task
     _action_shape: tuple[int, ...]
     _action_dtype: np.dtype[Any]
-    _tells_success = False  # whether the class has ever said in `info` how it went
+    _tells_success = False  # whether the class has ever reported success in `info`
     _tells_sparse = False
 
     @abc.abstractmethod
     def _start(self, instance: Any, task: object, seed: int, where: str) -> object:
-        """Start an episode of a task, the instance's own generator seeded; give the observation."""
+        """Seed the instance, start an episode of a task and return the observation."""
 
     @abc.abstractmethod
     def _split(self, result: object, where: str) -> Step:
-        """Take apart what `step` returned."""
+        """Split the return value of `step`."""
 
     def construct(self) -> Any:
-        """Make an instance, all with the same tasks; EnvironmentFault if the class raises."""
+        """Make an instance; all have the same tasks. EnvironmentFault if the class raises."""
         with legacy_random_numbers(legacy_source(self._task_seed)):
             try:
                 return self.own_class(**self._settings)
@@ -65,10 +65,10 @@ class ClassInstances(MetaEnv):
                 ) from error
 
     def begin(self, instance: Any, task_id: int, seed: int, where: str = "") -> np.ndarray:
-        """Start an episode of an instance; the observation, float64 [obs_dim].
+        """Start an episode of an instance and return the observation, float64 [obs_dim].
 
         Raises:
-            EnvironmentFault: the class raised, or gave no such observation.
+            EnvironmentFault: the class raised, or returned no such observation.
         """
         obs = self._start(instance, self._numbers[task_id], seed, where)
         return self._as_obs(obs, "reset", where)
@@ -76,10 +76,10 @@ class ClassInstances(MetaEnv):
     def advance_one(
         self, instance: Any, action: np.ndarray, where: str = ""
     ) -> tuple[np.ndarray, np.ndarray, bool]:
-        """Step an instance; observation [obs_dim], outcome [outcome_dim] and truncated.
+        """Step an instance; returns observation [obs_dim], outcome [outcome_dim] and truncated.
 
         Raises:
-            EnvironmentFault: the class raised, or gave something that cannot be used.
+            EnvironmentFault: the class raised, or returned something unusable.
         """
         with answering(self.name, "step", where):
             result = instance.step(action.reshape(self._action_shape).astype(self._action_dtype))
@@ -110,7 +110,7 @@ class ClassInstances(MetaEnv):
         return obs, outcome, truncated and not terminated
 
     def sparse_form(self) -> bool:
-        """Whether the info of trial steps, on a further instance, holds "sparse_reward"."""
+        """Whether the info of trial steps, on a separate instance, has "sparse_reward"."""
         instance, middle = self.construct(), 0.5 * (self.action_low + self.action_high)
         with legacy_random_numbers(legacy_source(self._task_seed)):
             self.begin(instance, 0, 0)
@@ -124,7 +124,7 @@ class ClassInstances(MetaEnv):
         return self._tells_sparse
 
     def _try(self, instance: Any) -> None:
-        """Reset an instance and step it once, so that a class that does not fit fails early."""
+        """Reset an instance and step it once, so that an unsuitable class fails early."""
         spaces = {
             space: np.copy(bounds_of(self.name, instance, space))
             for space in ("observation_space", "action_space")
@@ -141,12 +141,12 @@ class ClassInstances(MetaEnv):
 
     @property
     def knows_success(self) -> bool:
-        """Whether the class has ever said in `info` how it went."""
+        """Whether the class has ever reported success in `info`."""
         return self._tells_success
 
     def state_dict(self) -> dict[str, Any]:
-        """Whether the class has said how it went; one that says so at its goal alone may not soon
-        again."""
+        """Whether the class has reported success: one that does so only at its goal may not do it
+        again soon."""
         return {"tells_success": self._tells_success}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -154,7 +154,7 @@ class ClassInstances(MetaEnv):
         self._tells_success |= bool(state["tells_success"])
 
     def _as_obs(self, obs: object, method: str, where: str) -> np.ndarray:
-        """Take an observation as a finite array [obs_dim]."""
+        """Convert an observation to a finite array [obs_dim]."""
         array = None if isinstance(obs, tuple) else numbers(obs)
         if array is None or array.size != self.obs_dim:
             raise EnvironmentFault(
@@ -172,7 +172,7 @@ class ClassInstances(MetaEnv):
         return np.dtype(np.float64)
 
     def _hint(self) -> str:
-        """What the kind of class returns, where an observation does not fit."""
+        """A hint for the message about an observation of the wrong shape."""
         return ""
 
     def close_one(self, instance: Any) -> None:

@@ -1,4 +1,4 @@
-"""Lanes of a class of one's own: an instance for each lane. Its outcome is what `step` returned."""
+"""Lanes of a user's class, one instance each. The outcome is what `step` returned."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -16,28 +16,28 @@ from rlkit.envs.legacy_random import legacy_random_numbers, legacy_source
 
 
 class ClassEnv(ClassInstances):
-    """Lanes of a class, an instance each; `class_adapter` makes the subclass for a class.
+    """Lanes of a class, one instance each; `class_adapter` derives a subclass for each class.
 
-    The task is its number. The outcome is (reward, sparse reward, terminated, success) as the class
-    returned them; `info` may hold "sparse_reward", and "success" or "is_success". A lane that has
-    ended stands still until its reset, so that a class is never stepped beyond an end.
+    A task is represented by its number. The outcome is (reward, sparse reward, terminated, success)
+    as the class returned them; `info` may hold "sparse_reward", and "success" or "is_success". A
+    lane that has ended is not stepped until its reset.
 
     Random numbers: an instance is constructed while `numpy.random` is seeded with `task_seed`, so
     that all lanes have the same tasks. At each reset of a lane, `numpy.random` and the instance are
-    seeded from the lane's generator; later steps of the lane go on with its own numbers.
+    seeded from the lane's generator; later steps of the lane continue with its own numbers.
 
     Attributes:
-        handed: keywords that the class names, of those that it shares with this one.
-        takes_render_mode: whether it is told how to draw when it is constructed.
-        pictures_per_second: how many steps a second a film shows; see `start_drawing`.
-        left_out: keywords for which None means the class's own default, which JSON cannot hold.
+        handed: keywords of this class that the user's class takes too.
+        takes_render_mode: whether its constructor takes `render_mode`.
+        pictures_per_second: steps per second of a video; see `start_drawing`.
+        left_out: keywords for which None means the class's default, because JSON cannot hold it.
     """
 
     handed: ClassVar[frozenset[str]] = frozenset({"n_tasks"})
     left_out: ClassVar[frozenset[str]] = frozenset()
     takes_render_mode: ClassVar[bool] = False
     pictures_per_second = FRAMES_PER_SECOND
-    relabelable = False  # the class gives the reward of its own task only
+    relabelable = False  # the class computes the reward of its current task only
     task_dim = 1
     max_episode_steps = 200
 
@@ -50,16 +50,16 @@ class ClassEnv(ClassInstances):
         dtype: DTypeLike = np.float32,
         **settings: Any,
     ) -> None:
-        """Construct the first instance; others follow when their lanes are used.
+        """Construct the first instance; the others are constructed when their lanes are used.
 
         Args:
-            n_tasks: size of the task set, if the class is to be told.
+            n_tasks: size of the task set, for classes that take it.
             task_seed: seeds `numpy.random` while an instance is constructed.
-            num_envs: the most lanes that can be in use.
+            num_envs: maximum number of lanes in use.
             dtype: of observations, outcomes, tasks and rewards.
-            **settings: handed to the class.
+            **settings: passed to the class.
         Raises:
-            EnvironmentFault: the class does not do what is expected of it.
+            EnvironmentFault: the class does not behave as required.
         """
         self._task_seed = at_least("task_seed", task_seed, 0)
         shared = {"n_tasks": n_tasks, "task_seed": self._task_seed}
@@ -99,14 +99,14 @@ class ClassEnv(ClassInstances):
         self._try(first)
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """Number the tasks, [num_tasks, 1]; the class itself draws what they are."""
+        """Number the tasks, [num_tasks, 1]; their parameters are drawn by the class itself."""
         return np.arange(num_tasks)[:, None]
 
     def set_tasks(self, tasks: ArrayLike) -> None:
-        """Accept the numbers of the tasks, which is all that is known of them.
+        """Accept the task numbers 0 ... n_tasks - 1, the only representation of the tasks.
 
         Raises:
-            ValueError: anything else.
+            ValueError: any other values.
         """
         if not np.array_equal(tasks, self.tasks):
             raise ValueError(
@@ -115,20 +115,20 @@ class ClassEnv(ClassInstances):
             )
 
     def describe_task(self, task_id: int) -> str:
-        """Nothing: the class keeps what its tasks are to itself."""
+        """Return "": the parameters of the tasks are known only to the class."""
         return ""
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """What the class returned, whatever the task."""
-        nothing = 0 * task[..., 0]  # gives the result the task's leading axes
+        """What the class returned, regardless of the task."""
+        nothing = 0 * task[..., 0]  # broadcasts the result to the task's leading axes
         return outcome[..., 0] + nothing, outcome[..., 1] + nothing, outcome[..., 2] + nothing > 0.5
 
     def success(self, outcome: Any, task: Any) -> Any:
-        """What the class says in `info`; None as long as it never has."""
+        """Success as reported in `info`; None until the class has reported it once."""
         return outcome[..., 3] + 0 * task[..., 0] > 0.5 if self._tells_success else None
 
     def _instance(self, lane: int) -> Any:
-        """The instance of a lane, constructed when it is first asked for."""
+        """The instance of a lane, constructed on first use."""
         while len(self._instances) <= lane:
             self._instances.append(self.construct())
         return self._instances[lane]
@@ -148,7 +148,7 @@ class ClassEnv(ClassInstances):
     def _advance(self, action: np.ndarray, lanes: Lanes) -> Advance:
         for row, lane in enumerate(np.arange(self.num_lanes)[lanes].tolist()):
             if self._outcomes[lane, 2] or self._truncated[lane]:
-                continue  # a class is never stepped beyond an end
+                continue  # a class is never stepped after an episode's end
             self._clock[lane] += 1
             where = f" (lane {lane}, step {self._clock[lane]})"
             with legacy_random_numbers(self._streams[lane]):
@@ -159,10 +159,10 @@ class ClassEnv(ClassInstances):
         return Advance(self._obs[lanes], self._outcomes[lanes], truncated=truncated)
 
     def start_drawing(self) -> None:
-        """Construct the instances anew, so that they draw, and let the first one try it.
+        """Reconstruct the instances for rendering, and render the first one once.
 
         Raises:
-            EnvironmentFault: the class cannot be drawn, or lacks a package for that.
+            EnvironmentFault: the class cannot be rendered, or a package for it is missing.
         """
         self._close_instances()
         if self.takes_render_mode:
@@ -173,7 +173,7 @@ class ClassEnv(ClassInstances):
         picture_of(self.name, first)
 
     def picture_of(self, lane: int) -> np.ndarray:
-        """Let a lane in use draw itself, uint8 [height, width, 3]; see `start_drawing`."""
+        """Render a lane in use, uint8 [height, width, 3]; see `start_drawing`."""
         where = f" (lane {lane}, step {self._clock[lane]})"
         return picture_of(self.name, self._instances[lane], where)
 

@@ -1,4 +1,4 @@
-"""Pictures that an instance of a class of one's own draws of itself."""
+"""Images rendered by an instance of a user's class."""
 
 import inspect
 from collections.abc import Mapping
@@ -9,24 +9,24 @@ import numpy as np
 from rlkit.envs.faults import EnvironmentFault, answering, kind_of, number
 from rlkit.envs.legacy_random import legacy_random_numbers, legacy_source
 
-FRAMES_PER_SECOND = 10.0  # of a class that does not say
+FRAMES_PER_SECOND = 10.0  # for a class whose metadata has none
 RATES = ("render_fps", "video.frames_per_second")  # in the metadata of gymnasium and of old gym
 _NAMES_MODE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def picture_of(name: str, instance: Any, where: str = "") -> np.ndarray:
-    """Let an instance draw itself: `render()`, or old gym's `render(mode="rgb_array")`.
+    """Render an instance with `render()`, or old gym's `render(mode="rgb_array")`.
 
-    The class gets other random numbers while it draws, so that trajectories do not depend on it.
+    Rendering uses separate random numbers, so that trajectories do not depend on it.
 
     Args:
         name: of the class, as in `env_name`.
         instance: has been reset.
         where: lane and step, for messages.
     Returns:
-        Picture, uint8 [height, width, 3].
+        Image, uint8 [height, width, 3].
     Raises:
-        EnvironmentFault: it cannot draw, lacks a package for that, or gave no picture.
+        EnvironmentFault: it cannot render, a package is missing, or it returned no image.
     """
     render = getattr(instance, "render", None)
     if not callable(render):
@@ -35,7 +35,7 @@ def picture_of(name: str, instance: Any, where: str = "") -> np.ndarray:
         picture = render(mode="rgb_array") if _takes_mode(render) else render()
     is_array = isinstance(picture, np.ndarray)
     if is_array and picture.dtype == np.uint8 and picture.shape[2:] == (3,) and picture.size:
-        return np.array(picture)  # the class may draw the next one in the same memory
+        return np.array(picture)  # the class may reuse the memory
     raise EnvironmentFault(
         f"{name}: render gave {kind_of(picture)}, expected a picture, uint8 [height, width, 3]"
         f"{where}"
@@ -43,7 +43,7 @@ def picture_of(name: str, instance: Any, where: str = "") -> np.ndarray:
 
 
 def frames_per_second(instance: Any) -> float:
-    """How many steps a second the metadata of an instance wants to be shown."""
+    """Steps per second of a video, from the metadata of an instance."""
     metadata = getattr(instance, "metadata", None)
     given = [metadata.get(key) for key in RATES] if isinstance(metadata, Mapping) else []
     rates = [rate for rate in map(number, given) if rate is not None and rate > 0]

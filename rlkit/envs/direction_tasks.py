@@ -1,4 +1,4 @@
-"""Tasks that are directions in the plane; bodies that walk there add them to themselves."""
+"""A mix-in of tasks that are directions in the plane, for bodies that walk in it."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from rlkit.envs.mujoco_env import MujocoMetaEnv
 class DirectionTasks(MujocoMetaEnv):
     """A task is (cos θ, sin θ).
 
-    The first two numbers of an outcome are the velocity in the plane [m/s].
+    The first two entries of an outcome are the velocity in the plane [m/s].
     """
 
     task_dim = 2
@@ -26,13 +26,13 @@ class DirectionTasks(MujocoMetaEnv):
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
     def describe_task(self, task_id: int) -> str:
-        """The wanted direction as an angle from the x axis."""
+        """The target direction as an angle from the x axis."""
         return Direction(*self.tasks[task_id].tolist()).describe()
 
     def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker:
-        """The wanted direction; see `MujocoMetaEnv.marker`."""
+        """The target direction; see `MujocoMetaEnv.marker`."""
         return Direction(*self.tasks[task_id].tolist())
 
     def speed(self, outcome: Any, task: Any) -> Any:
-        """Velocity in the wanted direction, v · (cos θ, sin θ)."""
+        """Velocity in the target direction, v · (cos θ, sin θ)."""
         return outcome[..., 0] * task[..., 0] + outcome[..., 1] * task[..., 1]

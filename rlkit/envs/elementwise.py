@@ -1,4 +1,4 @@
-"""Functions beyond operators for formulas that numpy arrays and torch tensors share."""
+"""Elementwise functions for formulas that work on numpy arrays and torch tensors."""
 
 from typing import Any
 

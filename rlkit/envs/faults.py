@@ -1,4 +1,4 @@
-"""What a class of one's own did wrong, in one message: method, lane, step, what was expected."""
+"""Errors of a user's class, reported in one message: method, lane, step, expectation."""
 
 import contextlib
 import threading
@@ -9,23 +9,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
-CLOSE_SECONDS = 10.0  # the longest that a class may take to close
+CLOSE_SECONDS = 10.0  # time limit for `close` of a class
 LARGEST = {np.dtype(kind): np.float64(np.finfo(kind).max) for kind in (np.float32, np.float64)}
 
 
 class EnvironmentFault(ValueError):
-    """A class of one's own raised, or gave what cannot be used; the message is complete."""
+    """A user's class raised, or returned something unusable; the message is complete."""
 
 
 @contextlib.contextmanager
 def answering(name: str, method: str, where: str = "") -> Iterator[None]:
-    """Turn whatever a class raises, `sys.exit` included, into an `EnvironmentFault`.
+    """Convert any exception of a class, including `sys.exit`, to an `EnvironmentFault`.
 
-    Memory that is exhausted, and signals, pass.
+    Exhausted memory and signals are passed on.
 
     Args:
         name: of the class, as in `env_name`.
-        method: the call that is made, for the message.
+        method: the method called, for the message.
         where: lane and step, for the message.
     """
     try:
@@ -37,10 +37,10 @@ def answering(name: str, method: str, where: str = "") -> Iterator[None]:
 
 
 def close_in_time(name: str, close: Callable[[], object], seconds: float | None = None) -> None:
-    """Call the `close` of a class, which may take `seconds` (None: `CLOSE_SECONDS`).
+    """Call the `close` of a class with a time limit of `seconds` (None: `CLOSE_SECONDS`).
 
     Raises:
-        EnvironmentFault: it raised, or took longer; then it is left to itself.
+        EnvironmentFault: it raised, or timed out; then it keeps running in its thread.
     """
     limit = CLOSE_SECONDS if seconds is None else seconds
     raised: list[BaseException] = []
@@ -48,7 +48,7 @@ def close_in_time(name: str, close: Callable[[], object], seconds: float | None 
     def run() -> None:
         try:
             close()
-        except BaseException as error:  # handed to the thread that waits
+        except BaseException as error:  # passed to the waiting thread
             raised.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
@@ -63,7 +63,7 @@ def close_in_time(name: str, close: Callable[[], object], seconds: float | None 
 
 def number(value: object, dtype: DTypeLike = np.float64) -> float | None:
     """A number, or an array of one; None if it is neither, or not finite in `dtype`."""
-    if isinstance(value, bool | int | float):  # most are, and this is called often
+    if isinstance(value, bool | int | float):  # the common case, and this is called often
         return float(value) if abs(value) <= LARGEST[np.dtype(dtype)] else None
     array = numbers(value)
     if array is None or array.size != 1 or not fits(array, dtype):
@@ -75,20 +75,20 @@ def numbers(value: object) -> np.ndarray | None:
     """A value as an array of real numbers or booleans; None if it is something else."""
     try:
         array = np.asarray(value)
-    except Exception:  # whatever the conversion of the class's own type raises
+    except Exception:  # anything that the conversion of a custom type raises
         return None
     return array if array.dtype.kind in "biuf" else None
 
 
 def fits(array: np.ndarray, dtype: DTypeLike) -> bool:
-    """Whether all numbers are finite and stay so in `dtype`."""
+    """Whether all numbers are finite and remain so in `dtype`."""
     if array.dtype.kind != "f":
         return True
     return bool((np.abs(array) <= LARGEST[np.dtype(dtype)]).all())  # NaN is not
 
 
 def said(error: BaseException) -> str:
-    """What an exception of a class says, and from where."""
+    """Message and origin of a class's exception."""
     lines = str(error).strip().splitlines() or [""]
     frames = traceback.extract_tb(error.__traceback__)
     place = f", {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
@@ -100,7 +100,7 @@ def brief(value: object) -> str:
     """A value as text of at most 80 characters."""
     try:
         text = " ".join(repr(value)[:1000].split())
-    except Exception as error:  # whatever the class raises
+    except Exception as error:  # anything the class raises
         text = f"a {type(value).__name__} whose repr fails ({type(error).__name__})"
     return text if len(text) <= 80 else f"{text[:77]}..."
 

@@ -1,7 +1,7 @@
 """Classes written for gymnasium, trained unchanged.
 
-A task distribution has `reset_task` beside gymnasium's methods; a registered environment is one
-task.
+A task distribution has `reset_task` in addition to gymnasium's methods; a registered environment is
+one task.
 """
 
 import contextlib
@@ -19,8 +19,8 @@ from rlkit.envs.faults import EnvironmentFault, answering, brief
 
 @contextlib.contextmanager
 def without_deprecations() -> Iterator[None]:
-    """Silence deprecations: of old versions, which were asked for, and of Box2D's import, which
-    ends the interpreter where warnings are errors.
+    """Silence deprecation warnings: of old versions, which the user chose, and of Box2D's import,
+    which would abort if warnings are errors.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -42,10 +42,10 @@ def renew_box2d_world(instance: Any) -> None:
 
 
 class GymnasiumEnv(ClassEnv):
-    """Lanes of a class of gymnasium, an instance each.
+    """Lanes of a gymnasium class, one instance each.
 
-    `reset_task` selects the task, then comes `reset(seed=...)` with a seed from the trajectory's
-    generator.
+    `reset_task` selects the task, then `reset(seed=...)` is called with a seed from the
+    trajectory's generator.
     """
 
     def _start(self, instance: Any, task: object, seed: int, where: str) -> object:
@@ -63,7 +63,7 @@ class GymnasiumEnv(ClassEnv):
         return result[0]
 
     def _type_of_actions(self, space: Any) -> np.dtype[Any]:
-        """That of the space, which classes may insist on."""
+        """The space's dtype, which classes may require."""
         dtype = np.dtype(getattr(space, "dtype", None) or np.float64)
         return dtype if dtype.kind == "f" else np.dtype(np.float64)
 
@@ -78,10 +78,10 @@ class GymnasiumEnv(ClassEnv):
 
 
 class RegisteredEnv(GymnasiumEnv):
-    """Lanes of an environment that is registered with gymnasium, which is its only task.
+    """Lanes of an environment registered with gymnasium; it has one task.
 
     Attributes:
-        spec: how gymnasium makes it; its time limit truncates.
+        spec: gymnasium's specification; its time limit truncates.
     """
 
     spec: ClassVar[gymnasium.envs.registration.EnvSpec]
@@ -90,7 +90,7 @@ class RegisteredEnv(GymnasiumEnv):
 
     @staticmethod
     def maker(gymnasium_id: str) -> Any:
-        """A function that makes an instance, with keywords of its constructor."""
+        """A function that makes an instance from keywords of its constructor."""
 
         def make(**settings: Any) -> gymnasium.Env[Any, Any]:
             with without_deprecations():

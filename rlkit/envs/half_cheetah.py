@@ -14,10 +14,11 @@ CONTROL_COST = 0.05  # reward per squared action
 
 
 class HalfCheetah(MujocoMetaEnv):
-    """Two-legged runner in the vertical plane, 14 kg, 0.05 s a step.
+    """Two-legged runner in the vertical plane, 14 kg, 0.05 s per step.
 
     The observation is qpos without the forward position (8), qvel (9) and the torso's position (3),
-    which `mj_step` leaves at the state before the last substep. The outcome is (forward velocity
+    which
+    after `mj_step` belongs to the state before the last substep. The outcome is (forward velocity
     [m/s], squared norm of the action).
     Source: gym 0.12, half_cheetah.xml; katerakelly/oyster, rlkit/envs/half_cheetah.py.
     """

@@ -1,4 +1,4 @@
-"""cheetah-dir: run forward or backward, which of the two is not told."""
+"""cheetah-dir: run forward or backward; the agent is not told which."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rlkit.envs.markers import Direction, Marker
 
 
 class HalfCheetahDir(HalfCheetah):
-    """Two tasks, backward (-1) and forward (+1), which serve for training and for testing.
+    """Two tasks, backward (-1) and forward (+1), used for both training and testing.
 
     Source: katerakelly/oyster, rlkit/envs/half_cheetah_dir.py.
     """
@@ -24,11 +24,11 @@ class HalfCheetahDir(HalfCheetah):
         return np.array([[-1.0], [1.0]])
 
     def describe_task(self, task_id: int) -> str:
-        """The wanted direction."""
+        """The target direction."""
         return "run forward" if self.tasks[task_id, 0] > 0 else "run backward"
 
     def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker:
-        """The wanted direction; see `MujocoMetaEnv.marker`."""
+        """The target direction; see `MujocoMetaEnv.marker`."""
         return Direction(float(self.tasks[task_id, 0]), 0.0)
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
@@ -37,5 +37,5 @@ class HalfCheetahDir(HalfCheetah):
         return reward, 0 * abs(reward), reward < reward
 
     def speed(self, outcome: Any, task: Any) -> Any:
-        """Velocity in the wanted direction."""
+        """Velocity in the target direction."""
         return task[..., 0] * outcome[..., 0]

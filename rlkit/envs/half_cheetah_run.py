@@ -52,7 +52,7 @@ class HalfCheetahRun(OneTask, HalfCheetah):
         return next_obs[..., 0], (action * action).sum(-1)
 
     def speed(self, outcome: Any, task: Any) -> Any:
-        """Velocity forward [m/s]."""
+        """Forward velocity [m/s]."""
         return self.for_each_task(outcome[..., 0], task)
 
     def _begin(self, lanes: np.ndarray) -> None:

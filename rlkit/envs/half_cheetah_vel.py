@@ -1,4 +1,4 @@
-"""cheetah-vel: run at a velocity that is not told; and such tasks for other bodies."""
+"""cheetah-vel: run at an unknown target velocity; also a mix-in for other bodies."""
 
 from typing import Any
 
@@ -10,32 +10,32 @@ from rlkit.envs.mujoco_env import MujocoMetaEnv
 
 
 class VelocityTasks(MujocoMetaEnv):
-    """A task is a velocity along x [m/s]; the first number of an outcome is the body's."""
+    """A task is a target velocity along x [m/s]; the outcome begins with the body's velocity."""
 
     task_dim = 1
     task_names = ("velocity",)
-    slowest, fastest = 0.0, 3.0  # of the wanted velocities [m/s]
+    slowest, fastest = 0.0, 3.0  # target velocities [m/s]
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """Draw wanted velocities uniformly, [num_tasks, 1], in m/s."""
+        """Draw target velocities uniformly, [num_tasks, 1], in m/s."""
         return rng.uniform(self.slowest, self.fastest, size=(num_tasks, 1))
 
     def describe_task(self, task_id: int) -> str:
-        """The wanted velocity."""
+        """The target velocity."""
         return f"run at {self.tasks[task_id, 0]:.2f} m/s"
 
     def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker:
-        """The wanted velocity, and a runner that keeps to it; see `MujocoMetaEnv.marker`."""
+        """The target velocity, and a runner that moves at it; see `MujocoMetaEnv.marker`."""
         velocity = float(self.tasks[task_id, 0])
         return Pace(velocity, None if start is None else float(start[0]) + velocity * elapsed)
 
     def speed(self, outcome: Any, task: Any) -> Any:
-        """Velocity forwards; the task tells which one is wanted."""
+        """Forward velocity [m/s]."""
         return outcome[..., 0] + 0 * task[..., 0]
 
     @staticmethod
     def velocity_error(outcome: Any, task: Any) -> Any:
-        """How far the velocity is from the wanted one [m/s]."""
+        """Absolute difference between velocity and target velocity [m/s]."""
         return abs(outcome[..., 0] - task[..., 0])
 
 

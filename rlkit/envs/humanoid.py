@@ -22,10 +22,10 @@ DYNAMICS = (
 
 
 class Humanoid(MujocoMetaEnv):
-    """Two-legged figure, 39.6 kg (42.1 kg in native physics), 0.015 s a step.
+    """Two-legged humanoid, 39.6 kg (42.1 kg in native physics), 0.015 s per step.
 
     The observation is qpos without x and y (22), qvel (23), cinert (140), cvel (84), qfrc_actuator
-    (23) and cfrc_ext (84), the rows of the world included. The outcome is the velocity of the
+    (23) and cfrc_ext (84), including the rows of the world. The outcome is the velocity of the
     centre of mass along x and y [m/s], the squared norm of the action, the impact cost and the
     torso's height [m].
     Source: gym 0.12, humanoid.xml; katerakelly/oyster, rlkit/envs/humanoid_dir.py.
@@ -49,7 +49,7 @@ class Humanoid(MujocoMetaEnv):
                 2.
             **settings: see `MujocoMetaEnv`.
         Raises:
-            ValueError: a value out of its range.
+            ValueError: a value is out of range.
         """
         self.contact_forces = contact_forces
         super().__init__(n_tasks, **settings)
@@ -73,7 +73,7 @@ class Humanoid(MujocoMetaEnv):
         return np.concatenate(parts, axis=1)
 
     def _position(self, lanes: Lanes) -> np.ndarray:
-        """x and y of the centre of mass as `mj_step` leaves them: those of its last stage."""
+        """x and y of the centre of mass as `mj_step` leaves them: from its last stage."""
         return (self._weights * self.simulation.fields["xipos"][lanes, :, :2]).sum(axis=1)
 
     def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Gymnasium's Humanoid-v4 with the contact cost that it had in its first version."""
+"""Gymnasium's Humanoid-v4 with the contact cost of Humanoid-v1."""
 
 from typing import Any, cast
 
@@ -10,14 +10,14 @@ CONTACT_WEIGHT, LARGEST_COST = 5e-7, 10.0
 
 
 class HumanoidContactCost(HumanoidEnv):
-    """Humanoid-v1 as far as today's engine has it: 376 numbers, the cost of contact forces.
+    """Humanoid-v1 as closely as the current engine allows: 376-dimensional obs, contact cost.
 
-    The actuators saturate at 0.4, but actions go to +-1 and are passed on as they are, so that the
-    cost of controls, 0.1 ||a||^2, is that of actions which the actuators do not follow.
+    The actuators saturate at 0.4, but actions range over [-1, 1] and are passed on unscaled, so the
+    control cost 0.1 ||a||^2 also charges for the part of an action that is cut off.
 
     Args:
         rescale_actions: scale actions from [-1, 1] to the actuators' range instead.
-        **settings: of gymnasium's class.
+        **settings: passed to gymnasium's class.
     Source: openai/gym 0.9.3, gym/envs/mujoco/humanoid.py.
     """
 
@@ -28,7 +28,7 @@ class HumanoidContactCost(HumanoidEnv):
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, box.shape, np.float32)
 
     def step(self, action: np.ndarray) -> Any:
-        """Step, less min(5e-7 ||contact forces||^2, 10)."""
+        """Step, with min(5e-7 ||contact forces||^2, 10) subtracted from the reward."""
         scaled = self._scale * np.asarray(action, np.float64)
         obs, reward, terminated, truncated, info = super().step(scaled)
         forces = float(np.square(self.data.cfrc_ext).sum())

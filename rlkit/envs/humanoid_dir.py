@@ -1,4 +1,4 @@
-"""humanoid-dir: walk in a direction that is not told."""
+"""humanoid-dir: walk in an unknown direction."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from rlkit.envs.direction_tasks import DirectionTasks
 from rlkit.envs.humanoid import Humanoid
 
 SPEED_REWARD = (
-    1.25  # reward per m/s: the published 0.25 a physics step of 0.003 s, over five of them
+    1.25  # reward per m/s: the published 0.25 per physics step of 0.003 s, over five of them
 )
 CONTROL_COST = 0.1  # reward per squared action
 
 
 class HumanoidDir(DirectionTasks, Humanoid):
-    """Directions in the plane, the task is (cos θ, sin θ).
+    """Directions in the plane; a task is (cos θ, sin θ).
 
     An episode ends when the torso is too low or too high.
 
@@ -27,10 +27,10 @@ class HumanoidDir(DirectionTasks, Humanoid):
 
         Args:
             n_tasks: number of directions.
-            alive_bonus: reward of each step.
+            alive_bonus: reward per step.
             **settings: see `Humanoid`.
         Raises:
-            ValueError: a value out of its range.
+            ValueError: a value is out of range.
         """
         self.alive_bonus = float(alive_bonus)
         super().__init__(n_tasks, **settings)

@@ -1,4 +1,4 @@
-"""Keywords of constructors: a task names its own, and takes those of its body as `**settings`."""
+"""Keywords of environment constructors, including those passed on through `**settings`."""
 
 import inspect
 import json
@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 from rlkit.envs.base import MetaEnv
 
-# What a constructor that names them gets where a JSON file does not say otherwise.
+# Passed to a constructor that takes them, unless a JSON file sets them.
 # Source: katerakelly/oyster, configs/default.py.
 OYSTER_DEFAULTS = {"n_tasks": 2, "randomize_tasks": True}
 
@@ -15,11 +15,11 @@ def constructor_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
     """Collect the keywords of a class's constructor.
 
     Args:
-        cls: a class whose constructor passes `**settings`, if it has them, to that of its bases;
-            they stand for the keywords of the next constructor.
+        cls: a class whose constructor passes `**settings`, if it has them, to its base's
+            constructor; they stand for the keywords of that one.
     Returns:
-        Name -> parameter, annotations resolved and `self` left out. A keyword declared twice has
-        the derived class's parameter; `n_tasks` defaults to `fixed_n_tasks` where there is one.
+        Name -> parameter, with annotations resolved and without `self`. For a keyword declared
+        twice the derived class wins; `n_tasks` defaults to `fixed_n_tasks` if that is set.
     """
     found: dict[str, inspect.Parameter] = {}
     for ancestor in cls.__mro__:
@@ -41,11 +41,11 @@ def constructor_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
 
 
 def json_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
-    """The keywords of a constructor, with the defaults that a JSON file leaves to be filled in.
+    """The keywords of a constructor, with the defaults for keys missing from a JSON file.
 
-    These are the constructor's own, but for oyster's: `n_tasks` is 2 where it has no default, and
-    `randomize_tasks` is true. A default that JSON cannot hold, such as infinity, is written as
-    None; `make_env` then leaves the keyword to the constructor.
+    These are the constructor's own, with two exceptions from oyster: `n_tasks` is 2 if it has no
+    default, and `randomize_tasks` is true. A default that JSON cannot hold, such as infinity,
+    becomes None; `make_env` then omits the keyword.
     """
     found = constructor_keywords(cls)
     if "n_tasks" in found and found["n_tasks"].default is inspect.Parameter.empty:

@@ -1,6 +1,6 @@
-"""Compares instances of a class at the start of a run: whether all lanes have the same tasks.
+"""Checks at the start of a run that all instances of a class have the same tasks.
 
-An instance is first compared with itself, so that noise of its own is not taken for other tasks.
+An instance is first compared with itself, so that its own noise is not mistaken for other tasks.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from rlkit.envs.legacy_random import legacy_random_numbers, legacy_source
 
 TASKS, STEPS = 20, 20
 ATTRIBUTES = ("tasks", "_tasks", "goals", "_goals")  # of the whole set
-SELECTED = ("goal", "_goal", "task", "_task")  # of the task at hand
+SELECTED = ("goal", "_goal", "task", "_task")  # of the selected task
 
 
 class Record(NamedTuple):
-    """What an instance did in some tasks, under given random numbers and actions.
+    """Behaviour of an instance in some tasks, for given random numbers and actions.
 
     Attributes:
         observations, rewards: by task and step.
-        attributes: numbers of `ATTRIBUTES`, and of `SELECTED` in each task.
+        attributes: values of `ATTRIBUTES`, and of `SELECTED` in each task.
     """
 
     observations: list[np.ndarray]
@@ -34,12 +34,13 @@ def compare_lanes(env: ClassEnv, num_lanes: int) -> list[str]:
     """Compare fresh instances of the class over random steps in up to 20 tasks.
 
     Args:
-        env: gives the class; its own instances are left alone.
+        env: has the class; its own instances are not used.
         num_lanes: lanes that a run will use.
     Returns:
-        Lines for the user: that the class has noise of its own.
+        Messages for the user, if the class has noise of its own.
     Raises:
-        EnvironmentFault: instances have different tasks, or share the task at hand; says the cure.
+        EnvironmentFault: instances have different tasks, or share the selected task; the message
+            suggests a fix.
     """
     tasks = np.unique(np.linspace(0, env.n_tasks - 1, TASKS).astype(int)).tolist()
     one, other = env.construct(), env.construct()
@@ -67,14 +68,14 @@ def compare_lanes(env: ClassEnv, num_lanes: int) -> list[str]:
     if noisy - {"attributes"}:
         what = " and ".join(sorted(noisy - {"attributes"}))
         return [
-            f"{env.name}: one instance under one seed gave different {what}: random numbers of its "
-            "own, so that runs do not repeat"
+            f"{env.name}: one instance with the same seed gave different {what}: it draws random "
+            "numbers of its own, so runs are not reproducible"
         ]
     return []
 
 
 def _record(env: ClassEnv, instance: Any, tasks: list[int], beside: Any = None) -> Record:
-    """Run an episode of each task; `beside` is an instance that starts another one in between."""
+    """Run an episode of each task; `beside` is an instance that starts another task in between."""
     record = Record([], [], [_numbers(env, instance, key) for key in ATTRIBUTES])
     for number, task in enumerate(tasks):
         generator = np.random.default_rng(number)
@@ -105,7 +106,7 @@ def _numbers(env: ClassEnv, instance: Any, attribute: str) -> np.ndarray | None:
 
 
 def _differences(one: Record, other: Record) -> set[str]:
-    """In what two records differ."""
+    """Names of the parts in which two records differ."""
     parts: dict[str, tuple[Sequence[np.ndarray | None], Sequence[np.ndarray | None]]] = {
         "observations": (one.observations, other.observations),
         "rewards": (one.rewards, other.rewards),

@@ -1,4 +1,4 @@
-"""What a step of lanes takes and gives."""
+"""Input and result types of a step of lanes."""
 
 from typing import Any, NamedTuple
 
@@ -14,9 +14,9 @@ class Advance(NamedTuple):
     Attributes:
         obs: observations after the step, [n, obs_dim].
         outcome: what the reward depends on, [n, outcome_dim].
-        diverged: lanes whose physics failed, bool [n]; this terminates them. None: no lane.
-        truncated: lanes that the class cuts off although the task is not over, bool [n]; None: no
-            lane. The horizon of training is the sampler's, not the environment's.
+        diverged: lanes whose simulation failed, bool [n]; this terminates them. None: no lane.
+        truncated: lanes that the class cuts off before the task is over, bool [n]; None: no lane.
+            The training horizon is applied by the sampler, not here.
     """
 
     obs: np.ndarray

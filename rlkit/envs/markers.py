@@ -1,8 +1,7 @@
-"""Markers of tasks in pictures: goals, directions and velocities.
+"""Markers of tasks in rendered images: goals, directions and velocities.
 
-Plain numbers, and shapes that are added to a MuJoCo scene.
-
-Shapes are added to the scene that is drawn; no model is changed.
+A marker holds plain numbers. Its shapes are added to the MuJoCo scene that is rendered; models are
+not changed.
 """
 
 import math
@@ -12,17 +11,17 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-COLOR = (0.1, 0.75, 0.25)  # green, which no body and no floor has
-# y of what is drawn next to a body that moves in the plane y = 0 [m], on the camera's side.
+COLOR = (0.1, 0.75, 0.25)  # green, unlike any body or floor
+# y of shapes drawn next to a body that moves in the plane y = 0 [m], on the camera's side.
 LANE = -0.5
-HEIGHT = 0.02  # of what lies on the floor [m]
+HEIGHT = 0.02  # of shapes on the floor [m]
 ARROW_RADIUS = 0.04  # [m]
-PACE_TIME = 0.5  # an arrow for a velocity is as long as the way of this time [s]
+PACE_TIME = 0.5  # a velocity arrow shows the distance covered in this time [s]
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A place on the floor, (x, y) [m]: a disc of a radius [m] with a pole, and a line to it."""
+    """A goal on the floor, (x, y) [m]: a disc of a radius [m] with a pole, and a line to it."""
 
     x: float
     y: float
@@ -31,7 +30,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Ball:
-    """A place in space, (x, y, z), and how near is enough [m]: a ball that one can see through."""
+    """A goal in space, (x, y, z) [m], and its radius [m]: a transparent ball."""
 
     x: float
     y: float
@@ -41,7 +40,7 @@ class Ball:
 
 @dataclass(frozen=True)
 class Disc:
-    """A place on the ground, (x, y), and how near is enough [m]: a flat disc."""
+    """A goal on the ground, (x, y) [m], and its radius [m]: a flat disc."""
 
     x: float
     y: float
@@ -56,7 +55,7 @@ class Direction:
     y: float
 
     def describe(self) -> str:
-        """The angle from the x axis, counted towards y."""
+        """The angle from the x axis towards y, in degrees."""
         return f"go in direction {round(math.degrees(math.atan2(self.y, self.x))) % 360}°"
 
 
@@ -64,11 +63,11 @@ class Direction:
 class Pace:
     """A velocity along x [m/s]: an arrow and a runner.
 
-    The arrow is as long as the distance covered in half a second; the runner keeps the velocity
-    from the start.
+    The arrow is as long as the distance covered in half a second; the runner moves at the velocity
+    from the start of the episode.
 
     Attributes:
-        velocity: what is wanted [m/s].
+        velocity: target velocity [m/s].
         runner: x of the runner, a pole beside the track [m]; None: not drawn.
     """
 
@@ -83,10 +82,10 @@ def add_marker(scene: mujoco.MjvScene, marker: Marker, body: np.ndarray, reach: 
     """Add the shapes of a marker to a scene that `mjv_updateScene` has filled.
 
     Args:
-        scene: what will be drawn.
-        marker: what to show.
-        body: position of the body that it belongs to, [3].
-        reach: how far from the body an arrow for a direction ends [m].
+        scene: the scene to be rendered.
+        marker: the marker.
+        body: position of the body, [3].
+        reach: distance from the body at which a direction arrow ends [m].
     """
     x, y = float(body[0]), float(body[1])
     match marker:
@@ -149,7 +148,7 @@ def _connect(
 ) -> None:
     """Add one shape from a point to another.
 
-    One that is a hair long is left out, and so is what the scene has no room for.
+    A shape of almost no length is omitted, and so is one that does not fit into the scene.
     """
     first, last = np.array(start, np.float64), np.array(end, np.float64)
     if scene.ngeom >= scene.maxgeom or np.linalg.norm(last - first) < 1e-3:

@@ -12,14 +12,14 @@ import numpy as np
 from rlkit.envs.lanes import Lanes
 from rlkit.envs.simulation import Simulation
 
-# Warnings that mean divergence; the four have neighbouring numbers.
+# Warnings that mean divergence; their four numbers are consecutive.
 _DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL) + 1)
 
 
 class QuietDivergence:
     """Keeps MuJoCo from printing and from writing MUJOCO_LOG.TXT when a simulation diverges.
 
-    A handler of the user's stays. Blocks of several threads share ours.
+    A handler installed by the user is kept. Blocks of several threads share ours.
     """
 
     _lock, _num_open = threading.Lock(), 0
@@ -38,7 +38,7 @@ class QuietDivergence:
 
 
 def _ignore(message: str) -> None:
-    """Drop a message: divergence is reported through the warning counters."""
+    """Drop a message; divergence is reported through the warning counters."""
 
 
 class BatchSimulation(Simulation):
@@ -66,8 +66,8 @@ class BatchSimulation(Simulation):
         self._rest = self._batch.state[0].copy()
 
     def reset(self, lanes: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
-        # A lane is its row of state and nothing else. Batch.reset writes the same row, but in ten
-        # times the time.
+        # A lane is just its row of the state. Batch.reset writes the same row, but takes ten times
+        # as long.
         self._batch.state[lanes] = self._rest
         self.qpos[lanes] = qpos
         self.qvel[lanes] = qvel
@@ -101,4 +101,4 @@ class BatchSimulation(Simulation):
         return self._batch.get_model(lane)
 
     def close(self) -> None:
-        """Nothing to do: the threads end with the object."""
+        """Do nothing: the threads end with the object."""

@@ -1,4 +1,4 @@
-"""`MujocoBody`: the model of a body, the simulations of its lanes, their states and pictures."""
+"""`MujocoBody`: the model of a body, the simulations of its lanes, their states, rendering."""
 
 import abc
 from pathlib import Path
@@ -16,24 +16,23 @@ from rlkit.envs.mujoco_pool import Backend, make_simulation
 
 
 class MujocoBody(MetaEnv):
-    """Lanes that are simulations of one model, whose states can be read, set and filmed.
+    """Lanes that are simulations of one model; states can be read, set and rendered.
 
     Attributes:
-        model_file: name of the body's file, gymnasium's unless `model_path` says otherwise.
-        total_mass: what the body's masses are scaled to [kg]; None: they stay.
+        model_file: name of the body's file, in gymnasium unless `model_path` is overridden.
+        total_mass: masses are scaled to this sum [kg]; None: not scaled.
         timestep: of the physics [s]; None: the file's.
-        fields: results of the physics that the subclass reads, see `make_simulation`.
-        contact_forces: whether cfrc_ext is computed; else it is zero.
-        action_box: least and greatest action; None: the model's control ranges.
+        fields: `MjData` arrays that the subclass reads, see `make_simulation`.
+        contact_forces: whether cfrc_ext is computed; otherwise it is zero.
+        action_box: smallest and largest action; None: the model's control ranges.
         physics: "mujoco210" or "native".
-        frame_skip, dt: physics steps in one step of the environment, and the time they take [s].
+        frame_skip, dt: physics steps per environment step, and the duration of the latter [s].
         model: the compiled model.
         simulation: the lanes.
         camera_body: the body that a camera follows.
-        camera_target: a place at which it looks instead, x, y, z [m]; None: it follows.
-        camera_distance, camera_elevation, camera_azimuth: of this camera from the body [m], its
-            angle to the horizon, and the direction in which it looks, counted from the x axis
-            towards y [degrees].
+        camera_target: a fixed point that it looks at instead, x, y, z [m]; None: follow the body.
+        camera_distance, camera_elevation, camera_azimuth: distance of the camera from the body [m],
+            elevation and viewing direction, measured from the x axis towards y [degrees].
     """
 
     has_simulation = True
@@ -66,17 +65,17 @@ class MujocoBody(MetaEnv):
 
         Args:
             n_tasks: size of the task set.
-            randomize_tasks: accepted because oyster's files may have it; it changes nothing here.
+            randomize_tasks: accepted for oyster's configuration files; no effect here.
             physics: "mujoco210" (inertias and margins of the MuJoCo versions of the published
-                results) or "native" (today's).
-            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal
+                results) or "native" (the installed version's).
+            backend: "mujoco" (official bindings; "batch" and "pool" select a route, with equal
                 numbers) or "mujoco-py" (2.1.0).
             task_seed: seed of the generator that draws the task set.
-            num_envs: the most lanes that can be in use.
+            num_envs: maximum number of lanes in use.
             physics_threads: threads that step the lanes.
             dtype: of observations, outcomes, tasks and rewards.
         Raises:
-            ValueError: a value out of its range.
+            ValueError: a value is out of range.
         """
         self.physics = physics
         self.model = self._make_model(backend)
@@ -104,7 +103,7 @@ class MujocoBody(MetaEnv):
     def _make_model(self, backend: Backend) -> mujoco.MjModel:
         """Compile `model_file`, see `load_model`.
 
-        With backend "mujoco-py" it has old masses in either mode of physics.
+        With backend "mujoco-py" it has the old masses in both modes of physics.
         """
         old = backend == "mujoco-py" and self.physics == "native"
         physics: Physics = "mujoco210" if old else self.physics
@@ -142,7 +141,7 @@ class MujocoBody(MetaEnv):
         Returns:
             Observations, [n, obs_dim].
         Raises:
-            ValueError: a lane not in use, a wrong shape, or numbers that are not finite.
+            ValueError: a lane is not in use, wrong shape, or non-finite numbers.
         """
         chosen = self.check_lanes(lanes)
         positions, velocities = np.asarray(qpos, np.float64), np.asarray(qvel, np.float64)
@@ -161,18 +160,18 @@ class MujocoBody(MetaEnv):
     def marker(
         self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0
     ) -> Marker | None:
-        """What a picture shows of a task.
+        """The marker that shows a task in rendered images.
 
         Args:
             task_id: number of the task.
-            start: qpos with which the trajectory began, [nq]; None where it is not known.
+            start: qpos at the start of the trajectory, [nq]; None if unknown.
             elapsed: time since then [s].
         Returns:
-            A marker, None where a task has nothing that can be shown.
+            The marker; None if the task has nothing to show.
         """
         return None
 
     def close(self) -> None:
-        """Take all lanes out of use and end the physics threads; may be called twice."""
+        """Take all lanes out of use and stop the physics threads; may be called twice."""
         super().close()
         self.simulation.close()

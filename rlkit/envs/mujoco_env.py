@@ -1,6 +1,6 @@
 """`MujocoMetaEnv`: a task distribution whose lanes are MuJoCo simulations.
 
-Bodies and rewards are subclasses' business.
+Subclasses define bodies and rewards.
 """
 
 import abc
@@ -14,9 +14,9 @@ from rlkit.envs.mujoco_body import MujocoBody
 
 
 class MujocoMetaEnv(MujocoBody):
-    """Lanes of one model. Subclasses write `_draw_start`, `_observe`, `_position` and `_outcome`.
+    """Lanes of one model. Subclasses define `_draw_start`, `_observe`, `_position` and `_outcome`.
 
-    `MujocoBody` has the class attributes that describe the body, and the constructor.
+    See `MujocoBody` for the class attributes that describe the body, and for the constructor.
     """
 
     @abc.abstractmethod
@@ -25,7 +25,7 @@ class MujocoMetaEnv(MujocoBody):
 
     @abc.abstractmethod
     def _position(self, lanes: Lanes) -> np.ndarray:
-        """Positions of these lanes, whose change in a step is the velocity; [n, axes], a copy."""
+        """Positions of these lanes, a copy [n, axes]; velocity is their change over a step."""
 
     @abc.abstractmethod
     def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
@@ -55,6 +55,6 @@ class MujocoMetaEnv(MujocoBody):
     def _simulate(self, action: np.ndarray, lanes: Lanes) -> np.ndarray:
         """Step these lanes and return which diverged, bool [n].
 
-        Bodies whose actions are not the model's controls override it.
+        Overridden by bodies whose actions are not the model's controls.
         """
         return self.simulation.step(action, lanes)

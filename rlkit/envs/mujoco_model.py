@@ -1,4 +1,4 @@
-"""Compiled MuJoCo models from gymnasium's files, with today's or MuJoCo 2.1.0's physics."""
+"""MuJoCo models compiled from gymnasium's files, with current or MuJoCo 2.1.0 physics."""
 
 import importlib.util
 from pathlib import Path
@@ -40,11 +40,11 @@ def load_model(
     Args:
         path: MJCF file. Its compiler attribute `settotalmass`, which MuJoCo warns about, is
             ignored.
-        physics: "native": as the installed MuJoCo has it; "mujoco210": masses and inertias of
-            capsules by the rule in force until MuJoCo 2.1.0, and contact margins that mean on
-            MuJoCo ≥ 3.5 what they meant before.
-        total_mass: scale masses and inertias to this sum [kg]; None leaves them.
-        timestep: of one physics step [s]; None leaves the file's.
+        physics: "native": as in the installed MuJoCo; "mujoco210": masses and inertias of
+            capsules by the rule used until MuJoCo 2.1.0, and contact margins with the same effect
+            on MuJoCo ≥ 3.5 as before.
+        total_mass: scale masses and inertias to this sum [kg]; None: unchanged.
+        timestep: of one physics step [s]; None: the file's.
     Returns:
         The model.
     Raises:
@@ -69,10 +69,8 @@ def load_model(
 def _write_old_inertias(spec: mujoco.MjSpec, model: mujoco.MjModel) -> None:
     """Give bodies the inertias of MuJoCo ≤ 2.1.0.
 
-    It took a capsule for a cylinder of half length h + r/2.
-
-    A second model in which every capsule is that cylinder is compiled, and its inertial frames are
-    copied.
+    Those versions treated a capsule as a cylinder of half length h + r/2. The inertial frames are
+    copied from a second model in which every capsule is replaced by that cylinder.
     """
     for geom in spec.geoms:
         if geom.type == mujoco.mjtGeom.mjGEOM_CAPSULE:
@@ -92,9 +90,9 @@ def _write_old_inertias(spec: mujoco.MjSpec, model: mujoco.MjModel) -> None:
 
 
 def _write_old_margins(model: mujoco.MjModel) -> None:
-    """Halve the contact margins where MuJoCo sums those of two geoms (since 3.5).
+    """Halve the contact margins on MuJoCo ≥ 3.5, which adds the margins of two geoms.
 
-    Before, it took the larger.
+    Earlier versions used the larger one.
     """
     if tuple(int(part) for part in mujoco.__version__.split(".")[:2]) < (3, 5):
         return

@@ -22,15 +22,15 @@ from rlkit.envs.simulation import Simulation
 Backend = Literal[
     "mujoco", "batch", "pool", "mujoco-py", "auto"
 ]  # "auto" stands for "mujoco" in older run folders
-# Warnings that mean divergence; the four have neighbouring numbers.
+# Warnings that mean divergence; their four numbers are consecutive.
 _DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL) + 1)
 
 
 class PoolSimulation(Simulation):
     """Simulations with one `MjData` each, stepped by a pool of threads.
 
-    MuJoCo's functions let other Python threads run; what is left between them are a few calls.
-    Results are read for all lanes together, through views made beforehand.
+    MuJoCo's functions release the GIL, so the threads run in parallel. Results are read for all
+    lanes together, through views made in advance.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class PoolSimulation(Simulation):
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
 
     def _share(self, work: Callable[[range], None], num_rows: int) -> None:
-        """Call work(rows) on all threads, so that together they do rows 0 … num_rows-1."""
+        """Call work(rows) on all threads, which share the rows 0 … num_rows-1."""
         shares = [
             range(first, num_rows, self._threads) for first in range(min(self._threads, num_rows))
         ]
@@ -160,24 +160,24 @@ def make_simulation(
         model: compiled model.
         num_envs: number of lanes.
         frame_skip: substeps of one step.
-        threads: how many threads step the lanes, the caller's included.
-        fields: names of `MjData` arrays to be read after each step.
-        contact_forces: call `mj_rnePostConstraint` after the substeps and after a reset (cfrc_ext
-            and cfrc_int are zero without).
-        backend: "mujoco": the official bindings, by the faster route that can do what is asked;
-            "batch" or "pool": by this route; "mujoco-py": MuJoCo 2.1.0.
-        path: the file that the model was compiled from, for "mujoco-py", which compiles it anew.
+        threads: number of threads that step the lanes, including the caller's.
+        fields: names of the `MjData` arrays to read after each step.
+        contact_forces: call `mj_rnePostConstraint` after the substeps and after a reset (otherwise
+            cfrc_ext and cfrc_int are zero).
+        backend: "mujoco": the official bindings, through the faster route that supports these
+            settings; "batch" or "pool": through this route; "mujoco-py": MuJoCo 2.1.0.
+        path: the file that the model was compiled from, for "mujoco-py", which compiles it again.
     Returns:
         The simulation, every lane waiting for its first reset.
     Raises:
-        ValueError: an unknown backend, or one that cannot do what is asked.
+        ValueError: an unknown backend, or one that does not support these settings.
     """
     if backend not in get_args(Backend):
         raise ValueError(f"backend is {backend!r}, expected one of {', '.join(get_args(Backend))}")
     if backend == "mujoco-py":
         from rlkit.envs.mujoco_py_simulation import (
             MujocoPySimulation,
-        )  # imports mujoco_py, so only when asked
+        )  # imported on demand, because it imports mujoco_py
 
         if path is None:
             raise ValueError("backend is 'mujoco-py', which needs the path of the model file")

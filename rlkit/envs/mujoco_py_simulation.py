@@ -1,9 +1,7 @@
 """Lanes on MuJoCo 2.1.0, the original engine, through mujoco-py.
 
-It is the parity oracle and an optional backend of every task.
-
-Slower than `mujoco_batch` where there are cores to use: mujoco-py holds Python's lock, so that
-lanes step one after another.
+It is the reference in parity tests and an optional backend of every task. On several cores it is
+slower than `mujoco_batch`, because mujoco-py holds the GIL and lanes step one after another.
 """
 
 import copy
@@ -21,12 +19,12 @@ from rlkit.envs.simulation import Simulation
 
 EDITED_FIELDS = (
     "actuator_gear",
-)  # of models, beside the timestep: what tasks change in a model file
+)  # of models, in addition to the timestep: what tasks change in a model file
 _RENAMED = {
     "xpos": "body_xpos",
     "xquat": "body_xquat",
     "xmat": "body_xmat",
-}  # fields with a name of their own in mujoco-py
+}  # fields with another name in mujoco-py
 _DIVERGED = ("WARN_BADQPOS", "WARN_BADQVEL", "WARN_BADQACC", "WARN_BADCTRL")
 
 
@@ -38,15 +36,13 @@ def import_mujoco_py() -> Any:
     Returns:
         The module `mujoco_py`.
     Raises:
-        ValueError: it is not installed, or does not find MuJoCo 2.1.0 or what it needs to compile.
+        ValueError: it is not installed, or does not find MuJoCo 2.1.0 or its build requirements.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # it is built on parts of Python's library that have become old
+            warnings.simplefilter("ignore")  # it uses deprecated parts of Python's standard library
             return importlib.import_module("mujoco_py")
-    except Exception as error:  # a missing library or variable is a bare Exception there
+    except Exception as error:  # it raises a plain Exception for a missing library or variable
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(
             f"backend is 'mujoco-py', but mujoco_py cannot be imported ({lines[0]}); "
@@ -59,7 +55,7 @@ class MujocoPySimulation(Simulation):
     """Simulations with one `mjData` of MuJoCo 2.1.0 each.
 
     The engine compiles the model file itself. `model` is the same file compiled by the official
-    bindings; it serves whoever asks for names and sizes, or draws a picture.
+    bindings, used for names, sizes and rendering.
     """
 
     def __init__(
@@ -75,8 +71,8 @@ class MujocoPySimulation(Simulation):
 
         Args:
             path: MJCF file that MuJoCo 2.1.0 can read.
-            model: the same file, compiled by the official bindings and edited; the timestep and
-                `EDITED_FIELDS` are taken over.
+            model: the same file, compiled by the official bindings and edited; its timestep
+                and `EDITED_FIELDS` are copied.
             num_envs, frame_skip, fields, contact_forces: see `make_simulation`.
         Raises:
             ValueError: mujoco-py does not work here, see `import_mujoco_py`.
@@ -107,7 +103,7 @@ class MujocoPySimulation(Simulation):
         ]
 
     def _compile(self) -> Any:
-        """Compile the file and make the task's edits to it."""
+        """Compile the file and apply the task's edits."""
         compiled = self._mujoco_py.load_model_from_path(str(self._path))
         compiled.opt.timestep = self.model.opt.timestep
         for name in EDITED_FIELDS:
@@ -167,9 +163,9 @@ class MujocoPySimulation(Simulation):
                 self._set_constants(self._models[lane])
 
     def lane_model(self, lane: int) -> mujoco.MjModel:
-        """The official bindings' model with the lane's own values, for a picture.
+        """The official bindings' model with the lane's own values, for rendering.
 
-        The lane runs on MuJoCo 2.1.0's.
+        The lane itself runs on MuJoCo 2.1.0's model.
         """
         model = copy.copy(self.model)
         for name, value in self._own_values[lane].items():
@@ -177,4 +173,4 @@ class MujocoPySimulation(Simulation):
         return model
 
     def close(self) -> None:
-        """Nothing to do: there are no threads."""
+        """Do nothing: there are no threads."""

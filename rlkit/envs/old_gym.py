@@ -12,9 +12,10 @@ from rlkit.envs.faults import EnvironmentFault, answering, brief
 
 
 class OldGymEnv(ClassEnv):
-    """Lanes of a class of old gym, an instance each.
+    """Lanes of an old gym class, one instance each.
 
-    An instance that has a method `seed` is seeded with it, then come `reset_task` and `reset`.
+    An instance is seeded with its method `seed`, if it has one; then `reset_task` and `reset` are
+    called.
     """
 
     def _start(self, instance: Any, task: object, seed: int, where: str) -> object:
@@ -27,7 +28,7 @@ class OldGymEnv(ClassEnv):
             return instance.reset()
 
     def _split(self, result: object, where: str) -> Step:
-        """Old gym has one end; that of its time limit is a truncation."""
+        """Old gym has one flag, `done`; if its time limit set it, it is a truncation."""
         if not isinstance(result, tuple) or len(result) != 4:
             found = f"{len(result)} values" if isinstance(result, tuple) else brief(result)
             raise EnvironmentFault(

@@ -8,7 +8,7 @@ from rlkit.envs.base import MetaEnv
 
 
 class OneTask(MetaEnv):
-    """One task; `tasks` is [1, 0]. A mix-in: the body that it is combined with does the rest."""
+    """One task; `tasks` is [1, 0]. A mix-in for a body."""
 
     task_dim = 0
     fixed_n_tasks = 1
@@ -20,4 +20,4 @@ class OneTask(MetaEnv):
     @staticmethod
     def for_each_task(value: Any, task: Any) -> Any:
         """Broadcast a value [...] that is the same for every task against tasks [..., 0]."""
-        return value + task.sum(-1)  # the sum of no numbers is 0
+        return value + task.sum(-1)  # an empty sum is 0

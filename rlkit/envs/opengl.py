@@ -6,20 +6,22 @@ import subprocess
 import sys
 from typing import Any
 
-# Draws nothing, but loads the library all the way: some contexts open without one and fail only
+# Renders nothing, but loads the library completely: some contexts open without one and fail only
 # when they are used.
 _PROBE = (
-    "import importlib, mujoco; context = importlib.import_module('mujoco.{0}').GLContext(8, 8); context.make_current(); "
-    "mujoco.MjrContext(mujoco.MjModel.from_xml_string('<mujoco/>'), mujoco.mjtFontScale.mjFONTSCALE_100).free(); context.free()"
+    "import importlib, mujoco; "
+    "context = importlib.import_module('mujoco.{0}').GLContext(8, 8); context.make_current(); "
+    "model = mujoco.MjModel.from_xml_string('<mujoco/>'); "
+    "mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100).free(); context.free()"
 )
 
 
 def open_gl_context(width: int, height: int) -> Any:
     """Open an off-screen OpenGL context and make it current.
 
-    The environment variable MUJOCO_GL ("egl", "osmesa", "glfw") decides where it is set. Otherwise
-    EGL, OSMesa and a display are tried in this order, each in a process of its own, because a
-    failed attempt spoils the next in one process.
+    The environment variable MUJOCO_GL ("egl", "osmesa", "glfw") selects the library if it is set.
+    Otherwise EGL, OSMesa and GLFW are tried in this order, each in its own process, because a
+    failed attempt breaks later ones in the same process.
 
     Args:
         width, height: size in pixels.
@@ -37,15 +39,15 @@ def open_gl_context(width: int, height: int) -> Any:
             return context
         complaints.append(f"{name}: {failure}")
     raise ValueError(
-        "no OpenGL library works here, so nothing can be drawn; install libegl1 (or libosmesa6), or set MUJOCO_GL to one of "
-        f"egl, osmesa, glfw. Tried {'; '.join(complaints)}"
+        "no OpenGL library works here, so nothing can be drawn; install libegl1 (or libosmesa6), "
+        f"or set MUJOCO_GL to one of egl, osmesa, glfw. Tried {'; '.join(complaints)}"
     )
 
 
 def choose_for_classes() -> None:
-    """Set MUJOCO_GL, unless somebody has, to a library that works.
+    """Set MUJOCO_GL, if unset, to a library that works.
 
-    Gymnasium's MuJoCo classes go by it; without it they ask for a display.
+    Gymnasium's MuJoCo classes read it; without it they need a display.
     """
     if not os.environ.get("MUJOCO_GL"):
         working = (name for name in _candidates() if _in_use(name) or _probe(name) is None)
@@ -54,7 +56,7 @@ def choose_for_classes() -> None:
 
 
 def _candidates() -> list[str]:
-    """Names of the libraries that may be used, in the order in which they are tried."""
+    """Names of the candidate libraries, in the order in which they are tried."""
     chosen = os.environ.get("MUJOCO_GL", "").strip().lower()
     if chosen in ("", "on", "enable", "enabled", "true", "1"):
         return ["cgl", "glfw"] if sys.platform == "darwin" else ["egl", "osmesa", "glfw"]
@@ -62,9 +64,9 @@ def _candidates() -> list[str]:
 
 
 def _in_use(name: str) -> bool:
-    """Whether this process has loaded the library already.
+    """Whether this process has already loaded the library.
 
-    glfw does not count: MuJoCo imports it with or without a display.
+    glfw does not count: MuJoCo imports it even without a display.
     """
     return name in ("egl", "osmesa") and f"mujoco.{name}" in sys.modules
 
@@ -72,7 +74,7 @@ def _in_use(name: str) -> bool:
 def _probe(name: str) -> str | None:
     """Open and use a context in another process.
 
-    None if that works, else what was complained of.
+    Returns None if it works, otherwise the error.
     """
     probe = subprocess.run(
         [sys.executable, "-c", _PROBE.format(name)],

@@ -1,4 +1,4 @@
-"""Observations as pictures: the lanes of a `MetaEnv` as stacks of small frames."""
+"""Image observations: stacks of small frames of the lanes of a `MetaEnv`."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,26 +27,26 @@ def check_drawable(env: MetaEnv) -> None:
 
 
 class PixelObservation(EnvWrapper):
-    """A `MetaEnv` whose observation is the last `num_frames` pictures of a lane.
+    """A `MetaEnv` whose observation is the last `num_frames` images of a lane.
 
-    An observation is flat uint8, the oldest picture first. At the start of an episode the first
-    picture is repeated. The picture does not show the task. MuJoCo tasks are drawn with the camera
-    that follows the body, others by their own method `draw`.
+    An observation is flat uint8, oldest image first. At the start of an episode the first image is
+    repeated. Images do not show the task. MuJoCo tasks are rendered with the camera that follows
+    the body, others by their own method `draw`.
 
     Attributes:
-        size: height and width of a picture in pixels.
-        num_frames: pictures of an observation.
-        recorded_dim: size of one picture, [size, size, 3].
+        size: height and width of an image in pixels.
+        num_frames: images of an observation.
+        recorded_dim: size of one image, [size, size, 3].
     """
 
     def __init__(self, env: MetaEnv, size: int = 64, num_frames: int = 3) -> None:
         """Wrap an environment.
 
         Args:
-            env: can be drawn.
+            env: an environment that can be rendered.
             size, num_frames: see the class.
         Raises:
-            ValueError: it cannot be drawn, or not here (no OpenGL library), or a size below 1.
+            ValueError: it cannot be rendered, no OpenGL library works, or a size is below 1.
         """
         check_drawable(env)
         super().__init__(env)
@@ -71,7 +71,7 @@ class PixelObservation(EnvWrapper):
         return self._stacks[chosen].reshape(len(chosen), self.obs_dim)
 
     def step(self, action: ArrayLike, running: np.ndarray | None = None) -> StepResult:
-        """Advance lanes, as `MetaEnv.step`; pictures of lanes that stand still stay as they are."""
+        """Advance lanes, as `MetaEnv.step`; images of lanes that are not stepped stay unchanged."""
         _, reward, terminated, truncated, info = self.env.step(action, running)
         moving = np.arange(self.num_lanes) if running is None else np.flatnonzero(running)
         self._stacks[moving, :-1] = self._stacks[moving, 1:]
@@ -80,7 +80,7 @@ class PixelObservation(EnvWrapper):
         return obs, reward, terminated, truncated, info
 
     def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> None:
-        """None: pictures do not determine an outcome."""
+        """None: images do not determine an outcome."""
 
     def close(self) -> None:
         """Release the environment and the renderer; may be called twice."""
@@ -94,7 +94,7 @@ class PixelObservation(EnvWrapper):
     def _painter(self) -> Painter:
         if not self.env.has_simulation:
             return lambda lanes: self.env.draw(lanes, self.size)
-        # Only when asked, because it imports mujoco and looks for OpenGL.
+        # On demand, because it imports mujoco and loads OpenGL.
         from rlkit.envs.rendering import Renderer
 
         self._renderer = renderer = Renderer(self.env, self.size, self.size)

@@ -9,19 +9,19 @@ from numpy.typing import ArrayLike, DTypeLike
 from rlkit.envs.base import Advance, MetaEnv
 from rlkit.envs.lanes import Lanes
 
-VIEW = 2.0  # a picture shows x and y from -VIEW to VIEW; a robot beyond is drawn on the rim
-DISC = 0.3  # radius of the robot in a picture
-# The ground is black: on white the first features hardly change with the robot, and learning takes
-# ten times as long to begin.
+VIEW = 2.0  # images show x and y from -VIEW to VIEW; robots outside are drawn at the edge
+DISC = 0.3  # radius of the robot in images
+# The background is black: on white the untrained features hardly change with the robot's position,
+# and it takes ten times as long until learning starts.
 GROUND, AXES, ROBOT = np.array([0, 0, 0]), np.array([40, 40, 60]), np.array([255, 90, 90])
 HAND_MADE_GOALS = ((1, -1), (1, 1), (-1, 1), (-1, -1), (0, 0), (0.7, 0.2), (0, 0.4), (-0.6, 0.9))
 
 
 class PointRobot(MetaEnv):
-    """Goals anywhere in the square; the reward is minus the distance to the goal.
+    """Goals anywhere in the square; the reward is the negative distance to the goal.
 
-    The outcome is the position (x, y) after the step, the task is the goal (x, y), both without
-    unit.
+    The outcome is the position (x, y) after the step, the task is the goal (x, y), both
+    dimensionless.
     Source: katerakelly/oyster, rlkit/envs/point_robot.py (class PointEnv).
     """
 
@@ -48,10 +48,10 @@ class PointRobot(MetaEnv):
 
         Args:
             n_tasks: number of goals; without `randomize_tasks` it must be 8.
-            randomize_tasks: draw goals uniformly from the square (±1, ±1); False: eight goals made
-                by hand.
+            randomize_tasks: draw goals uniformly from the square (±1, ±1); False: eight fixed
+                goals.
             task_seed: seed of the generator that draws the goals.
-            num_envs: the most lanes that can be in use.
+            num_envs: maximum number of lanes in use.
             dtype: of observations, outcomes, tasks and rewards.
         Raises:
             ValueError: a value out of its range.
@@ -63,14 +63,14 @@ class PointRobot(MetaEnv):
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Draw goals, x then y of each in turn.
 
-        Without `randomize_tasks` return the eight made by hand.
+        Without `randomize_tasks` return the eight fixed goals.
         """
         if self.randomize_tasks:
             return rng.uniform(-1.0, 1.0, size=(num_tasks, 2))
         if num_tasks != len(HAND_MADE_GOALS):
             raise ValueError(
                 f"n_tasks is {num_tasks}, but {self.name} without randomize_tasks has "
-                f"{len(HAND_MADE_GOALS)} goals made by hand"
+                f"{len(HAND_MADE_GOALS)} fixed goals"
             )
         return np.array(HAND_MADE_GOALS, np.float64)
 
@@ -86,13 +86,13 @@ class PointRobot(MetaEnv):
     def draw(self, lanes: np.ndarray, size: int) -> np.ndarray:
         """Draw the robots of these lanes [n] in the plane with its axes, x to the right, y up.
 
-        Goals are not shown.
+        Goals are hidden.
 
-        The rim of a disc is a pixel wide and fades, so that a picture tells more than the pixel
-        that the robot is in.
+        The edge of a disc fades over one pixel, so an image shows the position with sub-pixel
+        resolution.
 
         Returns:
-            Pictures, uint8 [n, size, size, 3].
+            Images, uint8 [n, size, size, 3].
         """
         pixel = 2 * VIEW / size
         centers = pixel * (np.arange(size) + 0.5) - VIEW
@@ -117,7 +117,7 @@ class PointRobot(MetaEnv):
         Returns:
             Observations, [n, 2].
         Raises:
-            ValueError: a lane not in use, a wrong shape, or numbers that are not finite.
+            ValueError: a lane is not in use, wrong shape, or non-finite numbers.
         """
         chosen, positions = self.check_lanes(lanes), np.asarray(position, np.float64)
         if positions.shape != (len(chosen), 2) or not np.isfinite(positions).all():
@@ -144,12 +144,11 @@ class PointRobot(MetaEnv):
 
 
 class SparsePointRobot(PointRobot):
-    """Goals on the upper half of the unit circle, start in its centre.
+    """Goals on the upper half of the unit circle, start at its centre.
 
-    Sparse reward within `goal_radius` of the goal.
+    The step returns the dense reward; the sparse one is 1 - distance within `goal_radius` of the
+    goal and 0 outside.
 
-    The step returns the dense reward; the sparse one is 1 - distance inside the radius and 0
-    outside it.
     Source: katerakelly/oyster, rlkit/envs/point_robot.py (class SparsePointEnv).
     """
 
@@ -163,8 +162,8 @@ class SparsePointRobot(PointRobot):
         Args:
             n_tasks: number of goals, evenly spaced in angle from 0 to π.
             goal_radius: distance from the goal within which the sparse reward is given, positive.
-            **settings: see `PointRobot`; without `randomize_tasks` the goals stay in the order of
-                their angles.
+            **settings: see `PointRobot`; without `randomize_tasks` the goals are ordered by
+                angle.
         Raises:
             ValueError: a value out of its range.
         """
@@ -192,7 +191,7 @@ class SparsePointRobot(PointRobot):
             reward,
             near * (reward + 1) + 0.0,
             reward < reward,
-        )  # + 0.0 turns the -0.0 of far places into 0.0
+        )  # + 0.0 turns the -0.0 of distant positions into 0.0
 
     def success(self, outcome: Any, task: Any) -> Any:
         """Whether the robot is within the goal's radius."""
@@ -203,9 +202,9 @@ class SparsePointRobot(PointRobot):
 
 
 class PointMaml(PointRobot):
-    """Goals in the square (±0.5, ±0.5), start at (0, 0), an end at the goal.
+    """Goals in the square (±0.5, ±0.5), start at (0, 0); an episode ends at the goal.
 
-    The 2-D navigation of MAML; its policies learn the task from 40 trajectories of 100 steps.
+    The 2-D navigation of MAML; policies adapt from 40 trajectories of 100 steps.
     Source: MAML, section 5.3; cbfinn/maml_rl, rllab/envs/mujoco/point_env_randgoal.py.
     """
 
@@ -224,7 +223,7 @@ class PointMaml(PointRobot):
             ValueError: a value out of its range.
         """
         if not settings.get("randomize_tasks", True):
-            raise ValueError(f"randomize_tasks is false, but {self.name} has no goals made by hand")
+            raise ValueError(f"randomize_tasks is false, but {self.name} has no fixed goals")
         super().__init__(n_tasks, **settings)
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
@@ -237,7 +236,7 @@ class PointMaml(PointRobot):
         return reward, 0 * abs(reward), reward > -self.goal_radius
 
     def success(self, outcome: Any, task: Any) -> Any:
-        """Whether the robot has arrived."""
+        """Whether the robot has reached the goal."""
         return distance(outcome, task) < self.goal_radius
 
     def _start(self, generator: np.random.Generator) -> np.ndarray:
@@ -245,5 +244,5 @@ class PointMaml(PointRobot):
 
 
 def distance(position: Any, goal: Any) -> Any:
-    """Euclidean distance of two places, each [..., 2]; [...]."""
+    """Euclidean distance between two points, each [..., 2]; [...]."""
     return ((position[..., 0] - goal[..., 0]) ** 2 + (position[..., 1] - goal[..., 1]) ** 2) ** 0.5

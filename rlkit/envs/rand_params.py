@@ -1,4 +1,4 @@
-"""Task distributions over the dynamics of one body: each lane has a model of its own."""
+"""Task distributions over the dynamics of one body: each lane has its own model."""
 
 from typing import Any, ClassVar
 
@@ -12,13 +12,13 @@ from rlkit.envs.mujoco_pool import Backend
 
 
 class RandParamsEnv(MujocoMetaEnv):
-    """Forward speed under unknown dynamics.
+    """Run forward fast under unknown dynamics.
 
-    A task is the factors of masses, inertias, dampings and frictions.
+    A task scales masses, inertias, dampings and frictions.
 
     The observation is qpos without x, and qvel clipped to ±10. For the outcome see
-    `RandomEnv.outcome`; the reward is the same for all tasks. What a lane runs on is the base model
-    times the task's factors, rounded to `dtype`.
+    `RandomEnv.outcome`; the reward is the same for all tasks. A lane runs on the base model times
+    the task's factors, rounded to `dtype`.
     """
 
     random_env_class: ClassVar[type[RandomEnv]]
@@ -41,11 +41,11 @@ class RandParamsEnv(MujocoMetaEnv):
         """Draw the dynamics and make the lanes.
 
         Args:
-            n_tasks: number of dynamics.
-            alive_bonus: reward of each step.
+            n_tasks: number of tasks.
+            alive_bonus: reward per step.
             log_scale_limit: c in the factors b^U(-c, c), b 1.5 (1.3 for dampings).
-            recompute_constants: let MuJoCo's derived constants follow the task's values; False: as
-                published, those of the base model stay.
+            recompute_constants: recompute MuJoCo's derived constants for the task's values; False:
+                keep the base model's, as in the published code.
             **settings: see `MujocoMetaEnv`.
         Raises:
             ValueError: a value out of its range.
@@ -67,30 +67,30 @@ class RandParamsEnv(MujocoMetaEnv):
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
         """Draw factors, [num_tasks, task_dim].
 
-        Their order is that of `RandomEnv.sample_factors`.
+        In the order of `RandomEnv.sample_factors`.
         """
         return self.random_env.sample_factors(rng, num_tasks)
 
     def describe_task(self, task_id: int) -> str:
-        """The body's mass, also as a share of the base model's.
+        """The body's mass, also as a percentage of the base model's.
 
-        The other factors are too many for a caption.
+        There are too many other factors for a caption.
         """
         masses = self.random_env.scaled(self.tasks[task_id].astype(np.float64))["body_mass"]
         base = self.random_env.base_params["body_mass"]
         return f"{masses.sum():.1f} kg, {masses.sum() / base.sum():.0%} of the base model"
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = v + alive bonus - 0.001 ‖u‖², whatever the task.
+        """r = v + alive bonus - 0.001 ‖u‖², regardless of the task.
 
         No sparse form; ends when the body is no longer `healthy`.
         """
-        nothing = 0 * task[..., 0]  # gives the result the task's leading axes
+        nothing = 0 * task[..., 0]  # broadcasts the result to the task's leading axes
         reward = self.random_env.reward(outcome, self.alive_bonus) + nothing
         return reward, 0 * abs(reward), ~self.random_env.healthy(outcome) | (nothing != 0)
 
     def speed(self, outcome: Any, task: Any) -> Any:
-        """Velocity forwards."""
+        """Forward velocity [m/s]."""
         return outcome[..., 0] + 0 * task[..., 0]
 
     def _select_tasks(self, lanes: np.ndarray) -> None:

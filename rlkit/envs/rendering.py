@@ -13,13 +13,13 @@ from rlkit.envs.mujoco_env import MujocoMetaEnv
 from rlkit.envs.opengl import open_gl_context
 
 QUALITIES = ("fast", "high")
-FLOOR = 30.0  # half width of the floor that is drawn round the body [m]
+FLOOR = 30.0  # half width of the floor drawn around the body [m]
 SQUARE = 1.0  # width of a square of the floor [m]
-SWAY = 0.6  # how far the body may rise or sink before the camera follows [m]
+SWAY = 0.6  # vertical movement of the body before the camera follows [m]
 
 
 class Renderer:
-    """Draws lanes with a camera that follows the body; also usable as a context manager."""
+    """Renders lanes with a camera that follows the body; also usable as a context manager."""
 
     def __init__(
         self, env: MetaEnv, width: int = 480, height: int = 480, quality: str = "fast"
@@ -29,8 +29,8 @@ class Renderer:
         Args:
             env: a MuJoCo environment, wrapped or not.
             width, height: size of a frame in pixels.
-            quality: "high" has shadows, reflections and smooth edges; "fast" leaves them out, which
-                makes a frame ten to thirty times cheaper where there is no graphics card.
+            quality: "high" has shadows, reflections and anti-aliasing; "fast" omits them, which
+                makes a frame ten to thirty times cheaper without a GPU.
         Raises:
             ValueError: an environment without a MuJoCo model, an unknown quality, or no OpenGL
                 library that works.
@@ -50,7 +50,7 @@ class Renderer:
         self._scene = mujoco.MjvScene(self._model, maxgeom=2000)
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = quality == "high"
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = quality == "high"
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = False  # a white line where the floor ends
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = False  # no white horizon
         self._option, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
         self._floors = np.flatnonzero(self._model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE).tolist()
         self._body = self._model.body(self.env.camera_body).id
@@ -65,20 +65,20 @@ class Renderer:
         self._rest_height = self._data.subtree_com[self._body, 2]
 
     def frame(self, lane: int) -> np.ndarray:
-        """Draw the present state of a lane in use with its task, uint8 [height, width, 3]."""
+        """Render the current state of a lane in use with its task, uint8 [height, width, 3]."""
         qpos, qvel = self.env.get_state(lane)
         return self.render_state(qpos, qvel, self.env.marker(int(self.env.task_ids[lane])))
 
     def render_state(
         self, qpos: ArrayLike, qvel: ArrayLike, marker: Marker | None = None
     ) -> np.ndarray:
-        """Draw a state.
+        """Render a state.
 
         Args:
-            qpos, qvel: [nq] and [nv]; what is drawn depends on qpos only.
-            marker: what is shown of the task, None for nothing.
+            qpos, qvel: [nq] and [nv]; the image depends only on qpos.
+            marker: shows the task; None: no marker.
         Returns:
-            Picture, uint8 [height, width, 3].
+            Image, uint8 [height, width, 3].
         """
         self._place(qpos)
         self._aim(self._data.subtree_com[self._body])
@@ -108,7 +108,7 @@ class Renderer:
         return picture[::-1].copy()  # OpenGL's first row is the lowest
 
     def _place(self, qpos: ArrayLike) -> None:
-        """Compute where everything is; velocities and forces are not drawn."""
+        """Compute the positions of all bodies; velocities and forces are not needed."""
         self._data.qpos[:] = qpos
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_comPos(self._model, self._data)
@@ -117,7 +117,7 @@ class Renderer:
     def _aim(self, center: np.ndarray) -> None:
         """Point the camera at the body.
 
-        Its height stays unless the body leaves the middle of the picture.
+        Its height changes only when the body leaves the middle of the image.
         """
         if self.env.camera_target is not None:
             self._camera.lookat = self.env.camera_target
@@ -126,9 +126,9 @@ class Renderer:
         self._camera.lookat = (center[0], center[1], height)
 
     def _move_floor_and_lights(self) -> None:
-        """Let the floor and the shadows go along with the camera, so that neither ends.
+        """Move the floor and the lights with the camera, so that the floor appears infinite.
 
-        The floor by whole squares, unseen.
+        The floor moves by whole squares, which is invisible.
         """
         x, y, _ = self._camera.lookat
         period = 2 * SQUARE
@@ -140,7 +140,7 @@ class Renderer:
                 light.pos[:2] += x, y
 
     def close(self) -> None:
-        """Give back the OpenGL context; may be called twice."""
+        """Release the OpenGL context; may be called twice."""
         if self._gl is not None:
             self._gl.make_current()
             self._context.free()
@@ -155,7 +155,7 @@ class Renderer:
 
 
 def _model_to_draw(model: mujoco.MjModel, width: int, height: int, quality: str) -> mujoco.MjModel:
-    """Copy a model and adapt its looks: size of the picture, a floor of squares of known width."""
+    """Copy a model and adapt its appearance: image size, a floor of squares of known width."""
     drawn = copy.copy(model)
     drawn.vis.global_.offwidth = max(width, drawn.vis.global_.offwidth)
     drawn.vis.global_.offheight = max(height, drawn.vis.global_.offheight)
@@ -164,13 +164,13 @@ def _model_to_draw(model: mujoco.MjModel, width: int, height: int, quality: str)
         drawn.vis.quality.numslices, drawn.vis.quality.numstacks = (
             20,
             10,
-        )  # of round shapes, instead of 28 and 16
+        )  # segments of round shapes, instead of 28 and 16
     for plane in np.flatnonzero(drawn.geom_type == mujoco.mjtGeom.mjGEOM_PLANE):
         drawn.geom_size[plane] = (
             FLOOR,
             FLOOR,
             FLOOR,
-        )  # the third is the spacing of its mesh: gymnasium's 0.125 m is slow to draw
+        )  # the third is the mesh spacing: gymnasium's 0.125 m is slow to render
         material = drawn.geom_matid[plane]
         if material < 0:
             continue

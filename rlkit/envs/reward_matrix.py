@@ -1,4 +1,4 @@
-"""Rewards of steps under other tasks than the one they were made for, in one call."""
+"""Rewards of steps under several tasks, in one call."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ from rlkit.envs.base import MetaEnv
 
 
 def reward_matrix(env: MetaEnv, outcome: Any, tasks: Any) -> tuple[Any, Any, Any]:
-    """Reward outcomes under several tasks at once.
+    """Compute the rewards of outcomes under several tasks at once.
 
     Args:
-        env: a distribution whose tasks differ in rewards alone (`relabelable`).
+        env: a distribution whose tasks differ only in their rewards (`relabelable`).
         outcome: [..., outcome_dim], for example the steps of a trajectory; numpy array or torch
             tensor.
         tasks: [num_tasks, task_dim], of the same kind.
     Returns:
-        Reward, sparse reward and terminated as of `MetaEnv.compute_reward`, each [num_tasks, ...].
+        Reward, sparse reward and terminated (see `MetaEnv.compute_reward`), each [num_tasks, ...].
     Raises:
         ValueError: tasks differ in more than their rewards.
     """

@@ -1,4 +1,4 @@
-"""`Simulation`: what an environment asks of the physics, whichever engine steps it."""
+"""`Simulation`: the interface of the physics engines."""
 
 import abc
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ class Simulation(abc.ABC):
     """Simulations ("lanes") of one model.
 
     Attributes:
-        model: the model that all lanes share, but for the fields of `set_model_fields`.
-        qpos, qvel: state of each lane, [num_envs, nq] and [num_envs, nv]. Read them; `reset` writes
+        model: the model that all lanes share, except for the fields of `set_model_fields`.
+        qpos, qvel: state of each lane, [num_envs, nq] and [num_envs, nv]. Read-only; `reset` writes
             them.
-        mocap_pos: places of the bodies that move as they are told, [num_envs, nmocap, 3]. Write
-            them before a step; `reset` puts them back to the model's. MuJoCo 2.1.0 has none here.
+        mocap_pos: positions of mocap bodies, [num_envs, nmocap, 3]. Write them before a step;
+            `reset` restores the model's. Not available with MuJoCo 2.1.0.
         fields: results of the last step by name, for example "xpos" [num_envs, nbody, 3]. As
             `mj_step` leaves them they belong to the state before the last substep's integration,
             while qpos and qvel are after it.
@@ -35,14 +35,14 @@ class Simulation(abc.ABC):
 
     @abc.abstractmethod
     def step(self, ctrl: np.ndarray, lanes: Lanes | None = None) -> np.ndarray:
-        """Advance some lanes by `frame_skip` substeps; no other lane is touched.
+        """Advance some lanes by `frame_skip` substeps; the others do not change.
 
         Args:
             ctrl: controls, [n, nu].
             lanes: the n lanes, in ascending order; None: lanes 0 … n-1.
         Returns:
-            Which of the n lanes diverged, bool [n]. MuJoCo itself puts those back to the model's
-            start.
+            Which of the n lanes diverged, bool [n]. MuJoCo resets those to the model's
+            initial state.
         """
 
     @abc.abstractmethod
@@ -53,18 +53,18 @@ class Simulation(abc.ABC):
         *,
         recompute_constants: bool = False,
     ) -> None:
-        """Give lanes [n] their own values of fields of the model, each [n, …].
+        """Set lane-specific values of model fields in lanes [n], each [n, …].
 
         The lanes must be reset afterwards.
 
-        With `recompute_constants`, what MuJoCo derives from the model at load (`mj_setConst`)
-        follows the new values.
+        With `recompute_constants`, the constants that MuJoCo derives from the model at load time
+        (`mj_setConst`) are recomputed.
         """
 
     @abc.abstractmethod
     def lane_model(self, lane: int) -> mujoco.MjModel:
-        """The model that a lane runs on, with its own values; do not write to it."""
+        """The model of a lane, with its own values; read-only."""
 
     @abc.abstractmethod
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""

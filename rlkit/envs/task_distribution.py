@@ -1,4 +1,4 @@
-"""`TaskDistribution`: which tasks there are and what they reward, as pure functions."""
+"""`TaskDistribution`: a set of tasks and their reward as pure functions."""
 
 import abc
 from typing import Any
@@ -8,21 +8,21 @@ from numpy.typing import ArrayLike
 
 
 class TaskDistribution(abc.ABC):
-    """What a class of tasks declares, apart from any running lane.
+    """The part of an environment that concerns tasks, independent of running lanes.
 
     Attributes:
         name: registered name, for example "cheetah-vel".
         n_tasks: size of the task set.
         task_dim: size of a task.
-        task_names: names of its numbers, `task_dim` of them; empty: they are numbered.
-        fixed_n_tasks: the number of tasks where it cannot be chosen, otherwise None.
-        relabelable: whether tasks differ in their rewards (and ends) only, so that
-            `compute_reward` turns what was done for one task into what it would have been for
-            another. False where they differ in dynamics or starts too.
-        has_sparse_rewards: whether the sparse reward of `compute_reward` is ever other than zero;
-            None: not declared.
-        goal_radius: distance within which a goal counts as reached; None where there is none.
-        has_simulation: whether lanes are MuJoCo simulations, which can be filmed.
+        task_names: names of its `task_dim` entries; empty: they are numbered.
+        fixed_n_tasks: the number of tasks if it cannot be chosen, otherwise None.
+        relabelable: whether tasks differ only in rewards and termination, so that `compute_reward`
+            can relabel a trajectory with another task. False if they also differ in dynamics or
+            initial states.
+        has_sparse_rewards: whether the sparse reward of `compute_reward` is ever nonzero; None: not
+            declared.
+        goal_radius: distance within which a goal counts as reached; None if there is no goal.
+        has_simulation: whether lanes are MuJoCo simulations, which can be rendered.
     """
 
     name: str
@@ -38,7 +38,7 @@ class TaskDistribution(abc.ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "compute_reward" in vars(cls) and "has_sparse_rewards" not in vars(cls):
-            cls.has_sparse_rewards = None  # a parent's declaration is about the parent's rewards
+            cls.has_sparse_rewards = None  # a parent's declaration is not inherited
 
     @property
     @abc.abstractmethod
@@ -51,27 +51,27 @@ class TaskDistribution(abc.ABC):
 
     @abc.abstractmethod
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """Reward an outcome under a task.
+        """Compute the reward of an outcome under a task.
 
-        The function is pure and uses operators only, so that numpy arrays and torch tensors give
+        The function is pure and uses only operators, so that numpy arrays and torch tensors give
         the same numbers.
 
         Args:
-            outcome: what a step led to, [..., outcome_dim].
+            outcome: of a step, [..., outcome_dim].
             task: [..., task_dim]; leading axes broadcast.
         Returns:
-            Reward, sparse reward (zero where the task has no sparse form) and terminated
+            Reward, sparse reward (zero if the task has no sparse form) and terminated
             (boolean), each [...].
         """
 
     def sparse_form(self) -> bool | None:
-        """Whether the task has a sparse reward; None where the class does not declare it."""
+        """Whether the task has a sparse reward; None if the class does not declare it."""
         return self.has_sparse_rewards
 
     def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...] | None:
         """Outcome of a transition, so that a planner can reward predicted states.
 
-        Only operators and methods that numpy arrays and torch tensors share, so that both give
+        Use only operators and methods that numpy arrays and torch tensors share, so that both give
         the same numbers.
 
         Args:
@@ -79,13 +79,13 @@ class TaskDistribution(abc.ABC):
             action: in the action box of this environment, [..., act_dim]; leading axes broadcast.
         Returns:
             The `outcome_dim` columns of the outcome, each [...] or of a shape that broadcasts to
-            it, to be stacked along a last axis for `compute_reward`. None where observations do
-            not determine the outcome.
+            it, to be stacked along a last axis for `compute_reward`. None if observations do not
+            determine the outcome.
         """
         return None
 
     def speed(self, outcome: Any, task: Any) -> Any:
-        """Speed that the task is about, [m/s], [...]; None where it is about none.
+        """Speed in the sense of the task, [m/s], [...]; None if undefined.
 
         Arguments as for `compute_reward`.
         """
@@ -103,7 +103,7 @@ class TaskDistribution(abc.ABC):
         Args:
             tasks: [n_tasks, task_dim].
         Raises:
-            ValueError: another shape, or a number that is not finite.
+            ValueError: wrong shape, or a non-finite number.
         """
         replaced = np.array(tasks, dtype=self.tasks.dtype)
         if replaced.shape != self.tasks.shape or not np.isfinite(replaced).all():
@@ -115,7 +115,7 @@ class TaskDistribution(abc.ABC):
 
     @abc.abstractmethod
     def _set_tasks(self, tasks: np.ndarray) -> None:
-        """Take over a checked task set."""
+        """Store a checked task set."""
 
     def get_all_task_idx(self) -> range:
         """Numbers of all tasks."""
@@ -123,9 +123,9 @@ class TaskDistribution(abc.ABC):
 
     @property
     def can_be_drawn(self) -> bool:
-        """Whether lanes can be shown as pictures: MuJoCo simulations, or a class with `draw`."""
+        """Whether lanes can be rendered: MuJoCo simulations, or a class with `draw`."""
         return self.has_simulation or type(self).draw is not TaskDistribution.draw
 
     def draw(self, lanes: np.ndarray, size: int) -> np.ndarray:
-        """Draw these lanes [n] as square pictures, uint8 [n, size, size, 3]; optional."""
+        """Draw these lanes [n] as square images, uint8 [n, size, size, 3]; optional."""
         raise NotImplementedError(f"{self.name} has no method draw")

@@ -1,4 +1,4 @@
-"""A task distribution as a vector environment of gymnasium, stepped as one batch.
+"""A task distribution as a gymnasium vector environment, stepped as one batch.
 
 This is what `gymnasium.make_vec` calls.
 """
@@ -17,7 +17,7 @@ from rlkit.envs.wrappers import Pictures, check_render_mode, render_metadata, st
 class MetaVectorEnv(gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """Lanes of a `MetaEnv` with gymnasium's resets, time limit and infos.
 
-    Numbers are those of `SyncVectorEnv` on the same environments. `reset(options={"task": i})`
+    Results equal those of `SyncVectorEnv` on the same environments. `reset(options={"task": i})`
     selects a task in all lanes, `{"task": [i, j, ...]}` one in each; it stays until another is
     selected. `options={"reset_mask": mask}` resets some lanes.
     """
@@ -37,10 +37,10 @@ class MetaVectorEnv(gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarra
         Args:
             name: see `rlkit.envs.env_class`.
             num_envs: number of lanes.
-            max_episode_steps: an episode is truncated after so many steps; None: never.
+            max_episode_steps: an episode is truncated after this many steps; None: never.
             autoreset_mode: whether a lane that has ended is reset in the next step, in the same
                 step, or by the user.
-            render_mode: None, or "rgb_array" where the environment can be drawn.
+            render_mode: None, or "rgb_array" if the environment can be rendered.
             **kwargs: passed to the constructor, for example n_tasks.
         Raises:
             ValueError: as `make_env`, or a render mode that the environment does not have.
@@ -74,14 +74,13 @@ class MetaVectorEnv(gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarra
         """Start episodes.
 
         Args:
-            seed: of lane i seed + i, or one for each lane; None: generators go on.
-            options: None, or a dictionary with "task" (a number, or one for each lane) and
+            seed: lane i gets seed + i, or one seed per lane; None: generators continue.
+            options: None, or a dictionary with "task" (a number, or one per lane) and
                 "reset_mask" (bool [num_envs], lanes to reset).
         Returns:
             Observations [num_envs, obs_dim] and {"task": numbers}.
         Raises:
-            ValueError: an unknown option, a task out of range, or another number of seeds or tasks
-                than of lanes.
+            ValueError: an unknown option, a task out of range, or a wrong number of seeds or tasks.
         """
         options = dict(options or {})
         mask = options.pop("reset_mask", None)
@@ -139,13 +138,13 @@ class MetaVectorEnv(gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarra
         return self._obs.copy(), reward.astype(np.float64), terminated, truncated, infos
 
     def render(self) -> tuple[np.ndarray, ...] | None:
-        """Draw the present state of every lane; None without a render mode."""
+        """Render the current state of every lane; None without a render mode."""
         if self.render_mode is None:
             return None
         return tuple(self._pictures.frame(lane) for lane in range(self.num_envs))
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Give back the renderer and the lanes."""
+        """Release the renderer and the lanes."""
         self._pictures.close()
         self.meta_env.close()
 

@@ -1,4 +1,4 @@
-"""walker-rand-params: walk forward with a body that is not told."""
+"""walker-rand-params: walk forward with unknown dynamics."""
 
 from rand_param_envs import Walker2DRandParamsEnv
 from rlkit.envs.rand_params import RandParamsEnv
@@ -12,7 +12,7 @@ class WalkerRandParamsWrappedEnv(RandParamsEnv):
 
     name = "walker-rand-params"
     random_env_class = Walker2DRandParamsEnv
-    model_file = "walker2d.xml"  # walker2d_v5.xml has another friction at the right foot
+    model_file = "walker2d.xml"  # walker2d_v5.xml has a different friction at the right foot
     obs_dim = 17
     act_dim = 6
     task_dim = 65

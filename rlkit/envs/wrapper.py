@@ -1,4 +1,4 @@
-"""`EnvWrapper`: base of wrappers, a `MetaEnv` that hands everything on to the one it wraps."""
+"""`EnvWrapper`: base of wrappers, a `MetaEnv` that delegates to the one it wraps."""
 
 import functools
 from collections.abc import Callable
@@ -16,10 +16,10 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def handed_on(method: Method) -> Method:
-    """Make a method of a wrapper that calls the one of this name of what it wraps."""
+    """Make a wrapper's method that calls the wrapped environment's method of the same name."""
     name = method.__name__
 
-    @functools.wraps(method, updated=())  # without the mark of an abstract method
+    @functools.wraps(method, updated=())  # drops the mark of an abstract method
     def call(wrapper: "EnvWrapper", *args: Any, **kwargs: Any) -> Any:
         return getattr(wrapper.env, name)(*args, **kwargs)
 
@@ -37,7 +37,7 @@ class EnvWrapper(MetaEnv):
     """
 
     def __init__(self, env: MetaEnv) -> None:
-        # MetaEnv's constructor would draw tasks and make lanes, which the wrapped one has.
+        # MetaEnv's constructor would draw tasks and make lanes, which exist in the wrapped one.
         self.env = env
         self.name, self.dt, self.dtype = env.name, env.dt, env.dtype
         self.num_envs, self.max_episode_steps = env.num_envs, env.max_episode_steps
@@ -75,7 +75,7 @@ class EnvWrapper(MetaEnv):
 
     @property
     def can_be_drawn(self) -> bool:
-        """Whether lanes can be shown as pictures."""
+        """Whether lanes can be rendered."""
         return self.env.can_be_drawn
 
     @property
@@ -113,8 +113,8 @@ class EnvWrapper(MetaEnv):
 class NormalizedBoxEnv(EnvWrapper):
     """A `MetaEnv` with actions in [-1, 1], scaled linearly to the action box and clipped.
 
-    Source: katerakelly/oyster, rlkit/envs/wrappers.py (its observation scaling is never used and
-    left out).
+    Source: katerakelly/oyster, rlkit/envs/wrappers.py (without its observation scaling,
+    which is never used).
     """
 
     def __init__(self, env: MetaEnv) -> None:

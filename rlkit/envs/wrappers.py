@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     """One lane of a `MetaEnv` as an ordinary gymnasium environment.
 
-    `reset(options={"task": i})` selects a task, which stays until another is selected; task 0 is
-    the first. The info of a step has outcome, sparse_reward, diverged, task, and success where the
-    task says. The time limit is not applied here: `gymnasium.make` adds it.
+    `reset(options={"task": i})` selects a task, which stays until another is selected; the
+    first is task 0. The info of a step has outcome, sparse_reward, diverged, task, and success if
+    the task defines it. The time limit is not applied here: `gymnasium.make` adds it.
     """
 
     def __init__(self, env: MetaEnv, render_mode: str | None = None) -> None:
-        """Take over an environment.
+        """Wrap an environment.
 
         Args:
-            env: its first lane is used; a later call of its own methods would disturb this view.
-            render_mode: None, or "rgb_array" where the environment can be drawn.
+            env: its first lane is used; do not call its methods directly afterwards.
+            render_mode: None, or "rgb_array" if the environment can be rendered.
         Raises:
             ValueError: a render mode that the environment does not have.
         """
@@ -69,42 +69,42 @@ class SingleEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), single
 
     def render(self) -> np.ndarray | None:
-        """Draw the present state, uint8 [480, 480, 3]; None without a render mode."""
+        """Render the current state, uint8 [480, 480, 3]; None without a render mode."""
         return None if self.render_mode is None else self._pictures.frame(0)
 
     def close(self) -> None:
-        """Give back the renderer and the lanes; may be called twice."""
+        """Release the renderer and the lanes; may be called twice."""
         self._pictures.close()
         self.meta_env.close()
 
 
 class Pictures:
-    """Draws lanes of a `MetaEnv`, [480, 480]: a MuJoCo scene, or the class's own `draw`."""
+    """Renders lanes of a `MetaEnv`, [480, 480]: a MuJoCo scene, or the class's own `draw`."""
 
     def __init__(self, env: MetaEnv) -> None:
         self.env = env
         self._renderer: Renderer | None = None
 
     def frame(self, lane: int) -> np.ndarray:
-        """The present state of a lane in use, uint8 [480, 480, 3]."""
+        """The current state of a lane in use, uint8 [480, 480, 3]."""
         if not self.env.has_simulation:
             return self.env.draw(np.array([lane]), 480)[0]
         if self._renderer is None:
-            # Only when asked, because it imports mujoco and looks for OpenGL.
+            # On demand, because it imports mujoco and loads OpenGL.
             from rlkit.envs.rendering import Renderer
 
             self._renderer = Renderer(self.env)
         return self._renderer.frame(lane)
 
     def close(self) -> None:
-        """Give back the renderer; may be called twice."""
+        """Release the renderer; may be called twice."""
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
 
 
 def render_metadata(env: MetaEnv) -> dict[str, Any]:
-    """Gymnasium's metadata of what can be drawn; steps without a duration are shown for 0.1 s."""
+    """Gymnasium's render metadata; steps without a duration are shown for 0.1 s."""
     if not env.can_be_drawn:
         return {"render_modes": []}
     return {"render_modes": ["rgb_array"], "render_fps": round(1 / (env.dt or 0.1))}
@@ -118,13 +118,13 @@ def check_render_mode(env: MetaEnv, render_mode: str | None) -> None:
 
 
 def step_info(env: MetaEnv, info: dict[str, Any]) -> dict[str, np.ndarray]:
-    """What gymnasium's info of a step holds, an array with a row for each lane in use.
+    """Gymnasium's info of a step; each array has a row for each lane in use.
 
     Args:
-        env: has just been stepped.
-        info: of that step.
+        env: the environment, just stepped.
+        info: returned by that step.
     Returns:
-        outcome, sparse_reward, diverged, task, and success where the task says.
+        outcome, sparse_reward, diverged, task, and success if the task defines it.
     """
     success = env.success(info["outcome"], env.tasks[env.task_ids])
     return {

@@ -1,6 +1,6 @@
-"""Where everything is constructed: from a configuration to a run.
+"""Builds and runs experiments from configurations.
 
-Algorithms are listed by name and imported on demand, so importing this package costs nothing.
+Algorithms are listed by name and imported on demand, so importing this package is cheap.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ class Algorithm(NamedTuple):
 
     Attributes:
         launcher: "module:Class" of its `Launcher`.
-        commands: what it adds to the command line, `rlkit <algorithm> <command>`: name ->
-            "module:function" of a click command.
+        commands: its own subcommands, `rlkit <algorithm> <command>`: name -> "module:function" of
+            a click command.
     """
 
     launcher: str

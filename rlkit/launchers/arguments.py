@@ -16,7 +16,7 @@ class UserPath(click.Path):
     """
 
     def __init__(self) -> None:
-        """Paths of any kind, as `pathlib.Path`."""
+        """Accept any path; values are `pathlib.Path`."""
         super().__init__(path_type=Path)
 
     def convert(
@@ -25,7 +25,7 @@ class UserPath(click.Path):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Any:
-        """Expand a path; a variable that is not set is an error of usage."""
+        """Expand a path; an unset variable is a usage error."""
         try:
             return super().convert(expand_path(os.fspath(value)), param, ctx)
         except ValueError as error:

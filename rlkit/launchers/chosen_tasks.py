@@ -1,4 +1,4 @@
-"""Tasks that the user names, in place of those that were drawn."""
+"""Tasks chosen by the user instead of the drawn ones."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ def choose_tasks(env: MetaEnv, *, texts: Sequence[str] = (), file: Path | None =
 
     Args:
         env: the environment.
-        texts: a task each, such as "velocity=3.5" or "goal_x=1,goal_y=0".
+        texts: one task each, such as "velocity=3.5" or "goal_x=1,goal_y=0".
         file: further tasks: a JSON file {"tasks": [...]} of objects with all parameters or of lists
             of numbers, or an NPZ file with an array `tasks`, [num_tasks, task_dim].
     Returns:
         The numbers of the chosen tasks, in the order in which they were given.
     Raises:
-        UserError: a parameter is unknown, missing or no number (the message names all parameters),
-            there are more tasks than the environment holds, or its tasks cannot be replaced.
+        UserError: a parameter is unknown, missing or not a number (the message names all
+            parameters), there are too many tasks, or the environment's cannot be replaced.
     """
     names = parameter_names(env)
     if not names:
@@ -48,7 +48,7 @@ def choose_tasks(env: MetaEnv, *, texts: Sequence[str] = (), file: Path | None =
 
 
 def parameter_names(env: MetaEnv) -> tuple[str, ...]:
-    """Names of the numbers of a task; "0", "1", ... where the class does not name them."""
+    """Names of a task's parameters; "0", "1", ... if the class does not name them."""
     named = env.task_names
     return named or tuple(str(number) for number in range(env.task_dim))
 
@@ -92,7 +92,7 @@ def _task(row: object, names: Sequence[str], source: str) -> list[float]:
 
 
 def _in_order(values: Mapping[str, object], names: Sequence[str], source: str) -> list[float]:
-    """Check the parameters of a task and put them in the order of its numbers."""
+    """Check the parameters of a task and return them in order."""
     for key in values:
         if key not in names:
             near = nearest(key, names)

@@ -17,14 +17,14 @@ GENERAL = {
     ),
     "sweep": (
         "rlkit.launchers.sweep:main",
-        "Train with many settings and seeds, here or on a cluster.",
+        "Train with many settings and seeds, locally or on a cluster.",
     ),
     "sim": (
         "rlkit.launchers.sim:main",
-        "Evaluate a trained policy on held-out tasks; draw or film it.",
+        "Evaluate a trained policy on held-out tasks; plot it or record videos.",
     ),
-    "plot": ("rlkit.launchers.plot:main", "Draw the learning curves of runs."),
-    "report": ("rlkit.launchers.report:main", "Put runs into one HTML file."),
+    "plot": ("rlkit.launchers.plot:main", "Plot the learning curves of runs."),
+    "report": ("rlkit.launchers.report:main", "Write an HTML report on runs."),
     "list": (
         "rlkit.launchers.listing:main",
         "List environments, algorithms and shipped configurations.",
@@ -33,7 +33,7 @@ GENERAL = {
 
 
 class Row(NamedTuple):
-    """A subcommand: how to get it, and its line in the help of the group."""
+    """A subcommand: how to import it, and its line in the group's help."""
 
     load: Callable[[], click.Command]
     summary: str
@@ -74,7 +74,7 @@ class LazyGroup(click.Group):
         return list(self.rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a subcommand; None: there is none of that name."""
+        """Import a subcommand; None if there is none of that name."""
         return self.rows[cmd_name].load() if cmd_name in self.rows else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -98,7 +98,7 @@ def own_group(algorithm: str, commands: Mapping[str, str]) -> click.Group:
 
 
 def command_rows() -> dict[str, Row]:
-    """All subcommands: the general ones, then a group for each algorithm that brings some."""
+    """All subcommands: the general ones, then a group for each algorithm with its own."""
     own = {
         name: Row(partial(own_group, name, row.commands), f"Of {name}: {', '.join(row.commands)}.")
         for name, row in ALGORITHMS.items()
@@ -112,7 +112,7 @@ main = click.version_option(rlkit.__version__, prog_name="rlkit")(
     LazyGroup(
         command_rows(),
         name="rlkit",
-        help="Meta-reinforcement learning: train, evaluate, film and plot.",
+        help="Meta-reinforcement learning: train, evaluate, record and plot.",
     )
 )
 

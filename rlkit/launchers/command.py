@@ -1,4 +1,4 @@
-"""What the train command does once its arguments are read."""
+"""The train command, after its arguments have been parsed."""
 
 import json
 import sys
@@ -31,23 +31,23 @@ def launch(
     start_or_resume: bool = False,
     print_config: bool = False,
 ) -> None:
-    """Start a run, resume one, or print what it would be.
+    """Start a run, resume one, or print its configuration.
 
     Args:
         config_path: the experiment's JSON, or the name of a shipped one; may be None with
             `run_dir`.
         settings: `key=value` changes of the configuration.
-        run_dir: the folder of a run to be resumed, None for a new run.
-        name: of a new run's folder; None: the time, or "debug".
-        start_or_resume: go on with the run of that name, if there is one.
-        print_config: print the configuration (standard output) and what the run needs (standard
-            error), and run nothing.
+        run_dir: the folder of a run to resume; None: start a new run.
+        name: of a new run's folder; None: the current time, or "debug".
+        start_or_resume: resume the run of that name, if there is one.
+        print_config: print the configuration (standard output) and the run's requirements (standard
+            error) without running.
     Raises:
         SystemExit: with the exit codes of `exit_codes`.
     """
     console = StoppableConsole(soft_wrap=True, markup=False, emoji=False, highlight=False)
     with exit_codes(), SignalGuard() as guard:
-        # From a JSON, a GPU is a wish; asked for on the command line, it is wanted for this run.
+        # In a JSON file a GPU is optional; requested on the command line, it is required.
         needs_gpu = "util_params.use_gpu" in given_keys(settings)
         if run_dir is None:
             if config_path is None:
@@ -73,13 +73,13 @@ def launch(
 
 
 def new_config(config_path: Path, settings: Sequence[str]) -> ExperimentConfig:
-    """The configuration of a new run: as a file and settings say, cut if it is a smoke run.
+    """The configuration of a new run from a file and settings, reduced for a smoke run.
 
     Args:
         config_path: a file, as `find_config` returned it.
         settings: `key=value` changes.
     Raises:
-        UserError: one message that lists everything wrong.
+        UserError: one message that lists all errors.
     """
     config = load_config(config_path, settings)
     if config.util_params.debug and not _is_cut(config_path):
@@ -88,21 +88,21 @@ def new_config(config_path: Path, settings: Sequence[str]) -> ExperimentConfig:
 
 
 def run_to_resume(config: ExperimentConfig, name: str) -> Path | None:
-    """The folder of the run of this name; None if it has not begun.
+    """The folder of the run of this name; None if it has not started.
 
     Raises:
-        UserError: the name cannot be that of a folder.
+        UserError: the name is not a valid folder name.
     """
     folder = named_folder(config, name)
     return folder if (folder / "variant.json").exists() else None
 
 
 def settings_to_resume(config: ExperimentConfig, settings: Sequence[str]) -> list[str]:
-    """The settings with which a run that was begun by the same command goes on.
+    """The settings for resuming a run that the same command started.
 
     Args:
-        config: of the command; what a resumed run may change is taken from it.
-        settings: of the command, whose values `config` holds expanded.
+        config: of the command; source of the settings that a resumed run may change.
+        settings: of the command; `config` has their expanded values.
     """
     values = flatten(to_dict(config))
     known = [key for key in given_keys(settings) if key in values]
@@ -111,7 +111,7 @@ def settings_to_resume(config: ExperimentConfig, settings: Sequence[str]) -> lis
 
 
 def _is_cut(config_path: Path) -> bool:
-    """Whether this is the record of a smoke run, whose counts are as they ran."""
+    """Whether this is the record of a smoke run, whose counts are already reduced."""
     if config_path.name != "variant.json":
         return False
     util = read_variant(config_path).get("util_params")
@@ -126,7 +126,7 @@ def _print(config: ExperimentConfig) -> None:
         device = choose_device(util.use_gpu, util.gpu_id, lines.append)
         check_it_fits(config, device)
         timed = True
-    except UserError as error:  # what is printed may be for another machine
+    except UserError as error:  # the printed run may be for another machine
         lines.append(f"on this machine the run would be refused: {error}")
         timed = False
     print("\n".join([*estimates(config, device, timed=timed), *lines]), file=sys.stderr)

@@ -1,7 +1,4 @@
-"""Progress of a run: a live table on a terminal, plain lines elsewhere.
-
-The lines are in debug.log too.
-"""
+"""Progress display as plain lines, which are also in debug.log."""
 
 import math
 from collections import deque
@@ -19,7 +16,7 @@ Seconds = Callable[[], float | None]
 
 
 def duration(seconds: float) -> str:
-    """Write a time span as "1 h 05 min", "3 min 20 s" or "12 s"."""
+    """Format a duration as "1 h 05 min", "3 min 20 s" or "12 s"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -28,7 +25,7 @@ def duration(seconds: float) -> str:
 
 
 def shown_value(row: Mapping[str, float], column: str) -> str:
-    """A return as text; "not evaluated" where the row has none."""
+    """A return as text; "not evaluated" if the row has none."""
     value = row.get(column, math.nan)
     return NOT_EVALUATED if math.isnan(value) else f"{value:.2f}"
 
@@ -37,10 +34,10 @@ class LineDisplay:
     """One line per iteration, one after 5 seconds, and one per minute inside a long iteration.
 
     Args:
-        write: takes the lines.
-        headline: what is shown of a row, label -> column.
-        units: what the ticks of a phase count, phase -> singular, such as "gradient step".
-        iteration_seconds: asked once, after the first minute, if no iteration is done by then.
+        write: receives the lines.
+        headline: columns of a row to show, label -> column.
+        units: unit counted by the ticks of a phase, phase -> singular, such as "gradient step".
+        iteration_seconds: called once after the first minute, if no iteration is done by then.
     """
 
     def __init__(
@@ -50,29 +47,29 @@ class LineDisplay:
         units: Mapping[str, str] | None = None,
         iteration_seconds: Seconds | None = None,
     ) -> None:
-        """Begin with nothing done."""
+        """Start without progress."""
         self._write, self._headline, self._units = write, headline, units or {}
         self._iteration_seconds, self._began = iteration_seconds, monotonic()
-        self._first_tick: tuple[float, int] | None = None  # of the phase: when, and steps done
+        self._first_tick: tuple[float, int] | None = None  # time and steps done, of the phase
         self._num_iterations = self._done = 0
         self._seconds: deque[float] = deque(maxlen=ITERATIONS_AVERAGED)
         self._iteration, self._phase = 0, "preparing"
         self._phase_began = self._line_at = monotonic()
 
     def start(self, num_iterations: int, start_iteration: int) -> None:
-        """Say where the run begins or resumes."""
+        """Report where the run starts or resumes."""
         self._num_iterations, self._done = num_iterations, start_iteration
         self._write(f"iterations {start_iteration} to {num_iterations - 1}")
         self._began = monotonic()
         self._line_at = self._began - SECONDS_BETWEEN_LINES + SECONDS_TO_FIRST_LINE
 
     def phase(self, iteration: int, name: str) -> None:
-        """Remember what the progress is of."""
+        """Store the current phase."""
         self._iteration, self._phase, self._phase_began = iteration, name, monotonic()
         self._first_tick = None
 
     def progress(self, done: int, total: int, note: str) -> None:
-        """Write a line if none has been written for a minute."""
+        """Write a line if a minute has passed since the last one."""
         now = monotonic()
         self._first_tick = self._first_tick or (now, done)
         if now - self._line_at >= SECONDS_BETWEEN_LINES:
@@ -85,10 +82,10 @@ class LineDisplay:
                 self._write(f"the run will take about {rest}, judged by a short iteration")
 
     def iteration_done(self, iteration: int, row: dict[str, float], seconds: float) -> None:
-        """Write the iteration, the environment steps, the returns, its time and the time left."""
+        """Write iteration, environment steps, returns, duration and time left."""
         self._iteration_seconds = None  # measured from now on
         if iteration == 1:
-            self._seconds.clear()  # iteration 0, with its initial pool, is unlike the others
+            self._seconds.clear()  # iteration 0 also collects the initial pool
         self._done = iteration + 1
         self._seconds.append(seconds)
         shown = {label: shown_value(row, column) for label, column in self._headline.items()}
@@ -106,11 +103,11 @@ class LineDisplay:
         self._line_at = monotonic()
 
     def stop(self) -> None:
-        """Nothing to clean up."""
+        """Do nothing."""
 
     @property
     def time_left(self) -> str:
-        """Time left in words, judged by the last iterations; "unknown" before the first is done."""
+        """Estimated time left from the last iterations; "unknown" before the first is done."""
         if not self._seconds:
             return "unknown"
         mean = sum(self._seconds) / len(self._seconds)

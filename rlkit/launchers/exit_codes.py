@@ -1,4 +1,4 @@
-"""How a program of this repository ends: one message on standard error, and an exit code."""
+"""Exit codes, each with one message on standard error."""
 
 import errno
 import os
@@ -18,10 +18,10 @@ OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",
     "not enough memory",
-)  # how torch's RuntimeErrors say it
+)  # wordings in torch's RuntimeErrors
 
 DISK_EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# It became read-only, broke, or is no longer there (network and user-space file systems).
+# It became read-only, failed, or disappeared (network and user-space file systems).
 DISK_LOST = (
     errno.EROFS,
     errno.EIO,
@@ -37,7 +37,7 @@ DISK_LOST = (
 
 @contextmanager
 def exit_codes(last_words: Callable[[str], str | None] = lambda message: None) -> Iterator[None]:
-    """Turn the expected ways to end into messages and exit codes; any other exception passes.
+    """Convert expected exceptions to messages and exit codes; others are passed on.
 
     Args:
         last_words: called with the message when a run is stopped; may return one more line to
@@ -67,7 +67,7 @@ def exit_codes(last_words: Callable[[str], str | None] = lambda message: None) -
 
 
 def _exhaustion(error: Exception) -> str | None:
-    """Say what is exhausted or lost, None if the error is of another kind."""
+    """Describe which resource is exhausted or lost; None for other errors."""
     if isinstance(error, MemoryError) or (
         isinstance(error, OSError) and error.errno == errno.ENOMEM
     ):
@@ -80,24 +80,24 @@ def _exhaustion(error: Exception) -> str | None:
 
 
 def disk_failure(error: OSError) -> str | None:
-    """Say what happened to the disk if that is what an error is about: exhausted or lost."""
+    """Describe a disk failure (full or lost); None for other errors."""
     if error.errno in DISK_EXHAUSTED:
         return "disk exhausted"
     return "disk lost" if error.errno in DISK_LOST else None
 
 
 class StoppableConsole(Console):
-    """A console that stops a run when nobody reads its output any more, as a signal would."""
+    """A console that stops the run when its output is closed, as a signal would."""
 
     def on_broken_pipe(self) -> None:
-        """Write no more, and stop with the exit code of SIGPIPE."""
+        """Stop writing, and stop the run with the exit code of SIGPIPE."""
         self.quiet = True
         abandon(sys.stdout)
         raise StopRequested(signal.SIGPIPE)
 
 
 def abandon(stream: TextIO) -> None:
-    """Send what is still written to a closed stream nowhere, so that the exit code stays ours."""
+    """Redirect a closed stream to the null device, so that our exit code is kept."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -107,9 +107,9 @@ def abandon(stream: TextIO) -> None:
 def _leave(code: int, message: str, hint: str | None) -> None:
     try:
         print(message if not hint else f"{message}\n{hint}", file=sys.stderr, flush=True)
-    except OSError:  # closed as well, or the terminal is gone
+    except OSError:  # also closed, or the terminal is gone
         abandon(sys.stderr)
-    if code > SIGNALLED:  # whoever is gone may have been reading standard output
+    if code > SIGNALLED:  # the process that ended may have been reading standard output
         try:
             sys.stdout.flush()
         except OSError:

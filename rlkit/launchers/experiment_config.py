@@ -1,6 +1,6 @@
 """The settings that every experiment has, as frozen dataclasses.
 
-An algorithm derives its own from them.
+Each algorithm derives its own from them.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 @dataclass(frozen=True)
 class UtilConfig:
-    """Where a run is written and what it uses of the machine.
+    """Output folder and use of the machine.
 
     null means "choose at start"; variant.json holds the choice.
     """
@@ -29,14 +29,14 @@ class UtilConfig:
     use_gpu: bool = True  # train on a GPU if there is one
     gpu_id: Index = 0  # which one
     debug: bool = False  # smoke run: same networks and tasks, smallest counts, folder "debug"
-    docker: bool = False  # accepted because oyster's files have it; without effect
+    docker: bool = False  # accepted for oyster's files; no effect
     num_envs: PositiveCount | None = None  # environments that step together
     torch_threads: PositiveCount | None = None  # threads of PyTorch on the CPU
     physics_threads: PositiveCount | None = None  # threads that step the physics
     checkpoint_every: PositiveCount = 1  # iterations between two checkpoints
     checkpoint_minutes: Positive = 10.0  # minutes between checkpoints inside an iteration
-    trackers: list[Literal["tensorboard", "wandb"]] | None = None  # which get the rows as well
-    save_every: PositiveCount | None = None  # keep weights of iterations it divides; null: the last
+    trackers: list[Literal["tensorboard", "wandb"]] | None = None  # that also receive the rows
+    save_every: PositiveCount | None = None  # iterations between kept weights; null: only the last
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ class ExperimentConfig:
     seed: Seed | None = None  # of everything but the task set; null: drawn at start
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the violated relations between fields."""
         yield from ()
 
     def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
-        """Yield what does not hold between these settings and the environment that they construct."""
+        """Yield problems between these settings and the environment that they construct."""
         yield from ()
 
     def new_run_problems(self, env: MetaEnv) -> Iterator[Problem]:
-        """Yield what a new run is refused for; a run that exists is used in spite of it.
+        """Yield problems that only prevent a new run, not the use of an existing one.
 
         Raises:
             ValueError: the environment's class fails when it is tried out.
@@ -77,7 +77,7 @@ class ExperimentConfig:
         return f'"{self.algorithm}" has not been tried in threads'
 
     def cut_for_debug(self) -> Self:
-        """Make the smoke run of this experiment: same networks and tasks, smallest counts."""
+        """Reduce the counts for a smoke run; networks and tasks stay the same."""
         return replace(
             self,
             algo_params=self.algo_params.cut_for_debug(),

@@ -1,4 +1,4 @@
-"""Looks at the files of a run folder before a run resumes in it."""
+"""Checks the files of a run folder before a run is resumed in it."""
 
 import os
 from pathlib import Path
@@ -11,13 +11,13 @@ FOLDERS = ("checkpoint", "snapshots", "eval_trajectories")
 
 
 def check_run_folder(run_dir: Path) -> None:
-    """Check that what a run writes to are files and folders.
+    """Check that the paths a run writes to are regular files and folders.
 
-    A pipe in the place of debug.log, say, would make the run wait forever. What the files hold is
-    checked when they are loaded; a table that is none is put aside (rlkit/core/restored_tables.py).
+    A pipe named debug.log, for example, would block the run forever. The content of files is
+    checked when they are loaded; an invalid table is renamed (rlkit/core/restored_tables.py).
 
     Raises:
-        UserError: names the first that is something else.
+        UserError: names the first path that is not.
     """
     if not run_dir.is_dir():
         return  # reported with what is missing

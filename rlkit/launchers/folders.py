@@ -1,4 +1,4 @@
-"""Makes run folders, and locks the one that a process runs in."""
+"""Creation and locking of run folders."""
 
 import fcntl
 import os
@@ -18,14 +18,14 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}")
 
 
 def create_run_folder(config: ExperimentConfig, now: datetime, name: str | None = None) -> Path:
-    """Create `<base_log_dir>/<env_name>/<time>`, or the debug folder, which replaces an earlier one.
+    """Create `<base_log_dir>/<env_name>/<time>`, or replace the debug folder.
 
     Args:
-        config: names the environment and the base folder.
-        now: the time that names the folder; a folder of that name gets a suffix (_2, _3...).
-        name: of the folder, instead of the time or "debug".
+        config: has the environment's name and the base folder.
+        now: time used as the folder's name; a suffix (_2, _3...) is added if it exists.
+        name: name of the folder, instead of the time or "debug".
     Returns:
-        The new, empty folder; a named one may hold what a start that was killed has left.
+        The new, empty folder; a named one may hold the remains of a killed start.
     Raises:
         UserError: it cannot be created, the debug folder is not a run folder, or the name is taken.
     """
@@ -53,7 +53,7 @@ def named_folder(config: ExperimentConfig, name: str) -> Path:
     """The folder of a run of this name, `<base_log_dir>/<env_name>/<name>`, which need not exist.
 
     Raises:
-        UserError: the name cannot be that of a folder, or is that of smoke runs.
+        UserError: the name is not a valid folder name, or is reserved for smoke runs.
     """
     if not NAME.fullmatch(name):
         expected = "letters, digits and any of _ . , = + @ -, the first a letter, digit or _"
@@ -64,10 +64,10 @@ def named_folder(config: ExperimentConfig, name: str) -> Path:
 
 
 def check_name_is_free(folder: Path) -> None:
-    """Check that a folder holds no run: it does not exist, or a start that was killed has made it.
+    """Check that a folder holds no run: it does not exist, or is left from a killed start.
 
     Raises:
-        UserError: it does.
+        UserError: it holds a run.
     """
     if not os.path.lexists(folder):
         return
@@ -75,7 +75,7 @@ def check_name_is_free(folder: Path) -> None:
         path.name == "tasks.npz" or path.suffix == ".tmp" for path in folder.iterdir()
     ):
         return
-    expected = "expected a new name, or --start-or-resume to go on with the run of that name"
+    expected = "expected a new name, or --start-or-resume to resume the run of that name"
     raise UserError(f"--name {folder.name}: {folder} exists already; {expected}")
 
 
@@ -85,11 +85,11 @@ def new_run_folder(
 ) -> Iterator[Path]:
     """Create a run folder (see `create_run_folder`) and lock it while the body runs.
 
-    Smoke runs of one environment create and lock theirs in turn, so that none removes the folder
-    of another that has just begun.
+    Smoke runs of one environment create and lock their folder one at a time, so that none removes
+    the folder of another that has just started.
 
     Raises:
-        UserError: it cannot be created, or a smoke run is running in it.
+        UserError: it cannot be created, or another smoke run is running in it.
     """
     with ExitStack() as running:
         with ExitStack() as turn:
@@ -111,13 +111,13 @@ def debug_name(algorithm: str) -> str:
 
 @contextmanager
 def lock_run_folder(run_dir: Path, *, wait: bool = False) -> Iterator[None]:
-    """Make this process the only one that runs in a folder while the body runs.
+    """Lock a run folder against other processes while the body runs.
 
     Nothing is written, and a killed process leaves no lock behind.
 
     Args:
         run_dir: the folder.
-        wait: until the other process has left it.
+        wait: wait until another process releases it.
     Raises:
         UserError: another process runs in the folder.
     """
@@ -129,7 +129,7 @@ def lock_run_folder(run_dir: Path, *, wait: bool = False) -> Iterator[None]:
         reason = "another process is running in this folder; expected a run that has stopped"
         raise UserError(f"{run_dir}: {reason}") from error
     except OSError:
-        pass  # a file system without locks; the run is unguarded
+        pass  # the file system has no locks; run without one
     try:
         yield
     finally:
@@ -155,7 +155,7 @@ def _make_unique(parent: Path, name: str) -> Path:
 def _remove_debug_run(run_dir: Path) -> None:
     """Remove the folder of an earlier smoke run.
 
-    It is moved aside first, so that a half-removed one is never found.
+    It is renamed first, so that a partly removed one is never found.
     """
     if not run_dir.exists():
         return

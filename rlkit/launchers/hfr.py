@@ -1,4 +1,4 @@
-"""Builds HFR: PEARL with another relabeler. Everything else is `rlkit.launchers.pearl`'s."""
+"""Builds HFR: PEARL with another relabeler; the rest is from `rlkit.launchers.pearl`."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -34,16 +34,16 @@ from rlkit.torch.networks import FlattenMlp
 
 
 class HFR(PEARL):
-    """Launches HFR. `relabel_method` none is PEARL."""
+    """Launches HFR; with `relabel_method` none it is PEARL."""
 
     settings: ClassVar[type[HFRExperiment]] = HFRExperiment
     count_names: ClassVar[Mapping[str, str]] = COUNT_NAMES
 
     def buffer_sizes(self, config: PEARLExperiment) -> BufferSizes:
-        """Rows that the buffers hold at most, where assignments are spread over the tasks.
+        """Maximum rows of the buffers, if trajectories are assigned evenly to the tasks.
 
-        The encoder buffer keeps what each task was last assigned: no more than its pool or visit
-        and what an iteration adds.
+        The encoder buffer keeps the rows last assigned to each task: at most those of its pool or
+        visit plus those of one iteration.
         """
         rows, algo, tasks = buffer_sizes(config), _algo(config), config.n_train_tasks
         if algo.relabel_method == "none":
@@ -56,13 +56,13 @@ class HFR(PEARL):
         return rows._replace(encoder=encoder, sampler=sampler)
 
     def requirements(self, config: PEARLExperiment) -> Requirements:
-        """As PEARL's, and what the relabeling holds at a time."""
+        """PEARL's requirements plus the memory of the relabeling."""
         needed = super().requirements(config)
         held = relabeling_bytes(cast(HFRExperiment, config), needed.row)
         return needed._replace(memory=needed.memory + held)
 
     def aux_learner(self, context: BuildContext, relabeler: Relabeler) -> AuxLearner | None:
-        """Construct what reports the rewards of a gradient step and trains the learned reward."""
+        """Construct the learner that reports batch rewards and trains the learned reward."""
         if not isinstance(relabeler, HindsightLabels):
             return None
         return RewardLearner(relabeler.learned_reward)
@@ -90,7 +90,7 @@ def hindsight_relabeler(context: BuildContext) -> Relabeler:
 
 
 def hindsight_labels(context: BuildContext) -> Relabeler:
-    """Construct HFR's relabeler with the method of the configuration."""
+    """Construct HFR's relabeler with the configured method."""
     config, algo = context.config, _algo(context.config)
     device, reserve = context.replay_buffer.device, context.sizes.sampler
     sampler_buffer = build_buffer(config, context.env, device, reserve)
@@ -126,7 +126,7 @@ def hindsight_labels(context: BuildContext) -> Relabeler:
 
 
 def learned_reward(context: BuildContext, tasks: np.ndarray) -> LearnedReward:
-    """Construct the network that predicts rewards of (obs, action, task), as wide as the critics."""
+    """Construct the reward network of (obs, action, task), as wide as the critics."""
     config, env = context.config, context.env
     generator = torch.Generator().manual_seed(torch_seed(context.seed, "learned reward"))
     size = env.obs_dim + env.act_dim + tasks.shape[1]

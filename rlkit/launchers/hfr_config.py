@@ -1,7 +1,4 @@
-"""The settings of an HFR experiment.
-
-PEARL's and HFR's own, joined, and which tasks they go with.
-"""
+"""The settings of an HFR experiment: PEARL's plus HFR's own, and the tasks they support."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +12,8 @@ from rlkit.torch.sac.config import PEARLConfig
 
 # Names under which oyster and HFR have different tasks: what HFR's are called here.
 CHANGED_TASKS = {
-    "ant-goal": "ant-goal-ring, which is HFR's ant-goal; env_params.task_seed beside it (1337) means oyster's",
+    "ant-goal": "ant-goal-ring, which is HFR's ant-goal; "
+    "env_params.task_seed beside it (1337) means oyster's",
     "cheetah-vel": "env_params.task_seed beside it: 3 for HFR's tasks, 1337 for oyster's",
     "point-robot": "env_params.task_seed beside it: 2 for HFR's tasks, 1337 for oyster's",
 }
@@ -28,7 +26,7 @@ class HFRConfig(HFRSettings, PEARLConfig):
     relabeler: str = "hindsight"  # HFR's, which `relabel_method` and the others describe
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the violated relations between fields."""
         yield from super().relations()
         yield from self.relabeling_relations()
         if self.relabel_method != "none" and self.takes_episodes:
@@ -37,7 +35,10 @@ class HFRConfig(HFRSettings, PEARLConfig):
         if self.relabel_method == "hipi" and (
             self.rl_batch_sampling == "trajectories" or self.context_trajectories is not None
         ):
-            expected = '"transitions" and null: hipi gives each transition a task of its own, and no trajectory is left whole'
+            expected = (
+                '"transitions" and null: hipi gives each transition a task of its own, and no '
+                "trajectory is left whole"
+            )
             yield Relation(
                 ("rl_batch_sampling", "context_trajectories", "relabel_method"), expected
             )
@@ -54,7 +55,7 @@ class HFRConfig(HFRSettings, PEARLConfig):
             yield Relation(("replay_buffer_size", "max_path_length", "relabel_method"), expected)
 
     def cut_for_debug(self) -> Self:
-        """As PEARL's, and with few contexts for log Z."""
+        """As PEARL's, with few contexts for log Z."""
         return replace(
             super().cut_for_debug(), num_partition_samples=min(self.num_partition_samples, 2)
         )
@@ -72,21 +73,24 @@ class HFRExperiment(PEARLExperiment):
     algorithm: str = "hfr"
 
     def relations(self) -> Iterator[Relation]:
-        """Yield what does not hold between the fields."""
+        """Yield the violated relations between fields."""
         yield from super().relations()
         if self.obs_mode == "image":
             yield Relation(("obs_mode", "algorithm"), '"state": the relabeling works on states')
         if self.env_name in CHANGED_TASKS and "task_seed" not in self.env_params:
             yield Relation(("env_name",), CHANGED_TASKS[self.env_name])
         if self.algo_params.relabel_method != "none" and not _relabelable(self.env_name):
-            expected = "tasks that differ in their rewards alone, not in dynamics, computed by a MetaEnv; or relabel_method none"
+            expected = (
+                "tasks that differ in their rewards alone, not in dynamics, computed by a MetaEnv; "
+                "or relabel_method none"
+            )
             yield Relation(("env_name", "algo_params.relabel_method"), expected)
 
 
 def _relabelable(env_name: str) -> bool:
-    """Whether tasks can be exchanged in hindsight.
+    """Whether trajectories can be relabeled with other tasks.
 
-    True of a name that is reported as unknown anyway.
+    True for unknown names, which are reported elsewhere.
     """
     try:
         return env_class(env_name).relabelable

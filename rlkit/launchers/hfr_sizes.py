@@ -1,14 +1,14 @@
-"""Memory that HFR's relabeling holds at a time, from its configuration."""
+"""Peak memory of HFR's relabeling, from its configuration."""
 
 from rlkit.launchers.hfr_config import HFRExperiment
 from rlkit.launchers.pearl_sizes import FLOAT_BYTES, blocks
 
 NUMBER_BYTES = 8  # float64 and int64: utilities, labels and the numbers of drawn rows
-ARRAY_BYTES = 128  # of an array beside its numbers
+ARRAY_BYTES = 128  # overhead of an array
 
 
 def relabeling_bytes(config: HFRExperiment, row: int) -> int:
-    """Bytes of a block's labels, and of the utilities that its tasks are chosen by.
+    """Bytes of a block's labels and of the utilities used to choose its tasks.
 
     Args:
         config: checked.
@@ -20,9 +20,9 @@ def relabeling_bytes(config: HFRExperiment, row: int) -> int:
     steps = algo.num_tasks_sample * max(blocks(algo))
     labels = steps * tasks * (2 * NUMBER_BYTES + 1)  # reward, sparse reward, terminated
     samples = 0  # z of a task
-    judged = 0  # states or transitions that the critics see for the utilities of a task
-    drawn = 0  # rows that are drawn for them, for all tasks at once
-    contexts = 0  # utilities that log Z of a task is estimated from
+    judged = 0  # states or transitions that the critics evaluate for a task's utilities
+    drawn = 0  # rows drawn for them, for all tasks at once
+    contexts = 0  # utilities used to estimate log Z of a task
     if algo.relabel_method == "hipi":
         samples, judged, drawn = 1, algo.max_path_length, algo.embedding_batch_size
     elif algo.relabel_method.startswith("hfr-"):

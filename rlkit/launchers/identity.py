@@ -1,6 +1,6 @@
-"""Which run the files of a folder belong to, and whether they have been changed since.
+"""Identity of a run: checks that the files of a folder belong together and are unchanged.
 
-variant.json, tasks.npz and the state of each checkpoint carry the random identity of the run. The
+variant.json, tasks.npz and the state of each checkpoint store the random identity of the run. The
 state also has the settings that a resumed run may not change, and the hash of tasks.npz. Folders of
 earlier versions have none of these.
 """
@@ -41,10 +41,7 @@ def identity_of_tasks(run_dir: Path) -> str | None:
 def identity_record(
     config: ExperimentConfig, identity: str | None, run_dir: Path
 ) -> dict[str, Any]:
-    """What the state of a checkpoint says of its run.
-
-    Identity, fixed settings, hash of tasks.npz.
-    """
+    """The record of the run in a checkpoint: identity, fixed settings, hash of tasks.npz."""
     settings = config_lib.flatten(config_lib.to_dict(config))
     return {
         "identity": identity,
@@ -58,13 +55,13 @@ def identity_record(
 
 
 def check_tasks(record: Mapping[str, Any], run_dir: Path) -> None:
-    """Check that variant.json and tasks.npz are of one run.
+    """Check that variant.json and tasks.npz belong to the same run.
 
     Args:
         record: the content of variant.json.
-        run_dir: their folder; tasks.npz is readable, or not there.
+        run_dir: their folder; tasks.npz is readable or missing.
     Raises:
-        UserError: they are not; names both identities.
+        UserError: they do not; names both identities.
     """
     own = record.get(IDENTITY)
     if (run_dir / "tasks.npz").exists() and (found := identity_of_tasks(run_dir)) != own:
@@ -73,14 +70,14 @@ def check_tasks(record: Mapping[str, Any], run_dir: Path) -> None:
 
 
 def check_state(present: Mapping[str, Any], state: object, run_dir: Path) -> None:
-    """Check that the state of a checkpoint is of this run, whose files are as they were.
+    """Check that a checkpoint belongs to this run and that the run's files are unchanged.
 
     Args:
-        present: the `identity_record` of what variant.json and tasks.npz say now.
+        present: the `identity_record` of the current variant.json and tasks.npz.
         state: as `Checkpoint.load` returned it.
         run_dir: names the run in messages.
     Raises:
-        UserError: names what differs, with both values.
+        UserError: names each difference with both values.
     """
     stored = state.get("run") if isinstance(state, Mapping) else None
     if stored is None:
@@ -94,7 +91,7 @@ def check_state(present: Mapping[str, Any], state: object, run_dir: Path) -> Non
 
 
 def _differences(stored: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what differs; settings that only one side has came or went with a version."""
+    """Yield the differences, except settings that only one version has."""
     if (stored.get("identity") or None) != present["identity"]:
         own, other = _named(present["identity"]), _named(stored.get("identity"))
         yield f"variant.json is of {own}, the checkpoint of {other}"
@@ -110,7 +107,7 @@ def _differences(stored: Mapping[str, Any], present: Mapping[str, Any]) -> Itera
 
 
 def _same(one: str, other: object) -> bool:
-    """Whether two JSON texts are of equal values, such as 1 and 1.0."""
+    """Whether two JSON texts have equal values, such as 1 and 1.0."""
     try:
         return bool(json.loads(one) == json.loads(str(other)))
     except ValueError:

@@ -1,6 +1,6 @@
-"""What an algorithm brings to the house: its settings, and how an experiment is built from them.
+"""`Launcher`: the settings of an algorithm, and how experiments are built from them.
 
-`settings` and `build` are all that has to be written; everything else has a default.
+Only `settings` and `build` are required; everything else has a default.
 """
 
 from abc import ABC, abstractmethod
@@ -34,8 +34,8 @@ class Experiment:
 
     Attributes:
         env: the environment that the algorithm collects in.
-        algorithm: the three verbs that the outer loop calls.
-        policy: acts with the networks of the algorithm, in `env` and outside of training.
+        algorithm: implements the three verbs that the outer loop calls.
+        policy: acts with the networks of the algorithm, in `env` and after training.
     """
 
     env: MetaEnv
@@ -48,7 +48,7 @@ class Experiment:
         return self.algorithm.networks
 
     def close(self) -> None:
-        """Release what the experiment holds; called once, when the run ends."""
+        """Release the experiment's resources; called once, when the run ends."""
         self.env.close()
 
 
@@ -56,13 +56,14 @@ class EvaluationProtocol(NamedTuple):
     """How a trained policy is evaluated on a task.
 
     Attributes:
-        num_trajectories: trajectories per task, the policy adapting after each.
-        num_explored: the first of them that explore, before adaptation is expected to show.
-        horizon: longest trajectory, environment steps.
+        num_trajectories: trajectories per task; the policy adapts after each.
+        num_explored: number of exploration trajectories at the start, before adaptation counts.
+        horizon: maximum steps of a trajectory.
         sparse: report sparse rewards.
-        num_stochastic: the first trajectories that have action noise in any case.
+        num_stochastic: number of trajectories at the start that always have action noise.
         num_tasks: evaluate the last `num_tasks` tasks of the set; None: all tasks.
-        latent: the policy acts on a latent z, drawn from a prior first and from a posterior later.
+        latent: whether the policy acts on a latent z, drawn from the prior first and from the
+            posterior after adaptation.
     """
 
     num_trajectories: int
@@ -75,12 +76,12 @@ class EvaluationProtocol(NamedTuple):
 
 
 class Requirements(NamedTuple):
-    """What a run will take, estimated before anything runs. Sizes are bytes at the end of the run.
+    """Estimated cost of a run. Sizes are bytes at the end of the run.
 
     Attributes:
         initial_steps: environment steps before the first update.
         iteration_steps: environment steps per iteration.
-        evaluation_steps: environment steps per evaluation, which are not learned from.
+        evaluation_steps: environment steps per evaluation, not used for learning.
         gradient_steps: gradient steps per iteration.
         memory: of the process.
         replay: part of the memory that holds replay data.
@@ -103,8 +104,8 @@ class Launcher(ABC, Generic[Config]):
 
     Attributes:
         settings: the dataclass of a complete configuration of this algorithm.
-        headline: what the display and plots show first, label -> column of progress.csv.
-        units: what `loop.tick` counts in the phases "collecting", "training" and "evaluating", such
+        headline: main columns for display and plots, label -> column of progress.csv.
+        units: the unit of `loop.tick` in the phases "collecting", "training" and "evaluating", such
             as "gradient step"; a phase without one is shown by its name.
     """
 
@@ -129,20 +130,21 @@ class Launcher(ABC, Generic[Config]):
             device: name of the torch device of networks and buffers.
             seed: source of every random number except the task set.
             tasks: a stored task set, [n_tasks, task_dim], instead of the drawn one.
-            files: writes further files into the run folder; None: they are dropped.
-        Errors: ValueError for what only shows while building.
+            files: writes further files to the run folder; None: they are dropped.
+        Raises:
+            ValueError: a problem that is detected only while building.
         """
 
     def resolve(self, config: Config, device: str) -> Config:
-        """Choose what the configuration leaves to the machine, other than seed and threads.
+        """Fill in the settings that depend on the machine, except seed and threads.
 
         Raises:
-            UserError: the machine lacks what the configuration asks for.
+            UserError: the machine lacks something the configuration requires.
         """
         return config
 
     def remarks(self, config: Config, device: str) -> list[str]:
-        """Lines to print at the start about what was chosen, such as a precision that is slow here."""
+        """Lines to print at the start, for example a warning about a slow precision."""
         return []
 
     def build_env(
@@ -153,8 +155,9 @@ class Launcher(ABC, Generic[Config]):
         Args:
             config: checked.
             tasks: a stored task set, [n_tasks, task_dim], instead of the drawn one.
-            num_envs: lanes, if not the configuration's.
-        Errors: ValueError from the environment's constructor.
+            num_envs: number of lanes; None: the configuration's.
+        Raises:
+            ValueError: from the environment's constructor.
         """
         util = config.util_params
         lanes, threads = num_envs or util.num_envs or 1, util.physics_threads or 1
@@ -166,12 +169,12 @@ class Launcher(ABC, Generic[Config]):
         return env
 
     def load(self, config: Config, env: MetaEnv, run_dir: Path, device: str) -> MetaPolicy:
-        """Construct the trained policy of a run folder, which acts in `env` and adapts.
+        """Load the trained policy of a run folder; it acts in `env` and adapts.
 
-        The default builds a whole experiment and loads its weights; most algorithms need less.
+        The default builds a complete experiment and loads its weights; most algorithms need less.
 
         Raises:
-            UserError: weight files are missing, damaged or of other sizes.
+            UserError: weight files are missing, damaged or of the wrong size.
         """
         experiment = self.build(config, device, config.seed or 0, tasks=env.tasks)
         try:
@@ -181,22 +184,22 @@ class Launcher(ABC, Generic[Config]):
         return experiment.policy
 
     def protocol(self, config: Config) -> EvaluationProtocol:
-        """How a trained policy is evaluated, by `sim_policy.py` and films."""
+        """How `sim_policy.py` and videos evaluate a trained policy."""
         return EvaluationProtocol(2, 1, config.algo_params.max_path_length)
 
     def requirements(self, config: Config) -> Requirements | None:
-        """Estimate what a run will take; None: not estimated."""
+        """Estimate the cost of a run; None: not estimated."""
         return None
 
     def iteration_seconds(self, config: Config, device: str) -> float | None:
-        """Estimate the seconds of an iteration from a few timed steps; None: not estimated."""
+        """Estimate the seconds per iteration from a few timed steps; None: not estimated."""
         return None
 
     def comparable_settings(self, variant: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings by which plots tell runs apart: flattened, without seed, machine and length.
+        """Settings that distinguish runs in plots: flattened, without seed, machine and length.
 
         Args:
-            variant: a variant.json; today's defaults stand in for what earlier versions lack.
+            variant: a variant.json; keys missing from earlier versions take current defaults.
         """
         defaults = recorded_settings({**config_lib.to_dict(self.settings()), "env_params": {}})
         defaults.pop("env_params")
@@ -207,9 +210,9 @@ def launcher_of(name: str) -> Launcher[ExperimentConfig]:
     """Import the launcher of an algorithm.
 
     Args:
-        name: a key of `ALGORITHMS`, or "module:Class" of a launcher of one's own.
+        name: a key of `ALGORITHMS`, or "module:Class" of your own launcher.
     Raises:
-        ValueError: there is no such launcher; says why.
+        ValueError: there is no such launcher; the message gives the reason.
     """
     classes = {known: row.launcher for known, row in ALGORITHMS.items()}
     return cast(Launcher[ExperimentConfig], import_class(name, classes, Launcher)())

@@ -1,4 +1,4 @@
-"""Refuses a run that cannot fit into this machine's memory or onto its disk."""
+"""Rejects runs that do not fit into this machine's memory or disk."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from rlkit.launchers.machine import CGROUP
 def check_it_fits(
     config: ExperimentConfig, device: str = "cpu", *, num_runs: int = 1, at_once: int = 1
 ) -> None:
-    """Compare what a new run will take with what there is.
+    """Compare the estimated cost of new runs with the available memory and disk.
 
     Args:
         config: checked.
@@ -22,7 +22,7 @@ def check_it_fits(
         num_runs: equal runs, whose folders share the disk.
         at_once: how many of them share the memory.
     Raises:
-        UserError: memory or disk would not do; names both numbers.
+        UserError: memory or disk is insufficient; names both numbers.
     """
     try:
         needed = launcher_for(config).requirements(config)
@@ -44,7 +44,7 @@ def check_it_fits(
 
 
 def memory_bytes(device: str = "cpu", cgroup: Path = CGROUP) -> int | None:
-    """Memory of this machine, or of the control group, and of the GPU; None if it is unknown."""
+    """Memory of this machine or its control group, and of the GPU; None if unknown."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (OSError, ValueError):
@@ -62,7 +62,7 @@ def memory_bytes(device: str = "cpu", cgroup: Path = CGROUP) -> int | None:
 
 
 def free_bytes(folder: Path) -> int | None:
-    """Free space where a folder is or will be made; None if it is unknown."""
+    """Free space on the disk of a folder that may not exist yet; None if unknown."""
     folder = folder.absolute()
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

@@ -1,4 +1,4 @@
-"""The list command: what the package has, by the names that configurations use."""
+"""The list command: environments, algorithms and configurations by name."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ KINDS: dict[str, Callable[[], list[str]]] = {
 @click.command()
 @click.argument("kind", required=False, type=click.Choice(list(KINDS)))
 def main(kind: str | None) -> None:
-    """List environments, algorithms and shipped configurations, or one KIND of them, a name a line."""
+    """List environments, algorithms and shipped configurations, or one KIND, one name per line."""
     if kind is not None:
         click.echo("\n".join(KINDS[kind]()))
         return

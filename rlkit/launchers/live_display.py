@@ -20,10 +20,10 @@ class LiveDisplay(LineDisplay):
     """A bar, the phase and a table of the last iterations, redrawn in place.
 
     Args:
-        write: takes the lines that the terminal does not show.
-        headline: what is shown of a row, label -> column.
+        write: receives the lines that the terminal does not show.
+        headline: columns of a row to show, label -> column.
         console: a terminal.
-        title: above the table, such as the run folder.
+        title: shown above the table, such as the run folder.
         units, iteration_seconds: see `LineDisplay`.
     """
 
@@ -36,14 +36,14 @@ class LiveDisplay(LineDisplay):
         units: Mapping[str, str] | None = None,
         iteration_seconds: Seconds | None = None,
     ) -> None:
-        """Begin with an empty table; drawn from `start` to `stop`."""
+        """Start with an empty table, which is shown from `start` to `stop`."""
         super().__init__(write, headline, units, iteration_seconds)
         self._title, self._progress = title, ""
         self._rows: deque[tuple[str, ...]] = deque(maxlen=ROWS_SHOWN)
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=2)
 
     def start(self, num_iterations: int, start_iteration: int) -> None:
-        """Begin to draw."""
+        """Start drawing."""
         super().start(num_iterations, start_iteration)
         self._live.start()
 
@@ -53,7 +53,7 @@ class LiveDisplay(LineDisplay):
         self._progress = ""
 
     def progress(self, done: int, total: int, note: str) -> None:
-        """Show how far the phase is."""
+        """Show the progress of the phase."""
         super().progress(done, total, note)
         self._progress = self._in_words(done, total, note)
 
@@ -65,7 +65,7 @@ class LiveDisplay(LineDisplay):
         self._rows.append((str(iteration), steps, *returns, duration(seconds)))
 
     def stop(self) -> None:
-        """Draw for the last time and give the terminal back, if it is still there."""
+        """Draw once more and release the terminal, if it still exists."""
         with suppress(OSError):
             self._live.stop()
 
@@ -101,7 +101,7 @@ def make_display(
     Args:
         console: where the run is watched.
         title: of the live table.
-        headline: what is shown of a row, label -> column.
+        headline: columns of a row to show, label -> column.
         say: writes a line to the console and to debug.log.
         log: writes a line to debug.log only.
         units, iteration_seconds: see `LineDisplay`.

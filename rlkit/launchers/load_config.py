@@ -1,4 +1,4 @@
-"""From a JSON file to a complete, checked `ExperimentConfig`, for scripts, tests and benchmarks."""
+"""Loads JSON files as complete, checked `ExperimentConfig`s."""
 
 import copy
 import inspect
@@ -34,7 +34,7 @@ RECORD_KEYS = (
     "versions",
     "machine",
     "log_dir_id",
-)  # of variant.json: what a run was, beside its configuration
+)  # of variant.json: record of the run in addition to its configuration
 
 
 def load_config(
@@ -46,7 +46,7 @@ def load_config(
         path: one of configs/*.json, one of oyster's, the variant.json of a run, or the name of a
             shipped configuration (`find_config`).
         settings: `key=value` changes, as given with --set.
-        new_run: also refuse what only a run that exists may have.
+        new_run: also reject settings that only an existing run may have.
     Returns:
         The configuration, complete: env_params holds every keyword of the environment's
         constructor.
@@ -55,20 +55,20 @@ def load_config(
     """
     settings, path = list(settings), find_config(path)
     data = settings_of.with_settings(read_variant(path), settings)
-    # Those that a variant.json records have been expanded already.
+    # Paths in a variant.json are already expanded.
     changed = [setting.partition("=")[0].strip() for setting in settings]
     names = changed if Path(path).name == "variant.json" else [*data]
     return parse_config(_expand_paths(data, names, str(path)), str(path), new_run=new_run)
 
 
 def cut_for_debug(config: ExperimentConfig, settings: Iterable[str]) -> ExperimentConfig:
-    """Make the smoke run of a configuration; what the command line sets is not cut.
+    """Reduce the counts of a configuration for a smoke run, except those set by `settings`.
 
     Args:
         config: as `load_config` returned it.
-        settings: the `key=value` changes that it was given.
+        settings: the `key=value` changes applied to it.
     Raises:
-        UserError: such a setting does not go with the cut ones.
+        UserError: such a setting conflicts with the reduced ones.
     """
     cut, wanted = (settings_of.to_dict(c) for c in (config.cut_for_debug(), config))
     values, flat = settings_of.flatten(wanted), settings_of.flatten(cut)
@@ -90,7 +90,7 @@ def _expand_paths(data: Mapping[str, Any], names: Sequence[str], source: str) ->
         if isinstance(env_name, str):
             keys += path_keys(env_schema(env_name), "env_params.")
     except ValueError:
-        return result  # an unknown name, which is reported with everything else
+        return result  # an unknown name, reported with the other errors
     for key in keys:
         if any(f"{key}.".startswith(f"{name}.") for name in names):
             try:
@@ -103,7 +103,7 @@ def _expand_paths(data: Mapping[str, Any], names: Sequence[str], source: str) ->
 
 
 def read_variant(path: str | Path) -> dict[str, Any]:
-    """Read a configuration or a variant.json as a dictionary, without the latter's record of a run."""
+    """Read a configuration or variant.json as a dictionary, without the record of a run."""
     return {
         key: value for key, value in settings_of.read_json(path).items() if key not in RECORD_KEYS
     }
@@ -144,7 +144,7 @@ def _unknown_algorithm(algorithm: object, error: ValueError) -> Problem:
 def _of_another_algorithm(
     problem: Problem, schema: type[ExperimentConfig], algorithm: str
 ) -> Problem:
-    """If a key is unknown to this algorithm and known to others of the table, say so instead."""
+    """Reword the problem of an unknown key that other algorithms have."""
     key = problem.keys[0]
     if key in settings_of.known_keys(schema):
         return problem
@@ -160,7 +160,7 @@ def _of_another_algorithm(
 
 
 def env_schema(env_name: str) -> type:
-    """Make a dataclass of what `env_params` may hold: keywords of an environment's constructor."""
+    """Make a dataclass of the keys of `env_params`: keywords of the environment's constructor."""
     members = [
         (name, parameter.annotation, _field(parameter.default))
         for name, parameter in json_keywords(env_class(env_name)).items()
@@ -170,7 +170,7 @@ def env_schema(env_name: str) -> type:
 
 
 def _env_keys(env_name: object) -> list[str]:
-    """Dotted keys of an environment's settings; none of one that does not exist."""
+    """Dotted keys of an environment's settings; none if the environment does not exist."""
     try:
         return [*settings_of.known_keys(env_schema(str(env_name)), "env_params.")]
     except ValueError:
@@ -178,7 +178,7 @@ def _env_keys(env_name: object) -> list[str]:
 
 
 def _field(default: Any) -> Any:
-    """A dataclass field with a parameter's default; each instance has its own list or dictionary."""
+    """A dataclass field with a parameter's default; lists and dictionaries are copied."""
     if isinstance(default, list | dict):
         return field(default_factory=lambda: copy.deepcopy(default))
     return field(default=MISSING if default is inspect.Parameter.empty else default)
@@ -187,7 +187,7 @@ def _field(default: Any) -> Any:
 def _inspect_environment(
     config: ExperimentConfig, doubtful: set[str], new_run: bool
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Check env_name and env_params against the environment; return env_params, complete."""
+    """Check env_name and env_params against the environment; return the complete env_params."""
     name = config.env_name
     if name not in ENVS and ":" not in name and name not in gymnasium.registry:
         near = nearest(name.replace("_", "-"), ENVS) or nearest(name, gymnasium.registry)
@@ -230,11 +230,11 @@ def _inspect_environment(
 
 
 def refused_if_new(config: ExperimentConfig) -> list[str]:
-    """Lines on what a new run with the configuration of an existing one would be refused for."""
+    """Problems that would prevent a new run with the configuration of an existing one."""
     try:
         env = make_env(config.env_name, **config.env_params)
         env.close()
         problems = list(config.new_run_problems(env))
     except ValueError:
-        return []  # the environment is reported where it is used
+        return []  # problems of the environment are reported elsewhere
     return [f"a new run would be refused: {problem.message}" for problem in problems]

@@ -1,4 +1,4 @@
-"""What the machine decides: device, threads, and the record of what a run ran on."""
+"""Device and threads of this machine, and a record of what a run ran on."""
 
 import ctypes
 import os
@@ -16,9 +16,9 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def granted_cpus(cgroup: Path = CGROUP) -> int:
-    """Count the CPUs that this process may really use.
+    """Number of CPUs that this process may use.
 
-    Its affinity, cut to the quota of its control group (version 1 or 2).
+    Its affinity, limited by the quota of its control group (version 1 or 2).
     """
     affinity = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -27,7 +27,7 @@ def granted_cpus(cgroup: Path = CGROUP) -> int:
 
 
 def default_threads() -> int:
-    """Choose a number of threads: the CPUs granted, or fewer if OMP_NUM_THREADS asks for fewer."""
+    """Choose a number of threads: the granted CPUs, or OMP_NUM_THREADS if that is smaller."""
     wished = os.environ.get("OMP_NUM_THREADS", "")
     return min(granted_cpus(), max(1, int(wished))) if wished.isdecimal() else granted_cpus()
 
@@ -35,17 +35,17 @@ def default_threads() -> int:
 def choose_device(
     use_gpu: bool, gpu_id: int, say: Callable[[str], None], *, required: bool = False
 ) -> str:
-    """Choose where networks and buffers live.
+    """Choose the device of networks and buffers.
 
     Args:
-        use_gpu: whether a GPU is wanted; without one the CPU is used, and said so.
+        use_gpu: whether to use a GPU; if there is none, the CPU is used and this is reported.
         gpu_id: which GPU.
-        say: takes the one line that says so.
-        required: refuse to run without the GPU that is wanted.
+        say: receives that message.
+        required: fail if the GPU is not available.
     Returns:
         A name of a torch device, "cuda:0" or "cpu".
     Raises:
-        UserError: a GPU that does not exist on a machine that has others, or a required one.
+        UserError: there are other GPUs but not this one, or a required GPU is not available.
     """
     import torch
 
@@ -61,13 +61,14 @@ def choose_device(
         return "cpu"
     if gpu_id >= count:
         raise UserError(
-            f"util_params.gpu_id = {gpu_id}: expected one of the {count} GPUs of this machine, 0 to {count - 1}"
+            f"util_params.gpu_id = {gpu_id}: expected one of the {count} GPUs of this machine, "
+            f"0 to {count - 1}"
         )
     return f"cuda:{gpu_id}"
 
 
 def check_precision(precision: str, device: str) -> None:
-    """Check that the device has units for the precision that was asked for.
+    """Check that the device supports a precision.
 
     Args:
         precision: "float32", "tf32" or "bf16".
@@ -84,7 +85,7 @@ def check_precision(precision: str, device: str) -> None:
 
 
 def slow_precision(precision: str, device: str) -> list[str]:
-    """A line that warns of a precision that is slower on this device than float32, if it is."""
+    """A warning, if a precision is slower than float32 on this device."""
     if precision == "bf16" and not device.startswith("cuda") and not has_bf16_units():
         what = "util_params.precision is bf16, but this CPU has no bfloat16 units"
         return [f"{what}: expect it to be slower than float32"]
@@ -92,7 +93,7 @@ def slow_precision(precision: str, device: str) -> list[str]:
 
 
 def has_bf16_units() -> bool:
-    """Whether this CPU multiplies bfloat16 numbers in hardware."""
+    """Whether this CPU supports bfloat16 products in hardware."""
     return bool(_cpu_flags() & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
@@ -102,10 +103,10 @@ def cpu_vendor() -> str:
 
 
 def keep_freed_memory() -> None:
-    """Tell the C library (glibc) to keep freed memory for reuse, in this process.
+    """Make glibc keep freed memory for reuse in this process.
 
-    Activations are megabytes; fetched anew from the system at every step they cost a page fault
-    each 4 kB, about a tenth of a gradient step. Elsewhere than on glibc this does nothing.
+    Activations take megabytes; allocating them from the system at every step costs a page fault
+    per 4 kB, about a tenth of a gradient step. No effect without glibc.
     """
     mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD of malloc.h
     mallopt = (
@@ -117,7 +118,7 @@ def keep_freed_memory() -> None:
 
 
 def versions() -> dict[str, str | None]:
-    """Name the versions of Python, of this code (and its commit, in a git checkout) and of what results depend on."""
+    """Versions of Python, this code (with its commit, in a git checkout) and its dependencies."""
     import rlkit
 
     found = {name: _version(name) for name in PACKAGES}
@@ -130,7 +131,7 @@ def versions() -> dict[str, str | None]:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """Name what a run ran on: the device, the model of CPU and GPU, and the CPUs granted."""
+    """The machine of a run: device, models of CPU and GPU, and the number of granted CPUs."""
     import torch
 
     gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else None
@@ -144,7 +145,7 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def _quotas(cgroup: Path) -> Iterator[float]:
-    """Yield the CPUs that the control group of this process and those around it grant, where they set a limit."""
+    """Yield the CPU limits of this process's control group and its ancestors, if they set one."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -169,9 +170,9 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Commit of the checkout that this file lies in, with "-dirty" after uncommitted changes.
+    """Commit of this checkout, with "-dirty" if there are uncommitted changes.
 
-    Outside of a checkout the variable RLKIT_COMMIT, which images set; None without it.
+    Outside a checkout the variable RLKIT_COMMIT, which images set; None without it.
     """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
@@ -203,12 +204,12 @@ def _cpu_model() -> str:
 
 
 def _cpu_flags() -> set[str]:
-    """What the first CPU can do, in the kernel's words (x86: flags, ARM: Features); empty where the kernel does not tell."""
+    """Flags of the first CPU as named by the kernel (x86: flags, ARM: Features); may be empty."""
     return set((_cpuinfo("flags") or _cpuinfo("Features")).split())
 
 
 def _cpuinfo(name: str) -> str:
-    """Value of the first line of /proc/cpuinfo with this name, "" if there is none."""
+    """Value of the first line of /proc/cpuinfo with this name; "" if there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

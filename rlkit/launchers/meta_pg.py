@@ -32,17 +32,17 @@ Config = TypeVar("Config", bound=MetaPGExperiment)
 
 
 class GradientLauncher(MetaPGLauncher[Config]):
-    """What MAML-TRPO and ProMP share."""
+    """Base class of the launchers of MAML-TRPO and ProMP."""
 
     def gradient_algo(self, config: Config) -> GradientSettings:
         """The settings of the algorithm."""
         return cast(GradientSettings, config.algo_params)
 
     def network(self, config: Config, env: MetaEnv, generator: torch.Generator) -> nn.Module:
-        """Construct the policy that the configuration names.
+        """Construct the configured policy network.
 
         Raises:
-            ValueError: there is none, or it cannot be differentiated twice.
+            ValueError: it does not exist, or cannot be differentiated twice.
         """
         algo = self.gradient_algo(config)
         return make_policy(
@@ -56,7 +56,7 @@ class GradientLauncher(MetaPGLauncher[Config]):
         )
 
     def policy(self, config: Config, network: nn.Module) -> GradientPolicy:
-        """Construct what acts and adapts."""
+        """Construct the policy that acts and adapts."""
         algo = self.gradient_algo(config)
         return GradientPolicy(
             network,
@@ -69,7 +69,7 @@ class GradientLauncher(MetaPGLauncher[Config]):
 
     @abc.abstractmethod
     def update(self, config: Config, network: nn.Module) -> OuterUpdate:
-        """Construct the outer step."""
+        """Construct the outer update."""
 
     def build(
         self,
@@ -111,7 +111,7 @@ class MAMLTRPO(GradientLauncher[MAMLExperiment]):
         return 1
 
     def update(self, config: MAMLExperiment, network: nn.Module) -> OuterUpdate:
-        """Construct the outer step: in a trust region, or by Adam on the plain objective."""
+        """Construct the outer update: in a trust region, or by Adam on the plain objective."""
         algo: MAMLSettings = config.algo_params
         if algo.outer == "vpg":
             plain = OuterSettings(algo.inner_lr, algo.inner_surrogate, "log_likelihood")
@@ -143,7 +143,7 @@ class ProMP(GradientLauncher[ProMPExperiment]):
         return config.algo_params.num_epochs
 
     def update(self, config: ProMPExperiment, network: nn.Module) -> OuterUpdate:
-        """Construct the outer step."""
+        """Construct the outer update."""
         algo: ProMPSettings = config.algo_params
         return AdamUpdate(
             network,

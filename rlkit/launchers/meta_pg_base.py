@@ -1,4 +1,4 @@
-"""What the launchers of MAML-TRPO, ProMP and RL² share."""
+"""Base of the launchers of MAML-TRPO, ProMP and RL²."""
 
 import abc
 from collections.abc import Mapping
@@ -29,12 +29,12 @@ from rlkit.torch.execution import torch_threads
 from rlkit.torch.meta_pg.config import GradientSettings, RL2Settings
 from rlkit.torch.meta_pg.tasks import TaskSource
 
-TIMED_TASKS = 4  # of a smaller iteration, from which the seconds of a whole one are estimated
+TIMED_TASKS = 4  # of the smaller iteration that is timed
 Config = TypeVar("Config", bound=MetaPGExperiment)
 
 
 class MetaPGLauncher(Launcher[Config]):
-    """What the launchers of the three methods share."""
+    """Base class of the launchers of the three methods."""
 
     headline: ClassVar[Mapping[str, str]] = {
         "test": "AverageReturn_all_test_tasks",
@@ -47,7 +47,7 @@ class MetaPGLauncher(Launcher[Config]):
         return cast(GradientSettings | RL2Settings, config.algo_params)
 
     def resolve(self, config: Config, device: str) -> Config:
-        """Let the trajectories or trials of an iteration run together."""
+        """Run the trajectories or trials of an iteration in parallel."""
         util = config.util_params
         lanes = util.num_envs or default_num_envs(self.algo(config))
         return replace(config, util_params=replace(util, num_envs=lanes))
@@ -55,7 +55,7 @@ class MetaPGLauncher(Launcher[Config]):
     def build_env(
         self, config: Config, tasks: np.ndarray | None = None, num_envs: int | None = None
     ) -> MetaEnv:
-        """Construct the environment with the lanes of an iteration."""
+        """Construct the environment with enough lanes for an iteration."""
         lanes = num_envs or config.util_params.num_envs or default_num_envs(self.algo(config))
         return super().build_env(config, tasks, lanes)
 
@@ -80,32 +80,32 @@ class MetaPGLauncher(Launcher[Config]):
         )
 
     def task_source(self, config: Config, env: MetaEnv, seed: int) -> TaskSource:
-        """Construct what chooses the tasks of an iteration."""
+        """Construct the source of an iteration's tasks."""
         algo = self.algo(config)
         return TaskSource(
             env, config.n_train_tasks, algo.meta_batch, fresh=algo.fresh_tasks, seed=seed
         )
 
     def load(self, config: Config, env: MetaEnv, run_dir: Path, device: str) -> MetaPolicy:
-        """Construct the trained policy of a run folder."""
+        """Load the trained policy of a run folder."""
         network = self.network(config, env, torch.Generator())
         load_weights(run_dir, {"policy": network})
         return self.policy(config, network.to(device))
 
     @abc.abstractmethod
     def network(self, config: Config, env: MetaEnv, generator: torch.Generator) -> nn.Module:
-        """Construct what is trained."""
+        """Construct the trained network."""
 
     @abc.abstractmethod
     def policy(self, config: Config, network: nn.Module) -> MetaPolicy:
-        """Construct what acts with it."""
+        """Construct the policy that acts with it."""
 
     @abc.abstractmethod
     def gradient_steps(self, config: Config) -> int:
-        """Gradient steps of an iteration."""
+        """Number of gradient steps per iteration."""
 
     def protocol(self, config: Config) -> EvaluationProtocol:
-        """Trajectories until adaptation is expected, and two more; held-out tasks."""
+        """Held-out tasks; exploration trajectories and two more."""
         algo = self.algo(config)
         explored, recurrent = explored_per_test(algo), isinstance(algo, RL2Settings)
         return EvaluationProtocol(
@@ -127,8 +127,8 @@ class MetaPGLauncher(Launcher[Config]):
         return requirements(self.algo(config), env, networks, config.n_eval_tasks, steps)
 
     def iteration_seconds(self, config: Config, device: str) -> float | None:
-        """Estimate the seconds of an iteration: of gradient methods from one of a few tasks, of RL²
-        from one with a single epoch, because its time hardly grows with the number of trials.
+        """Estimate the seconds per iteration from a smaller one: with a few tasks for gradient
+        methods; with one epoch for RL², whose time hardly depends on the number of trials.
         """
         algo = self.algo(config)
         few = min(TIMED_TASKS, algo.meta_batch)

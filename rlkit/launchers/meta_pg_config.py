@@ -22,10 +22,10 @@ from rlkit.torch.meta_pg.tasks import can_be_drawn_anew
 
 @dataclass(frozen=True)
 class MetaPGExperiment(ExperimentConfig):
-    """What the experiments of the three methods share."""
+    """Settings common to the experiments of the three methods."""
 
     env_name: str = "point-robot"
-    n_train_tasks: PositiveCount = 80  # train on the first tasks of the set, or draw in their place
+    n_train_tasks: PositiveCount = 80  # first tasks of the set (or fresh ones)
     n_eval_tasks: PositiveCount = 20  # test on the last tasks of the set
     algo_params: MetaPGSettings = field(default_factory=MetaPGSettings)
 
@@ -59,7 +59,7 @@ class MetaPGExperiment(ExperimentConfig):
                 yield relation_problem(counts, relation)
         own = isinstance(env.unwrapped, ClassEnv)
         if self.algo_params.fresh_tasks and (own or not can_be_drawn_anew(env)):
-            expected = f"false: the tasks of {self.env_name} cannot be drawn anew"
+            expected = f"false: {self.env_name} cannot draw new tasks"
             relation = Relation(("algo_params.fresh_tasks",), expected)
             yield relation_problem(to_dict(self), relation)
 
@@ -71,7 +71,7 @@ class MetaPGExperiment(ExperimentConfig):
                 yield Problem((key,), f'{key} = "{algo.policy}": {error}')
 
     def cut_for_debug(self) -> Self:
-        """Make the smoke run: smallest counts, at most 3 test tasks unless one set serves both."""
+        """Reduce the counts; at most 3 test tasks unless train and test tasks are the same."""
         cut = super().cut_for_debug()
         if self.algo_params.fresh_tasks:
             cut = replace(cut, n_eval_tasks=min(self.n_eval_tasks, 3))

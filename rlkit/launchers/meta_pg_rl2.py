@@ -26,7 +26,7 @@ class RL2Launcher(MetaPGLauncher[RL2Experiment]):
     settings: ClassVar[type[RL2Experiment]] = RL2Experiment
 
     def gradient_steps(self, config: RL2Experiment) -> int:
-        """Minibatches of all epochs."""
+        """Number of minibatches of all epochs."""
         return config.algo_params.num_epochs * config.algo_params.num_minibatches
 
     def network(
@@ -44,7 +44,7 @@ class RL2Launcher(MetaPGLauncher[RL2Experiment]):
         )
 
     def policy(self, config: RL2Experiment, network: nn.Module) -> RL2Policy:
-        """Construct what acts with it."""
+        """Construct the policy that acts with it."""
         return RL2Policy(cast(RecurrentActorCritic, network))
 
     def build(

@@ -1,4 +1,4 @@
-"""What a run of a policy-gradient method takes: lanes, steps, memory, disk, seconds."""
+"""Lanes and estimated cost of policy-gradient runs: steps, memory, disk, seconds."""
 
 import time
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from rlkit.envs.base import MetaEnv
 from rlkit.launchers.launcher import Requirements
 from rlkit.torch.meta_pg.config import GradientSettings, RL2Settings
 
-MAX_LANES = 1000  # beyond, lanes add memory and no speed
+MAX_LANES = 1000  # more lanes take memory without being faster
 FLOAT_BYTES = 4
 PROCESS_BYTES = 0.6e9  # of Python, torch and MuJoCo
-ROW_BYTES = 400  # of an iteration in progress.csv and online_returns.csv, without its fixed part
-GRAPH_COPIES = 14  # arrays as wide as a layer that a step of an update's graph takes
+ROW_BYTES = 400  # per iteration in progress.csv and online_returns.csv
+GRAPH_COPIES = 14  # layer-sized arrays in an update's graph, per step
 CHECKPOINT_COPIES = 8  # weights and Adam's moments, in two checkpoints and the weight files
 
 
@@ -27,7 +27,7 @@ def default_num_envs(algo: GradientSettings | RL2Settings) -> int:
 
 
 def steps_per_iteration(algo: GradientSettings | RL2Settings) -> int:
-    """Environment steps of an iteration, the most where episodes end early."""
+    """Environment steps per iteration; an upper bound if episodes end early."""
     if isinstance(algo, GradientSettings):
         rounds = (algo.num_inner_steps + 1) * algo.rollouts_per_task
     else:
@@ -36,7 +36,7 @@ def steps_per_iteration(algo: GradientSettings | RL2Settings) -> int:
 
 
 def explored_per_test(algo: GradientSettings | RL2Settings) -> int:
-    """Trajectories of a meta-test before the one that it judges."""
+    """Exploration trajectories of a meta-test before the final one."""
     rounds = algo.num_inner_steps if isinstance(algo, GradientSettings) else 1
     return rounds * algo.num_exp_traj_eval
 

@@ -1,4 +1,4 @@
-"""Builds PEARL: the one place where its environment, networks, buffers and loop are wired together."""
+"""Builds PEARL: wires environment, networks, buffers and loop together."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -50,13 +50,13 @@ from rlkit.visualization.runs import recorded_settings
 
 @dataclass(frozen=True)
 class BuildContext:
-    """An experiment under construction: what a relabeler is built from.
+    """An experiment under construction, from which a relabeler is built.
 
     Attributes:
         config: the checked configuration.
         env: the environment, with the task set.
         agent: acts with `networks`, on their device.
-        networks: what is trained.
+        networks: the trained networks.
         replay_buffer, encoder_buffer: RL rows and context rows of every train task.
         sizes: rows that the buffers are expected to hold at the end.
         seed: of the run.
@@ -87,16 +87,16 @@ class PEARL(Launcher[PEARLExperiment]):
         "test before adaptation": "AverageReturn_prior_test_tasks",
     }
     units: ClassVar[Mapping[str, str]] = UNITS
-    # Columns that repeat a count of the collection: new name to its name.
+    # Columns that repeat a count of the collection: new name -> original name.
     count_names: ClassVar[Mapping[str, str]] = {}
     # Kinds of devices on which an iteration is evaluated beside the next; a CPU's cores are training.
     beside_on: ClassVar[tuple[str, ...]] = ("cuda",)
 
     def resolve(self, config: PEARLExperiment, device: str) -> PEARLExperiment:
-        """Choose lanes, the route of products and the device that the policy acts on. Nothing is timed.
+        """Choose lanes, matrix product route and rollout device, without timing anything.
 
         Raises:
-            UserError: the precision or the rollout device asks for a GPU that is not there.
+            UserError: the precision or the rollout device needs a GPU that is not available.
         """
         util = config.util_params
         check_precision(util.precision, device)
@@ -107,7 +107,7 @@ class PEARL(Launcher[PEARLExperiment]):
         widths = [min(lanes, num_envs) for lanes in rollout_widths(config)]
         wanted = util.rollout_device
         if config.obs_mode == "image" and wanted == "auto" and device != "cpu":
-            wanted = "gpu"  # convolutions are too much work for the host
+            wanted = "gpu"  # convolutions are too slow on the host
         chosen = replace(
             util,
             matmul=matmul,
@@ -118,7 +118,7 @@ class PEARL(Launcher[PEARLExperiment]):
         return replace(config, util_params=chosen)
 
     def remarks(self, config: PEARLExperiment, device: str) -> list[str]:
-        """Say what will be slow or without a meaning."""
+        """Warn of settings that are slow or have no effect."""
         slow = slow_precision(config.util_params.precision, device)
         return slow + undeclared_sparse_rewards(config)
 
@@ -136,16 +136,16 @@ class PEARL(Launcher[PEARLExperiment]):
         return env
 
     def buffer_sizes(self, config: PEARLExperiment) -> BufferSizes:
-        """Rows that the buffers hold at most by the end of the run."""
+        """Maximum rows of the buffers at the end of the run."""
         return buffer_sizes(config)
 
     def make_relabeler(self, context: BuildContext) -> Relabeler:
-        """Construct the relabeler that the configuration names."""
+        """Construct the configured relabeler."""
         make = import_named(context.config.algo_params.relabeler, context.config.relabelers)
         return cast(Callable[[BuildContext], Relabeler], make)(context)
 
     def aux_learner(self, context: BuildContext, relabeler: Relabeler) -> AuxLearner | None:
-        """Construct what learns from the RL rows after each gradient step; None: nothing does."""
+        """Construct an auxiliary learner, called after each gradient step; None: there is none."""
         return None
 
     def extra_columns(self, context: BuildContext) -> ExtraColumns | None:
@@ -166,8 +166,8 @@ class PEARL(Launcher[PEARLExperiment]):
 
         Args:
             copy_weights: act on the CPU with copies of encoder and policy, updated before each
-                collection and each evaluation; None: where `rollout_device` is "cpu" and the
-                device is another.
+                collection and each evaluation; None: if `rollout_device` is "cpu" and the device
+                is not.
         """
         algo, place = config.algo_params, torch.device(device)
         env = self.build_env(config, tasks)
@@ -182,7 +182,7 @@ class PEARL(Launcher[PEARLExperiment]):
             copies = WeightMirror("cpu")
             acting = build_agent(config, networks.copied_for_acting(copies))
         sizes = self.buffer_sizes(config)
-        overshoot = config.n_train_tasks * (algo.max_path_length - 1)  # where episodes end early
+        overshoot = config.n_train_tasks * (algo.max_path_length - 1)  # if episodes end early
         replay_rows = config.util_params.replay_reserve or sizes.replay
         replay_buffer = build_buffer(config, env, place, replay_rows)
         encoder_buffer = build_buffer(config, env, place, sizes.encoder + overshoot)
@@ -254,7 +254,7 @@ class PEARL(Launcher[PEARLExperiment]):
         )
 
     def load(self, config: PEARLExperiment, env: MetaEnv, run_dir: Path, device: str) -> MetaPolicy:
-        """Construct the agent of a run folder, ours or oyster's."""
+        """Load the agent of a run folder of this package or of oyster."""
         networks = build_networks(config, env, torch.Generator())
         acting = {name: net for name, net in networks.named().items() if name in ACTING}
         load_weights(run_dir, acting)
@@ -263,7 +263,7 @@ class PEARL(Launcher[PEARLExperiment]):
         return build_agent(config, networks)
 
     def protocol(self, config: PEARLExperiment) -> EvaluationProtocol:
-        """Trajectories until adaptation shows; held-out tasks."""
+        """Held-out tasks; exploration trajectories and two more."""
         algo = config.algo_params
         return EvaluationProtocol(
             num_trajectories=algo.num_exp_traj_eval + 2,
@@ -276,7 +276,7 @@ class PEARL(Launcher[PEARLExperiment]):
         )
 
     def comparable_settings(self, variant: Mapping[str, Any]) -> dict[str, Any]:
-        """As for every algorithm, with equal values for settings that mean the same to the run."""
+        """As in `Launcher`, with equal values for settings that are equivalent."""
         config = super().comparable_settings(variant)
         recorded = recorded_settings(variant)
         config["algo_params.embedding_mini_batch_size"] = compared_mini_batch(config, recorded)
@@ -287,12 +287,12 @@ class PEARL(Launcher[PEARLExperiment]):
 
     def requirements(self, config: PEARLExperiment) -> Requirements:
         """Estimate steps, memory and disk."""
-        env = self.build_env(state_mode(config), num_envs=1)  # sizes only: nothing is drawn
+        env = self.build_env(state_mode(config), num_envs=1)  # only for sizes; nothing is rendered
         small, scale = built_size(config)
         networks = build_networks(small, env, torch.Generator()).named()
         env.close()
         return requirements(config, env, networks, self.buffer_sizes(config), scale)
 
     def iteration_seconds(self, config: PEARLExperiment, device: str) -> float | None:
-        """Mean seconds of an iteration, from a short one that is timed."""
+        """Mean seconds per iteration, estimated from a short timed one."""
         return mean_iteration_seconds(self, config, device)

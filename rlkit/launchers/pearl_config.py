@@ -26,10 +26,12 @@ class PEARLUtil(UtilConfig):
     matmul: Matmul = "auto"  # route of exact matrix products on the CPU
     slice_rows: Index | None = None  # rows multiplied at a time on the CPU; 0: all
     precision: Literal["float32", "tf32", "bf16"] = "float32"  # of products in the updates
-    rollout_device: RolloutDevice = "auto"  # where the policy acts; cpu: with a copy of the weights
+    rollout_device: RolloutDevice = (
+        "auto"  # device of the acting policy; cpu: with a copy of the weights
+    )
     cuda_graph: bool = True  # on a GPU: capture the gradient step once and replay it
     replay_reserve: PositiveCount | None = (
-        None  # rows reserved for RL data; null: what the run fills
+        None  # rows reserved for RL data; null: as many as the run fills
     )
 
 
@@ -47,21 +49,23 @@ class PEARLExperiment(ExperimentConfig):
     n_eval_tasks: PositiveCount = 2  # test on the last tasks of the set
     latent_size: PositiveCount = 5  # dimension of z
     net_size: PositiveCount = 300  # width of the hidden layers of policy, Q and V (three each)
-    obs_mode: Literal["state", "image"] = "state"  # what networks see: states, or stacks of images
+    obs_mode: Literal["state", "image"] = "state"  # observations: states, or stacks of images
     image_size: Annotated[int, Field(ge=16)] = 64  # height and width of an image in pixels
     image_frames: PositiveCount = 3  # images of a stack: the newest and those before it
     algo_params: PEARLConfig = field(default_factory=PEARLConfig)
     util_params: PEARLUtil = field(default_factory=PEARLUtil)
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the violated relations between fields."""
         try:
             import_named(self.algo_params.relabeler, self.relabelers)
         except ValueError as error:
             expected = str(error).removeprefix("expected ")
             yield Relation(("algo_params.relabeler",), expected)
         n_tasks = self.env_params.get("n_tasks")
-        if type(n_tasks) is int and n_tasks >= 1:  # others are reported with the environment's own
+        if (
+            type(n_tasks) is int and n_tasks >= 1
+        ):  # other values are reported with the environment's settings
             yield from self._task_counts(n_tasks, ("env_params.n_tasks",))
 
     def _task_counts(self, n_tasks: int, source: tuple[str, ...]) -> Iterator[Relation]:
@@ -69,7 +73,7 @@ class PEARLExperiment(ExperimentConfig):
 
         Args:
             n_tasks: size of the task set.
-            source: the key that gives it; empty where the class itself does.
+            source: the key that sets it; empty if the class fixes it.
         """
         train, test = self.n_train_tasks, self.n_eval_tasks
         for key, count in (("n_train_tasks", train), ("n_eval_tasks", test)):
@@ -83,7 +87,7 @@ class PEARLExperiment(ExperimentConfig):
             yield Relation(keys, f"{expected} (one set for both)")
 
     def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
-        """Yield what does not hold between these settings and their environment."""
+        """Yield problems between these settings and their environment."""
         yield from super().env_problems(env)
         if "n_tasks" not in self.env_params:
             counts = {"n_train_tasks": self.n_train_tasks, "n_eval_tasks": self.n_eval_tasks}
@@ -96,9 +100,9 @@ class PEARLExperiment(ExperimentConfig):
             yield Problem(("obs_mode",), f'obs_mode = "image": {error}')
 
     def new_run_problems(self, env: MetaEnv) -> Iterator[Problem]:
-        """Yield what gives a run without a meaning.
+        """Yield settings that make a run meaningless.
 
-        Only zero rewards, or no test of a posterior.
+        All rewards zero, or no evaluation of a posterior.
         """
         yield from super().new_run_problems(env)
         algo = self.algo_params
@@ -132,16 +136,16 @@ class PEARLExperiment(ExperimentConfig):
         return replace(self, util_params=replace(util, rollout_device="cpu"))
 
     def cut_for_debug(self) -> Self:
-        """Make the smoke run: same networks and train tasks, smallest counts, at most 3 test tasks.
+        """Reduce the counts for a smoke run, with at most 3 test tasks.
 
-        Where one set serves for training and testing, all of it is tested.
+        If train and test tasks are the same, all of them are tested.
         """
         one_set = self.n_train_tasks == self.n_eval_tasks == self._num_tasks()
         tested = self.n_eval_tasks if one_set else min(self.n_eval_tasks, 3)
         return replace(super().cut_for_debug(), n_eval_tasks=tested)
 
     def _num_tasks(self) -> int:
-        """Size of the task set; a class that is not given it is constructed and asked."""
+        """Size of the task set, from the settings or from an instance of the class."""
         if isinstance(given := self.env_params.get("n_tasks"), int):
             return given
         with closing(make_env(self.env_name, **self.env_params)) as env:
@@ -149,7 +153,7 @@ class PEARLExperiment(ExperimentConfig):
 
 
 def undeclared_sparse_rewards(config: PEARLExperiment) -> list[str]:
-    """A line that warns of sparse rewards which the task's class may not have, if it does not say."""
+    """A warning, if the task's class does not declare whether it has sparse rewards."""
     if not config.algo_params.sparse_rewards:
         return []
     task = env_class(config.env_name)

@@ -16,11 +16,11 @@ from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 
-ACTING = ("context_encoder", "policy", "obs_encoder")  # networks that an agent needs
+ACTING = ("context_encoder", "policy", "obs_encoder")  # networks that an acting agent needs
 
 
 def network_options(config: PEARLExperiment, generator: torch.Generator) -> dict[str, Any]:
-    """How the networks of a configuration are initialised, and how their products are computed."""
+    """Initialisation and matrix product options of a configuration's networks."""
     util = config.util_params
     slice_rows = SLICE_ROWS if util.slice_rows is None else util.slice_rows
     route = "default" if util.matmul == "auto" else util.matmul
@@ -33,15 +33,15 @@ def build_networks(
 ) -> PEARLNetworks:
     """Construct PEARL's networks on the CPU, initialised from the generator in a fixed order.
 
-    Six of them, and with image observations the convolutional one.
+    There are six, plus a convolutional one with image observations.
     """
     algo, latent_dim = config.algo_params, config.latent_size
     hidden, options = [config.net_size] * 3, network_options(config, generator)
     images = config.obs_mode == "image"
     obs_dim = FEATURES if images else env.obs_dim
     context_dim = obs_dim + env.act_dim + 1 + (obs_dim if algo.use_next_obs_in_context else 0)
-    context_dim += 1 if algo.takes_episodes else 0  # whether the step is the first of its episode
-    # Encoders of episodes have an initialisation of their own.
+    context_dim += 1 if algo.takes_episodes else 0  # flags the first step of an episode
+    # Encoders of episodes have their own initialisation.
     left_out = {"init"} if algo.takes_episodes else set()
     encoder_options = {name: value for name, value in options.items() if name not in left_out}
     encoder = algo.encoder_class(
@@ -66,7 +66,7 @@ def build_networks(
 
 
 def build_agent(config: PEARLExperiment, networks: PEARLNetworks) -> PEARLAgent:
-    """Construct the agent over built networks."""
+    """Construct the agent from its networks."""
     algo = config.algo_params
     return PEARLAgent(
         config.latent_size,
@@ -89,9 +89,9 @@ def build_buffer(
 
     Args:
         config: the experiment.
-        env: what is observed.
+        env: provides the observations.
         device: where the rows live.
-        reserve_rows: rows expected in all.
+        reserve_rows: expected total rows.
     """
     options: dict[str, Any] = {
         "capacity": config.algo_params.replay_buffer_size,

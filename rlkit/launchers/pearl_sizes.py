@@ -18,11 +18,11 @@ from rlkit.torch.sac.config import OYSTERS_MINI_BATCH, PEARLConfig
 PROCESS_BYTES = 450e6  # Python with PyTorch, MuJoCo and the libraries around them, measured
 FLOAT_BYTES = 4
 MOST_LANES = 128
-MOST_BUILT = 1024  # width of networks that are built to count their parameters
+MOST_BUILT = 1024  # maximum width of networks built to count parameters
 
 
 class Blocks(NamedTuple):
-    """Environment steps of a visit by block, whole trajectories of the full horizon."""
+    """Environment steps of a visit by block, in whole trajectories of full length."""
 
     prior: int
     posterior: int
@@ -58,7 +58,7 @@ def blocks(algo: PEARLConfig) -> Blocks:
 
 
 def rollout_widths(config: PEARLExperiment) -> tuple[int, int]:
-    """Lanes of the widest rollout of an iteration's collection, and of its evaluation."""
+    """Lanes of the widest rollout of collection and of evaluation."""
     algo = config.algo_params
     per_run = 2 * algo.num_exp_traj_eval * algo.num_evals
     runs = config.n_eval_tasks * (per_run + algo.num_steps_per_eval // algo.max_path_length)
@@ -67,12 +67,12 @@ def rollout_widths(config: PEARLExperiment) -> tuple[int, int]:
 
 
 def default_num_envs(config: PEARLExperiment) -> int:
-    """Lanes that hold the widest rollout of an iteration, at most 128."""
+    """Lanes for the widest rollout of an iteration, at most 128."""
     return min(MOST_LANES, max(rollout_widths(config)))
 
 
 def buffer_sizes(config: PEARLExperiment) -> BufferSizes:
-    """Rows that the buffers hold at most by the end of the run.
+    """Maximum rows of the buffers at the end of the run.
 
     Episodes that end early overshoot a block by less than a horizon.
     """
@@ -85,9 +85,9 @@ def buffer_sizes(config: PEARLExperiment) -> BufferSizes:
 
 
 def frames_shown(config: PEARLExperiment, rows: int) -> int:
-    """Images that `rows` transitions show, if no episode ends early.
+    """Number of frames for `rows` transitions, if no episode ends early.
 
-    Each has one more than steps.
+    An episode has one frame more than steps.
     """
     return rows + -(-rows // config.algo_params.max_path_length)
 
@@ -98,7 +98,7 @@ def evaluation_steps(config: PEARLExperiment) -> int:
     run = whole(algo.num_steps_per_eval, horizon)
     meta_test = 2 * algo.num_evals * run  # on train and on test tasks
     if algo.eval_protocol == "oyster2019":
-        # One exploration per task, which leaves each run all trajectories but the last.
+        # One exploration per task supplies all but the last trajectory of each run.
         meta_test = 2 * (run + algo.num_evals * max(horizon, run - horizon))
     from_buffer = algo.num_steps_per_eval // horizon * horizon
     return config.n_eval_tasks * (meta_test + from_buffer)
@@ -111,14 +111,14 @@ def requirements(
     sizes: BufferSizes,
     scale: float = 1.0,
 ) -> Requirements:
-    """Estimate what a run will take.
+    """Estimate the cost of a run.
 
     Args:
         config: checked.
-        env: tells the sizes of observations and actions, in state mode.
-        networks: what is trained.
+        env: has the sizes of observations and actions, in state mode.
+        networks: the trained networks.
         sizes: rows of the buffers at the end.
-        scale: how many times larger the trained networks are than `networks`.
+        scale: size of the trained networks relative to `networks`.
     """
     algo, row = config.algo_params, row_bytes(config, env)
     parameters = (p for network in networks.values() for p in network.parameters())
@@ -140,9 +140,9 @@ def requirements(
 
 
 def working_bytes(config: PEARLExperiment, row: int) -> int:
-    """Bytes of what is held at a time: trajectories of a collection or an evaluation, and a batch.
+    """Peak bytes of the trajectories of a collection or evaluation, and of a batch.
 
-    Also what `replay_reserve` asks for beyond the rows that the run fills.
+    Includes rows that `replay_reserve` reserves beyond those that the run fills.
     """
     algo = config.algo_params
     lanes = config.util_params.num_envs or default_num_envs(config)
@@ -154,10 +154,10 @@ def working_bytes(config: PEARLExperiment, row: int) -> int:
 
 
 def built_size(config: PEARLExperiment) -> tuple[PEARLExperiment, float]:
-    """The experiment with networks of at most `MOST_BUILT`, and how many times larger its own are.
+    """The experiment with networks of width at most `MOST_BUILT`, and the size ratio of its own.
 
-    Hidden layers grow with the square of their width. What is wider would not fit into the memory
-    that it is estimated for.
+    The size of hidden layers grows with the square of their width. Wider networks might not fit
+    into the memory that is being estimated.
     """
     net, latent = min(config.net_size, MOST_BUILT), min(config.latent_size, MOST_BUILT)
     scale = (config.net_size / net) ** 2 * config.latent_size / latent
@@ -165,7 +165,7 @@ def built_size(config: PEARLExperiment) -> tuple[PEARLExperiment, float]:
 
 
 def state_mode(config: PEARLExperiment) -> PEARLExperiment:
-    """The same experiment on states, whose environment can be constructed without drawing."""
+    """The same experiment with state observations, which needs no rendering."""
     return replace(config, obs_mode="state")
 
 
@@ -174,7 +174,7 @@ def row_bytes(config: PEARLExperiment, env: MetaEnv) -> int:
     if config.obs_mode == "state":
         return FLOAT_BYTES * (2 * env.obs_dim + env.act_dim + 3)
     frame, horizon = CHANNELS * config.image_size**2, config.algo_params.max_path_length
-    frames = math.ceil(frame * (horizon + 1) / horizon)  # an episode has one more than steps
+    frames = math.ceil(frame * (horizon + 1) / horizon)  # an episode has one frame more than steps
     return FLOAT_BYTES * (2 * config.image_frames + env.act_dim + 3) + frames
 
 
@@ -186,7 +186,7 @@ def harmonic_number(n: int) -> float:
 
 
 def _encoder_segments(config: PEARLExperiment) -> float:
-    """Estimate the encoder rows in a checkpoint: a segment stays until its tasks are visited again.
+    """Estimate the encoder rows in a checkpoint: a segment is kept until its tasks are revisited.
 
     With k tasks of n drawn per iteration, that takes n (1 + 1/2 + ... + 1/k) / k iterations on
     average.
@@ -199,11 +199,11 @@ def _encoder_segments(config: PEARLExperiment) -> float:
 
 
 def compared_mini_batch(settings: Mapping[str, Any], recorded: Mapping[str, Any]) -> object:
-    """The rows of an update as plots compare them: 0 where all context rows are one update.
+    """The mini-batch size for plots; 0 if all context rows form one update.
 
     Args:
         settings: flattened, complete.
-        recorded: what the run recorded of them; it was 0 in a version that did not record the key.
+        recorded: as recorded by the run; versions that did not record the key used 0.
     """
     algo, key = "algo_params.", "algo_params.embedding_mini_batch_size"
     size = settings[key] if key in recorded else 0

@@ -1,4 +1,4 @@
-"""How long the iterations of a PEARL run will take, from a short one that is timed."""
+"""Estimated duration of PEARL's iterations, from a short timed one."""
 
 import math
 import time
@@ -13,7 +13,7 @@ from rlkit.launchers.machine import default_threads
 from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.torch.execution import torch_threads
 
-HORIZON = 10  # steps of the trajectories that are timed
+HORIZON = 10  # steps of the timed trajectories
 GRADIENT_STEPS = 5
 # Settings that count environment steps.
 COUNTS = (
@@ -24,7 +24,7 @@ COUNTS = (
     "num_steps_per_eval",
 )
 
-# What the verbs report as done.
+# Units that the verbs report.
 UNITS = {
     "collecting": "environment step",
     "training": "gradient step",
@@ -35,9 +35,9 @@ UNITS = {
 def mean_iteration_seconds(
     launcher: Launcher[Any], config: PEARLExperiment, device: str
 ) -> float | None:
-    """Mean seconds of an iteration, the initial pool spread over all of them.
+    """Mean seconds per iteration, with the initial pool spread over all of them.
 
-    The verbs run with as many trajectories as an iteration has, but short ones, and with a few
+    The verbs run with as many trajectories as an iteration has, but shorter ones, and with a few
     gradient steps.
 
     Args:
@@ -45,7 +45,7 @@ def mean_iteration_seconds(
         config: checked.
         device: name of the torch device.
     Returns:
-        None where the short experiment cannot be run.
+        None if the short experiment cannot be run.
     """
     algo, horizon = config.algo_params, config.algo_params.max_path_length
     short = min(horizon, HORIZON)
@@ -67,7 +67,7 @@ def mean_iteration_seconds(
     try:
         with torch_threads(1):
             first = _seconds(lambda: verbs.collect_data(0, loop))
-            verbs.do_training(0, loop)  # the first steps take memory and prepare products
+            verbs.do_training(0, loop)  # the first steps allocate memory and prepare products
             collection = _seconds(lambda: verbs.collect_data(1, loop))
             training = _seconds(lambda: verbs.do_training(1, loop))
             evaluation = _seconds(lambda: verbs.evaluate(1, loop))

@@ -43,7 +43,7 @@ class PETSLauncher(Launcher[PETSExperiment]):
     units: ClassVar[Mapping[str, str]] = {"collecting": "step of the trial", "training": "epoch"}
 
     def resolve(self, config: PETSExperiment, device: str) -> PETSExperiment:
-        """Let all trials of an iteration run together."""
+        """Run all trials of an iteration in parallel."""
         util = config.util_params
         lanes = util.num_envs or config.algo_params.num_lanes
         return replace(config, util_params=replace(util, num_envs=lanes))
@@ -51,7 +51,7 @@ class PETSLauncher(Launcher[PETSExperiment]):
     def build_env(
         self, config: PETSExperiment, tasks: np.ndarray | None = None, num_envs: int | None = None
     ) -> MetaEnv:
-        """Construct the environment, with a lane for each trial of an iteration."""
+        """Construct the environment with a lane for each trial of an iteration."""
         return super().build_env(config, tasks, num_envs or config.algo_params.num_lanes)
 
     def build(
@@ -97,7 +97,7 @@ class PETSLauncher(Launcher[PETSExperiment]):
         return Experiment(env, algorithm, PlanningPolicy(controller, num_threads))
 
     def load(self, config: PETSExperiment, env: MetaEnv, run_dir: Path, device: str) -> MetaPolicy:
-        """Construct the planner with the trained model of a run folder."""
+        """Load the trained model of a run folder into a planner."""
         algo, body, place = config.algo_params, pets_env(env), torch.device(device)
         ensemble = build_ensemble(algo, body, torch.Generator())
         load_weights(run_dir, {"dynamics": ensemble})
@@ -117,7 +117,7 @@ class PETSLauncher(Launcher[PETSExperiment]):
         return found
 
     def iteration_seconds(self, config: PETSExperiment, device: str) -> float | None:
-        """Mean seconds of an iteration, from a timed plan and a timed training step."""
+        """Mean seconds per iteration, from a timed plan and a timed training step."""
         env = self.build_env(config)
         threads = config.util_params.torch_threads or default_threads()
         with torch_threads(threads):

@@ -1,4 +1,4 @@
-"""The configuration that does what a command line of kchua/handful-of-trials does.
+"""Translates a command line of kchua/handful-of-trials to a configuration.
 
     python -m rlkit.launchers.pets_args -env halfcheetah -ca model-type PE -o
     ctrl_cfg.opt_cfg.plan_hor 20
@@ -36,7 +36,7 @@ PROP, OPT = "ctrl_cfg.prop_cfg", "ctrl_cfg.opt_cfg"
 
 
 def as_bool(text: str) -> bool:
-    """False for "False", "false" and nothing, as in the original."""
+    """False for "False", "false" and "", as in the original."""
     return text not in ("False", "false", "")
 
 
@@ -78,7 +78,7 @@ def pets_args(argv: Sequence[str]) -> dict[str, Any]:
     Args:
         argv: such as ["-env", "halfcheetah", "-ca", "model-type", "PE"].
     Returns:
-        The configuration, as JSON has it; what is left out takes the published value.
+        The configuration in JSON form; missing keys take the published values.
     Raises:
         UserError: an unknown flag, environment or key (the original ignores unknown keys of -ca),
             a value of another type, or settings that do not fit together.
@@ -159,11 +159,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 @click.command(
     "args",
     context_settings={"ignore_unknown_options": True},
-    help="Print the JSON that does what a command line of handful-of-trials' mbexp.py does.",
+    help="Translate a command line of handful-of-trials' mbexp.py to JSON.",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
-    """`main` as a subcommand of the console command."""
+    """`main` as a subcommand of `rlkit`."""
     raise SystemExit(main(arguments))
 
 

@@ -1,4 +1,4 @@
-"""The settings of a PETS experiment, with the published values of its environment filled in."""
+"""The settings of a PETS experiment; defaults are the published values of its environment."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ class PETSExperiment(ExperimentConfig):
     algorithm: str = "pets"
 
     def __post_init__(self) -> None:
-        """Put the published values of the environment in the place of nulls."""
+        """Replace nulls by the published values for the environment."""
         filled = self.algo_params.filled(PUBLISHED.get(self.env_name))
         object.__setattr__(self, "algo_params", filled)
 
     def relations(self) -> Iterator[Relation]:
-        """Yield what does not hold between the fields."""
+        """Yield the violated relations between fields."""
         yield from super().relations()
         if self.env_name in ENVS and self.env_name not in PUBLISHED:
             expected = f"an environment of PETS, whose reward is known: {', '.join(PUBLISHED)}"
@@ -48,12 +48,12 @@ class PETSExperiment(ExperimentConfig):
             names = "model_pretrained", "model_init_cfg.load_model"
             keys = (*(f"algo_params.ctrl_cfg.prop_cfg.{name}" for name in names), "path_to_weights")
             yield Relation(keys, "a model from load_model and model_dir, or from path_to_weights")
-        # Nulls have become numbers here, so what goes with the environment is seen only now.
+        # Checked here because nulls have been replaced by the environment's values.
         for relation in self.algo_params.relations():
             yield Relation(tuple(f"algo_params.{key}" for key in relation.keys), relation.expected)
 
     def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
-        """Yield what does not hold between these settings and the environment."""
+        """Yield problems between these settings and the environment."""
         if not isinstance(env.unwrapped, PetsEnv):
             expected = "an environment of PETS, whose reward the planner knows"
             yield Problem(("env_name",), f'env_name = "{self.env_name}": expected {expected}')

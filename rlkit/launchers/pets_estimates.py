@@ -1,4 +1,4 @@
-"""What a run of PETS will take: steps, memory, disk, seconds."""
+"""Estimated cost of a PETS run: steps, memory, disk, seconds."""
 
 import math
 import time
@@ -17,7 +17,7 @@ from rlkit.torch.pets.task_model import model_sizes
 
 FLOAT_BYTES = 4
 PROCESS_BYTES = 0.8e9  # of Python, torch and MuJoCo
-ACTIVATIONS = 4  # arrays as wide as a layer that a plan holds at a time
+ACTIVATIONS = 4  # layer-sized arrays that a plan holds at a time
 TIMED_STEPS = 20  # training steps
 
 
@@ -25,8 +25,8 @@ def requirements(algo: PETSSettings, env: PetsEnv) -> Requirements:
     """Estimate steps, memory and disk.
 
     Args:
-        algo: filled in.
-        env: tells the sizes of observations and actions.
+        algo: settings without nulls.
+        env: has the sizes of observations and actions.
     """
     model, prop = algo.ctrl_cfg.prop_cfg.model_init_cfg, algo.ctrl_cfg.prop_cfg
     row = FLOAT_BYTES * (2 * env.obs_dim + env.act_dim + 3)
@@ -41,7 +41,7 @@ def requirements(algo: PETSSettings, env: PetsEnv) -> Requirements:
     planning = FLOAT_BYTES * ACTIVATIONS * popsize * given(prop.npart) * max(sizes)
     kept = 1 + (algo.num_iterations if algo.ctrl_cfg.log_cfg.save_all_models else 0)
     return Requirements(
-        initial_steps=max(0, initial - steps),  # they take the place of iteration 0's
+        initial_steps=max(0, initial - steps),  # they replace iteration 0's steps
         iteration_steps=steps,
         evaluation_steps=0,
         gradient_steps=round(gradient_steps(algo) / algo.num_iterations),
@@ -53,7 +53,7 @@ def requirements(algo: PETSSettings, env: PetsEnv) -> Requirements:
 
 
 def rows_after(algo: PETSSettings, iteration: int) -> int:
-    """Transitions that are learned from after an iteration."""
+    """Number of training transitions after an iteration."""
     rollouts = algo.exp_cfg.exp_cfg
     first = rollouts.ninit_rollouts or rollouts.nrollouts_per_iter
     return (first + iteration * rollouts.nrollouts_per_iter) * algo.task_hor
@@ -67,9 +67,9 @@ def gradient_steps(algo: PETSSettings) -> int:
 
 
 def iteration_seconds(algo: PETSSettings, env: PetsEnv, device: torch.device) -> float:
-    """Mean seconds of an iteration, from a timed plan and timed training steps.
+    """Mean seconds per iteration, from a timed plan and timed training steps.
 
-    Of CEM's iterations one is timed, with the whole population.
+    One CEM iteration is timed, with the whole population.
     """
     plan = algo.ctrl_cfg.opt_cfg
     ensemble = build_ensemble(algo, env, torch.Generator().manual_seed(0)).to(device)
@@ -78,7 +78,7 @@ def iteration_seconds(algo: PETSSettings, env: PetsEnv, device: torch.device) ->
     lanes = [stream(0, "timed plan", lane) for lane in range(algo.trials_per_iteration)]
     env.reset_task(np.zeros(len(lanes), int))
     obs, planning = env.reset(lanes), 0.0
-    for horizon in (1, given(plan.plan_hor)):  # the first takes memory and prepares products
+    for horizon in (1, given(plan.plan_hor)):  # the first allocates memory and prepares products
         cfg = replace(plan.cfg, max_iters=1)
         short = replace(algo.ctrl_cfg, per=1, opt_cfg=replace(plan, plan_hor=horizon, cfg=cfg))
         controller = build_controller(replace(algo, ctrl_cfg=short), env, dynamics, device)

@@ -1,4 +1,4 @@
-"""Films of trials while PETS trains."""
+"""Videos of trials during PETS training."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,23 +14,23 @@ from rlkit.visualization.video import FilmedEnv
 
 
 class FilmedTrials(FilmedEnv):
-    """Remembers the states of the trials that ran last, one lane each, and films them.
+    """Records the states of the last trials, one lane each, and writes videos of them.
 
     Args:
         env: a MuJoCo environment with one task.
         write: writes a file of the run folder, from name and content.
     Raises:
-        ValueError: nothing can be drawn on this machine.
+        ValueError: rendering does not work on this machine.
     """
 
     def __init__(self, env: MetaEnv, write: Callable[[str, bytes], None]) -> None:
         super().__init__(env)
         self._write, self._lane, self._caption = write, 0, ""
         with Renderer(self, 16, 16):
-            pass  # a run is not to find out after its first trials that it cannot draw
+            pass  # fail before the first trials if rendering does not work
 
     def reset_task(self, task_ids: ArrayLike, lanes: ArrayLike | None = None) -> None:
-        """Begin trials, as `MetaEnv.reset_task`; those before are forgotten."""
+        """Start trials, as `MetaEnv.reset_task`; earlier ones are discarded."""
         self._rollouts.clear()
         super().reset_task(task_ids, lanes)
 
@@ -39,8 +39,8 @@ class FilmedTrials(FilmedEnv):
 
         Args:
             iteration: names the folder.
-            paths: the trials that ran last.
-            count: how many of them are filmed.
+            paths: the last trials.
+            count: number of trials to record.
         """
         with tempfile.TemporaryDirectory() as folder:
             for lane in range(count):
@@ -51,7 +51,7 @@ class FilmedTrials(FilmedEnv):
                 self._write(f"train_iter{iteration}/rollout{lane}.mp4", path.read_bytes())
 
     def _states(self, task_id: int, trajectory: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """States of the lane that is filmed: qpos [nq], qvel [nv]."""
+        """States of the recorded lane: qpos [nq], qvel [nv]."""
         (rollout,) = self._rollouts
         pairs = zip(rollout.qpos, rollout.qvel, strict=True)
         return ((qpos[self._lane], qvel[self._lane]) for qpos, qvel in pairs)

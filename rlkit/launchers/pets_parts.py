@@ -1,4 +1,4 @@
-"""The parts of PETS, made from its settings and an environment."""
+"""Constructs the parts of PETS from its settings and an environment."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,10 +22,10 @@ Film = Callable[[int, Paths], None]
 
 
 def pets_env(env: MetaEnv) -> PetsEnv:
-    """The environment of PETS inside its wrappers, with actions in its own units.
+    """Unwrap the PETS environment, which takes actions in its own units.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a `PetsEnv`.
     """
     body = env.unwrapped
     if not isinstance(body, PetsEnv):
@@ -34,10 +34,10 @@ def pets_env(env: MetaEnv) -> PetsEnv:
 
 
 def filmed(env: PetsEnv, count: int, write: Callable[[str, bytes], None]) -> tuple[MetaEnv, Film]:
-    """The environment that trials run in, and what films the first `count` of them.
+    """The environment of the trials, and a function that records the first `count` of them.
 
     Raises:
-        ValueError: nothing can be drawn on this machine.
+        ValueError: rendering does not work on this machine.
     """
     if count == 0:
         return env, lambda iteration, paths: None
@@ -50,7 +50,7 @@ def filmed(env: PetsEnv, count: int, write: Callable[[str, bytes], None]) -> tup
 def build_ensemble(
     algo: PETSSettings, env: PetsEnv, generator: torch.Generator
 ) -> RegressionEnsemble:
-    """Make the networks, with weights from `generator`."""
+    """Construct the networks with weights from `generator`."""
     model, (inputs, outputs) = algo.ctrl_cfg.prop_cfg.model_init_cfg, model_sizes(env)
     return make_ensemble(
         algo.model_type,
@@ -65,7 +65,7 @@ def build_ensemble(
 def build_dynamics(
     algo: PETSSettings, env: PetsEnv, ensemble: RegressionEnsemble, generator: torch.Generator
 ) -> Dynamics:
-    """Make the dynamics model around the networks; `generator` is of its training."""
+    """Make the dynamics model around the networks; `generator` is used in training."""
     train = algo.ctrl_cfg.prop_cfg.model_train_cfg
     settings = TrainingSettings(
         weight_decays=given(train.weight_decays),
@@ -87,7 +87,7 @@ def build_dynamics(
 def build_controller(
     algo: PETSSettings, env: PetsEnv, dynamics: Dynamics, device: torch.device
 ) -> MPC:
-    """Make the planner, in the units of the environment."""
+    """Construct the planner, in the units of the environment."""
     prop, plan, cfg = algo.ctrl_cfg.prop_cfg, algo.ctrl_cfg.opt_cfg, algo.ctrl_cfg.opt_cfg.cfg
     low, high = (
         torch.tensor(bound, dtype=torch.float32, device=device)

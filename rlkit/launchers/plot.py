@@ -1,4 +1,4 @@
-"""The plot command: learning curves of run folders, told apart by the settings of their algorithm."""
+"""The plot command: learning curves of run folders, grouped by their settings."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,10 +21,10 @@ X_NAMES = {"steps": X_COLUMN, "iterations": "Epoch", "time": "Total Train Time (
 
 
 def comparable_settings(variant: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by which runs are told apart: those of a variant.json over today's defaults.
+    """Settings that distinguish runs: those of a variant.json over current defaults.
 
-    Earlier versions do not name settings that came later. A run of an algorithm that cannot be
-    imported is compared by what it names.
+    Keys missing from earlier versions take defaults. A run of an algorithm that cannot be imported
+    is compared by its recorded settings only.
     """
     try:
         launcher = launcher_of(str(variant.get("algorithm", ExperimentConfig.algorithm)))
@@ -34,7 +34,7 @@ def comparable_settings(variant: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def main_result(run: Run) -> str:
-    """The column that is drawn by default: returns on test tasks, or what the algorithm names."""
+    """The column plotted by default: returns on test tasks, or the algorithm's headline."""
     if Y_COLUMN in run.columns or not run.headline:
         return Y_COLUMN
     return next(iter(run.headline.values()))
@@ -56,7 +56,7 @@ def chosen_groups(
     runs = find_runs(run_dirs, comparable_settings)
     runs = [run for run in runs if run.is_complete or not complete]
     if not runs:
-        raise UserError("--complete: no run has finished; without it those that run are drawn")
+        raise UserError("--complete: no run has finished; omit it to plot unfinished runs")
     groups = group_runs(runs)
     if labels and len(labels) != len(groups):
         raise UserError(f"{len(labels)} labels for {len(groups)} curves: {'; '.join(groups)}")
@@ -99,7 +99,7 @@ def beside(
     "--y",
     "y_names",
     multiple=True,
-    help="Column to draw; repeat for more panels. Default: the main result of the runs' algorithm.",
+    help="Column to plot; repeat for more panels. Default: the main result of the algorithm.",
 )
 @click.option(
     "--smooth",
@@ -113,32 +113,32 @@ def beside(
     "--label",
     "labels",
     multiple=True,
-    help="Name of a curve; repeat in the order in which the curves are listed.",
+    help="Label of a curve; repeat in the order of the curves.",
 )
 @click.option(
     "--center",
     type=click.Choice(["mean", "median", "iqm"]),
     default="mean",
     show_default=True,
-    help="What seeds are put together by; iqm: the mean of their middle half.",
+    help="How seeds are aggregated; iqm: the interquartile mean.",
 )
 @click.option(
     "--bootstrap",
     is_flag=True,
     help="Bands are 95 % bootstrap intervals; always with median and iqm.",
 )
-@click.option("--complete", is_flag=True, help="Leave out runs that have not finished.")
+@click.option("--complete", is_flag=True, help="Omit unfinished runs.")
 @click.option("--log-x", is_flag=True, help="Logarithmic x axis.")
 @click.option("--log-y", is_flag=True, help="Logarithmic y axis.")
-@click.option("--xlim", type=(float, float), metavar="LOW HIGH", help="Ends of the x axis.")
-@click.option("--ylim", type=(float, float), metavar="LOW HIGH", help="Ends of the y axis.")
+@click.option("--xlim", type=(float, float), metavar="LOW HIGH", help="Limits of the x axis.")
+@click.option("--ylim", type=(float, float), metavar="LOW HIGH", help="Limits of the y axis.")
 @click.option(
     "--size",
     type=(click.FloatRange(min=1), click.FloatRange(min=1)),
     default=(6.4, 4.2),
     show_default=True,
     metavar="WIDTH HEIGHT",
-    help="Of a panel, inches.",
+    help="Size of a panel, inches.",
 )
 @click.option(
     "--adaptation",
@@ -187,9 +187,9 @@ def main(
     output: Path,
     table: Path | None,
 ) -> None:
-    """Draw the learning curves of the runs in (or below) RUN_DIRS: the seeds together and each.
+    """Plot the learning curves of the runs in (or below) RUN_DIRS: aggregated and per seed.
 
-    Runs whose configurations differ in nothing but the seed are one curve.
+    Runs whose configurations differ only in the seed form one curve.
     """
     if adaptation and (x_name != "steps" or y_names or published or table):
         raise click.UsageError("--adaptation goes without --x, --y, --published and --table")

@@ -1,4 +1,4 @@
-"""The record of a run in variant.json: its complete configuration, and what it ran with."""
+"""The record of a run in variant.json: complete configuration, machine and versions."""
 
 import json
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from rlkit.launchers.machine import PACKAGES, machine, versions
 def experiment_name(path: str | Path) -> str:
     """Name an experiment after its JSON file, such as "quick-point-robot".
 
-    Viskit groups runs by it.
+    Viskit groups runs by this name.
 
-    A variant.json gives the name that it carries.
+    For a variant.json it is the name stored in it.
     """
     path = Path(path)
     if path.name == "variant.json":
@@ -31,11 +31,12 @@ def experiment_name(path: str | Path) -> str:
 def variant_record(
     config: ExperimentConfig, requested: ExperimentConfig, exp_name: str, device: str
 ) -> dict[str, Any]:
-    """Put together variant.json: the complete configuration, and in addition what it ran with.
+    """Build variant.json: the complete configuration plus machine and versions.
 
     Args:
-        config: with every choice made.
-        requested: before that; the settings it left open are listed under "requested".
+        config: the resolved configuration.
+        requested: the configuration before resolving; its open settings are listed under
+            "requested".
         exp_name: name of the experiment, for viskit.
         device: name of the torch device.
     """
@@ -57,11 +58,11 @@ def variant_record(
 
 
 def decisions(config: ExperimentConfig, requested: ExperimentConfig, device: str) -> str:
-    """One line on what was left to the start: device, threads, lanes, route of products.
+    """One line with the choices made at the start: device, threads, lanes, product route.
 
     Args:
-        config: with every choice made.
-        requested: before that.
+        config: the resolved configuration.
+        requested: the configuration before resolving.
         device: name of the torch device.
     """
     chosen, before = vars(config.util_params), vars(requested.util_params)
@@ -70,7 +71,7 @@ def decisions(config: ExperimentConfig, requested: ExperimentConfig, device: str
 
 
 def changes_since(record: Mapping[str, Any], device: str) -> list[str]:
-    """What differs from when the run began, so that its numbers need not continue bit for bit."""
+    """Differences from the start of the run that may break bit-for-bit reproducibility."""
     parts = {"versions": record.get("versions", {}), "machine": record.get("machine", {})}
     then = config_lib.flatten(parts)
     now = config_lib.flatten({"versions": versions(), "machine": machine(device)})
@@ -83,10 +84,10 @@ def changes_since(record: Mapping[str, Any], device: str) -> list[str]:
 
 
 def other_versions(run_dir: str | Path) -> str | None:
-    """Say with which other versions of physics and libraries a run folder was made.
+    """Report other versions of physics and libraries that a run folder was made with.
 
     Returns:
-        One line; None where nothing differs, or the folder does not tell (oyster's).
+        One line; None if nothing differs or the folder has no record (oyster's).
     """
     try:
         recorded = config_lib.read_json(Path(run_dir) / "variant.json").get("versions")
@@ -103,10 +104,10 @@ def other_versions(run_dir: str | Path) -> str | None:
 
 
 def write_variant(run_dir: Path, variant: Mapping[str, Any]) -> None:
-    """Write variant.json, indented, keys sorted.
+    """Write variant.json, indented and with sorted keys.
 
     Raises:
-        ValueError: a number is not finite, which JSON has no place for.
+        ValueError: a number is not finite, which JSON cannot represent.
         ResourceError: the disk is full.
     """
     text = json.dumps(variant, indent=2, sort_keys=True, allow_nan=False) + "\n"

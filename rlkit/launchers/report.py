@@ -1,4 +1,4 @@
-"""The report command: runs in one HTML file."""
+"""The report command: an HTML report on runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,12 +22,12 @@ from rlkit.visualization.runs import Run, find_runs, group_runs
     type=UserPath(),
     help="HTML file.",
 )
-@click.option("--title", default=None, help="Of the page; default: the folders.")
+@click.option("--title", default=None, help="Title of the page; default: the folders.")
 def main(folders: tuple[Path, ...], output: Path, title: str | None) -> None:
     """Write a report on the runs in (or below) FOLDERs: one HTML file that opens without a server.
 
     Learning curves with intervals over seeds, a table of final returns, the settings in which runs
-    differ, and the films and pictures that lie in their folders.
+    differ, and the videos and images in their folders.
     """
     with exit_codes():
         runs = find_runs(folders, comparable_settings)
@@ -41,7 +41,7 @@ def main(folders: tuple[Path, ...], output: Path, title: str | None) -> None:
 
 
 def drawn_columns(runs: Sequence[Run]) -> list[str]:
-    """The main result, then the other columns that the algorithm shows, where all runs have them."""
+    """The main result, then the algorithm's other headline columns that all runs have."""
     first = main_result(runs[0])
     names = dict.fromkeys([first, *runs[0].headline.values()])
     return [first] + [

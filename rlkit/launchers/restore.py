@@ -1,4 +1,4 @@
-"""Puts the state of a checkpoint back into an algorithm, if it is a state of this run at all."""
+"""Restores an algorithm from a checkpoint's state, after checking that it fits the run."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,11 +17,11 @@ def restore_state(algorithm: RLAlgorithm, state: Any, run_dir: Path) -> None:
     """Check a state and load it.
 
     Args:
-        algorithm: takes its part of the state.
+        algorithm: receives its part of the state.
         state: as `Checkpoint.load` returned it.
         run_dir: names the run in messages.
     Raises:
-        UserError: the state is not one of this run, such as one of another encoder or network size.
+        UserError: the state does not fit the run, for example another encoder or network size.
     """
     place = f"the checkpoint in {run_dir / 'checkpoint'} does not fit this run"
     problems = list(state_problems(state))
@@ -31,29 +31,29 @@ def restore_state(algorithm: RLAlgorithm, state: Any, run_dir: Path) -> None:
         raise UserError(f"{place}: {'; '.join(problems[:3])}")
     try:
         algorithm.load_state_dict(state["algorithm"])
-    except Exception as error:  # whatever a state of another algorithm makes its parts raise
+    except Exception as error:  # anything that a foreign state causes
         reason = (str(error).splitlines() or [""])[0]
         raise UserError(f"{place} ({type(error).__name__}: {reason})") from error
 
 
 def state_problems(state: Any) -> Iterator[str]:
-    """Yield what is wrong with the parts of a state that the outer loop reads."""
+    """Yield problems in the parts of a state that the outer loop reads."""
     if not isinstance(state, Mapping) or not isinstance(state.get("algorithm"), Mapping):
         yield "it holds no state of an algorithm"
         return
     if not _numbers(state.get("clock")):
-        yield "its clock is no table of seconds"
+        yield "its clock is not a table of seconds"
     tables = state.get("tables", [])
     if not isinstance(tables, list | tuple) or not all(
         isinstance(name, str) and TABLE_NAME.fullmatch(name) for name in tables
     ):
-        yield "its tables are no list of names"
+        yield "its tables are not a list of names"
     contents = state.get("contents")
     if contents is not None and not (
         isinstance(contents, Mapping)
         and all(isinstance(name, str) and isinstance(t, str) for name, t in contents.items())
     ):
-        yield "its rows of tables are no texts"
+        yield "its rows of tables are not texts"
     unfinished = state.get("unfinished")
     if unfinished is not None and not (
         isinstance(unfinished, Mapping)
@@ -65,9 +65,9 @@ def state_problems(state: Any) -> Iterator[str]:
 
 
 def differences(found: Any, expected: Any, where: str) -> Iterator[str]:
-    """Yield where a state has tensors of other shapes, or other kinds of values, than expected.
+    """Yield tensors of unexpected shape and values of unexpected type in a state.
 
-    What only one of them has is left to the algorithm: some parts appear with the first update, and
+    Keys present on only one side are left to the algorithm: some appear with the first update, and
     checkpoints of earlier versions lack others.
     """
     if isinstance(found, Mapping) and isinstance(expected, Mapping):
@@ -90,7 +90,7 @@ def differences(found: Any, expected: Any, where: str) -> Iterator[str]:
 
 
 def _numbers(values: Any) -> bool:
-    """Whether these are names with numbers."""
+    """Whether this is a dictionary from names to numbers."""
     return isinstance(values, Mapping) and all(
         isinstance(name, str) and isinstance(value, int | float) for name, value in values.items()
     )

@@ -1,7 +1,7 @@
-"""Table of the fastest routes of matrix products, and the choice of the device for rollouts.
+"""Table of the fastest matrix product routes, and the choice of the rollout device.
 
-Routes differ by rounding, so nothing here is measured when a run starts: equal settings on equal
-machines choose equally. `python -m benchmarks.matmul_routes` measures the rows of the table.
+Routes differ by rounding, so nothing is measured when a run starts: equal settings on equal
+machines give equal choices. `python -m benchmarks.matmul_routes` measures the rows of the table.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ class Row(NamedTuple):
     """The fastest exact route of a network.
 
     Attributes:
-        width: of the hidden layers, at least.
-        threads: that share the products, at least.
+        width: minimum width of the hidden layers.
+        threads: minimum number of threads that share the products.
         matmul, slice_rows: the settings of that name in `util_params`.
     """
 
@@ -32,11 +32,10 @@ class Row(NamedTuple):
     slice_rows: int
 
 
-# By instruction set, with rows from the most specific to the least.
+# By instruction set; rows from most to least specific.
 ROUTES: dict[str, tuple[Row, ...]] = {
-    # Intel Xeon, 2 cores, PyTorch 2.13: benchmarks.matmul_routes, on a machine with other work.
-    # From 300 up, the routes lie within what repeated measurements differ by; slices never lost
-    # clearly.
+    # Intel Xeon, 2 cores, PyTorch 2.13: benchmarks.matmul_routes, on a machine with other load.
+    # From width 300 on, differences are within measurement noise; slices were never clearly slower.
     "AVX512": (
         Row(64, 1, "default", SLICE_ROWS),
         Row(1, 1, "default", 0),
@@ -58,8 +57,8 @@ ROUTES: dict[str, tuple[Row, ...]] = {
 }
 UNMEASURED = Row(1, 1, "default", 0)  # any other instruction set
 
-# Lanes of collection and of evaluation, added up, from which on a GPU acts faster than its host.
-# Policies of width 300 on an H100 with 16 cores: no difference at 15 + 128 lanes.
+# Total lanes of collection and evaluation above which a GPU acts faster than its host. Policies of
+# width 300 on an H100 with 16 cores: no difference at 15 + 128 lanes.
 GPU_LANES, GPU_WIDTH = 192, 300
 
 
@@ -84,11 +83,11 @@ def choose_route(
     width: int,
     instructions: str | None = None,
 ) -> tuple[Matmul, int]:
-    """Look up what is left open of the route of products on the CPU.
+    """Fill in the open settings of the matrix product route on the CPU.
 
     Args:
-        matmul: "auto", or the route that was asked for.
-        slice_rows: None, or the number that was asked for.
+        matmul: the requested route, or "auto".
+        slice_rows: the requested number, or None.
         num_threads: threads that share the products.
         width: of the hidden layers.
         instructions: a key of `ROUTES`; None: this CPU's.
@@ -107,17 +106,17 @@ def choose_route(
 def choose_rollout_device(
     wanted: RolloutDevice, device: str, *, lanes: Sequence[int], width: int
 ) -> RolloutDevice:
-    """Choose where the policy of rollouts runs.
+    """Choose the device on which the policy acts in rollouts.
 
     Args:
-        wanted: "auto", or what was asked for.
+        wanted: the requested device, or "auto".
         device: name of the torch device of networks and buffers.
-        lanes: of the rollouts, each number as frequent as the other.
+        lanes: numbers of lanes of equally frequent rollouts.
         width: of the policy's hidden layers.
     Returns:
         "cpu" or "gpu"; without a GPU "cpu".
     Raises:
-        UserError: the GPU is asked for on a machine that trains without one.
+        UserError: the GPU is requested, but training runs on the CPU.
     """
     if device == "cpu":
         if wanted == "gpu":

@@ -1,7 +1,4 @@
-"""The configuration of a run that exists.
-
-What it was trained with, and what a resumed one may change.
-"""
+"""Configuration of an existing run, and the settings that may change when it is resumed."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -15,31 +12,30 @@ from rlkit.launchers.folder_check import check_run_folder
 from rlkit.launchers.load_config import load_config, parse_config, read_variant
 
 CHANGEABLE = ("algo_params.num_iterations", "util_params.")
-# Decided where the run lies and what its counts are.
+# They determine the run's folder and counts, so they cannot change.
 FIXED = ("util_params.debug", "util_params.base_log_dir")
-MOST_NAMED = 5  # runs below a folder
-CHOSEN_AT_START = ("seed", "util_params.")  # where null or "auto" leaves a choice open
+MOST_NAMED = 5  # runs below a folder that a message lists
+CHOSEN_AT_START = ("seed", "util_params.")  # may be null or "auto"
 
 
-# Keys of a configuration that change neither tasks nor networks nor evaluation: a run may differ
-# from its JSON in them.
+# Keys that affect neither tasks, networks nor evaluation: a run may differ from its JSON in them.
 FREE_KEYS = ("seed", "path_to_weights", "util_params.", "algo_params.num_iterations")
 
 
 def resumed_config(
     run_dir: str | Path, config_path: str | Path | None, settings: Iterable[str]
 ) -> ExperimentConfig:
-    """Find out with what configuration a run goes on.
+    """Configuration of a resumed run: its own variant.json plus the few settings that may change.
 
     Args:
         run_dir: the run folder.
-        config_path: the JSON that the run is thought to have been started with, compared if given.
+        config_path: the JSON that the run was started with; compared if given.
         settings: `key=value` changes; only of algo_params.num_iterations and util_params.
     Returns:
         The run's configuration with the changes.
     Raises:
-        UserError: a folder without a readable variant.json, a change that is not allowed, or a
-            `config_path` that says something else than the run.
+        UserError: there is no readable variant.json, a change is not allowed, or `config_path`
+            differs from the run.
     """
     variant = Path(run_dir) / "variant.json"
     check_run_folder(Path(run_dir))
@@ -50,7 +46,10 @@ def resumed_config(
     changed = parse_config(config_lib.with_settings(stored, settings), str(variant), new_run=False)
     refused = [text for key, text in _differences(changed, run, "run") if not may_change(key)]
     if refused:
-        allowed = "only algo_params.num_iterations and util_params.* (but debug and base_log_dir) may change"
+        allowed = (
+            "only algo_params.num_iterations and util_params.* (but debug and base_log_dir) may "
+            "change"
+        )
         raise UserError("\n  ".join([f"--resume {run_dir}: {allowed}", *refused]))
     if config_path is not None:
         given = load_config(config_path, new_run=False)
@@ -62,7 +61,10 @@ def resumed_config(
         )
         other = [text for _, text in _differences(given, changed, "run")]
         if other:
-            begin = f"{config_path} is not what {run_dir} was started with (without CONFIG, the run's own settings are taken)"
+            begin = (
+                f"{config_path} is not what {run_dir} was started with (without CONFIG, the run's "
+                "own settings are taken)"
+            )
             raise UserError("\n  ".join([begin, *other]))
     return changed
 
@@ -70,23 +72,23 @@ def resumed_config(
 def read_run_config(
     run_dir: str | Path, config_path: str | Path | None = None
 ) -> tuple[ExperimentConfig, list[str]]:
-    """Find out what a run folder was trained with.
+    """Read the configuration that a run folder was trained with.
 
     Args:
         run_dir: holds `variant.json`; a folder of bare weights may lack it.
-        config_path: the experiment's JSON; needed only where there is no `variant.json`, compared
-            with it otherwise.
+        config_path: the experiment's JSON; needed only if there is no `variant.json`, otherwise
+            compared with it.
     Returns:
-        The run's own configuration, and the settings in which `config_path` says something else, as
-        text.
+        The run's own configuration, and the settings in which `config_path` differs, as text.
     Raises:
-        UserError: no such folder, no configuration, one that does not load, or one of another
-            environment.
+        UserError: the folder or the configuration is missing, or the configuration cannot be loaded
+            or is of another environment.
     """
     run_dir = Path(run_dir)
     if not run_dir.is_dir():
         raise UserError(
-            f"{run_dir}: no such folder; expected a run folder (variant.json, policy.pth, context_encoder.pth)"
+            f"{run_dir}: no such folder; expected a run folder (variant.json, policy.pth, "
+            "context_encoder.pth)"
         )
     given = None if config_path is None else load_config(config_path, new_run=False)
     variant = run_dir / "variant.json"
@@ -99,7 +101,8 @@ def read_run_config(
         return config, []
     if given.env_name != config.env_name:
         raise UserError(
-            f"{config_path} is a configuration of {given.env_name}, but {run_dir} was trained on {config.env_name}"
+            f"{config_path} is a configuration of {given.env_name}, but {run_dir} was trained on "
+            f"{config.env_name}"
         )
     run, wanted = (
         config_lib.flatten(config_lib.to_dict(config)),
@@ -113,11 +116,11 @@ def read_run_config(
 
 
 def no_variant(run_dir: Path, *, weights: bool = False) -> str:
-    """Say what a folder without variant.json is.
+    """Describe a folder without variant.json, for an error message.
 
     Args:
         run_dir: the folder; it need not exist.
-        weights: whether bare weights would do, beside the experiment's JSON.
+        weights: whether bare weights together with the experiment's JSON are enough.
     """
     missing = "there is no variant.json"
     runs = sorted((p.parent for p in run_dir.glob("*/variant.json")), key=lambda p: p.name)
@@ -128,7 +131,7 @@ def no_variant(run_dir: Path, *, weights: bool = False) -> str:
         return f"{missing}; runs below this folder: {', '.join(newest)}{more}"
     if (run_dir / "tasks.npz").exists() and not any(run_dir.glob("*.pth")):
         stopped = "this run was stopped before variant.json was written, and has computed nothing"
-        return f"{stopped}: start it anew from its configuration"
+        return f"{stopped}: start it again from its configuration"
     wanted = "give the experiment's JSON as CONFIG" if weights else "expected the folder of a run"
     return f"{missing}; {wanted}"
 
@@ -141,9 +144,9 @@ def may_change(key: str) -> bool:
 def _differences(
     config: ExperimentConfig, other: ExperimentConfig, name: str
 ) -> Iterator[tuple[str, str]]:
-    """Yield each key whose values differ, with a text.
+    """Yield each key whose values differ, with a description.
 
-    What `config` leaves open agrees with whatever was chosen.
+    Settings that `config` leaves open agree with any choice.
     """
     one, two = (config_lib.flatten(config_lib.to_dict(side)) for side in (config, other))
     for key in dict.fromkeys([*one, *two]):

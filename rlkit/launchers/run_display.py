@@ -1,4 +1,4 @@
-"""Chooses how the progress of a run is shown."""
+"""Chooses the progress display of a run."""
 
 from functools import partial
 
@@ -14,10 +14,10 @@ from rlkit.launchers.live_display import make_display
 def run_display(
     config: ExperimentConfig, device: str, console: Console, logger: Logger
 ) -> LineDisplay:
-    """Make the display of a run.
+    """Construct the display of a run.
 
     Args:
-        config: with every choice made.
+        config: the resolved configuration.
         device: name of the torch device; a short iteration is timed on the CPU only, since on a
             GPU a second experiment may not fit beside the run's.
         console: where the run is watched.

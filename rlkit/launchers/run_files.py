@@ -1,4 +1,4 @@
-"""Files that an algorithm adds to its run folder."""
+"""Additional files of an algorithm in its run folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from rlkit.data_management.paths import Paths
 
 
 class RunFiles:
-    """Writes named files into a run folder, which may be made after the experiment has been built.
+    """Writes named files to a run folder, which may be created after building the experiment.
 
     Attributes:
         run_dir: the folder; set before the first file is written.
@@ -18,11 +18,11 @@ class RunFiles:
     run_dir: Path
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a whole file, replacing an earlier one.
+        """Write a complete file, replacing an earlier one.
 
         Args:
             name: path below the run folder, such as "logs.mat"; folders are made if needed.
-            content: all of it.
+            content: the complete content.
         Raises:
             ResourceError: the disk is full.
         """
@@ -48,7 +48,7 @@ class RunFiles:
 
 
 def eval_path_writer(files: RunFiles | None) -> Callable[[str, Paths], None]:
-    """Where evaluation trajectories go when `dump_eval_paths` is set; None: nowhere."""
+    """Function that saves evaluation trajectories for `dump_eval_paths`; drops them if None."""
     if files is None:
         return lambda name, paths: None
     return lambda name, paths: files.save_paths(f"eval_trajectories/{name}", paths)

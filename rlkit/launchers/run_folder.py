@@ -1,4 +1,4 @@
-"""Reads the task set and the weights of run folders, ours and oyster's. Writes nothing."""
+"""Reads task sets and weights from run folders of this package or of oyster; read-only."""
 
 import os
 import zipfile
@@ -12,12 +12,12 @@ from torch import nn
 from rlkit.core.errors import UserError
 from rlkit.core.found_files import obstacle
 
-FOLDER = 0x10  # of a zip archive's members, the attribute that MS-DOS has for folders
+FOLDER = 0x10  # MS-DOS folder attribute of a zip archive's members
 OYSTER_RECURRENT = ("lstm.", "hidden")  # parameters that only its recurrent encoder has
 
 
 def load_tasks(run_dir: str | Path) -> np.ndarray | None:
-    """Read the task set of a run, [n_tasks, task_dim]; None where the folder has none (oyster's).
+    """Read the task set of a run, [n_tasks, task_dim]; None if the folder has none (oyster's).
 
     Raises:
         UserError: `tasks.npz` cannot be read.
@@ -38,7 +38,7 @@ def read_tasks(path: Path) -> np.ndarray:
         _check_sums(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             tasks = np.array(arrays["tasks"])
-    except Exception as error:  # whatever a damaged archive makes the reader raise
+    except Exception as error:  # anything that a damaged archive causes
         reason = str(error) or type(error).__name__
         raise UserError(f"{path}: damaged, or not a task set ({reason})") from error
     if tasks.ndim != 2 or tasks.dtype.kind not in "fiu" or not np.isfinite(tasks).all():
@@ -50,15 +50,14 @@ def read_tasks(path: Path) -> np.ndarray:
 def load_weights(run_dir: str | Path, networks: Mapping[str, nn.Module]) -> None:
     """Load `<name>.pth` of a run folder into each network.
 
-    Either all of them are loaded or none is.
+    Either all are loaded or none.
 
     Args:
-        run_dir: a run folder of ours or of oyster's.
+        run_dir: a run folder of this package or of oyster.
         networks: by the names of their weight files, such as "policy" and "context_encoder"; on any
             device.
     Raises:
-        UserError: a file is missing, damaged, or does not fit its network; names and shapes are
-            given.
+        UserError: a file is missing, damaged, or does not fit its network; gives names and shapes.
     """
     run_dir = Path(run_dir)
     if run_dir.exists() and not run_dir.is_dir():
@@ -78,14 +77,17 @@ def load_weights(run_dir: str | Path, networks: Mapping[str, nn.Module]) -> None
         states[name] = read_state_dict(path)
         recurrent = [key for key in states[name] if key.startswith(OYSTER_RECURRENT)]
         if recurrent:
-            raise UserError(f"{path} holds oyster's recurrent encoder ({', '.join(recurrent)}), which carries its state from one"
-                            " task to the next and sees no episode boundaries; its weights fit no encoder here: train one with"
-                            ' "encoder": "lstm"')  # fmt: skip
+            raise UserError(
+                f"{path} holds oyster's recurrent encoder ({', '.join(recurrent)}), which carries "
+                "its state from one task to the next and sees no episode boundaries; its weights "
+                'fit no encoder here: train one with "encoder": "lstm"'
+            )
         problems = _misfits(states[name], network.state_dict())
         if problems:
             lines = "\n  ".join(problems)
             raise UserError(
-                f"{path} does not fit this configuration (weights of another environment, or other sizes):\n  {lines}"
+                f"{path} does not fit this configuration (weights of another environment, or "
+                f"other sizes):\n  {lines}"
             )
     for name, network in networks.items():
         try:
@@ -95,19 +97,18 @@ def load_weights(run_dir: str | Path, networks: Mapping[str, nn.Module]) -> None
 
 
 def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read a weight file to the CPU, wherever and by whichever version of torch it was written.
+    """Read a weight file to the CPU, from any device and version of torch.
 
-    Since version 1.6 a file of torch is a zip archive, which has checksums; `torch.load` does not
-    look at them.
+    Since version 1.6 torch's files are zip archives with checksums, which `torch.load` ignores.
 
     Raises:
-        UserError: the file is damaged, or holds something else than named tensors.
+        UserError: the file is damaged, or does not hold named tensors.
     """
     try:
         if zipfile.is_zipfile(path):
             _check_sums(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes the reader raise almost anything
+    except Exception as error:  # a damaged file can cause almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: damaged, or not a weight file ({reason})") from error
     if not isinstance(state, dict) or not all(
@@ -118,13 +119,14 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
 
 
 def _check_sums(path: str | Path) -> None:
-    """Check the checksums of a zip archive's members, and what else decides how it is read.
+    """Check the checksums of a zip archive's members, and the directory fields that affect reading.
 
-    The directory of an archive has no checksum. What it says of names, sizes and places does not
-    survive a change, but PyTorch fills a member that is marked as a folder with whatever is in
-    memory, and a comment can hide the members that follow it.
+    The directory of an archive has no checksum. Changed names, sizes and offsets are detected, but
+    PyTorch fills a member that is marked as a folder with uninitialised memory, and a comment can
+    hide the members that follow it.
 
-    Errors: ValueError for a member that is not what was written, and whatever `zipfile` raises.
+    Raises:
+        ValueError: a member was altered; also any exception of `zipfile`.
     """
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
@@ -136,7 +138,7 @@ def _check_sums(path: str | Path) -> None:
 
 
 def _misfits(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> list[str]:
-    """Say which parameters are missing, too many or of another shape."""
+    """List the parameters that are missing, unexpected or of another shape."""
     problems = []
     for name in {**expected, **found}:
         if name not in found:

@@ -1,4 +1,4 @@
-"""The configurations that come with the package, found by name from any folder."""
+"""The configurations shipped with the package, found by name from any folder."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from rlkit.core.errors import UserError
 from rlkit.core.nearest import nearest
 
 HERE = Path(__file__).resolve()
-# In an installed package; and in a checkout, where they have their only copy.
+# In an installed package, and in a checkout.
 PLACES = (HERE.parents[1] / "configs", HERE.parents[2] / "configs")
 
 
@@ -25,7 +25,7 @@ def find_config(path: str | Path) -> Path:
         path: a path, or a name such as "cheetah-vel", "cheetah-vel.json" or
             "configs/cheetah-vel.json".
     Returns:
-        The file; a path that is neither is returned as it is, for the reader to refuse.
+        The file; any other path is returned unchanged and rejected by the reader.
     Raises:
         UserError: there is no such file, but a shipped configuration of a similar name.
     """

@@ -1,6 +1,6 @@
-"""SIGINT, SIGTERM and SIGHUP in a run.
+"""Handling of SIGINT, SIGTERM and SIGHUP in a run.
 
-The first stops it between two writes, the second at once.
+The first signal stops it between two writes, the second immediately.
 """
 
 import os
@@ -16,14 +16,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class SignalGuard:
-    """Turns the first signal into `StopRequested`, which waits while something is being written.
+    """Turns the first signal into `StopRequested`, delayed while something is being written.
 
-    Use as a context manager in the main thread; the handlers that stood before are put back at the
-    end.
+    Use as a context manager in the main thread; the previous handlers are restored at the end.
 
     Args:
         abort: called with the exit code at the second signal; the default ends the process without
-            any cleaning up.
+            cleanup.
     """
 
     def __init__(self, abort: Callable[[int], None] = os._exit) -> None:
@@ -34,7 +33,7 @@ class SignalGuard:
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "SignalGuard":
-        """Take over the signals; SIGHUP stays ignored where it is, as nohup wants it."""
+        """Install the handlers; SIGHUP stays ignored if it is, as with nohup."""
         nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         taken = [signum for signum in SIGNALS if not (nohup and signum == signal.SIGHUP)]
         self._previous = {signum: signal.signal(signum, self._handle) for signum in taken}
@@ -46,7 +45,7 @@ class SignalGuard:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Put the former handlers back; a signal that nobody heard of yet is reported now."""
+        """Restore the previous handlers; raise for a signal that has not been reported yet."""
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)
         if kind is None:
@@ -54,12 +53,12 @@ class SignalGuard:
 
     @contextmanager
     def protect(self) -> Iterator[None]:
-        """Hold signals back while the body runs.
+        """Delay signals while the body runs.
 
-        One that came in raises `StopRequested` at the end.
+        A signal received meanwhile raises `StopRequested` at the end.
 
-        A request that got lost (an exception cannot leave a callback of a C library) is raised
-        again at the beginning.
+        A lost request (an exception cannot leave a callback of a C library) is raised again at the
+        beginning.
         """
         if self._depth == 0 and self._signum is not None:
             raise StopRequested(self._signum)

@@ -1,5 +1,4 @@
-"""The sim command: evaluates a trained policy on held-out tasks, trajectory by trajectory; draws or
-films it."""
+"""The sim command: evaluates a trained policy on held-out tasks; plots and videos."""
 
 import errno
 from collections.abc import Sequence
@@ -35,7 +34,7 @@ NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
-    """Draw the trajectories of a point robot to an image file."""
+    """Plot the trajectories of a point robot to an image file."""
     env, task_ids = simulation.env, simulation.task_ids
     explored = simulation.protocol.num_explored
     phases = f"exploration up to trajectory {explored}, then adapted"
@@ -53,7 +52,7 @@ def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
 
 
 def in_the_plane(env: MetaEnv) -> bool:
-    """Whether tasks are places in the plane where trajectories run, so that they can be drawn."""
+    """Whether tasks are goals in the plane of the trajectories, so that they can be plotted."""
     return env.task_dim == 2 and (
         env.obs_dim == 2 or (env.obs_dim != env.recorded_dim and env.outcome_dim == 2)
     )
@@ -62,7 +61,7 @@ def in_the_plane(env: MetaEnv) -> bool:
 def positions(env: MetaEnv, paths: Paths) -> Paths:
     """The trajectories with positions as observations.
 
-    Of pictures those that followed the steps, which the outcomes are.
+    With image observations, the positions after each step, which are the outcomes.
     """
     if env.obs_dim == 2:
         return paths
@@ -72,7 +71,7 @@ def positions(env: MetaEnv, paths: Paths) -> Paths:
 def film(
     simulation: Simulation, env: "RecordedEnv", config: ExperimentConfig, path: Path, quality: str
 ) -> None:
-    """Film all trajectories of a few held-out tasks, one task after the other."""
+    """Record a video of all trajectories of a few held-out tasks, task by task."""
     task_ids, num_trajs = simulation.task_ids, len(simulation.trajectories)
 
     def captions(index: int, n: int) -> Sequence[str]:
@@ -125,15 +124,15 @@ def write_files(
     quality: str,
     latents: bool,
 ) -> None:
-    """Write the table, and what can be filmed or drawn.
+    """Write the table, the video and the plot, as far as the environment allows.
 
     Args:
-        simulation: what was evaluated.
+        simulation: the evaluation.
         config: of the run.
-        folder: where the files go; created if needed.
+        folder: of the files; created if needed.
         prefix: of the files' names.
-        quality: of the film, "fast" or "high".
-        latents: draw the posteriors of z as well.
+        quality: of the video, "fast" or "high".
+        latents: plot the posteriors of z too.
     Raises:
         UserError: the folder cannot be written to; an OSError may be its cause.
     """
@@ -172,12 +171,12 @@ def is_refused(error: UserError) -> bool:
     "--deterministic/--stochastic",
     default=True,
     show_default=True,
-    help="Act with the policy's mean, or sample.",
+    help="Act with the policy's mean, or with sampled actions.",
 )
 @click.option(
     "--video",
     is_flag=True,
-    help="Film three held-out tasks to video.mp4, if they can be drawn.",
+    help="Record three held-out tasks to video.mp4, if they can be rendered.",
 )
 @click.option(
     "--latents",
@@ -189,13 +188,13 @@ def is_refused(error: UserError) -> bool:
     type=click.Choice(["fast", "high"]),
     default="fast",
     show_default=True,
-    help="Of the film; high has shadows.",
+    help="Video quality; high has shadows.",
 )
 @click.option(
     "--output",
     type=UserPath(),
     metavar="DIR",
-    help="Write table and pictures here; default: RUN_DIR.",
+    help="Write table and images here; default: RUN_DIR.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of the evaluation; default: the run's own."
@@ -258,7 +257,7 @@ def main(
             seed=(config.seed or 0) if seed is None else seed,
             choose=partial(choose_tasks, texts=task_texts, file=tasks_file) if chosen else None,
         )
-        # The table comes first, so that it is there whatever happens to the files.
+        # The table is printed first, so that it is not lost if writing files fails.
         title = f"{config.env_name}, {len(simulation.task_ids)} {kind} tasks: return by trajectory"
         print_rows(simulation.rows, title, Console())
         if chosen:

@@ -1,4 +1,4 @@
-"""Evaluates the trained policy of a run folder on held-out tasks, trajectory by trajectory, for any algorithm."""
+"""Evaluates the trained policy of a run folder on held-out tasks, by trajectory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ class Simulation:
     """An evaluation.
 
     Attributes:
-        env: the environment it ran in.
-        protocol: how it was evaluated, with the number of trajectories that were run.
+        env: the environment.
+        protocol: of the evaluation, with the actual number of trajectories.
         task_ids: the tasks: held-out, or chosen.
         trajectories: the n-th holds the n-th trajectory of every task.
         rows: the table, one row per trajectory.
-        policy: what acted.
-        recorded: the same environment, where a film was asked for.
+        policy: the acting policy.
+        recorded: the same environment, if a video was requested.
     """
 
     env: MetaEnv
@@ -51,12 +51,12 @@ class Simulation:
 
     @property
     def filmed(self) -> list[int]:
-        """Indices into `task_ids` of what a film shows."""
+        """Indices into `task_ids` of the tasks in the video."""
         return indices_of_film(len(self.task_ids))
 
 
 def indices_of_film(num_tasks: int) -> list[int]:
-    """Which of an evaluation's tasks a film shows."""
+    """Which of an evaluation's tasks a video shows."""
     return np.unique(np.linspace(0, num_tasks - 1, FILMED_TASKS).round().astype(int)).tolist()
 
 
@@ -74,17 +74,17 @@ def simulate(
     """Evaluate the weights of a run folder on the run's held-out tasks, or on chosen ones.
 
     Args:
-        config: what the run was trained with.
-        run_dir: holds the weights and, if we wrote it, the task set.
-        num_trajs: trajectories per task; None: as many as the algorithm's protocol says.
-        deterministic: no action noise.
-        record: remember states or pictures, so that a film can be made.
+        config: of the run.
+        run_dir: has the weights and, unless it is oyster's, the task set.
+        num_trajs: trajectories per task; None: as in the algorithm's protocol.
+        deterministic: act without noise.
+        record: record states or images for a video.
         latents: the policy must act on a latent z.
         seed: of the trajectories' random numbers.
-        choose: puts other tasks into the environment and returns their numbers.
+        choose: sets other tasks in the environment and returns their numbers.
     Raises:
-        UserError: files are missing, damaged or of another environment; or a film is asked for of
-            one that cannot be drawn, or the z of a policy that has none.
+        UserError: files are missing, damaged or of another environment; or a video is
+            requested that cannot be rendered, or the z of a policy that has none.
     """
     launcher = launcher_for(config)
     protocol = launcher.protocol(config)
@@ -115,7 +115,7 @@ def simulate(
         deterministic=deterministic,
         num_stochastic=protocol.num_stochastic,
     )
-    # Where episodes end early, there are more trajectories than were asked for.
+    # If episodes end early, there are more trajectories than requested.
     trajectories = evaluated.trajectories[: protocol.num_trajectories]
     rows = adaptation_rows(
         Adaptation(len(task_ids), 1, trajectories),

@@ -28,7 +28,7 @@ from rlkit.torch.steve.policy import GreedyPolicy
 from rlkit.torch.steve.records import Records
 from rlkit.torch.steve.steve import STEVE
 
-EVALUATION_LANES = 10  # greedy episodes that run together
+EVALUATION_LANES = 10  # greedy episodes in parallel
 
 
 class STEVELauncher(Launcher[STEVEExperiment]):
@@ -38,7 +38,7 @@ class STEVELauncher(Launcher[STEVEExperiment]):
     headline: ClassVar[Mapping[str, str]] = {"return": "AverageReturn"}
 
     def resolve(self, config: STEVEExperiment, device: str) -> STEVEExperiment:
-        """Let all agents step together."""
+        """Run one lane per agent."""
         util = replace(config.util_params, num_envs=config.algo_params.num_agents)
         return replace(config, util_params=util)
 
@@ -74,7 +74,7 @@ class STEVELauncher(Launcher[STEVEExperiment]):
         return STEVEExperimentParts(env, algorithm, algorithm.policy)
 
     def load(self, config: STEVEExperiment, env: MetaEnv, run_dir: Path, device: str) -> MetaPolicy:
-        """Construct the greedy policy with the trained weights of a run folder."""
+        """Load the greedy policy of a run folder."""
         width = config.algo_params.policy_config.hidden_dim
         network = make_mlp(1, env.obs_dim, env.act_dim, width, torch.Generator())
         load_weights(run_dir, {"policy": network})
@@ -91,7 +91,7 @@ class STEVELauncher(Launcher[STEVEExperiment]):
         return requirements(config.algo_params, env.obs_dim, env.act_dim)
 
     def iteration_seconds(self, config: STEVEExperiment, device: str) -> float | None:
-        """Seconds of an iteration, from a few timed updates."""
+        """Seconds per iteration, from a few timed updates."""
         env = self.build_env(config, num_envs=1)
         env.close()
         with torch_threads(config.util_params.torch_threads or default_threads()):
@@ -110,7 +110,7 @@ class STEVEExperimentParts(Experiment):
 
 
 def build_records(config: STEVEExperiment, files: RunFiles | None) -> Records:
-    """Make what writes the reference's files; without `files` they are dropped."""
+    """Make the writer of the reference's files; without `files` they are dropped."""
 
     def write(name: str, content: bytes) -> None:
         if files is not None:
@@ -121,7 +121,7 @@ def build_records(config: STEVEExperiment, files: RunFiles | None) -> Records:
             (files.run_dir / name).unlink(missing_ok=True)
 
     def name() -> str:
-        """The setting, or else the name of the configuration as variant.json records it."""
+        """The setting, or otherwise the configuration's name in variant.json."""
         if config.algo_params.name is not None:
             return config.algo_params.name
         path = None if files is None else files.run_dir / "variant.json"

@@ -1,9 +1,9 @@
-"""`rlkit steve args`: the configuration that does what one of tensorflow/models' research/steve says.
+"""`rlkit steve args`: translates a configuration of tensorflow/models' research/steve.
 
     rlkit steve args config/experiments/goodruns/halfcheetah/steve3.json 0
 
-prints the JSON for `launch_experiment.py`. It takes the arguments of master.py. What the original
-has and does not use, or what differs here, is said on standard error.
+prints the JSON for `launch_experiment.py`. It takes the arguments of master.py. Unused
+settings of the original, and differences, are reported on standard error.
 """
 
 import json
@@ -36,11 +36,11 @@ FRAMES_PER_ITERATION, START = 1250, 10_000
 
 @dataclass
 class Merged:
-    """Settings of files on top of each other.
+    """Merged settings of several files.
 
     Attributes:
-        values: nested; keys without star.
-        optional: dotted keys of blocks that count only where another file has them too.
+        values: nested, keys without stars.
+        optional: dotted keys of blocks that are used only if another file has them too.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -48,18 +48,18 @@ class Merged:
 
 
 def load(path: Path, root: Path, remarks: list[str], above: tuple[Path, ...] = ()) -> Merged:
-    """Read a file: what it inherits, in order, later ones on top; then its own updates.
+    """Read a file: first the files it inherits, in order, then its own updates.
 
-    A key `*name` of an object means: only where the block is there already. Such a block is kept
-    for the files that inherit this one, and skipped by those that have none of its name.
+    A key `*name` means: only if the block exists already. Such a block is kept for files that
+    inherit this one, and ignored by those without a block of that name.
 
     Args:
         path: the file.
         root: what `inherits` is relative to.
-        remarks: gets a line for a path that lacks its suffix.
+        remarks: receives a line for each path without suffix.
         above: the files that inherit this one.
     Raises:
-        UserError: no such file, not JSON, an unknown key, or a file that inherits itself.
+        UserError: the file is missing, is not JSON, has an unknown key, or inherits itself.
     """
     if path in above:
         raise UserError(f"{path}: inherits itself, by {', '.join(map(str, above))}")
@@ -96,12 +96,12 @@ def objects(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def lay_over(base: dict[str, Any], values: Mapping[str, Any], optional: set[str]) -> None:
-    """Merge into `base`: objects key by key, everything else replaced.
+    """Merge `values` into `base`: objects key by key, other values are replaced.
 
     Args:
         base: changed in place.
         values: nested.
-        optional: dotted keys of the objects in `values` that are skipped where `base` has none.
+        optional: dotted keys of objects in `values` that are skipped if `base` lacks them.
     """
     for name, value in values.items():
         if not isinstance(value, Mapping):
@@ -116,7 +116,7 @@ def lay_over(base: dict[str, Any], values: Mapping[str, Any], optional: set[str]
 
 
 def without_stars(values: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], set[str]]:
-    """The same with starred keys under their names, and which those were."""
+    """The values with stars removed from keys, and the dotted keys that had them."""
     plain: dict[str, Any] = {}
     starred: set[str] = set()
     for name, value in values.items():
@@ -130,7 +130,7 @@ def without_stars(values: Mapping[str, Any], prefix: str = "") -> tuple[dict[str
 
 
 def root_of(path: Path) -> Path:
-    """What `inherits` is relative to: the working directory, or else the folder above config/."""
+    """Base folder of `inherits`: the working directory, or otherwise the parent of config/."""
     absolute = path.absolute()
     above = [folder.parent for folder in absolute.parents if folder.name == "config"]
     return above[-1] if above and not Path("config").is_dir() else Path()
@@ -144,9 +144,9 @@ def steve_args(path: Path, gpu: int, resume: bool = False) -> tuple[dict[str, An
         gpu: its ROOT_GPU.
         resume: its `--resume`.
     Returns:
-        The configuration, as JSON has it, and remarks on what is dead or different.
+        The configuration in JSON form, and remarks on unused or different settings.
     Raises:
-        UserError: a file or key that does not exist, or settings that do not fit together.
+        UserError: a file or key does not exist, or settings conflict.
     """
     remarks: list[str] = []
     if not path.exists() and (named := with_name(path)):
@@ -176,7 +176,7 @@ def steve_args(path: Path, gpu: int, resume: bool = False) -> tuple[dict[str, An
     else:
         parse_config(result, str(path))
     if resume:
-        remarks.append("--resume: python launch_experiment.py --resume RUN_DIR goes on with a run")
+        remarks.append("--resume: python launch_experiment.py --resume RUN_DIR resumes a run")
     return result, remarks
 
 
@@ -218,12 +218,12 @@ def algo_params(
 
 
 def ensemble(block: Mapping[str, int] | None) -> dict[str, int]:
-    """An ensemble; one member where the block is absent."""
+    """An ensemble; one member if the block is absent."""
     return {key: block[key] for key in ENSEMBLE if key in block} if block else dict(ONE_MEMBER)
 
 
 def timed(section: dict[str, Any], name: str, remarks: list[str]) -> dict[str, Any]:
-    """A section whose ratio of frames to updates is fixed."""
+    """A section with its fixed ratio of frames to updates."""
     if section.get("frames_per_update") is False:
         del section["frames_per_update"]
         remarks.append(f"{name}.frames_per_update = false: here the ratio is fixed, at 0.25")
@@ -233,9 +233,9 @@ def timed(section: dict[str, Any], name: str, remarks: list[str]) -> dict[str, A
 @click.command("args")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.argument("gpu", type=click.IntRange(min=0))
-@click.option("--resume", is_flag=True, help="Say how a run is resumed.")
+@click.option("--resume", is_flag=True, help="Explain how to resume a run.")
 def command(config: Path, gpu: int, resume: bool) -> None:
-    """Print the JSON that does what master.py of research/steve does with CONFIG and GPU."""
+    """Translate the arguments CONFIG and GPU of research/steve's master.py to JSON."""
     with exit_codes():
         result, remarks = steve_args(config, gpu, resume)
         for remark in remarks:

@@ -18,7 +18,7 @@ class STEVEExperiment(ExperimentConfig):
     algorithm: str = "steve"
 
     def relations(self) -> Iterator[Relation]:
-        """Yield what does not hold between the fields."""
+        """Yield the violated relations between fields."""
         yield from super().relations()
         agents = self.algo_params.num_agents
         if self.util_params.num_envs not in (None, agents):
@@ -26,7 +26,7 @@ class STEVEExperiment(ExperimentConfig):
             yield Relation(("util_params.num_envs", "algo_params.num_agents"), expected)
 
     def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
-        """Yield what does not hold between these settings and the environment."""
+        """Yield problems between these settings and the environment."""
         if env.n_tasks != 1:
             expected = f"an environment of one task, not of {env.n_tasks}"
             yield Problem(("env_name",), f'env_name = "{self.env_name}": expected {expected}')

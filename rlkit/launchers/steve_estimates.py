@@ -1,4 +1,4 @@
-"""What a run of STEVE will take: steps, memory, disk, seconds."""
+"""Estimated cost of a STEVE run: steps, memory, disk, seconds."""
 
 import time
 
@@ -45,7 +45,7 @@ def requirements(algo: STEVESettings, obs_dim: int, act_dim: int) -> Requirement
 def iteration_seconds(
     algo: STEVESettings, obs_dim: int, act_dim: int, device: torch.device
 ) -> float:
-    """Seconds of the updates of an iteration, from a few of each learner on random rows."""
+    """Seconds per iteration for updates, from a few of each learner on random rows."""
     built = build(algo, obs_dim, act_dim, device)
     rows = torch.rand(1024, 2 * obs_dim + act_dim + 3, device=device)
     built.buffer.add_rows(0, rows)
@@ -63,7 +63,7 @@ def iteration_seconds(
 
 
 def build(algo: STEVESettings, obs_dim: int, act_dim: int, device: torch.device) -> Learners:
-    """Learners with an empty replay, which write nothing."""
+    """Learners with an empty replay buffer that write no files."""
     buffer = SimpleReplayBuffer(obs_dim, act_dim, capacity=algo.replay_size, device=device)
     records = Records(lambda name, content: None, lambda name: None, lambda: "", {})
     generator = torch.Generator(device).manual_seed(0)

@@ -1,4 +1,4 @@
-"""The keys of research/steve's configurations: what they become, and which of them are dead.
+"""The keys of research/steve's configurations: their translations, and the unused ones.
 
 Source: tensorflow/models, research/steve/config and the files that read it.
 """
@@ -21,7 +21,7 @@ COUNTS = (
     "backup_every_n",
 )
 SHARED = ("replay_size", "frames_before_learning", *COUNTS[3:])
-# Their names, ours, and the frames of a run.
+# Original name -> name here and frames of a run.
 TASKS = {
     "HalfCheetah-v1": ("HalfCheetah-v5", 1_000_000),
     "Hopper-v1": ("Hopper-v4", 1_000_000),
@@ -35,7 +35,7 @@ TASKS = {
 LATER = ("RoboschoolHumanoid-v1", "RoboschoolHumanoidFlagrun-v1")
 DEAD = "the original never reads it; left out"
 FIXED = "one process collects, evaluates and learns here; left out"
-# What is worth a word, in the order in which it is said.
+# Remarks, in the order in which they are printed.
 NOTES = {
     "agent_config.full_random_n": DEAD,
     "policy_config.algo": DEAD,
@@ -78,7 +78,7 @@ KNOWN = _known()
 
 
 def method_of(expansion: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The section `value_expansion`; the original looks at the keys in this order."""
+    """The section `value_expansion`; the original checks the keys in this order."""
     if not expansion:
         return {"method": "ddpg"}
     found: dict[str, Any] = {"method": "mve", "rollout_len": expansion.get("rollout_len")}
@@ -94,9 +94,9 @@ def method_of(expansion: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def with_name(path: Path) -> Path | None:
-    """The only file beside a missing one whose name differs in the number at its end, if any.
+    """The only file next to a missing one whose name differs just in its final number, if any.
 
-    The original's README names speedy_steve0.json, where there is speedy_steve1.json.
+    The original's README names speedy_steve0.json, but the file is speedy_steve1.json.
     """
     stem = re.sub(r"\d+$", "", path.stem)
     found = [

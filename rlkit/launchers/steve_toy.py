@@ -42,7 +42,7 @@ ROWS = (1, 100, 500, 1000, 2000, 3000, 5000, 7500, 10_000)  # of the table
     help="Folder of the files.",
 )
 def command(steps: int, trials: int, seed: int, every: int, output: Path) -> None:
-    """Run all curves, and write them."""
+    """Compute all curves and write them."""
     with exit_codes():
         errors: dict[str, np.ndarray] = {}
         uses: dict[str, np.ndarray] = {}
@@ -61,7 +61,7 @@ def command(steps: int, trials: int, seed: int, every: int, output: Path) -> Non
 
 
 def as_csv(errors: np.ndarray, every: int) -> str:
-    """A row per step and trial: step, step, step, error; no header, as the reference writes it."""
+    """One row per step and trial: step, step, step, error; no header, as in the reference."""
     steps = range(0, len(errors), every)
     lines = (f"{t},{t},{t},{e:.9g}\n" for t in steps for e in errors[t].tolist())
     return "".join(lines)
@@ -84,7 +84,7 @@ def as_table(errors: Mapping[str, np.ndarray], uses: Mapping[str, np.ndarray]) -
 
 
 def first_below(errors: np.ndarray) -> str:
-    """Mean over the trials that get below 1 of the step at which they do."""
+    """Mean step at which the error first falls below 1, over the trials that reach it."""
     below = errors < 1
     reached = np.any(below, axis=0)
     if not reached.any():
@@ -94,7 +94,7 @@ def first_below(errors: np.ndarray) -> str:
 
 
 def draw(errors: Mapping[str, np.ndarray], path: Path) -> None:
-    """Draw all curves on one axis: mean, and one standard deviation."""
+    """Plot all curves: mean and one standard deviation."""
     import matplotlib
 
     matplotlib.use("Agg")

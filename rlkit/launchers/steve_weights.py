@@ -1,4 +1,4 @@
-"""`rlkit steve weights`: greedy episodes of a run, and how STEVE would weigh targets along them."""
+"""`rlkit steve weights`: greedy episodes of a run, and STEVE's target weights along them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from rlkit.torch.steve.world_model import Transitions
 
 NUM_BUCKETS = 10
 MARGIN = 1e-5  # a weight of 1 belongs to the highest bucket
-CHUNK = 1000  # transitions whose targets are made at a time
+CHUNK = 1000  # transitions per batch of targets
 
 
 @click.command("weights")
@@ -36,7 +36,7 @@ CHUNK = 1000  # transitions whose targets are made at a time
 def command(run_dir: Path, episodes: int, seed: int) -> None:
     """Run greedy episodes of RUN_DIR; print lengths, returns, and STEVE's weights by horizon.
 
-    Writes steve_weights.csv and, where there is a model, steve_weights.png.
+    Writes steve_weights.csv and, if there is a model, steve_weights.png.
     """
     with exit_codes():
         config, _ = read_run_config(run_dir)
@@ -61,10 +61,10 @@ def command(run_dir: Path, episodes: int, seed: int) -> None:
 def greedy_episodes(
     config: STEVEExperiment, run_dir: Path, count: int, seed: int
 ) -> tuple[ValueLearner | None, Paths]:
-    """Run greedy episodes; also the run's networks with STEVE's targets, None without a model.
+    """Run greedy episodes; also return the run's value learner, None without a model.
 
     Raises:
-        UserError: weights are missing or of other sizes.
+        UserError: weights are missing or of the wrong size.
     """
     algo = config.algo_params
     env = STEVELauncher().build_env(config, num_envs=min(count, EVALUATION_LANES))
@@ -85,7 +85,7 @@ def greedy_episodes(
 
 
 def with_variances(algo: STEVESettings) -> STEVESettings:
-    """The settings with STEVE's weights instead of an MVE's; DDPG stays."""
+    """The settings with STEVE's weights instead of MVE's; DDPG is unchanged."""
     if not algo.has_model:
         return algo
     return replace(algo, value_expansion=replace(algo.value_expansion, method="steve"))
@@ -105,7 +105,7 @@ def weights_along(learner: ValueLearner, paths: Paths) -> np.ndarray:
 
 
 def histogram(weights: np.ndarray) -> np.ndarray:
-    """Share of transitions whose weight is in each tenth, by length: [10, F], the lowest first."""
+    """Fraction of transitions per weight decile, by length: [10, F], lowest first."""
     bucket = np.floor(NUM_BUCKETS * (weights - MARGIN)).astype(int).clip(0, NUM_BUCKETS - 1)
     counts = np.stack([(bucket == number).sum(axis=0) for number in range(NUM_BUCKETS)])
     shares: np.ndarray = counts / len(weights)
@@ -113,7 +113,7 @@ def histogram(weights: np.ndarray) -> np.ndarray:
 
 
 def as_text(shares: np.ndarray) -> str:
-    """The table, from the highest bucket down."""
+    """The table, highest bucket first."""
     lines = ["weight      " + "".join(f"   length {t}" for t in range(shares.shape[1]))]
     for number in reversed(range(NUM_BUCKETS)):
         cells = "".join(f"{share:11.3f}" for share in shares[number])
@@ -122,7 +122,7 @@ def as_text(shares: np.ndarray) -> str:
 
 
 def as_csv(shares: np.ndarray) -> str:
-    """The same with a header, the lowest bucket first."""
+    """CSV with a header, lowest bucket first."""
     header = ["from", "to", *(f"length {t}" for t in range(shares.shape[1]))]
     rows = [
         [f"{number / 10:g}", f"{(number + 1) / 10:g}", *(f"{share:.6g}" for share in row)]
@@ -132,7 +132,7 @@ def as_csv(shares: np.ndarray) -> str:
 
 
 def draw(shares: np.ndarray, path: Path) -> None:
-    """Draw a histogram for every length."""
+    """Plot a histogram for every length."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""The sweep command: configurations × settings × seeds, side by side on this machine or on a cluster."""
+"""The sweep command: configurations × settings × seeds, in parallel, locally or on a cluster."""
 
 from pathlib import Path
 
@@ -20,16 +20,16 @@ from rlkit.launchers.arguments import UserPath
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Runs at the same time. Default: 1, on Ray as many as the cluster has room for.",
+    help="Runs at the same time. Default: 1, on Ray as many as the cluster can run.",
 )
 @click.option(
     "--threads",
     default=1,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Threads of a run, where neither its configuration nor --set says.",
+    help="Threads per run, unless its configuration or --set gives a number.",
 )
-@click.option("--name", metavar="NAME", help="Begin the names of the runs with this.")
+@click.option("--name", metavar="NAME", help="Prefix of the names of the runs.")
 @click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="Train on GPU N.")
 @click.option("--cpu", is_flag=True, help="Train on the CPU.")
 @click.option("--debug", is_flag=True, help="Smoke runs of a minute each.")
@@ -40,12 +40,12 @@ from rlkit.launchers.arguments import UserPath
     show_default=True,
     help="Run on this machine, or on a Ray cluster.",
 )
-@click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; default: one is started.")
+@click.option("--address", metavar="HOST:PORT", help="Ray cluster; default: start one.")
 @click.option(
     "--print",
     "printed",
     type=click.Choice(["shell", "slurm"]),
-    help="Print the commands, or a SLURM array script; run nothing.",
+    help="Print the commands, or a SLURM array script, without running.",
 )
 def main(
     configs: tuple[Path, ...],
@@ -63,8 +63,8 @@ def main(
 ) -> None:
     """Run each CONFIG with each combination of settings and each seed.
 
-    A run is in output/<env>/<name>, named after what tells it apart. The same command again skips
-    the runs that are complete and goes on with the others.
+    A run is stored in output/<env>/<name>, named after its settings. Repeating the command skips
+    complete runs and resumes the others.
 
     Exit codes: 0 all runs are complete, 1 some are not, which are named with their logs, 2 bad
     input, 129, 130 or 143 stopped by a signal.

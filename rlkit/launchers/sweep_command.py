@@ -1,4 +1,4 @@
-"""What the sweep command does once its arguments are read."""
+"""The sweep command, after its arguments have been parsed."""
 
 import os
 import sys
@@ -20,13 +20,13 @@ SOME_FAILED = 1  # exit code
 
 
 class Where(NamedTuple):
-    """On what a sweep runs.
+    """Where a sweep runs.
 
     Attributes:
         engine: "local" or "ray".
-        address: of the Ray cluster; None: one that is started.
-        num_jobs: that run at the same time; -1: as many as there is room for.
-        threads: of a run, where nothing else says.
+        address: of the Ray cluster; None: start one.
+        num_jobs: parallel runs; -1: as many as possible.
+        threads: default number of threads per run.
     """
 
     engine: str
@@ -49,14 +49,14 @@ def sweep(
         configs: JSON files or names of shipped configurations.
         settings: `key=value` or `key=value,value...`.
         seeds: such as "1-5"; None: the configurations' own.
-        prefix: begins the names of the runs.
-        where: on what it runs.
+        prefix: of the names of the runs.
+        where: engine and resources.
         printed: "shell" or "slurm": print this instead.
     Raises:
         SystemExit: with the exit codes of `exit_codes`, and 1 if some runs are not complete.
     """
     console = StoppableConsole(soft_wrap=True, markup=False, emoji=False, highlight=False)
-    with exit_codes(lambda _: "to go on: the same command again"):
+    with exit_codes(lambda _: "to resume: the same command again"):
         numbers = [None] if seeds is None else parse_seeds(seeds)
         runs = plan(configs, settings, numbers, prefix=prefix, threads=where.threads)
         wants_gpu = runs[0].config.util_params.use_gpu
@@ -74,12 +74,12 @@ def sweep(
 
 
 def _engine(where: Where, run: Planned, asked: bool) -> LocalEngine | RayEngine:
-    """Make the engine; refuses what it lacks.
+    """Make the engine; fails if a requirement is missing.
 
     Args:
-        where: on what a sweep runs.
+        where: engine and resources.
         run: one of its runs.
-        asked: whether the command line says that it trains on a GPU or not.
+        asked: whether the command line chooses between GPU and CPU.
     """
     util = run.config.util_params
     if where.engine == "ray":
@@ -115,7 +115,7 @@ def _run(
 
 
 def _job(run: Planned) -> Job:
-    # The package may be found through the path of this process, as in a checkout.
+    # The package may be on this process's path only, as in a checkout.
     package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), "PYTHONPATH": path}

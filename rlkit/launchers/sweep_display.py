@@ -24,7 +24,7 @@ ORDER = ("running", "failed", "stopped", "waiting", "complete")
 
 
 def last_row(run: Planned) -> tuple[int, dict[str, float]]:
-    """Iterations that a run has finished, and the last row of its progress.csv."""
+    """Number of finished iterations of a run, and the last row of its progress.csv."""
     try:
         columns = read_progress(run.folder / "progress.csv")
         count = len(next(iter(columns.values()), ()))
@@ -34,7 +34,7 @@ def last_row(run: Planned) -> tuple[int, dict[str, float]]:
 
 
 class SweepDisplay:
-    """Shows what becomes of each run.
+    """Shows the state of each run.
 
     Args:
         runs: of the sweep.
@@ -42,7 +42,7 @@ class SweepDisplay:
     """
 
     def __init__(self, runs: Sequence[Planned], console: Console) -> None:
-        """Begin with the runs that are complete, and all others waiting."""
+        """Start with runs marked as complete or waiting."""
         self.runs = {run.name: run for run in runs}
         self._console = console
         self.states = {
@@ -59,7 +59,7 @@ class SweepDisplay:
 
     def ended(self, job: Job, code: int) -> None:
         """The process has ended."""
-        stopped = abs(code) % 128 in SIGNALS  # by a signal that it has answered
+        stopped = abs(code) % 128 in SIGNALS  # by a signal that it handled
         self.states[job.name] = "complete" if code == 0 else "stopped" if stopped else "failed"
         self._codes[job.name] = code
         took = duration(monotonic() - self._since.get(job.name, monotonic()))
@@ -68,7 +68,7 @@ class SweepDisplay:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show the table while the body runs; without a terminal one line a minute."""
+        """Show the table while the body runs; without a terminal one line per minute."""
         if self._console.is_terminal:
             live = Live(console=self._console, get_renderable=self.table, refresh_per_second=1)
             live.start()
@@ -93,7 +93,7 @@ class SweepDisplay:
         return f"{len(self.runs)} runs: {', '.join(parts)}"
 
     def table(self) -> Table:
-        """The runs, those that run first; what does not fit is counted in the title."""
+        """The runs, active ones first; the title counts those that do not fit."""
         self._look()
         table = Table(title=self.summary(), title_justify="left")
         for heading in ("run", "state", "iteration", "return", "time"):
@@ -110,7 +110,7 @@ class SweepDisplay:
         return table
 
     def _look(self) -> None:
-        """Find runs that other machines have begun, by their logs."""
+        """Find runs started by other machines, by their logs."""
         for name, run in self.runs.items():
             if self.states[name] == "waiting":
                 with suppress(OSError):
@@ -134,6 +134,6 @@ class SweepDisplay:
 
 
 def main_column(run: Planned) -> str:
-    """The column of the main result: returns on test tasks, where the algorithm reports them."""
+    """The column of the main result: returns on test tasks, if the algorithm reports them."""
     headline = launcher_for(run.config).headline
     return headline.get("test") or next(iter(headline.values()), "")

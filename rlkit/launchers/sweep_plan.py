@@ -1,4 +1,4 @@
-"""The runs of a sweep: configurations × settings × seeds, each with a name by which it is found again."""
+"""The runs of a sweep: configurations × settings × seeds, each with a reproducible name."""
 
 import hashlib
 import itertools
@@ -33,7 +33,7 @@ class Planned:
         name: of its folder.
         folder: where it is or will be.
         config_path: as the user gave it.
-        arguments: of `rlkit train`, which begins the run or goes on with it.
+        arguments: of `rlkit train`, which starts or resumes the run.
         config: checked.
     """
 
@@ -50,7 +50,7 @@ class Planned:
 
     @property
     def log(self) -> Path:
-        """What its processes print, beside the run folder."""
+        """The log of its processes, next to the run folder."""
         return self.folder.with_name(f"{self.folder.name}.log")
 
     @property
@@ -71,16 +71,16 @@ def plan(
     prefix: str | None = None,
     threads: int = 1,
 ) -> list[Planned]:
-    """List the runs of a sweep and check each, before any begins.
+    """List the runs of a sweep and check each before any starts.
 
     Args:
         configs: JSON files or names of shipped configurations.
         settings: `key=value` or `key=value,value...`; all combinations are run.
-        seeds: of the runs; None: the configuration's, or one that is drawn.
-        prefix: begins the names, instead of the name of the configuration.
-        threads: of PyTorch and of the physics, where neither configuration nor settings say.
+        seeds: of the runs; None: the configuration's, or a random one.
+        prefix: of the names, instead of the name of the configuration.
+        threads: of PyTorch and of the physics, unless configuration or settings give a number.
     Raises:
-        UserError: bad input; one message for all of it.
+        UserError: bad input; one message lists all errors.
     """
     choices = [alternatives(setting) for setting in settings]
     several = {key for key, values in choices if len(values) > 1}
@@ -105,7 +105,7 @@ def plan(
 
 
 def alternatives(setting: str) -> tuple[str, list[str]]:
-    """Split "key=a,b" into the key and its values; commas inside of JSON do not separate.
+    """Split "key=a,b" into the key and its values; commas inside JSON do not separate.
 
     Raises:
         UserError: there is no "=", no key, or a value twice.
@@ -116,7 +116,7 @@ def alternatives(setting: str) -> tuple[str, list[str]]:
         example = "for example algo_params.kl_lambda=0.1,1"
         raise UserError(f"--set {setting}: expected key=value or key=value,value, {example}")
     if len(set(values)) < len(values):
-        raise UserError(f"--set {setting}: a value stands there twice")
+        raise UserError(f"--set {setting}: a value is given twice")
     return key.strip(), values
 
 
@@ -124,7 +124,7 @@ def parse_seeds(text: str) -> list[int]:
     """Read seeds such as "1-5", "1,4,7" or "1-3,10".
 
     Raises:
-        UserError: something else.
+        UserError: the text has another form.
     """
     seeds: list[int] = []
     for part in text.split(","):
@@ -136,7 +136,7 @@ def parse_seeds(text: str) -> list[int]:
             )
         seeds += range(first, last + 1)
     if len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds {text}: a seed stands there twice")
+        raise UserError(f"--seeds {text}: a seed is given twice")
     return seeds
 
 
@@ -148,7 +148,7 @@ def _runs_of(
     prefix: str | None,
     threads: int,
 ) -> Iterator[Planned]:
-    """Check one choice of settings, and yield its run of each seed."""
+    """Check one combination of settings, and yield its run for each seed."""
     found = find_config(path)
     settings = [f"{key}={value}" for key, value in chosen.items()]
     config = new_config(found, settings)
@@ -182,7 +182,7 @@ def _runs_of(
 
 
 def run_name(begin: str, chosen: dict[str, str], seed: int | None, *, debug: bool = False) -> str:
-    """Name a run after what tells it apart, such as "quick-point-robot-kl_lambda=0.5-seed=2"."""
+    """Name a run after its settings and seed, such as "quick-point-robot-kl_lambda=0.5-seed=2"."""
     short = [key.rsplit(".", 1)[-1] for key in chosen]
     parts = [begin, *(["debug"] if debug else [])]
     for key, last in zip(chosen, short, strict=True):
@@ -198,7 +198,7 @@ def run_name(begin: str, chosen: dict[str, str], seed: int | None, *, debug: boo
 
 
 def _split(text: str) -> Iterator[str]:
-    """Split at commas that are neither inside of brackets nor of quotes."""
+    """Split at commas outside brackets and quotes."""
     depth, quoted, begin = 0, False, 0
     for place, letter in enumerate(text):
         if letter == '"' and text[place - 1 : place] != "\\":

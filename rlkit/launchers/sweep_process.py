@@ -1,9 +1,9 @@
-"""One run of a sweep, in a process that ends with the process that started it.
+"""One run of a sweep, in a process that ends with its parent.
 
     python -m rlkit.launchers.sweep_process PARENT FOLDER train CONFIG ...
 
-PARENT is the id of the process that watches over the run. If that is killed, this one gets SIGTERM
-and stops between two writes, as after Ctrl-C. FOLDER is the run's.
+PARENT is the id of the process that supervises the run. If it is killed, this one receives SIGTERM
+and stops between two writes, as after Ctrl-C. FOLDER is the run folder.
 """
 
 import ctypes
@@ -19,12 +19,12 @@ from pathlib import Path
 from rlkit.core.errors import UserError
 
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
-SECONDS_TO_LEAVE = 120.0  # for a process of a sweep that was killed to leave its folder
+SECONDS_TO_LEAVE = 120.0  # for the process of a killed sweep to release its folder
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to know of a run; plain values, which travel to other machines.
+    """Description of a run for a worker; plain values that can be sent to other machines.
 
     Attributes:
         name: of the run.
@@ -44,7 +44,7 @@ class Job:
 
 
 def start(job: Job) -> subprocess.Popen[bytes]:
-    """Start the process of a run, in a group of its own that a terminal's Ctrl-C does not reach."""
+    """Start the process of a run in its own process group, which Ctrl-C does not reach."""
     log = Path(job.place, job.log)
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "rlkit.launchers.sweep_process", str(os.getpid()), job.folder]
@@ -61,12 +61,12 @@ def start(job: Job) -> subprocess.Popen[bytes]:
 
 
 def run(job: Job) -> int:
-    """Run a job to its end in this process's place; returns its exit code."""
+    """Run a job to its end; returns its exit code."""
     return start(job).wait()
 
 
 def wait_until_free(folder: Path) -> None:
-    """Wait until no other process runs in a folder, for two minutes at most."""
+    """Wait until no other process runs in a folder, at most two minutes."""
     from rlkit.launchers.folders import lock_run_folder
 
     until = time.monotonic() + SECONDS_TO_LEAVE
@@ -79,10 +79,10 @@ def wait_until_free(folder: Path) -> None:
 
 
 def end_with(parent: int) -> None:
-    """Let the system send SIGTERM to this process when its parent ends.
+    """Request SIGTERM for this process when its parent ends.
 
     Raises:
-        SystemExit: it has ended already.
+        SystemExit: it has already ended.
     """
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
@@ -92,7 +92,7 @@ def end_with(parent: int) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run `rlkit` with all arguments but the first two; see above."""
+    """Run `rlkit` with all arguments after the first two; see above."""
     parent, folder, *command = arguments
     end_with(int(parent))
     wait_until_free(Path(folder))

@@ -1,7 +1,7 @@
-"""Runs the jobs of a sweep side by side: processes of this machine, or workers of a Ray cluster.
+"""Runs the jobs of a sweep in parallel: as local processes, or on workers of a Ray cluster.
 
-joblib hands the jobs out. Each is a process of its own, so that one that fails or is killed takes
-no other down.
+joblib distributes the jobs. Each has its own process, so that a failed or killed one does not
+affect the others.
 """
 
 import logging
@@ -30,38 +30,40 @@ Ended = Callable[[Job, int], None]
 
 
 def was_killed(code: int) -> bool:
-    """Whether a process was ended by something that it could not answer, such as SIGKILL."""
+    """Whether a process was ended by a signal that it cannot handle, such as SIGKILL."""
     return code < 0 and -code not in SIGNALS
 
 
 class LocalEngine:
     """Runs jobs as processes of this machine.
 
-    The first SIGINT, SIGTERM or SIGHUP lets the running ones stop between two writes and begins no
-    more; the second kills them.
+    At the first SIGINT, SIGTERM or SIGHUP the running ones stop between two writes and no more are
+    started; the second kills them.
 
     Args:
-        num_jobs: that run at the same time.
+        num_jobs: number of parallel jobs.
     """
 
     def __init__(self, num_jobs: int) -> None:
-        """Begin with nothing running."""
+        """Start with no running jobs."""
         self.num_jobs = num_jobs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
-        self._told: set[subprocess.Popen[bytes]] = set()  # to stop; a second time would kill
+        self._told: set[subprocess.Popen[bytes]] = (
+            set()
+        )  # asked to stop; a second signal would kill
         self._stopped_by: int | None = None
 
     def run(self, jobs: Sequence[Job], begun: Begun, ended: Ended) -> dict[str, int]:
         """Run the jobs to their ends.
 
         Args:
-            jobs: in the order in which they begin.
+            jobs: in the order in which they start.
             begun, ended: called from other threads, `ended` with the exit code.
         Returns:
             Name -> exit code.
         Raises:
-            StopRequested: a signal came.
+            StopRequested: a signal was received.
         """
         with self._signals(), parallel_config(backend="threading"):
             work = (delayed(self._one)(job, begun, ended) for job in jobs)
@@ -97,7 +99,7 @@ class LocalEngine:
                 signal.signal(number, handler)
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
-        """Stop what runs; called between two instructions of the main thread, which holds no lock."""
+        """Stop running jobs; called between two instructions of the main thread, without a lock."""
         again, self._stopped_by = self._stopped_by is not None, signum
         for process in list(self._running.values()):
             if again:
@@ -117,9 +119,9 @@ class RayEngine:
     """Runs jobs on a Ray cluster, whose machines see this machine's files and have this package.
 
     Args:
-        num_jobs: that run at the same time; -1: as many as the cluster has CPUs.
-        address: of the cluster, "host:port" or "ray://host:port"; None: one that is started here.
-        num_cpus, num_gpus: that a job takes of its machine.
+        num_jobs: number of parallel jobs; -1: as many as the cluster has CPUs.
+        address: of the cluster, "host:port" or "ray://host:port"; None: start one.
+        num_cpus, num_gpus: resources per job.
     """
 
     def __init__(
@@ -142,7 +144,7 @@ class RayEngine:
             check_answers(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except Exception as error:  # of many kinds, by version and address
+        except Exception as error:  # its type depends on version and address
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(f"--address {address}: no Ray cluster answers ({reason})") from error
         register_ray()
@@ -153,8 +155,8 @@ class RayEngine:
     def run(self, jobs: Sequence[Job], begun: Begun, ended: Ended) -> dict[str, int]:
         """Run the jobs to their ends; see `LocalEngine.run`.
 
-        After the loss of a worker the jobs that have not told their end are run again. What is
-        complete by then says so at once.
+        After the loss of a worker, jobs that have not reported their end are run again; complete
+        ones end immediately.
         """
         codes: dict[str, int] = {}
         try:
@@ -186,7 +188,7 @@ def check_answers(address: str) -> None:
     """Check that something listens at an address, "host:port" or "ray://host:port".
 
     Raises:
-        UserError: the address is of another form, or nothing answers.
+        UserError: the address has another form, or nothing answers.
     """
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if address == "auto":
@@ -200,7 +202,7 @@ def check_answers(address: str) -> None:
 
 
 def outcome_in_words(code: int) -> str:
-    """What the exit code of a run means."""
+    """Meaning of a run's exit code."""
     known: Mapping[int, str] = {
         1: "failed with a traceback",
         2: "bad input",

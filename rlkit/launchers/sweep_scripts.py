@@ -5,24 +5,24 @@ from collections.abc import Sequence
 
 from rlkit.launchers.sweep_plan import Planned
 
-STOPPED = "129|130|143"  # exit codes of a run that a signal has stopped: it can go on
+STOPPED = "129|130|143"  # exit codes of a run stopped by a signal, which can be resumed
 
 
 def shell_lines(runs: Sequence[Planned]) -> list[str]:
-    """The command of each run, which begins it or goes on with it."""
+    """The command of each run, which starts or resumes it."""
     return [shlex.join(["rlkit", "train", *run.arguments]) for run in runs]
 
 
 def slurm_script(runs: Sequence[Planned], *, num_jobs: int, threads: int, gpu: bool) -> str:
-    """A script for `sbatch`: an array with a run for each index.
+    """A script for `sbatch`: a job array with one run per index.
 
-    A run that SLURM stops, before a time limit or for another job, is queued again and goes on.
+    A run that SLURM stops, before a time limit or for another job, is queued again and resumed.
 
     Args:
         runs: at least one.
-        num_jobs: that run at the same time; below 1: as many as there is room for.
-        threads: CPUs of a run.
-        gpu: ask for a GPU for each run.
+        num_jobs: number of parallel runs; below 1: no limit.
+        threads: CPUs per run.
+        gpu: request a GPU for each run.
     """
     at_once = f"%{num_jobs}" if num_jobs > 0 else ""
     options = [

@@ -1,4 +1,4 @@
-"""Sends the rows and films of a run to TensorBoard or Weights & Biases, beside its own files."""
+"""Sends the rows and videos of a run to TensorBoard or Weights & Biases."""
 
 import math
 import os
@@ -20,10 +20,10 @@ SECONDS_TO_ANSWER = 3.0
 
 
 class Tracker(Protocol):
-    """Takes scalars and films."""
+    """Receives scalars and videos."""
 
     def send(self, scalars: Mapping[str, float], iteration: int) -> None:
-        """Take the finite numbers of a row."""
+        """Receive the finite values of a row."""
 
     def film(self, name: str, path: Path, iteration: int) -> None:
         """Take a film that the run has written, an MP4 file."""
@@ -33,7 +33,7 @@ def check_trackers(config: ExperimentConfig) -> None:
     """Check that what `util_params.trackers` names is installed.
 
     Raises:
-        UserError: it is not; says how to install it.
+        UserError: it is not; the message says how to install it.
     """
     for name in config.util_params.trackers or ():
         if find_spec(PACKAGES[name]) is None:
@@ -42,19 +42,19 @@ def check_trackers(config: ExperimentConfig) -> None:
 
 
 def run_logger(config: ExperimentConfig, run_dir: Path, echo: Callable[[str], None]) -> Logger:
-    """Open the logger of a run, which hands each row to the trackers that `config` names.
+    """Open the logger of a run, which sends each row to the configured trackers.
 
     Args:
         config: of the run.
         run_dir: holds variant.json by the time of the first row.
-        echo: takes what is said, also of a tracker that fails, once; the run goes on without it.
+        echo: receives messages. A tracker that fails is reported once and then dropped.
     """
     names = config.util_params.trackers or ()
     return Logger(run_dir, echo=echo, sinks=[_Guarded(name, run_dir, echo) for name in names])
 
 
 class _Guarded:
-    """Opens a tracker at the first row, and gives it up when it fails."""
+    """Opens a tracker at the first row, and drops it when it fails."""
 
     def __init__(self, name: str, run_dir: Path, say: Callable[[str], None]) -> None:
         self._name, self._run_dir, self._say = name, run_dir, say
@@ -77,7 +77,7 @@ class _Guarded:
                 if path not in self._films:
                     self._tracker.film(path.stem, path, iteration)
                     self._films.add(path)
-        except Exception as error:  # whatever a foreign program makes of a row
+        except Exception as error:  # anything that a third-party library raises
             self._failed = True
             reason = (str(error).splitlines() or [""])[0]
             told = f"{type(error).__name__}: {reason}"
@@ -89,11 +89,11 @@ class _Guarded:
 
 
 class TensorBoard:
-    """Event files in `<run_dir>/tensorboard`; a resumed run goes on in the same curves.
+    """Event files in `<run_dir>/tensorboard`; a resumed run continues the same curves.
 
     Args:
         run_dir: of the run.
-        iteration: of the first row; what a process that was stopped wrote of it or later is
+        iteration: of the first row; rows of this and later iterations from a stopped process are
             dropped.
     """
 
@@ -108,7 +108,7 @@ class TensorBoard:
         self._writer.add_text("settings", text, iteration)
 
     def send(self, scalars: Mapping[str, float], iteration: int) -> None:
-        """Write a row to the disk."""
+        """Write a row to disk."""
         for name, value in scalars.items():
             self._writer.add_scalar(name, value, iteration)
         self._writer.flush()
@@ -125,14 +125,14 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """A run of W&B with the identity of ours, so that a resumed one goes on in the same curves.
+    """A W&B run with the identity of this run, so that a resumed one continues the same curves.
 
-    Without a key or without a network it writes its offline files, `<run_dir>/wandb`, which `wandb
-    sync` uploads. WANDB_MODE overrides this, WANDB_PROJECT the project.
+    Without a key or a network it writes offline files to `<run_dir>/wandb`, which `wandb sync`
+    uploads. WANDB_MODE overrides this, and WANDB_PROJECT sets the project.
     """
 
     def __init__(self, run_dir: Path, iteration: int) -> None:
-        """Begin or resume the run."""
+        """Start or resume the run."""
         import wandb
 
         settings = _settings(run_dir)
@@ -171,7 +171,7 @@ def _settings(run_dir: Path) -> dict[str, Any]:
 
 
 def _online(wandb: Any) -> bool:
-    """Whether W&B has a key, and its server answers."""
+    """Whether W&B has a key and its server is reachable."""
     if not wandb.api.api_key:
         return False
     address = urlsplit(wandb.setup().settings.base_url)

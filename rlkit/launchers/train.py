@@ -1,4 +1,4 @@
-"""The train command: run one experiment from a JSON file, or let a stopped one go on."""
+"""The train command: run one experiment from a JSON file, or resume a stopped one."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +11,7 @@ from rlkit.launchers.arguments import UserPath
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("config", required=False, type=UserPath())
 @click.option(
-    "--seed", type=click.IntRange(min=0), help="Seed of all random numbers but the task set's."
+    "--seed", type=click.IntRange(min=0), help="Seed of all random numbers except the task set."
 )
 @click.option(
     "--seeds",
@@ -31,22 +31,20 @@ from rlkit.launchers.arguments import UserPath
     "--resume",
     type=UserPath(),
     metavar="RUN_DIR",
-    help="Go on with the run in this folder.",
+    help="Resume the run in this folder.",
 )
 @click.option("--name", metavar="NAME", help="Name the run folder: output/<env>/NAME.")
 @click.option(
     "--start-or-resume",
     is_flag=True,
-    help="Go on with the run of this --name, or begin it: for jobs that are queued again.",
+    help="Resume the run of this --name, or start it: for jobs that are requeued.",
 )
 @click.option("--debug", is_flag=True, help="A smoke run of a minute, in output/<env>/debug.")
-@click.option(
-    "--docker", is_flag=True, hidden=True, help="Accepted as oyster does, without effect."
-)
+@click.option("--docker", is_flag=True, hidden=True, help="Accepted for oyster; no effect.")
 @click.option(
     "--print-config",
     is_flag=True,
-    help="Print the complete configuration and what the run needs; run nothing.",
+    help="Print the complete configuration and the run's requirements, without running.",
 )
 def main(
     config: Path | None,
@@ -64,7 +62,7 @@ def main(
 ) -> None:
     """Train on the tasks of CONFIG, a JSON file or the name of a shipped one: quick/point-robot.
 
-    Exit codes: 0 done, 2 bad input, 3 numbers not finite, 4 disk or memory exhausted, 129, 130,
+    Exit codes: 0 done, 2 bad input, 3 non-finite numbers, 4 disk or memory exhausted, 129, 130,
     141 or 143 stopped by a signal; with --seeds 1: some runs are not complete, which are named.
     """
     if cpu and gpu is not None:
@@ -88,7 +86,7 @@ def main(
     changes += ["util_params.use_gpu=false"] if cpu else []
     changes += ["util_params.debug=true"] if debug else []
 
-    # Imported here, so that --help and typing errors are answered at once.
+    # Imported here, so that --help and usage errors respond quickly.
     if config is not None and seeds is not None:
         from rlkit.launchers.seeds import launch_seeds
 

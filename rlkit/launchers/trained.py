@@ -1,4 +1,4 @@
-"""A trained agent of a run folder, to be used in a program of one's own."""
+"""A trained agent from a run folder, for use in other programs."""
 
 import os
 from collections.abc import Sequence
@@ -19,19 +19,19 @@ from rlkit.policies.base import FeedbackPolicy, LatentPolicy, MetaPolicy
 
 Rows = np.ndarray | Sequence[ArrayLike]
 
-BOX_TOLERANCE = 1e-4  # of half the box: what rounding may add to an action
+BOX_TOLERANCE = 1e-4  # rounding tolerance of actions, relative to half the box
 
 
 class TrainedAgent:
-    """Acts in a task it is not told, and adapts to it after each trajectory.
+    """Acts in an unknown task, and adapts to it after each trajectory.
 
-    One lane takes and gives plain arrays, [obs_dim] and [act_dim]. `reset(num_lanes=n)` begins n
-    tasks at once, whose arrays have an axis of n in front. Actions are in the box of the run's own
+    A single lane uses plain arrays, [obs_dim] and [act_dim]. After `reset(num_lanes=n)` there are n
+    tasks, and arrays have a leading axis of n. Actions are in the box of the run's own
     environment, not in [-1, 1].
 
     Attributes:
-        config: what the run was trained with.
-        protocol: how the run evaluates: horizon, number of trajectories that explore before the
+        config: of the run.
+        protocol: how the run is evaluated: horizon, number of trajectories that explore before the
             belief is used, whether rewards are sparse.
         tasks: the task set of the run, [n_tasks, task_dim].
     """
@@ -44,12 +44,12 @@ class TrainedAgent:
         protocol: EvaluationProtocol,
         seed: int,
     ) -> None:
-        """Begin one lane with a task it knows nothing of.
+        """Start one lane with an unknown task.
 
         Args:
             policy: the trained policy, which acts in [-1, 1].
-            env: gives sizes, action box and tasks; kept, because a policy may plan with it.
-            config: what the run was trained with.
+            env: has sizes, action box and tasks; kept, because a policy may plan with it.
+            config: of the run.
             protocol: see the class.
             seed: of exploration and action noise.
         """
@@ -62,9 +62,9 @@ class TrainedAgent:
         self.reset()
 
     def reset(self, num_lanes: int | None = None) -> None:
-        """Forget the task: a new one begins, or `num_lanes` new ones, a lane each.
+        """Reset to the prior for a new task, or for `num_lanes` new tasks, one lane each.
 
-        Exploration differs from reset to reset, and is the same in every process.
+        Exploration differs between resets, but is the same in every process.
 
         Raises:
             ValueError: `num_lanes` is below 1.
@@ -81,18 +81,18 @@ class TrainedAgent:
         """Choose an action.
 
         Args:
-            obs: [obs_dim]; of n lanes [n, obs_dim], any numbers in lanes that have ended.
+            obs: [obs_dim]; for n lanes [n, obs_dim], with any values in lanes that have ended.
             deterministic: the policy's mean action; False: with its noise.
         Returns:
             float32 [act_dim] or [n, act_dim], within the environment's box.
         Raises:
-            ValueError: another shape, or a number that is not finite.
+            ValueError: wrong shape, or a non-finite number.
         """
         seen = np.asarray(obs)
         expected = (self._env.obs_dim,) if self._single else (self._num_lanes, self._env.obs_dim)
         if seen.shape != expected:
             raise ValueError(
-                f"obs has shape {seen.shape}, expected {expected}; reset(num_lanes=n) begins n lanes"
+                f"obs has shape {seen.shape}, expected {expected}; reset(num_lanes=n) makes n lanes"
             )
         if not np.isfinite(seen).all():
             raise ValueError("obs has a number that is not finite")
@@ -106,11 +106,11 @@ class TrainedAgent:
         return self._out(action.astype(np.float32))
 
     def after_step(self, reward: ArrayLike, ended: ArrayLike) -> None:
-        """Tell the result of the last action; only recurrent policies that act on it need it.
+        """Report the result of the last action; needed only by recurrent policies that use it.
 
         Args:
-            reward: a number; of n lanes [n], 0 in lanes that had ended before.
-            ended: whether the trajectory is over; of n lanes bool [n].
+            reward: a number; for n lanes [n], 0 in lanes that had ended before.
+            ended: whether the trajectory is over; for n lanes bool [n].
         """
         if isinstance(self._policy, FeedbackPolicy):
             shape = (self._num_lanes,)
@@ -125,19 +125,18 @@ class TrainedAgent:
         *,
         terminated: ArrayLike = False,
     ) -> None:
-        """Learn from a finished trajectory of T steps; the next `act` begins a new one.
+        """Adapt to a finished trajectory of T steps; the next `act` starts a new one.
 
-        Of n lanes each argument is a sequence of n such arrays, whose lengths may differ. A lane
-        without steps (one observation, no action) learns nothing.
+        For n lanes each argument is a sequence of n such arrays, whose lengths may differ. A lane
+        without steps (one observation, no action) is not adapted.
 
         Args:
             obs: [T + 1, obs_dim], from the first observation to the last.
             actions: [T, act_dim], in the environment's box, as they were executed.
-            rewards: [T]; where `protocol.sparse` holds, the sparse ones.
-            terminated: whether the task itself ended it at its last step; of n lanes bool [n].
+            rewards: [T]; the sparse rewards if `protocol.sparse`.
+            terminated: whether the task terminated it at its last step; for n lanes bool [n].
         Raises:
-            ValueError: shapes that do not belong together, a number that is not finite, or an
-                action outside the box.
+            ValueError: inconsistent shapes, a non-finite number, or an action outside the box.
         """
         paths = self._paths(
             self._by_lane("obs", obs),
@@ -177,7 +176,7 @@ class TrainedAgent:
         return lanes[0].copy() if self._single else lanes.copy()
 
     def _start_trajectories(self) -> None:
-        """Let the policy draw what it fixes for a trajectory, each lane from a generator of its own."""
+        """Let the policy draw what it fixes for a trajectory, one generator per lane."""
         index = self._num_resets, self._num_trajectories
         self._generators = [
             stream(self._seed, "trained agent", *index, lane) for lane in range(self._num_lanes)
@@ -196,7 +195,7 @@ class TrainedAgent:
         actions: Sequence[np.ndarray],
         rewards: Sequence[np.ndarray],
     ) -> Paths:
-        """Check the trajectories of all lanes and lay them side by side."""
+        """Check the trajectories of all lanes and combine them."""
         env, lengths = self._env, [len(one) for one in rewards]
         dims = env.recorded_dim, env.act_dim, env.outcome_dim
         paths = Paths.empty(
@@ -214,7 +213,7 @@ class TrainedAgent:
                     )
                 if not np.isfinite(array).all():
                     raise ValueError(f"{name} has a number that is not finite")
-            # Of a stack of pictures a trajectory holds the newest.
+            # A trajectory stores the newest image of a stack.
             paths.obs[lane, : steps + 1] = rows[0][:, -env.recorded_dim :]
             paths.actions[lane, :steps] = self._normalized(rows[1])
             paths.rewards[lane, :steps] = paths.sparse_rewards[lane, :steps] = rows[2]

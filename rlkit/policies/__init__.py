@@ -1,1 +1,1 @@
-"""What acts in an environment: the protocols that samplers rely on."""
+"""Policies: the protocols that samplers rely on, and simple policies."""

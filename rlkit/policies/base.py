@@ -1,4 +1,4 @@
-"""Protocols: what samplers and evaluation ask of something that acts."""
+"""Protocols of policies, as samplers and evaluation use them."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar, runtime_checkable
@@ -29,17 +29,17 @@ class Policy(Protocol):
 
 @runtime_checkable
 class FeedbackPolicy(Policy, Protocol):
-    """A policy that is told the result of its actions while a trajectory runs.
+    """A policy that observes the result of its actions while a trajectory runs.
 
     For recurrent policies that take their last action, its reward and the end of an episode as
-    input. A lane that has ended stands still until all have ended, so a policy with a state must
-    leave the state of these lanes alone; otherwise it would depend on how long the other lanes
-    run. Whether the state survives into the next trajectory is the policy's own affair:
+    input. A lane that has ended waits until all have ended, so a policy with a state must not
+    change the state of these lanes; otherwise it would depend on how long the other lanes
+    run. Whether the state carries over to the next trajectory is up to the policy:
     `start_trajectories` begins a trajectory, `MetaPolicy.reset_belief` begins a task.
     """
 
     def after_step(self, reward: np.ndarray, ended: np.ndarray) -> None:
-        """Take in the result of the last `get_actions`.
+        """Update the state with the result of the last `get_actions`.
 
         Args:
             reward: [num_envs], 0 in lanes that had ended before this step.
@@ -57,13 +57,13 @@ class PolicyWithLatents(Policy, Protocol):
 
 
 class MetaPolicy(Policy, Protocol):
-    """A policy that learns about its task from the trajectories it is shown."""
+    """A policy that adapts to its task from the trajectories it is given."""
 
     def reset_belief(self, num_envs: int) -> None:
-        """Forget everything: `num_envs` lanes begin, each with a task it knows nothing of."""
+        """Reset to the prior in `num_envs` lanes, each with a new unknown task."""
 
     def adapt(self, paths: Paths) -> None:
-        """Take in one finished trajectory per lane, [num_envs]; length 0 carries nothing."""
+        """Adapt to one finished trajectory per lane, [num_envs]; those of length 0 are ignored."""
 
 
 @runtime_checkable

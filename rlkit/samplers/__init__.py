@@ -1,1 +1,1 @@
-"""From a policy and a batched environment to whole trajectories."""
+"""Samplers: collect whole trajectories with a policy in a batched environment."""

@@ -1,6 +1,6 @@
-"""Samples whole trajectories in this process, in slices of the environment's lanes.
+"""Sampling of whole trajectories in this process, `num_envs` lanes at a time.
 
-`Quota` tells how many trajectories a number of steps takes, where episodes may end early.
+`Quota` computes how many trajectories to run for a number of steps when episodes may end early.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ class InPlacePathSampler:
 
     Args:
         env: takes actions in [-1, 1].
-        policy: acts.
+        policy: chooses the actions.
         max_path_length: horizon of a trajectory.
     """
 
@@ -35,16 +35,16 @@ class InPlacePathSampler:
         deterministic: bool | Sequence[bool] = False,
         policy_generators: Sequence[np.random.Generator] | None = None,
     ) -> Paths:
-        """Run one trajectory per entry, each with an empty belief unless `begin` sets another.
+        """Run one trajectory per entry, each from the prior unless `begin` sets another belief.
 
         Args:
             task_ids: task of each trajectory, any number of them.
             generators: one per trajectory.
-            begin: called before each slice, when the belief has been reset, with the numbers of
-                the trajectories (indices into `task_ids`) that are about to run, in lane order.
-            deterministic: no action noise; for all trajectories, or one answer for each.
-            policy_generators: per trajectory the generator of what the policy fixes for it
-                (PEARL: z), where that is not the trajectory's own; equal ones give equal z.
+            begin: called before each slice, after the belief has been reset, with the indices
+                (into `task_ids`) of the trajectories about to run, in lane order.
+            deterministic: act without noise; one value for all trajectories, or one for each.
+            policy_generators: one per trajectory, for what the policy fixes for it (PEARL: z), if
+                not its own generator; equal ones give equal z.
         Returns:
             The trajectories in the given order.
         """
@@ -76,10 +76,10 @@ def with_contexts(
     """Make the `begin` of `InPlacePathSampler.obtain_samples` that infers beliefs from contexts.
 
     Args:
-        policy: the one that the sampler runs.
+        policy: the sampler's policy.
         contexts: one per trajectory of the request; None: the belief stays the prior.
     Returns:
-        A function of the numbers of the trajectories that are about to run.
+        A function of the indices of the trajectories about to run.
     """
 
     def begin(trajectories: Sequence[int]) -> None:
@@ -102,13 +102,13 @@ class Lane(NamedTuple):
 class Quota:
     """Runs trajectories on several rows (visits or tasks) until each row has its steps.
 
-    No trajectory is longer than the horizon, so a row is only given trajectories that it certainly
-    needs: they form the shortest sequence that reaches `num_steps`, and none is thrown away.
+    No trajectory is longer than the horizon, so a row is only given trajectories that it is sure to
+    need: they form the shortest sequence that reaches `num_steps`, and none is discarded.
 
     Args:
         num_steps: transitions that each row needs.
-        horizon: the most steps of a trajectory.
-        started: trajectories that each row has had before, [num_rows].
+        horizon: maximum steps of a trajectory.
+        started: trajectories that each row has already, [num_rows].
         group_size: trajectories of a group; 0: all are one group.
     """
 
@@ -125,10 +125,10 @@ class Quota:
         return bool((self.steps >= self.num_steps).all())
 
     def next_lanes(self, *, one_group: bool = False) -> list[Lane]:
-        """Trajectories that are certainly needed, by row.
+        """Trajectories that are sure to be needed, by row.
 
         Args:
-            one_group: stop each row at the end of the group that it is in.
+            one_group: stop each row at the end of its current group.
         """
         missing = np.maximum(self.num_steps - self.steps, 0)
         counts = -(-missing // self.horizon)
@@ -146,7 +146,7 @@ class Quota:
         """Count the trajectories that were run.
 
         Returns:
-            By how many steps the rows have come closer to the quota.
+            Number of steps that count towards the quota.
         """
         before = np.minimum(self.steps, self.num_steps).sum()
         rows = [lane.row for lane in lanes]

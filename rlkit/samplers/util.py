@@ -23,20 +23,20 @@ def rollout(
 
     Each trajectory takes its random numbers from its own generator in a fixed order (what the
     policy fixes for the trajectory, reset noise, action noise of the whole horizon), and a lane
-    stands still once it has ended, so a trajectory does not depend on the lanes next to it.
+    is not stepped after its end, so a trajectory does not depend on the other lanes.
 
     Args:
         env: steps the lanes; takes actions in [-1, 1].
-        policy: already holds the belief of each lane. A `FeedbackPolicy` is told rewards and ends,
-            and a `PolicyWithLatents` is asked for the z of every trajectory.
+        policy: already holds the belief of each lane. A `FeedbackPolicy` receives rewards and ends,
+            and a `PolicyWithLatents` provides the z of every trajectory.
         task_ids: task of each lane, [num_paths], at most env.num_envs.
         generators: one per lane.
-        max_path_length: horizon. A trajectory ends there, where its task terminates it, or where
-            the class truncates it; only the second is stored as terminated, so that values are
-            bootstrapped after the other two.
-        deterministic: no action noise; one answer for all lanes, or one per lane.
-        policy_generators: one per lane, of what the policy fixes for the trajectory, where that is
-            not new with every trajectory.
+        max_path_length: horizon. A trajectory ends there, when its task terminates it, or when
+            the environment truncates it; only the second is stored as terminated, so that values
+            are bootstrapped after the other two.
+        deterministic: act without noise; one value for all lanes, or one per lane.
+        policy_generators: one per lane, for what the policy fixes for the trajectory, if it is not
+            drawn from the lane's own generator.
     Returns:
         The trajectories, in lane order.
     """
@@ -52,7 +52,7 @@ def rollout(
             [g.standard_normal((max_path_length, env.act_dim)) for g in generators]
         ).astype(env.dtype)
         noise[np.broadcast_to(deterministic, num_paths)] = 0
-    recorded = slice(-env.recorded_dim, None)  # of a stack of pictures the newest
+    recorded = slice(-env.recorded_dim, None)  # the newest image of a stack
     dims = env.recorded_dim, env.act_dim, env.outcome_dim
     paths = Paths.empty(
         num_paths, max_path_length, *dims, zs.shape[1], dtype=env.dtype, obs_dtype=obs.dtype
@@ -60,8 +60,8 @@ def rollout(
     paths.task_ids[:], paths.zs[:] = task_ids, zs
     paths.obs[:, 0] = obs[:, recorded]
     alive = np.ones(num_paths, dtype=bool)
-    running = None  # lanes that still run, where some have ended
-    rows: slice | np.ndarray = slice(None)  # theirs
+    running = None  # lanes still running; None while all are
+    rows: slice | np.ndarray = slice(None)  # rows of the running lanes
     for t in range(max_path_length):
         action = policy.get_actions(obs, None if noise is None else noise[:, t])
         obs, reward, terminated, truncated, info = env.step(action, running)

@@ -1,1 +1,1 @@
-"""Everything that learns: networks, encoders and the algorithms' updates, on PyTorch."""
+"""Networks, encoders and the algorithms' updates, in PyTorch."""

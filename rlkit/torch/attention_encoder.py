@@ -15,7 +15,7 @@ class AttentionEncoder(SequenceEncoder):
     """Each query q takes the mean of the embedded rows e_n under softmax(q · e_n / sqrt(width)).
 
     The state is, for each query, (running maximum m of the scores, normaliser Σ exp(s_n - m),
-    weighted sum Σ exp(s_n - m) e_n), so that rows may come in pieces. The head reads the weighted
+    weighted sum Σ exp(s_n - m) e_n), so rows can be added in parts. The head reads the weighted
     means of all queries. Keys and values are the embedded rows themselves: a linear map of either
     could be absorbed by the queries or the head.
     """
@@ -33,7 +33,7 @@ class AttentionEncoder(SequenceEncoder):
         self.last_fc = self._head(NUM_QUERIES * self.width, self.output_size, 3e-3, generator)
 
     def initial_state(self, num_tasks: int) -> State:
-        """No rows: the lowest maximum, and empty sums.
+        """The state without rows: the lowest maximum, and empty sums.
 
         Shapes: [num_tasks, queries], the same, [num_tasks, queries, width].
         """

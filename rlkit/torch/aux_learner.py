@@ -1,4 +1,4 @@
-"""Interface of what learns alongside an algorithm from the rows of its gradient steps."""
+"""Interface of auxiliary learners, which train on the rows of an algorithm's gradient steps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ class AuxLearner(Protocol):
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        """What it trains, by the names of the weight files."""
+        """Its networks, by the names of the weight files."""
 
     @property
     def optimizers(self) -> Sequence[torch.optim.Optimizer]:
@@ -28,7 +28,7 @@ class AuxLearner(Protocol):
         Args:
             batch: RL rows, fields [m, n, dim].
             task_ids: their tasks, [m].
-            with_statistics: return all statistics, not only those that cost nothing.
+            with_statistics: return all statistics, not only the free ones.
         Returns:
             Scalar tensors by column name.
         """

@@ -1,4 +1,4 @@
-"""A function captured as a CUDA graph, and the undoing of the runs that warm it up."""
+"""Capture of a function as a CUDA graph, and rollback of its warm-up runs."""
 
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -19,14 +19,14 @@ def rolled_back(
     generator: torch.Generator,
     networks: Sequence[nn.Module] = (),
 ) -> Iterator[None]:
-    """Undo at the end of the block what it changed, in place.
+    """Undo the changes of the block at its end, in place.
 
     Args:
-        tensors: get the values back that they had.
-        optimizers: so do their parameters, moments and counters; moments and counters that the
-            block made become zero, as if no step had been taken.
-        generator: gets its state back.
-        networks: so do their parameters and buffers.
+        tensors: their values are restored.
+        optimizers: their parameters, moments and counters are restored; moments and counters
+            created in the block become zero, as if no step had been taken.
+        generator: its state is restored.
+        networks: their parameters and buffers are restored.
     """
     stepped = [p for o in optimizers for group in o.param_groups for p in group["params"]]
     held = [tensor for n in networks for tensor in (*n.parameters(), *n.buffers())]
@@ -54,10 +54,10 @@ class Captured:
     """A function that is captured as a CUDA graph when first called, and replayed from then on.
 
     Args:
-        function: launches work, fetches nothing, and returns tensors, which every replay
+        function: launches work without reading results, and returns tensors, which every replay
             overwrites.
-        captured_state: what the capture depends on; with another value the function is captured
-            again.
+        captured_state: values that the capture depends on; when they change, the function is
+            captured again.
         undone: makes a context manager that undoes the warm-up.
         generator: the only source of the function's random numbers.
     """

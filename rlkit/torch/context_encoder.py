@@ -1,6 +1,6 @@
-"""Context encoders: from transitions of a task to a belief over its latent variable z.
+"""Context encoders: infer a belief over a task's latent variable z from its transitions.
 
-Every encoder keeps its belief in an explicit state, so that rows may arrive all at once or
+Every encoder keeps its belief in an explicit state, so that rows can be added all at once or
 trajectory by trajectory: `initial_state`, `update`, `posterior`. `needs_sequences` says whether its
 context is whole episodes in their order, each row ending with a flag that is 1 at the first step of
 an episode.
@@ -17,13 +17,13 @@ State = tuple[Tensor, ...]
 
 
 class ContextEncoder(nn.Module, abc.ABC):
-    """What an agent needs of an encoder."""
+    """Interface of encoders."""
 
     needs_sequences: bool
 
     @abc.abstractmethod
     def initial_state(self, num_tasks: int) -> State:
-        """The state that has seen no row."""
+        """The state without rows."""
 
     @abc.abstractmethod
     def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
@@ -37,10 +37,10 @@ class ContextEncoder(nn.Module, abc.ABC):
         """Mean and variance of z, each [num_tasks, latent_dim]."""
 
     def share_at_floor(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Share of Gaussians and dimensions whose variance is at most 1e-7, a scalar.
+        """Fraction of Gaussians and dimensions whose variance is at most 1e-7, a scalar.
 
-        Counted are the Gaussians that the posterior of these rows is made of: one per task, unless
-        an encoder makes one of every row.
+        Counts the Gaussians that make up the posterior of these rows: one per task, unless an
+        encoder makes one from every row.
         """
         variances = self.posterior(self.update(self.initial_state(rows.shape[0]), rows, mask))[1]
         return (variances <= MIN_VARIANCE).to(variances.dtype).mean()
@@ -49,11 +49,11 @@ class ContextEncoder(nn.Module, abc.ABC):
 def split_before_last(
     rows: Tensor, mask: Tensor, last: int
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Cut each task's rows before the `last` ones that count.
+    """Split each task's rows before the last `last` valid ones.
 
     Args:
         rows: [num_tasks, n, dim].
-        mask: which rows count, [num_tasks, n]; true entries stand first.
+        mask: valid rows, [num_tasks, n]; true entries come first.
         last: less than n.
     Returns:
         Rows and mask of the first part, [num_tasks, n - last, ...], and of the second, [num_tasks,

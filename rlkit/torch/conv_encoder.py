@@ -1,4 +1,4 @@
-"""The convolutional net whose features of stacked pictures are the other networks' observation."""
+"""The convolutional encoder of stacked images, whose features the other networks observe."""
 
 import torch
 from torch import Tensor, nn
@@ -7,20 +7,20 @@ from torch.nn import functional
 CHANNELS = (32, 64, 128, 256)
 KERNELS, STRIDE, PADDING = (5, 3, 3, 3), 2, 1
 FEATURES = 256
-# Root mean square of a row of features. 256 of this size move a network about as much as a few
-# numbers of a state do.
+# Root mean square of a row of features. 256 features of this size influence a network about as much
+# as a few state variables.
 SIZE = 1 / 32
 
 
 class ConvEncoder(nn.Module):
-    """Five convolutions with ReLU: four that halve the picture, and a last one over the rest.
+    """Five convolutions with ReLU: four that halve the image, and a last one over the rest.
 
-    Weights are drawn as He et al. (2015) do for ReLU layers, biases are 0. The features of a
-    picture are scaled to a fixed root mean square, `SIZE`. Without this normalisation the features
+    Weights are drawn as He et al. (2015) do for ReLU layers, biases are 0. The features of an
+    image are scaled to a fixed root mean square, `SIZE`. Without this normalisation the features
     grow with the Q values until they drown out z and the action in the networks, and the reward in
     the context encoder (numbers: docs/pearl.md).
 
-    Source: oyster's branch `image`, which scales neither pictures nor features.
+    Source: oyster's branch `image`, which scales neither images nor features.
     """
 
     def __init__(
@@ -29,12 +29,12 @@ class ConvEncoder(nn.Module):
         """Make the layers on the CPU.
 
         Args:
-            image_size: height and width of a picture in pixels, at least 3 (of 64 the last kernel
-                is 4 wide, of 32 it is 2).
-            num_frames: pictures of a stack.
+            image_size: height and width of an image in pixels, at least 3 (last kernel: 4 wide for
+                64, 2 for 32).
+            num_frames: images of a stack.
             generator: source of the initial weights.
         Raises:
-            ValueError: nothing is left of so small a picture.
+            ValueError: the image is too small.
         """
         super().__init__()
         self.image_size, self.num_frames = image_size, num_frames
@@ -44,7 +44,7 @@ class ConvEncoder(nn.Module):
             channels, size = width, (size + 2 * PADDING - kernel) // STRIDE + 1
         if size < 1:
             raise ValueError(
-                f"pictures are {image_size} pixels wide, too small for the convolutional net; "
+                f"images are {image_size} pixels wide, too small for the convolutional net; "
                 "expected at least 3"
             )
         layers.append(nn.utils.skip_init(nn.Conv2d, channels, FEATURES, size))
@@ -54,7 +54,7 @@ class ConvEncoder(nn.Module):
             self.add_module(f"conv{i}", layer)
 
     def forward(self, obs: Tensor) -> Tensor:
-        """Map stacks of pictures to features [..., 256].
+        """Map stacks of images to features [..., 256].
 
         Args:
             obs: uint8, [..., num_frames * image_size * image_size * 3].
@@ -64,7 +64,7 @@ class ConvEncoder(nn.Module):
         stacks = obs.reshape(-1, self.num_frames, size, size, 3).permute(0, 2, 3, 1, 4).flatten(3)
         x = (
             stacks.permute(0, 3, 1, 2).to(weight.dtype) / 255.0
-        )  # channels lie innermost, as the convolutions like them
+        )  # channels last, the fastest layout for convolutions
         for layer in self.children():
             x = functional.relu_(layer(x))
         return SIZE * functional.rms_norm(x.view(*rows, FEATURES), (FEATURES,))

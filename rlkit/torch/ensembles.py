@@ -1,7 +1,7 @@
-"""Ensembles of equally shaped networks that are held in common tensors [num_nets, ...].
+"""Ensembles of equally shaped networks, stored in shared tensors [num_nets, ...].
 
-Activations are member-first, [num_nets, rows, width]. How an ensemble is trained, and what its
-inputs and targets mean, is left to the algorithm that uses it.
+Activations are member-first, [num_nets, rows, width]. Training, and the
+meaning of inputs and targets, is up to the algorithm.
 """
 
 import math
@@ -19,7 +19,7 @@ Initializer = Callable[[Tensor, torch.Generator | None], None]
 Route = Literal["batched", "members", "onednn"]
 ROUTES: tuple[Route, ...] = ("batched", "members", "onednn")
 
-LOOPED_MACS = 2**23  # multiply-adds of a product from which a loop over members is as fast
+LOOPED_MACS = 2**23  # multiply-adds per product above which a loop is as fast
 
 
 def usable_route(wanted: Route | None, x: Tensor, macs: int) -> Route:
@@ -46,8 +46,8 @@ def truncated_normal(uniform: Tensor) -> Tensor:
 
 
 def truncated_normal_init_(weight: Tensor, generator: torch.Generator | None) -> None:
-    """Fill weights [num_nets, in, out] with a normal of standard deviation 1 / (2 sqrt(in)), cut at
-    two of them.
+    """Fill weights [num_nets, in, out] from a normal distribution of standard deviation
+    1 / (2 sqrt(in)), truncated at two standard deviations.
 
     Source: kchua/handful-of-trials, `dmbrl/modeling/layers/FC.py`.
     """
@@ -60,7 +60,7 @@ class EnsembleMlp(nn.Module):
     """`num_nets` MLPs with equal sizes: hidden layers with an activation, then one linear layer.
 
     Args:
-        num_nets: members.
+        num_nets: number of members.
         input_size, output_size: widths of input and output.
         hidden_sizes: widths of the hidden layers.
         activation: of the hidden layers, a name of ACTIVATIONS.
@@ -71,7 +71,7 @@ class EnsembleMlp(nn.Module):
         weights: one per layer, [num_nets, in, out].
         biases: one per layer, [num_nets, 1, out]; 0 at the start.
     Raises:
-        ValueError: an unknown activation or route, or no member.
+        ValueError: unknown activation or route, or `num_nets` below 1.
     """
 
     def __init__(
@@ -109,9 +109,8 @@ class EnsembleMlp(nn.Module):
         Args:
             x: inputs [num_nets, ..., in]; `x.expand(num_nets, *x.shape)` gives all members the same
                 rows.
-            frozen: treat the weights as constants, so that gradients reach the input only.
-            members: numbers [n] of the members that are applied, in the order of x [n, ..., in];
-                None: all.
+            frozen: treat the weights as constants, so that only the input receives gradients.
+            members: indices [n] of the members to apply, in the order of x [n, ..., in]; None: all.
         Returns:
             Outputs [num_nets, ..., out], or [n, ..., out].
         """
@@ -141,7 +140,7 @@ class EnsembleMlp(nn.Module):
         return h
 
     def _members(self, x: Tensor, layers: list[tuple[Tensor, Tensor]], route: Route) -> Tensor:
-        """One member after the other, so that its activations stay in the cache; no gradient."""
+        """Member by member, so that activations stay in the cache; no gradient."""
         function = ACTIVATIONS[self.activation]
         outputs = []
         for member, h in enumerate(x):
@@ -159,13 +158,13 @@ class EnsembleMlp(nn.Module):
         """Groups for Adam, one per layer's weights and one for the biases, which do not decay.
 
         Adam's `weight_decay` adds decay * W to the gradient, which is the gradient of decay *
-        ||W||^2 / 2. Decay that a reference adds to its loss in this form is therefore the same
-        mathematics (that of AdamW is not).
+        ||W||^2 / 2. It is therefore equivalent to a decay term of this form in the loss (AdamW's is
+        not).
 
         Args:
             weight_decays: coefficients of ||W||^2 / 2, from the first layer to the output layer.
         Raises:
-            ValueError: not one coefficient per layer.
+            ValueError: there is not one coefficient per layer.
         """
         if len(weight_decays) != len(self.weights):
             got = f"{len(weight_decays)} weight decays for {len(self.weights)} layers"

@@ -1,4 +1,4 @@
-"""How products are computed inside a block: by how many CPU threads, how precisely on a GPU."""
+"""Context managers for matrix products: number of CPU threads, precision on a GPU."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ OF_THREAD = threading.local()
 
 @contextmanager
 def torch_threads(num_threads: int) -> Iterator[None]:
-    """Let torch use `num_threads` CPU threads inside the block, then as many as before."""
+    """Let torch use `num_threads` CPU threads inside the block, then restore the number."""
     before = torch.get_num_threads()
     torch.set_num_threads(num_threads)
     try:
@@ -29,8 +29,8 @@ def torch_threads(num_threads: int) -> Iterator[None]:
 def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator[None]:
     """Let threads share the products of the networks inside the block.
 
-    Each operation runs on one of `num_threads` threads. Threads that meet once per network, not
-    within every operation, do not wait spinning, so that a step keeps its speed on a busy machine.
+    Each operation runs on one of `num_threads` threads. Threads synchronise once per network
+    instead of within every operation, so a step keeps its speed on a busy machine.
     """
     mlps = [m for network in networks for m in network.modules() if isinstance(m, Mlp)]
     with (
@@ -48,7 +48,7 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
 
 @contextmanager
 def rounded_factors(networks: Iterable[nn.Module]) -> Iterator[None]:
-    """Let networks of precision "bf16" round inside the block, which is around updates only."""
+    """Enable rounding of "bf16" networks inside the block; used around updates only."""
     mlps = [m for network in networks for m in network.modules() if isinstance(m, Mlp)]
     for mlp in mlps:
         mlp.rounds_factors = True
@@ -63,8 +63,8 @@ def rounded_factors(networks: Iterable[nn.Module]) -> Iterator[None]:
 def tensor_cores(enabled: bool) -> Iterator[None]:
     """Round the factors of float32 products on a GPU to TF32 inside the block, if enabled.
 
-    If not enabled, a GRU, an LSTM or a convolution does not round them either, which it does by
-    torch's default. The flags are the process's: a thread with `keeps_precision` leaves them alone.
+    If not enabled, GRUs, LSTMs and convolutions do not round either, unlike torch's default. The
+    flags belong to the process: a thread with `keeps_precision` does not change them.
     """
     cudnn: Any = torch.backends.cudnn
     kept = getattr(OF_THREAD, "keeps_precision", False)

@@ -1,8 +1,7 @@
-"""The private parts of PyTorch that are used for speed; no other file uses a private name.
+"""Private functions of PyTorch used for speed; no other file uses private names.
 
-Each function falls back to public functions where an installed version of torch lacks the private
-name. The docstrings say whether the fallback's numbers are the same bit for bit or equal up to
-rounding.
+Each function falls back to public functions if the installed torch lacks the private name. The
+docstrings say whether the fallback's results are equal bit for bit or up to rounding.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ fused_adam_: Any = getattr(torch, "_fused_adam_", None)
 foreach_add_: Any = getattr(torch, "_foreach_add_", None)
 
 
-# Functions that a layer may end with, under the names by which oneDNN fuses them with the product.
+# Activations that oneDNN can fuse with the product, by oneDNN's names.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda y: y,
     "relu": torch.relu,
@@ -94,7 +93,7 @@ def scale_(tensors: Sequence[Tensor], factor: Tensor) -> None:
 
 
 def lerp_(targets: Sequence[Tensor], sources: Sequence[Tensor], weight: float) -> None:
-    """Move each target towards its source by this share, in place and in one launch.
+    """Move each target towards its source by this fraction, in place and in one launch.
 
     The fallback is equal bit for bit.
     """
@@ -106,5 +105,5 @@ def lerp_(targets: Sequence[Tensor], sources: Sequence[Tensor], weight: float) -
 
 
 def eager(method: Method) -> Method:
-    """A method of torch's optimizers without the wrapper that imports torch's compiler."""
+    """An optimizer method without the wrapper that imports torch's compiler."""
     return getattr(method, "__wrapped__", method)

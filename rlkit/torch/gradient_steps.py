@@ -1,6 +1,6 @@
-"""Many gradient steps of any algorithm: run, summed on the device, read once at the end.
+"""Gradient steps of any algorithm: statistics are summed on the device and read once.
 
-On a GPU a step is captured once as a CUDA graph and then replayed, which spares the host's work.
+On a GPU a step is captured once as a CUDA graph and then replayed, which saves host time.
 """
 
 import math
@@ -19,7 +19,7 @@ Statistics = dict[str, Tensor]
 
 
 class GradientSteps:
-    """Takes gradient steps and reports on all of them at once.
+    """Takes gradient steps and reports their statistics together.
 
         with steps.running():
             steps.take(100)
@@ -29,21 +29,21 @@ class GradientSteps:
 
     Args:
         step: takes one step, which may be several updates. Returns scalar tensors by name, of
-            several updates a sequence: everything there is to report for the first one when called
-            with True, at least `means` and `maxima` otherwise. For a capture it must fetch nothing
-            from the device and return the same names every time.
-        networks: what the step computes with. The CPU threads share their products.
-        optimizers: those that the step calls.
+            several updates a sequence: when called with True, all statistics for the first one; at
+            least `means` and `maxima` otherwise. To be captured, it must not read from the device
+            and must return the same names every time.
+        networks: used by the step. The CPU threads share their products.
+        optimizers: used by the step.
         generator: the step's only source of random numbers, on the networks' device.
         means: statistics whose mean over the updates is reported.
-        maxima: statistics that are reported by their maximum over the updates instead of their
-            first value.
+        maxima: statistics of which the maximum over the updates is reported instead of the first
+            value.
         updates_per_step: updates that a step makes.
         num_threads: CPU threads that share the products of a step.
         tf32: on a GPU, round the factors of float32 products to TF32.
         cuda_graph: on a GPU, capture the step and replay it.
-        captured_state: what a capture depends on besides networks and optimizers, such as the
-            addresses of replay rows. With another value than before, the step is captured again.
+        captured_state: values that a capture depends on besides networks and optimizers, such as
+            addresses of replay rows. When they change, the step is captured again.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class GradientSteps:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Let steps be taken inside the block, in which threads share the networks' products."""
+        """Allow steps inside the block, in which threads share the networks' products."""
         with (
             sharing_threads(self._networks, self._num_threads),
             rounded_factors(self._networks),
@@ -117,7 +117,7 @@ class GradientSteps:
             self.num_taken += 1
 
     def fetch(self) -> dict[str, float]:
-        """Read what the steps since the last fetch have given, in one transfer, and start again.
+        """Read the statistics of the steps since the last fetch, in one transfer, and reset them.
 
         Returns:
             The statistics of the first update, then `<name> (mean)` of `means` and `<name> (max)`
@@ -145,7 +145,7 @@ class GradientSteps:
         return (*(f"{name} (mean)" for name in means), *(f"{name} (max)" for name in maxima))
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been accumulated since the last fetch; empty if no step was taken."""
+        """The sums since the last fetch; empty if no step was taken."""
         if self.num_taken == 0:
             return {}
         return {
@@ -167,7 +167,7 @@ class GradientSteps:
     def _step_and_sum(self, with_statistics: bool) -> Statistics:
         """Take one step, add its values to the sums, return those of its first update.
 
-        Nothing is fetched.
+        Nothing is read from the device.
         """
         made = self._step(with_statistics)
         updates = [made] if isinstance(made, dict) else made
@@ -178,7 +178,7 @@ class GradientSteps:
         return updates[0]
 
     def _functions(self) -> tuple[Callable[[], Statistics], Callable[[], Statistics]]:
-        """The step with all statistics and the step without, on a GPU as captured graphs."""
+        """The step with and without all statistics, on a GPU as captured graphs."""
         functions = partial(self._step_and_sum, True), partial(self._step_and_sum, False)
         if self._generator.device.type != "cuda" or not self.cuda_graph:
             return functions
@@ -191,7 +191,7 @@ class GradientSteps:
         return self._captured
 
     def _undone(self) -> AbstractContextManager[None]:
-        """Undo at the end of a block all that steps inside it have changed."""
+        """Undo all changes of steps in a block at its end."""
         sums = self._sums, self._largest
         return rolled_back(sums, self._optimizers, self._generator, self._networks)
 

@@ -1,7 +1,7 @@
-"""A whole MLP as one differentiable function, and how its products are done.
+"""An MLP as one differentiable function, and the routes of its matrix products.
 
-`MlpFunction` is one node of the autograd graph. Its backward pass reads as the chain rule, computes
-weight gradients only where they are needed, and can take its products through oneDNN.
+`MlpFunction` is one node of the autograd graph. Its backward pass is the chain rule; it computes
+only the weight gradients that are needed, and can use oneDNN for its products.
 """
 
 import math
@@ -20,15 +20,15 @@ from rlkit.torch import fast_torch
 
 MATMUL_ROUTES = ("default", "onednn", "onednn-all")
 PRECISIONS = ("float32", "tf32", "bf16")
-SLICE_ROWS = 1024  # where slices pay: up to 1.3 times as fast per row as 4,096 rows at once (AMD)
-SMALLEST_SHARE = 128  # with fewer rows, handing a slice to a thread costs more than it saves
+SLICE_ROWS = 1024  # up to 1.3 times as fast per row as 4,096 rows at once (AMD)
+SMALLEST_SHARE = 128  # with fewer rows, using another thread does not pay off
 WIDE = 128  # oneDNN copies transposed factors, which only a weight gradient this wide pays for
 
 Result = TypeVar("Result")
 
 
 class Route(NamedTuple):
-    """How an MLP multiplies one input.
+    """Matrix product settings for one input of an MLP.
 
     Attributes:
         num_slices: number of slices that the rows are cut into.
@@ -89,7 +89,7 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How a network's products are done. Without tf32 and bf16 all choices are equal to rounding.
+    """Matrix product settings of a network. Without tf32 and bf16 all are equal up to rounding.
 
     Attributes:
         matmul: on a CPU: "default" (the library's own choice), "onednn" (float32 products of layers
@@ -98,8 +98,8 @@ class Arithmetic:
             `execution.tensor_cores`); or "bf16": factors and hidden layers are rounded to bfloat16,
             while the last layer's product, weights, losses and optimizers stay float32. Rounded
             outputs would be 1/256 apart: around Q = -517 all values would be -516 or -520.
-        slice_rows: on a CPU about this many rows are multiplied at a time, which keeps activations
-            in its cache; 0: all.
+        slice_rows: on a CPU, multiply about this many rows at a time, so that activations stay in
+            its cache; 0: all.
     Raises:
         ValueError: there is no such route or precision.
     """
@@ -149,7 +149,7 @@ DEFAULT_ARITHMETIC = Arithmetic()
 
 
 class _MlpContext(FunctionCtx):
-    """What the forward pass leaves for the backward pass."""
+    """Data saved by the forward pass for the backward pass."""
 
     route: Route
     num_layers: int
@@ -170,7 +170,7 @@ class MlpFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: _MlpContext, x: Tensor, route: Route, *parameters: Tensor) -> Tensor:
         """Map x [rows, in] to [rows, out]; parameters are W_1, b_1, ..., V, c."""
-        # The last layer is float32 whatever the factors of the others are.
+        # The last layer is always float32.
         rounded = [*(route.round(p) for p in parameters[:-2]), *parameters[-2:]]
         layers = list(zip(rounded[::2], rounded[1::2], strict=True))
 
@@ -189,7 +189,7 @@ class MlpFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: _MlpContext, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of x and of those parameters that need one; the others cost nothing."""
+        """Gradients of x and of the parameters that require them."""
         route, num_layers = ctx.route, ctx.num_layers
         parameters, saved = ctx.saved_tensors[: 2 * num_layers], ctx.saved_tensors[2 * num_layers :]
         needs_x, needs = ctx.needs_input_grad[0], ctx.needs_input_grad[2:]

@@ -1,4 +1,4 @@
-"""What follows a backward pass: measuring and clipping gradients, the soft update."""
+"""Gradient norms and clipping, and the soft update of target networks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,7 +13,7 @@ class Gradients:
     """The gradients of several networks, measured and clipped without waiting for the device.
 
     Args:
-        networks: whose gradients, by name.
+        networks: by name.
         largest_norm: Euclidean norm that a network's gradient is scaled down to; None: never.
 
     `names` are the names of their norms.
@@ -31,7 +31,7 @@ class Gradients:
 
     @torch.no_grad()
     def clip_(self) -> dict[str, Tensor]:
-        """Scale each network's gradient down to the largest norm; return the norms before it."""
+        """Clip each network's gradient to `largest_norm`; return the norms before clipping."""
         norms = torch.stack(fast_torch.norms_of(cut_on_gpu(_gradients_of(self._flat))))
         norms = torch.stack([torch.linalg.vector_norm(part) for part in norms.split(self._counts)])
         if self._largest_norm is not None:

@@ -1,4 +1,4 @@
-"""Encoders of whole episodes in their order: each row is embedded, then a GRU or an LSTM runs."""
+"""Encoders of ordered episodes: each row is embedded, then a GRU or an LSTM runs over them."""
 
 import abc
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from rlkit.torch.networks import Mlp
 
 Cell = TypeVar("Cell", nn.GRU, nn.LSTM)
 
-HOLD = 1e4  # a gate's input from which its sigmoid is exactly 0 or 1
-HEAD_BOUND = 4.0  # of a recurrent encoder's head, times the square root of its inputs' number
+HOLD = 1e4  # gate input at which the sigmoid is exactly 0 or 1
+HEAD_BOUND = 4.0  # of a recurrent encoder's head, times the square root of its input width
 
 
 class SequenceOptions(TypedDict, total=False):
-    """Keywords of `SequenceEncoder` that its subclasses hand on."""
+    """Keywords of `SequenceEncoder` that its subclasses pass on."""
 
     use_information_bottleneck: bool
     hidden_sizes: Sequence[int]
@@ -30,20 +30,21 @@ class SequenceOptions(TypedDict, total=False):
 class SequenceEncoder(Mlp, ContextEncoder):
     """Embeds rows [o, a, r, (o'), first step of an episode]; subclasses make one Gaussian per task.
 
-    A subclass keeps what it has seen in its state and says by `summary` what the head reads of it.
+    A subclass defines the state, and the `summary` of it that the head reads.
 
     Args:
-        context_dim: numbers of a row, the flag included.
-        latent_dim: numbers of z.
-        use_information_bottleneck: the head gives mean and softplus⁻¹ of the variance of z;
+        context_dim: size of a row, including the flag.
+        latent_dim: size of z.
+        use_information_bottleneck: the head outputs mean and softplus⁻¹ of the variance of z;
             otherwise z itself.
         hidden_sizes: widths of the ReLU layers.
         generator: source of the initial weights.
-        arithmetic: how the products of the ReLU layers are done.
+        arithmetic: matrix product settings of the ReLU layers.
     Source: PEARL, section 6.3 (recurrent ablation); docs/pearl.md.
 
-    The ReLU layers start with the weights of He et al. 2015 and without biases. With `Mlp`'s start
-    all rows are embedded almost alike, and the first gradient steps then hide the tasks for long.
+    The ReLU layers are initialised as in He et al. 2015, with zero biases. With `Mlp`'s initial
+    weights all rows have almost the same embedding, and the first gradient steps then hide the
+    differences between tasks for a long time.
     """
 
     needs_sequences = True
@@ -69,7 +70,7 @@ class SequenceEncoder(Mlp, ContextEncoder):
         self.width = self.last_fc.in_features
 
     def _layers(self) -> list[tuple[Tensor, Tensor]]:
-        """Without the head, which reads the summary and not the rows."""
+        """The layers without the head, which reads the summary instead of the rows."""
         return [(layer.weight, layer.bias) for layer in self._trunk]
 
     def embed(self, rows: Tensor) -> Tensor:
@@ -78,7 +79,7 @@ class SequenceEncoder(Mlp, ContextEncoder):
 
     @abc.abstractmethod
     def summary(self, state: State) -> Tensor:
-        """What the head reads, [num_tasks, its width]."""
+        """Input of the head, [num_tasks, its width]."""
 
     def posterior(self, state: State) -> tuple[Tensor, Tensor]:
         """Mean and variance of z, each [num_tasks, latent_dim].
@@ -95,10 +96,10 @@ class SequenceEncoder(Mlp, ContextEncoder):
 class RecurrentEncoder(SequenceEncoder):
     """A recurrent cell over the embedded rows, whose output h, between -1 and 1, the head reads.
 
-    The head starts with weights of up to 4 / sqrt(width), so that z is about as large as its prior
-    while h is small. At the start Q is far off, and equally so for all tasks, which drives every z
-    several units away. With `Mlp`'s small last layer only an h of -1 and 1 throughout could get
-    there, and a saturated cell has hardly any gradient to come back with.
+    The head's initial weights are up to 4 / sqrt(width), so that z is on the scale of its prior
+    while h is small. The initial error of Q, similar for all tasks, pushes every z away by several
+    units. With `Mlp`'s small last layer h would have to saturate at -1 or 1 for this, where
+    gradients almost vanish and the cell cannot recover.
     """
 
     def __init__(
@@ -146,9 +147,9 @@ class GruEncoder(RecurrentEncoder):
 class LstmEncoder(RecurrentEncoder):
     """An LSTM over the embedded rows; its state is (h, c), each [num_tasks, width].
 
-    h is read at each task's last row that counts. For c to stay what it was there, padding has an
-    input of its own, whose weights close the input gate and open the forget gate completely, so
-    that c stays as it is. Their gradient is zero.
+    h is read at each task's last valid row. To keep c unchanged on padding, a separate padding
+    input has weights that close the input gate and open the forget gate completely; their gradient
+    is zero.
     """
 
     def __init__(

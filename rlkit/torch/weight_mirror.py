@@ -10,7 +10,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class WeightMirror:
-    """Keeps copies of networks on a device and updates their weights when asked to.
+    """Keeps copies of networks on a device and updates their weights on request.
 
     Args:
         device: where the copies are.
@@ -21,12 +21,12 @@ class WeightMirror:
         self._pairs: list[tuple[nn.Module, nn.Module]] = []
 
     def copy_of(self, network: Network) -> Network:
-        """Copy a network with its present weights; `update` will keep the copy up to date."""
+        """Copy a network with its current weights; `update` refreshes the copy."""
         mirrored = copy.deepcopy(network).to(self._device)
         self._pairs.append((network, mirrored))
         return mirrored
 
     def update(self) -> None:
-        """Copy the present weights into the copies, in place; waits for the networks' device."""
+        """Copy the current weights to the copies, in place; waits for the networks' device."""
         for network, mirrored in self._pairs:
             mirrored.load_state_dict(network.state_dict())

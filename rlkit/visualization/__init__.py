@@ -1,4 +1,4 @@
-"""Pictures of runs: learning curves, films, trajectories.
+"""Visualisation of runs: learning curves, videos, trajectories.
 
-Reads run folders and stored trajectories; trains nothing.
+Reads run folders and stored trajectories; does no training.
 """

@@ -30,11 +30,11 @@ def adaptation_rows(
     """One row per trajectory: its phase, mean and spread of the return over tasks, return per task.
 
     Args:
-        adaptation: of one run per task, every task with equally many trajectories.
+        adaptation: with one run per task and equally many trajectories of every task.
         task_ids: the tasks, in the order of the adaptation.
-        num_explored: trajectories that explore; with a latent z, those with z from the prior.
+        num_explored: exploration trajectories; with a latent z, those with z from the prior.
         sparse: sparse returns, with a column `dense mean` next to them.
-        latent: the phase is where z came from, in a column `z`; otherwise a column `phase`.
+        latent: a column `z` gives the source of z; otherwise a column `phase` gives the phase.
     """
     returns, dense = adaptation.returns(sparse)[:, :, 0], adaptation.returns(False)[:, :, 0]
     name, phases = (
@@ -107,7 +107,7 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 def print_rows(rows: Sequence[dict[str, Any]], title: str, console: Console) -> None:
     """Print the rows as a table, and the mean returns before and after adaptation.
 
-    The columns of single tasks are left out; `print_by_task` has them.
+    The columns of single tasks are omitted; see `print_by_task`.
     """
     names = [name for name in rows[0] if not name.startswith("task ")]
     table = Table(title=title, title_justify="left", title_style="")

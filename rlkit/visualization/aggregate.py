@@ -14,11 +14,11 @@ NAMES: dict[Center, str] = {"mean": "mean", "median": "median", "iqm": "interqua
 
 
 class Summary(NamedTuple):
-    """Seeds in one number for each place.
+    """Aggregate over seeds at each place of a curve.
 
     Attributes:
         center: [num_places].
-        low, high: ends of the spread or the interval, [num_places]; of one seed its value.
+        low, high: ends of the spread or the interval, [num_places]; its value for a single seed.
     """
 
     center: np.ndarray
@@ -29,7 +29,7 @@ class Summary(NamedTuple):
 def interquartile_mean(values: np.ndarray, axis: int = 0) -> np.ndarray:
     """Mean of the middle half along an axis.
 
-    A quarter of the seeds, rounded down, is cut at each end.
+    A quarter of the seeds, rounded down, is discarded at each end.
 
     Source: Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical
     precipice", section 4.3.
@@ -45,21 +45,21 @@ STATISTICS: dict[Center, Callable[..., np.ndarray]] = {
 
 
 def in_words(center: Center, *, intervals: bool) -> str:
-    """What a curve and its band are, for the figure."""
+    """Description of a curve and its band, for the figure."""
     if not intervals:
         return f"{NAMES[center]} over seeds ± one standard deviation"
     return f"{NAMES[center]} over seeds, {CONFIDENCE:.0%} bootstrap interval"
 
 
 def summarize(values: np.ndarray, center: Center, *, intervals: bool) -> Summary:
-    """Put seeds together.
+    """Aggregate seeds.
 
     Args:
         values: one row per seed, all finite, [num_seeds, num_places].
-        center: what the seeds are put together by.
-        intervals: a percentile bootstrap over seeds, each place on its own, with resamples from a
-            fixed seed; false: one standard deviation to each side. All seeds are of one task
-            distribution, which is the only stratum.
+        center: the aggregate of the seeds.
+        intervals: a percentile bootstrap over seeds, separately at each place, with resamples
+            from a fixed seed; false: one standard deviation to each side. All seeds are of one
+            task distribution, which is the only stratum.
     """
     statistic = STATISTICS[center]
     middle = np.asarray(statistic(values, axis=0), dtype=np.float64)

@@ -1,6 +1,6 @@
-"""How the sparse point robot's belief narrows with the number of trajectories.
+"""Plot of how the sparse point robot's belief narrows with the number of trajectories.
 
-Shows where the robot would go with z from its belief.
+Shows where the robot goes with z from its belief.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ PANEL_WIDTH, PANEL_HEIGHT, CURVES_HEIGHT = 2.2, 1.35, 2.6  # inches
 RIDGE, RIDGE_HEIGHT = (
     1.28,
     0.42,
-)  # radius on which the density stands, and height of a density that is all in one place
+)  # base radius of the density, and height of a fully concentrated one
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Beliefs:
     ends: np.ndarray
 
     def curves(self, goals: np.ndarray, goal_radius: float) -> dict[str, np.ndarray]:
-        """What the lower panels show, each [num_counts, num_tasks].
+        """Curves of the lower panels, each [num_counts, num_tasks].
 
         Args:
             goals: [num_tasks, 2].
@@ -80,7 +80,7 @@ def plot_belief(
     num_exploration: int,
     title: str | None = None,
 ) -> None:
-    """Draw the half circles of a few tasks and, below, curves over all tasks.
+    """Plot the half circles of a few tasks and, below, curves over all tasks.
 
     Context grows from left to right.
 
@@ -92,7 +92,7 @@ def plot_belief(
         trajectories: the context; the n-th entry holds the n-th trajectory of every task.
         beliefs: of the same tasks.
         shown: indices of the tasks that get a row of half circles.
-        num_exploration: trajectories after which the agent begins to use its belief.
+        num_exploration: trajectories after which the agent starts to use its belief.
         title: above the figure.
     Raises:
         UserError: the file cannot be written.
@@ -130,9 +130,9 @@ def plot_belief(
 
 
 def angle_density(ends: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Density over the angle of places [num_samples, 2], smoothed, at `angles` [n].
+    """Smoothed density over the angle of positions [num_samples, 2], at `angles` [n].
 
-    1 where all samples are in one place.
+    1 where all samples coincide.
     """
     sampled = np.arctan2(ends[:, 1], ends[:, 0])
     turned = np.angle(np.exp(1j * (angles[:, None] - sampled)))
@@ -140,7 +140,7 @@ def angle_density(ends: np.ndarray, angles: np.ndarray) -> np.ndarray:
 
 
 def _draw_ridge(axes: Axes, ends: np.ndarray) -> None:
-    """The places themselves, and their density over the angle as a ridge around the half circle."""
+    """Plot the positions, and their density over the angle as a ridge around the half circle."""
     arc = np.linspace(0, np.pi, 181)
     axes.plot(np.cos(arc), np.sin(arc), color="0.8", linewidth=0.8, zorder=0)
     angles = np.linspace(-0.5 * np.pi, 1.5 * np.pi, 361)

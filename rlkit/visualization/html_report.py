@@ -1,6 +1,6 @@
-"""One HTML file about runs: curves, final returns, settings that differ, films and pictures.
+"""An HTML report on runs: curves, final returns, settings that differ, videos and images.
 
-Everything is inside the file, which opens without a server and without a network.
+The file is self-contained and opens without a server or a network.
 """
 
 import base64
@@ -20,7 +20,7 @@ from rlkit.visualization.results import LAST, mean_of_known
 from rlkit.visualization.runs import Run
 
 KINDS = {".png": "image/png", ".gif": "image/gif", ".mp4": "video/mp4"}
-LARGEST_FILE = 30e6  # bytes that are taken into the report
+LARGEST_FILE = 30e6  # maximum bytes of an embedded file
 CENTER: Center = "iqm"
 
 STYLE = """
@@ -45,8 +45,8 @@ def write_report(
 
     Args:
         title: of the page.
-        experiments: environment -> label -> runs that differ in their seed only.
-        columns: environment -> columns of progress.csv that are drawn; the first is in the table.
+        experiments: environment -> label -> runs that differ only in their seed.
+        columns: environment -> columns of progress.csv to plot; the first is in the table.
         path: the HTML file.
     Raises:
         UserError: it cannot be written.
@@ -137,7 +137,7 @@ def _differences(groups: Groups) -> str:
 
 
 def _films(groups: Groups) -> str:
-    """Films and pictures that lie in the run folders."""
+    """Videos and images in the run folders."""
     figures = []
     for label, runs in groups.items():
         for run in runs:

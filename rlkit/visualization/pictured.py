@@ -1,4 +1,4 @@
-"""Films of environments that draw themselves: pictures are taken while an evaluation runs."""
+"""Videos of environments that render themselves: images are taken during an evaluation."""
 
 import io
 import sys
@@ -15,16 +15,16 @@ from rlkit.envs.faults import EnvironmentFault
 from rlkit.envs.opengl import choose_for_classes
 from rlkit.visualization.video import Artist, FilmedEnv, RecordedEnv
 
-DRAWN_SIZE = 480  # of the pictures that a `MetaEnv` is asked to draw [pixels]
-STEP_SECONDS = 0.1  # that a step is shown where nothing says how long it lasts
+DRAWN_SIZE = 480  # of the images that a `MetaEnv` draws [pixels]
+STEP_SECONDS = 0.1  # shown per step if its duration is unknown
 GYMNASIUMS_RENDERER = "gymnasium.envs.mujoco.mujoco_rendering"
-BLOCK = 16  # of which the sides of a film are multiples [pixels]
+BLOCK = 16  # the sides of a video are multiples of it [pixels]
 
 
 class PicturedEnv(RecordedEnv):
-    """An environment whose lanes draw themselves.
+    """An environment whose lanes render themselves.
 
-    Pictures of some tasks are taken at each step, and kept compressed.
+    Images of some tasks are taken at each step and stored compressed.
     """
 
     def __init__(
@@ -37,9 +37,9 @@ class PicturedEnv(RecordedEnv):
         """Wrap an environment.
 
         Args:
-            env: draws itself.
-            task_ids: tasks of which pictures are taken.
-            paint: gives the picture of a lane, uint8 [height, width, 3].
+            env: renders itself.
+            task_ids: tasks of which images are taken.
+            paint: returns the image of a lane, uint8 [height, width, 3].
             step_seconds: see `RecordedEnv`.
         """
         super().__init__(env)
@@ -77,13 +77,13 @@ class PicturedEnv(RecordedEnv):
 
 
 def recorded(env: MetaEnv, task_ids: Collection[int]) -> RecordedEnv:
-    """Wrap an environment so that it can be filmed.
+    """Wrap an environment so that videos can be recorded.
 
     Args:
-        env: its lanes are MuJoCo simulations, or draw themselves.
-        task_ids: tasks that will be filmed.
+        env: its lanes are MuJoCo simulations, or render themselves.
+        task_ids: tasks to be recorded.
     Raises:
-        UserError: it cannot be drawn, or lacks a package for that.
+        UserError: it cannot be rendered, or a package for it is missing.
     """
     body = env.unwrapped
     if env.has_simulation:
@@ -110,7 +110,7 @@ def recorded(env: MetaEnv, task_ids: Collection[int]) -> RecordedEnv:
 
 
 def _compressed(picture: np.ndarray) -> bytes:
-    """A picture as a PNG file."""
+    """An image as a PNG file."""
     data = io.BytesIO()
     Image.fromarray(picture).save(data, "PNG", compress_level=1)
     return data.getvalue()

@@ -1,6 +1,6 @@
 """Learning curves: mean and spread over seeds.
 
-`python -m rlkit.visualization.plot RUN_DIR...` draws them to a file; see `rlkit.launchers.plot`.
+`python -m rlkit.visualization.plot RUN_DIR...` plots them to a file; see `rlkit.launchers.plot`.
 """
 
 import math
@@ -31,10 +31,10 @@ class Style:
     """How curves are drawn.
 
     Attributes:
-        center: what seeds are put together by.
+        center: the aggregate of the seeds.
         intervals: bands are bootstrap intervals, not standard deviations.
         log_x, log_y: logarithmic axes.
-        x_limits, y_limits: ends of the axes, None: as the curves need.
+        x_limits, y_limits: limits of the axes; None: automatic.
         size: of a panel, inches.
     """
 
@@ -55,16 +55,16 @@ def draw_curves(
     window: int = 1,
     style: Style | None = None,
 ) -> None:
-    """Draw one curve per group: the seeds put together, a band, every seed.
+    """Plot one curve per group: the aggregate of the seeds, a band, and every seed.
 
-    A point is of the seeds that have come so far; where some have not, the curve is dashed. The
+    A point aggregates the seeds that have reached it; where some have not, the curve is dashed. The
     ends of unfinished seeds are crosses.
 
     Args:
         axes: where to draw.
-        groups: label -> runs that differ in their seed only.
-        x_name: column of the x axis; the mean over seeds is taken where they differ.
-        y_name: column of the y axis; places without a value are left out.
+        groups: label -> runs that differ only in their seed.
+        x_name: column of the x axis; averaged over seeds if they differ.
+        y_name: column of the y axis; places without a value are omitted.
         window: iterations that a point averages over, itself and those before it.
         style: how it is drawn.
     """
@@ -159,16 +159,16 @@ def plot_runs(
     published: Sequence[PublishedPoint] = (),
     style: Style | None = None,
 ) -> None:
-    """Draw one panel per y column to an image file; its suffix (png, pdf, svg) chooses the format.
+    """Plot one panel per y column to an image file; its suffix (png, pdf, svg) sets the format.
 
     Args:
         groups, x_name, window: as for `draw_curves`.
         output: the file.
-        y_names: a panel each.
+        y_names: one panel each.
         title: above the figure.
         levels: dashed lines of the first panel: their names in the legend and their heights.
-        published: points of others, drawn where a panel has their environment and column.
-        style: how the curves are drawn.
+        published: published points, plotted in panels with their environment and column.
+        style: of the curves.
     Raises:
         UserError: the file cannot be written.
     """
@@ -219,7 +219,7 @@ def _draw_published(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
 
 
 def _words(groups: Mapping[str, Sequence[Run]], style: Style) -> str | None:
-    """What the curves are, where one is of several seeds."""
+    """Description of the curves, if one has several seeds."""
     if all(len(runs) == 1 for runs in groups.values()):
         return None
     dashed = any(not run.is_complete for runs in groups.values() for run in runs)
@@ -228,7 +228,7 @@ def _words(groups: Mapping[str, Sequence[Run]], style: Style) -> str | None:
 
 
 def _axis_title(column: str) -> str:
-    """Words for the columns that papers show, the column's own name for the others."""
+    """Title for the columns that papers show, otherwise the column's name."""
     known = {
         X_COLUMN: "environment steps",
         Y_COLUMN: "return on test tasks",

@@ -10,13 +10,13 @@ from rlkit.core.errors import UserError
 from rlkit.visualization.aggregate import Center, summarize
 from rlkit.visualization.runs import Run
 
-LAST = 5  # a single evaluation scatters; results are judged on the mean of so many last iterations
+LAST = 5  # final iterations to average over, because single evaluations are noisy
 
 
 def result_rows(groups: Mapping[str, Sequence[Run]], y_name: str) -> list[dict[str, object]]:
     """One row per run: group, seed, length, means of `y_name` over all and the last iterations.
 
-    The mean over all tells of the area under the curve. nan is left out of both.
+    The mean over all reflects the area under the curve. Both ignore nan.
     """
     rows: list[dict[str, object]] = []
     for label, runs in groups.items():
@@ -39,7 +39,7 @@ def result_rows(groups: Mapping[str, Sequence[Run]], y_name: str) -> list[dict[s
 
 
 def mean_of_known(values: np.ndarray) -> float:
-    """Mean of the values that are finite, nan where none is."""
+    """Mean of the finite values; nan if there are none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else float("nan")
 
@@ -49,9 +49,9 @@ def write_results(
 ) -> None:
     """Write the rows of `result_rows` to a .csv or .md file.
 
-    Markdown ends each experiment with mean and standard deviation, or with median or interquartile
-    mean and a bootstrap interval. Unfinished runs are not in it, and of runs of unequal length the
-    longest alone are, which the line says.
+    In Markdown each experiment ends with mean and standard deviation, or with median or
+    interquartile mean and a bootstrap interval, over the longest finished runs; the line says if
+    others were excluded.
 
     Raises:
         UserError: another suffix, or the file cannot be written.
@@ -94,9 +94,9 @@ def _markdown(rows: Sequence[dict[str, object]], names: Sequence[str], center: C
 def _summary(
     label: str, group: Sequence[dict[str, object]], every: str, last: str, center: Center
 ) -> str:
-    """The line below the seeds of an experiment, over the longest runs that are complete.
+    """The summary line of an experiment, over the longest complete runs.
 
-    An unfinished run is earlier on its curve, so that a mean over both would say nothing.
+    Unfinished runs are at an earlier point of their curve, so including them would be misleading.
     """
     complete = [row for row in group if isinstance(row["iterations"], int)]
     if not complete:

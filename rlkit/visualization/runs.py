@@ -1,4 +1,4 @@
-"""Runs as curves: reads `progress.csv` and `variant.json`, and puts the seeds of one configuration together."""
+"""Reads `progress.csv` and `variant.json` of runs, and groups the seeds of a configuration."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ LENGTH_KEY = "algo_params.num_iterations"  # a longer run of the same kind is on
 RECORD = ("exp_name", "headline", "requested", "versions", "machine", "log_dir_id")
 NOT_COMPARED = ("seed", "util_params", *RECORD)
 
-# From a variant.json to the settings by which runs are told apart, flattened.
+# From a variant.json to the flattened settings that distinguish runs.
 SettingsOf = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
@@ -38,11 +38,12 @@ class Run:
 
     Attributes:
         path: the folder.
-        config: what was run, flattened to `algo_params.kl_lambda` -> value, without seed, machine and length.
-        seed: the top-level seed, None where the run does not say.
+        config: settings, flattened to `algo_params.kl_lambda` -> value, without seed, machine and
+            length.
+        seed: the top-level seed; None if not recorded.
         columns: column name -> values, one per iteration, [num_iterations].
-        headline: label -> column that the run's algorithm names as its main results; may be empty.
-        planned: iterations of the whole run, None where it does not say.
+        headline: label -> main columns of the run's algorithm; may be empty.
+        planned: iterations of the whole run; None if not recorded.
     """
 
     path: Path
@@ -59,7 +60,7 @@ class Run:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run has come to its planned end."""
+        """Whether the run has reached its planned end."""
         return self.planned is None or self.length >= self.planned
 
     def column(self, name: str) -> np.ndarray:
@@ -77,7 +78,10 @@ class Run:
 
 
 def read_progress(path: Path) -> dict[str, np.ndarray]:
-    """Read a `progress.csv` as column name -> [num_iterations] float64; a torn last line is left out."""
+    """Read a `progress.csv` as column name -> [num_iterations] float64.
+
+    An incomplete last line is dropped.
+    """
     if reason := obstacle(path):
         raise UserError(f"{path} {reason}")
     try:
@@ -99,7 +103,7 @@ def read_run(path: Path, settings_of: SettingsOf = recorded_settings) -> Run:
 
     Args:
         path: the folder.
-        settings_of: lays the defaults of the run's algorithm under what its variant.json names.
+        settings_of: completes the settings of a variant.json with its algorithm's defaults.
     Raises:
         UserError: a file is damaged.
     """
@@ -122,7 +126,7 @@ def read_variant(path: Path) -> dict[str, Any]:
     """Read a variant.json of any program; NaN, which some write, is allowed.
 
     Raises:
-        UserError: it cannot be read, or holds something else than an object.
+        UserError: it cannot be read, or is not an object.
     """
     if reason := obstacle(path):
         raise UserError(f"{path} {reason}")
@@ -167,10 +171,11 @@ def find_runs(
 
 
 def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Put runs that differ in nothing but their seed together.
+    """Group runs that differ only in their seed.
 
     Returns:
-        Label -> runs, in order of first appearance. The label names the settings in which the groups differ.
+        Label -> runs, in order of first appearance. The label names the settings in which the
+        groups differ.
     """
     groups: dict[str, list[Run]] = {}
     for run in runs:
@@ -183,7 +188,7 @@ def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def _label(run: Run, others: Sequence[Run]) -> str:
-    """The environment, where several are shown, and the settings in which runs of this environment differ."""
+    """The environment, if there are several, and the settings in which its runs differ."""
     name = str(run.config.get("env_name", run.path.name))
     rivals = [
         other.config
@@ -206,7 +211,7 @@ def stack(runs: Sequence[Run], name: str) -> np.ndarray:
 
 
 def smooth(values: np.ndarray, window: int) -> np.ndarray:
-    """Mean over the last `window` iterations (fewer at the start), ignoring nan, along the last axis."""
+    """Moving average over the last `window` iterations, ignoring nan, along the last axis."""
     if window < 2:
         return values
     known = np.isfinite(values)

@@ -1,4 +1,4 @@
-"""Sparse point robot: where trajectories with z from the prior lead. Do they try every goal?"""
+"""Plot of the sparse point robot's trajectories with z from the prior, to judge exploration."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ LIMITS = ((-1.25, 1.25), (-0.25, 1.25))  # of x and y: the half circle of goals 
 def plot_prior(
     output: Path, goals: np.ndarray, goal_radius: float, paths: Paths, *, title: str | None = None
 ) -> None:
-    """Draw trajectories of the prior over the discs of all goals.
+    """Plot trajectories with z from the prior over the discs of all goals.
 
     Args:
         output: image file.

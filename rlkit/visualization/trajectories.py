@@ -1,4 +1,4 @@
-"""Trajectories of the point robots, one panel a task: do they explore, and then go to the goal?"""
+"""Plots of the point robots' trajectories, one panel per task."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def plot_trajectories(
     title: str | None = None,
     limits: tuple[tuple[float, float], tuple[float, float]] | None = None,
 ) -> None:
-    """Draw each task: its goal, the other tasks' goals, and its trajectories in order.
+    """Plot each task: its goal, the other tasks' goals, and its trajectories in order.
 
     Args:
         output: image file.
@@ -40,7 +40,7 @@ def plot_trajectories(
         goal_radius: radius of the discs around the goals; None: a star.
         sparse: titles give the sparse return of the last trajectory.
         title: above the figure.
-        limits: lowest and highest x, lowest and highest y; None: so that everything is seen.
+        limits: lowest and highest x, lowest and highest y; None: automatic.
     Raises:
         UserError: the file cannot be written.
     """

@@ -1,6 +1,6 @@
-"""Films of simulated trajectories.
+"""Videos of simulated trajectories.
 
-States are recorded while an evaluation runs, and drawn afterwards frame by frame.
+States are recorded during an evaluation and rendered afterwards frame by frame.
 """
 
 import abc
@@ -22,42 +22,39 @@ from rlkit.envs.rendering import Renderer
 from rlkit.envs.wrapper import EnvWrapper
 from rlkit.visualization.video_file import captioned, video_writer
 
-PAUSE = 1.0  # seconds that the last picture of a trajectory stands
+PAUSE = 1.0  # seconds for which the last frame of a trajectory is shown
 # Pictures per second; tasks with shorter steps are shown slower than life, each step still a
 # picture.
 MAX_FPS = 35.0
-# From a task and the number of its trajectory to its pictures, one of each state.
+# From a task and the number of its trajectory to its images, one per state.
 Artist = Callable[[int, int], Iterator[np.ndarray]]
 
 
 class RecordedEnv(EnvWrapper):
-    """An environment that remembers its rollouts, so that trajectories can be filmed later.
+    """An environment that records its rollouts, so that videos can be made later.
 
-    A subclass remembers what it needs, and draws.
+    A subclass defines what is recorded and how it is rendered.
 
     Attributes:
-        step_seconds: how long a picture of a step is shown, at least.
+        step_seconds: minimum time for which a frame is shown.
     """
 
     step_seconds: float
 
     @abc.abstractmethod
     def _begin_rollout(self, task_ids: np.ndarray) -> None:
-        """A new rollout begins, whose lanes have these tasks."""
+        """Start recording a new rollout whose lanes have these tasks."""
 
     @abc.abstractmethod
     def _remember(self, running: np.ndarray | None) -> None:
-        """Remember the state of the lanes that were running (None.
-
-        Of all), after a step or reset.
-        """
+        """Record the state of the lanes that were running (None: all) after a step or reset."""
 
     @abc.abstractmethod
     def _artist(self, width: int, height: int, quality: str) -> AbstractContextManager[Artist]:
-        """Make ready to draw what is remembered; ValueError where that is impossible."""
+        """Prepare rendering of the recorded rollouts; ValueError if that is impossible."""
 
     def reset_task(self, task_ids: ArrayLike, lanes: ArrayLike | None = None) -> None:
-        """Give lanes their tasks, as `MetaEnv.reset_task`; with lanes None a new rollout begins."""
+        """Assign tasks, as `MetaEnv.reset_task`; with lanes None a new rollout starts."""
         self.env.reset_task(task_ids, lanes)
         if lanes is None:
             self._begin_rollout(np.array(task_ids))
@@ -89,22 +86,22 @@ class RecordedEnv(EnvWrapper):
         width: int = 480,
         height: int = 480,
     ) -> None:
-        """Write the trajectories of a few tasks to one film, one picture per step.
+        """Write the trajectories of a few tasks to one video, one frame per step.
 
-        Pictures have captions and returns, those of MuJoCo scenes also the task's marker.
+        Frames have captions and returns, and in MuJoCo scenes also the task's marker.
 
         Args:
             path: MP4 file.
-            task_ids: tasks of the evaluation that was recorded, one lane each.
-            filmed: indices into `task_ids` of what is shown.
+            task_ids: tasks of the recorded evaluation, one lane each.
+            filmed: indices into `task_ids` of the tasks to show.
             trajectories: the n-th holds the n-th trajectory of every task.
-            captions: lines above the picture, from (index into task_ids, number of the trajectory).
+            captions: lines above the frame, from (index into task_ids, number of the trajectory).
             sparse: show sparse returns.
             quality: of MuJoCo scenes, see `Renderer`.
-            width, height: of the picture below the captions, in pixels; multiples of 16. A class
-                that draws itself has its own height.
+            width, height: of the image below the captions, in pixels; multiples of 16. A class
+                that renders itself has its own height.
         Raises:
-            UserError: nothing can be drawn here (no OpenGL library), or the file cannot be written.
+            UserError: rendering does not work (no OpenGL library), or the file cannot be written.
         """
         fps, _ = playback(self.step_seconds)
         with ExitStack() as stack:
@@ -134,7 +131,7 @@ class RecordedEnv(EnvWrapper):
     def _lines(
         self, captions: Sequence[str], rewards: np.ndarray, over: bool, before: Sequence[str]
     ) -> Iterator[list[str]]:
-        """Yield the lines above each picture of a trajectory."""
+        """Yield the lines above each frame of a trajectory."""
         _, slowdown = playback(self.step_seconds)
         dt = self.unwrapped.dt
         speed = "" if slowdown == 1 else f" (1/{slowdown} speed)"
@@ -151,9 +148,9 @@ class RecordedEnv(EnvWrapper):
 
 @dataclass
 class _Rollout:
-    """One wide rollout: tasks of the lanes.
+    """One rollout of several lanes: their tasks, and the states after reset and each step.
 
-    Qpos [num_lanes, nq] and qvel [num_lanes, nv] after reset and after each step.
+    States are qpos [num_lanes, nq] and qvel [num_lanes, nv].
     """
 
     task_ids: np.ndarray
@@ -162,7 +159,7 @@ class _Rollout:
 
 
 class FilmedEnv(RecordedEnv):
-    """A MuJoCo environment that remembers its states, which are drawn when the film is made."""
+    """A MuJoCo environment that records its states, which are rendered when a video is made."""
 
     def __init__(self, env: MetaEnv) -> None:
         """Wrap an environment.
@@ -208,6 +205,6 @@ class FilmedEnv(RecordedEnv):
 
 
 def playback(dt: float) -> tuple[float, int]:
-    """Pictures per second of a film with a picture every `dt` seconds, and its slowdown."""
+    """Frames per second of a video with a frame every `dt` seconds, and its slowdown factor."""
     slowdown = math.ceil(1 / (dt * MAX_FPS))
     return 1 / (dt * slowdown), slowdown

@@ -1,4 +1,4 @@
-"""Frames to a film file, and text on frames."""
+"""Writing of video files, and captions on frames."""
 
 import math
 import subprocess
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from rlkit.core.errors import UserError
 
-SMALLEST = 6  # size of text that can still be read [pixels]
+SMALLEST = 6  # smallest readable text size [pixels]
 GIF_WIDTH, GIF_FPS = 320, 10
 
 
@@ -23,7 +23,7 @@ GIF_WIDTH, GIF_FPS = 320, 10
 def video_writer(path: Path, fps: float) -> Iterator[Any]:
     """Open an MP4 file (H.264) that takes frames [height, width, 3] of uint8 by `append_data`.
 
-    It appears when it is whole.
+    The file appears once it is complete.
 
     Raises:
         UserError: the file cannot be written.
@@ -61,14 +61,14 @@ def film_as_gif(path: Path) -> tuple[bytes, int, int]:
 
 
 def captioned(frame: np.ndarray, lines: Sequence[str]) -> np.ndarray:
-    """Put a dark band with lines of text above a frame.
+    """Add a dark band with lines of text above a frame.
 
     Args:
         frame: [height, width, 3] of uint8.
-        lines: text; smaller where a line is too long for the width.
+        lines: text; in a smaller size if a line is too long for the width.
     Returns:
-        Frame with its band, whose height, a multiple of 16, depends on the number of lines and the
-            width only.
+        Frame with its band, whose height, a multiple of 16, depends only on the number of lines
+            and the width.
     """
     width = frame.shape[1]
     size = max(11, width // 30)

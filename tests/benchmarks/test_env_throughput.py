@@ -1,4 +1,4 @@
-"""What is compared does the same work, and the figures are what was timed."""
+"""Compared variants do the same work, and the figures are the measured times."""
 
 import time
 

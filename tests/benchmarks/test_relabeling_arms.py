@@ -1,4 +1,4 @@
-"""What comparisons of relabeling methods are judged by.
+"""Metrics of the comparison of relabeling methods.
 
 Means of the last five iterations, and counts over whole runs.
 """

@@ -18,7 +18,7 @@ def make_buffers():
 
 
 def advance(buffers, iteration):
-    """One iteration's collection: rows for two tasks, one of them cleared before in "encoder"; returns the run's state."""
+    """Add rows for two tasks, one cleared before in "encoder"; returns the run's state."""
     generator = torch.Generator().manual_seed(iteration + 10)
     for task in (iteration % 3, (iteration + 1) % 3):
         buffers["encoder"].clear(task)
@@ -32,7 +32,7 @@ def advance(buffers, iteration):
 
 
 def save_iterations(run_dir, last, checkpoint=None, buffers=None, first=-1):
-    """Save checkpoints `first` to `last` of a run; returns what each holds: (state, rows of every task)."""
+    """Save checkpoints `first` to `last` of a run; returns (state, rows of every task) of each."""
     checkpoint, buffers = checkpoint or Checkpoint(run_dir), buffers or make_buffers()
     saved = {}
     for iteration in range(first, last + 1):

@@ -1,4 +1,4 @@
-"""Strict loading: every problem at once, each naming key, value, what was expected and the nearest known key."""
+"""Strict loading: all problems at once, with key, value, expectation and nearest known key."""
 
 import os
 from collections.abc import Iterator

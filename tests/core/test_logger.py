@@ -1,4 +1,4 @@
-"""What a run writes for people and plots.
+"""The log files of a run.
 
 Tables without a blank, a log in oyster's form, cutting back after a crash.
 """

@@ -1,4 +1,4 @@
-"""What a verb may ask of the loop: signals, progress, checkpoints inside it, times."""
+"""Services of the loop for a verb: signals, progress, checkpoints inside it, timing."""
 
 import math
 

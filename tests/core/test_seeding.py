@@ -1,4 +1,4 @@
-"""Random streams depend on their names and on nothing else."""
+"""Random streams depend only on their names."""
 
 from rlkit.core.seeding import stream, torch_seed
 

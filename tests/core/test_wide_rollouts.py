@@ -1,4 +1,4 @@
-"""Wide evaluation against one lane at a time on the cheetah, where contact amplifies rounding: the same distributions."""
+"""Wide and single-lane evaluations of the cheetah have the same return distributions."""
 
 import numpy as np
 import torch

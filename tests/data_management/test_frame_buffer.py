@@ -19,7 +19,7 @@ def make_buffer(**options):
 
 
 def random_paths(rng, lengths):
-    """Trajectories of random pictures; the reward of a step is a number of its own."""
+    """Trajectories of random images; every step has a unique reward."""
     paths = Paths.empty(len(lengths), HORIZON, DIM, 1, outcome_dim=1, obs_dtype=np.uint8)
     for i, length in enumerate(lengths):
         if length:
@@ -38,7 +38,7 @@ def rows_of(paths):
 
 
 class PlainRings:
-    """What the buffer is to do, with lists: the last rows of each task at their places."""
+    """Reference implementation with lists: the last rows of each task at their positions."""
 
     def __init__(self):
         self.added = [[] for _ in range(TASKS)]

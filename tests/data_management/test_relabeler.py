@@ -9,7 +9,7 @@ from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
 
 def make_paths(task_ids, first_reward) -> Paths:
-    """One trajectory of two steps per task; every reward tells where it came from."""
+    """One trajectory of two steps per task; every reward identifies its source."""
     paths = Paths.empty(len(task_ids), 2, 1, 1, 1)
     paths.task_ids[:], paths.lengths[:] = task_ids, 2
     paths.rewards[:] = first_reward + np.arange(2 * len(task_ids)).reshape(-1, 2)

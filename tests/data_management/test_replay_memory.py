@@ -18,7 +18,7 @@ ROW_BYTES = 4 * (2 * OBS + ACT + 3)
 
 
 def resident_bytes(buffer):
-    """Bytes of the store that are in memory, and of the tables beside it."""
+    """Bytes of the store that are in memory, and of its tables."""
     pages = buffer.rows.pages
     return resident(pages.data) + pages.table.nbytes + buffer.rows.sizes.nbytes
 

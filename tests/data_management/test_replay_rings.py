@@ -8,7 +8,7 @@ from tests.data_management.numbered_rows import WIDTH, make_buffer, numbered_pat
 
 
 class PlainRings:
-    """What the buffer is to do, with lists: a task's row at each position."""
+    """Reference implementation with lists: a task's row at each position."""
 
     def __init__(self, num_tasks, capacity):
         self.rows, self.added, self.capacity = (

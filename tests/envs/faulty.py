@@ -12,7 +12,7 @@ PLAN = {}  # what misbehaves: method, fault, and how many calls go well before
 
 
 class Space:
-    """All that old gym's box is asked for."""
+    """The used part of old gym's box."""
 
     def __init__(self, size):
         self.low, self.high, self.shape = -np.ones(size), np.ones(size), (size,)
@@ -29,7 +29,7 @@ def misbehaving(method, fault, after=0):
 
 
 def spoilt(method, right):
-    """What a method gives: `right`, unless it is its turn to misbehave."""
+    """Result of a method: `right`, unless it is its turn to misbehave."""
     if PLAN.get("method") != method:
         return right
     PLAN["after"] -= 1

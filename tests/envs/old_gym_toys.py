@@ -9,7 +9,7 @@ from rlkit.envs.class_adapter import adapted
 
 
 class Box:
-    """All that is asked of a space."""
+    """The used part of a space."""
 
     def __init__(self, low, high):
         self.low, self.high = np.array(low, np.float32), np.array(high, np.float32)

@@ -26,7 +26,7 @@ def started(name, normalize=True):
 
 
 def bad_actions(act_dim):
-    """What a step refuses, and what its message says."""
+    """Inputs that a step rejects, and the messages."""
     right = np.zeros((2, act_dim))
     yield np.zeros((3, act_dim)), rf"action has shape \(3, {act_dim}\), expected .*\(2, {act_dim}\)"
     yield (
@@ -66,7 +66,7 @@ def test_a_task_or_lane_that_does_not_exist_is_refused_and_changes_nothing(name)
         ([-1, 0], r"task_ids are \[-1, 0\], expected numbers from 0"),
         ([0.0], "expected a sequence of integers"),
         ([[0, 1]], "expected a sequence of integers"),
-        ([0, 0, 0, 0], "4 lanes asked for, expected 1 to num_envs = 3"),
+        ([0, 0, 0, 0], "4 lanes requested, expected 1 to num_envs = 3"),
     ]:
         with pytest.raises(ValueError, match=message):
             env.reset_task(task_ids)
@@ -164,7 +164,7 @@ OWN_SETTINGS = [
     (
         "point-robot",
         ["env_params.randomize_tasks=false"],
-        "n_tasks is 100, but point-robot without randomize_tasks has 8 goals",
+        "n_tasks is 100, but point-robot without randomize_tasks has 8 fixed goals",
     ),
 ]
 CASES = [

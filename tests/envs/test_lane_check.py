@@ -105,7 +105,7 @@ def test_different_task_sets_are_always_refused_with_the_cure(own_class, num_lan
 
 def test_noise_of_its_own_is_said_in_one_line_and_not_refused():
     (line,) = lines_of(Noisy)
-    assert "under one seed gave different observations" in line and "\n" not in line
+    assert "with the same seed gave different observations" in line and "\n" not in line
 
 
 @pytest.mark.parametrize("own_class", [Global, InClass])

@@ -76,7 +76,7 @@ def tensors(inertia, iquat):
 
 
 def old_rk4(model, data, num_steps):
-    """`mj_step` with the RK4 of MuJoCo < 4: the stages' angular velocities are averaged as if they were plain vectors."""
+    """`mj_step` with the RK4 of MuJoCo < 4: angular velocities are averaged as plain vectors."""
     timestep = model.opt.timestep
     for _ in range(num_steps):
         mujoco.mj_forward(model, data)
@@ -108,7 +108,7 @@ def advance(model, data, qpos, qvel, velocity, acceleration, timestep):
 
 
 def follow(body):
-    """Repeat the stored trajectories; differences of positions, velocities, observations and rewards, [steps, lanes] each."""
+    """Repeat stored trajectories; differences of qpos, qvel, obs and rewards, [steps, lanes]."""
     data = stored(body)
     env = made(body, data["tasks"])
     env.reset_task(range(len(data["tasks"])))
@@ -127,7 +127,7 @@ def follow(body):
 
 
 def step_from_visited_states(body, advance_by):
-    """Differences of positions and velocities after one environment step from each stored state, [states, 2]."""
+    """Differences of qpos and qvel after one step from each stored state, [states, 2]."""
     data = stored(body)
     env = made(body, data["tasks"][:1])
     model, ours = env.model, mujoco.MjData(env.model)

@@ -121,5 +121,5 @@ def test_a_file_of_oyster_that_registers_its_class_is_told_what_takes_its_place(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError) as caught:
         env_class("my_oyster_task:Task")
-    assert "register_env has no use here: delete its import" in str(caught.value)
-    assert 'by "env_name": "my_oyster_task:Task"' in str(caught.value)
+    assert "register_env is not needed here: delete its import" in str(caught.value)
+    assert 'with "env_name": "my_oyster_task:Task"' in str(caught.value)

@@ -1,4 +1,4 @@
-"""A `MetaEnv` of one's own: what its constructor is asked for, and who gets which keyword."""
+"""A user's `MetaEnv`: the keywords of its constructor, and where they are passed."""
 
 import numpy as np
 import pytest

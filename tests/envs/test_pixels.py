@@ -1,4 +1,4 @@
-"""Pictures as observations: stacks that begin with each episode, pictures that tell where a body is but not its task."""
+"""Image observations: stacks that restart with each episode, and show the body, not its task."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def as_stacks(obs):
 
 
 def robot_at(picture):
-    """Where the red disc of a point robot is, (x, y): the centre of its pixels, weighted by their redness."""
+    """Position (x, y) of a point robot's red disc: the redness-weighted centre of its pixels."""
     pixel = 4 / len(picture)
     weight = np.clip(picture[..., 0].astype(float) - picture[..., 1], 0, None)
     row, column = (np.arange(len(picture)) * weight.sum(axis=axis) for axis in (1, 0))

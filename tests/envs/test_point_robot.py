@@ -36,7 +36,7 @@ def test_without_randomize_tasks_the_dense_robot_has_the_eight_goals_made_by_han
 
 
 def test_without_randomize_tasks_another_number_of_tasks_than_eight_is_refused():
-    with pytest.raises(ValueError, match=r"n_tasks is 9.*8 goals made by hand"):
+    with pytest.raises(ValueError, match=r"n_tasks is 9.*8 fixed goals"):
         PointRobot(9, randomize_tasks=False)
 
 
@@ -137,5 +137,5 @@ def test_the_robot_of_maml_starts_at_0_and_ends_at_its_goal():
     _, reward, terminated, truncated, _ = env.step([[0.091, 0.0], [0.0, 0.0]])
     assert reward == pytest.approx([-0.009, -0.5])
     assert terminated.tolist() == [True, False] and not truncated.any()
-    with pytest.raises(ValueError, match="no goals made by hand"):
+    with pytest.raises(ValueError, match="no fixed goals"):
         PointMaml(8, randomize_tasks=False)

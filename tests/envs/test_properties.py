@@ -1,4 +1,4 @@
-"""What holds for any task, start and actions of every environment, looked for with random examples."""
+"""Properties of every environment for any task, start and actions, tested on random examples."""
 
 import functools
 
@@ -23,7 +23,7 @@ def environment(name, physics_threads=1):
 
 
 def script():
-    """Draw what happens: the task of each lane, and phases of equal actions, some of them with resets in between."""
+    """Draw a scenario: the task of each lane, and phases of equal actions, some with resets."""
     numbers = st.integers(min_value=0, max_value=2**31)
     lanes = st.lists(st.integers(0, NUM_ENVS - 1), unique=True, max_size=NUM_ENVS)
     phase = st.tuples(

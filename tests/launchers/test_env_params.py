@@ -1,4 +1,4 @@
-"""What `env_params` holds when a JSON file says nothing, or little, of it."""
+"""The content of `env_params` when a JSON file sets none or few of its keys."""
 
 import pytest
 

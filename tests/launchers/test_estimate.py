@@ -1,4 +1,4 @@
-"""What a run takes, computed before it runs.
+"""The estimated cost of a run.
 
 Steps against those of oyster's files, computed by hand.
 """
@@ -49,7 +49,7 @@ def test_the_requirements_name_steps_memory_and_disk():
         in text
     )
     assert "gradient steps: 1,000,000 (2,000 per iteration)" in text
-    assert "(196 bytes a row)" in text
+    assert "(196 bytes per row)" in text
     assert "disk: about" in text
 
 

@@ -1,4 +1,4 @@
-"""Runs on pictures: whole iterations, resuming, widths, memory, and what is refused."""
+"""Runs on images: whole iterations, resuming, widths, memory, and rejected settings."""
 
 import copy
 
@@ -18,7 +18,7 @@ from tests.launchers.test_pearl import SMALL, iterate, weights
 
 
 def image_config(algo_params=None, **changes):
-    """The small point robot of test_pearl.py in pictures of 16 x 16."""
+    """The small point robot of test_pearl.py in images of 16 x 16."""
     data = copy.deepcopy({**SMALL, "obs_mode": "image", "image_size": 16, **changes})
     data["algo_params"] |= algo_params or {}
     if data["algo_params"].get("sparse_rewards"):
@@ -108,7 +108,7 @@ def test_frames_never_outgrow_what_was_projected_and_are_those_of_the_rows():
 def test_requirements_count_the_pictures(tmp_path):
     text = "\n".join(estimates(load_config("configs/cheetah-vel-img.json"), timed=False))
     bytes_a_row = 4 * (2 * 3 + 6 + 3) + -(-64 * 64 * 3 * 51 // 50)
-    assert f"({bytes_a_row} bytes a row)" in text
+    assert f"({bytes_a_row} bytes per row)" in text
     assert "environment steps: 1,004,000 (4,000 at first, 5,000 per iteration)" in text
 
 

@@ -1,4 +1,4 @@
-"""Every encoder, and the net that sees pictures, learns to tell tasks apart.
+"""Every encoder, including the convolutional one, learns to distinguish tasks.
 
 The own context serves better than another's.
 """
@@ -37,7 +37,7 @@ SETTINGS = [
 
 
 def returns_with_contexts_of(algorithm, tasks):
-    """Mean return over the train tasks, four trajectories each, acting by the newest episodes of the given tasks."""
+    """Mean return over the train tasks, four trajectories each, given tasks' newest episodes."""
     cfg, agent, buffer = algorithm.trainer.config, algorithm.trainer.agent, algorithm.encoder_buffer
     if cfg.takes_episodes:
         drawn = [
@@ -62,7 +62,7 @@ def returns_with_contexts_of(algorithm, tasks):
 
 
 def gains(config, num_iterations):
-    """By how much the own task's context serves better than that of other tasks, after each of some iterations."""
+    """Return advantage of the own task's context over other tasks' contexts, by iteration."""
     algorithm = PEARL().build(config, "cpu", seed=1).algorithm
     tasks, found = list(algorithm.collection.train_tasks), []
     for iteration in range(num_iterations):

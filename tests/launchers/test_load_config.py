@@ -75,7 +75,7 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
         ),
         (
             {"env_params": {"n_tasks": 10, "randomize_tasks": 0}},
-            "without randomize_tasks has 8 goals",
+            "without randomize_tasks has 8 fixed goals",
         ),
         ({"env_params": 5}, "env_params = 5: expected an object"),
         (

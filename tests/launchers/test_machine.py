@@ -1,4 +1,4 @@
-"""What the machine grants: CPUs by affinity and quota, a device, a record."""
+"""Resources of the machine: CPUs by affinity and quota, device, record."""
 
 import json
 import os

@@ -170,10 +170,10 @@ REFUSED = {
         "at most n_train_tasks fresh tasks",
     ),
     "held-out tasks that are trained on": ("rl2", {"n_eval_tasks": 3}, "together at most the 7"),
-    "tasks that cannot be drawn anew": (
+    "new tasks that cannot be drawn": (
         "maml-trpo",
         {"env_name": "sparse-point-robot"},
-        "fresh_tasks.*the tasks of sparse-point-robot cannot be drawn anew",
+        "fresh_tasks.*sparse-point-robot cannot draw new tasks",
     ),
     "a backtracking that does not shorten": (
         "maml-trpo",

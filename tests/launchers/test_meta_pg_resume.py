@@ -1,4 +1,4 @@
-"""Runs of policy gradients that are stopped inside an iteration go on as if they had not been."""
+"""Policy-gradient runs stopped inside an iteration resume as if they had not been."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a new run is refused for, and a run that exists goes on in spite of."""
+"""Problems that prevent a new run but not the resumption of an existing one."""
 
 import json
 from pathlib import Path

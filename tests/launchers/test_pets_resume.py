@@ -1,4 +1,4 @@
-"""PETS that is stopped inside a trial goes on as if it had not been."""
+"""PETS stopped inside a trial resumes as if it had not been."""
 
 import json
 from pathlib import Path
@@ -7,23 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.core.checkpoint import Checkpoint
-from rlkit.core.logger import Logger
-from rlkit.core.restored_tables import truncate_tables
-from rlkit.core.rl_algorithm import train
 from rlkit.launchers.pets import PETSLauncher
-from rlkit.launchers.restore import restore_state
-from rlkit.launchers.run_files import RunFiles
-from tests.core.loop_toys import RecordingDisplay
 from tests.pets_runs import arrays_of, config, logs, rows, same_arrays, schedule
+from tests.stoppable_runs import Stopped, run_stoppable
 from tests.tiny_runs import same_weights
 
 OFTEN = 1e-9  # minutes: a checkpoint with every tick
 STOPS = [(0, 2), (0, 6), (1, 1), (1, 4), (1, 6), (2, 3), (2, 5), (3, 2)]
-
-
-class Stopped(Exception):
-    pass
 
 
 def experiment_config(num_iterations: int = 4, **changes):
@@ -40,31 +30,8 @@ def experiment_config(num_iterations: int = 4, **changes):
 
 
 def run(folder: Path, settings, stop_at=None, *, resume: bool = False) -> list:
-    folder.mkdir(exist_ok=True)
-    files = RunFiles()
-    files.run_dir = folder
-    experiment = PETSLauncher().build(settings, "cpu", 3, files=files)
-    logger, checkpoint = Logger(folder), Checkpoint(folder)
-    display = RecordingDisplay(stop_at, Stopped())
-    start, state = 0, None
-    try:
-        if resume:
-            iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=print)
-            restore_state(experiment.algorithm, state, folder)
-            start = iteration + 1
-            truncate_tables(logger, iteration, [])
-        train(
-            experiment.algorithm,
-            logger,
-            checkpoint,
-            schedule(settings, checkpoint_minutes=OFTEN),
-            display=display,
-            start_iteration=start,
-            resumed=state,
-        )
-    finally:
-        experiment.close()
-    return display.shown
+    often = schedule(settings, checkpoint_minutes=OFTEN)
+    return run_stoppable(PETSLauncher(), settings, folder, often, stop_at=stop_at, resume=resume)
 
 
 @pytest.fixture(scope="module")

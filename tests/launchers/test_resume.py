@@ -1,4 +1,4 @@
-"""What may change when a run goes on, and what must not."""
+"""Settings that may change when a run is resumed, and settings that must not."""
 
 import json
 

@@ -1,7 +1,4 @@
-"""STEVE goes through the house's commands.
-
-It trains, is resumed, refused, evaluated and printed.
-"""
+"""STEVE through the command line: training, resuming, rejected input, evaluation, printing."""
 
 import json
 from importlib.util import find_spec
@@ -13,21 +10,16 @@ import torch
 from click.testing import CliRunner
 
 import rlkit
-from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.config import inspect, to_dict
-from rlkit.core.logger import Logger
-from rlkit.core.restored_tables import truncate_tables
-from rlkit.core.rl_algorithm import Schedule, train
+from rlkit.core.rl_algorithm import Schedule
 from rlkit.launchers.cli import main as rlkit_command
 from rlkit.launchers.load_config import load_config
-from rlkit.launchers.restore import restore_state
-from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.steve import STEVELauncher
 from rlkit.launchers.steve_config import STEVEExperiment
 from rlkit.launchers.steve_weights import histogram
 from sim_policy import main as sim_policy
-from tests.core.loop_toys import RecordingDisplay
 from tests.steve_runs import config, write_config
+from tests.stoppable_runs import Stopped, run_stoppable
 from tests.tiny_runs import launch, rows, same_weights
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "steve"
@@ -38,36 +30,12 @@ STOPS = [(0, 4), (0, 12), (0, 3), (0, 5), (1, 4), (1, 10), (2, 2), (3, 6), (3, 8
 TIMES = 2  # first columns of a line of a log: seconds and hours
 
 
-class Stopped(Exception):
-    pass
-
-
 def run(folder: Path, settings, stop_at=None, *, resume: bool = False) -> list:
-    folder.mkdir(exist_ok=True)
-    files = RunFiles()
-    files.run_dir = folder
-    experiment = STEVELauncher().build(settings, "cpu", 3, files=files)
-    logger, checkpoint = Logger(folder), Checkpoint(folder)
-    display, minutes = RecordingDisplay(stop_at, Stopped()), OFTEN if stop_at else 10.0
-    start, state = 0, None
-    try:
-        if resume:
-            iteration, state = checkpoint.load(experiment.algorithm.buffers, warn=print)
-            restore_state(experiment.algorithm, state, folder)
-            start = iteration + 1
-            truncate_tables(logger, iteration, [])
-        train(
-            experiment.algorithm,
-            logger,
-            checkpoint,
-            Schedule(settings.algo_params.num_iterations, checkpoint_minutes=minutes),
-            display=display,
-            start_iteration=start,
-            resumed=state,
-        )
-    finally:
-        experiment.close()
-    return display.shown
+    minutes = OFTEN if stop_at else 10.0
+    schedule = Schedule(settings.algo_params.num_iterations, checkpoint_minutes=minutes)
+    return run_stoppable(
+        STEVELauncher(), settings, folder, schedule, stop_at=stop_at, resume=resume
+    )
 
 
 def files_of(folder: Path) -> dict[str, list[list[str]]]:

@@ -82,7 +82,7 @@ def test_a_run_has_one_thread_unless_told_otherwise(here):
         (["tiny.json", "--set", "algo_params.kl_lamda=0.1,1"], "algo_params.kl_lambda"),
         (["tiny.json", "--set", "algo_params.batch_size=8,none"], "expected an integer"),
         (["tiny.json", "--set", "algo_params.kl_lambda"], "expected key=value"),
-        (["tiny.json", "--set", "algo_params.kl_lambda=1,1"], "a value stands there twice"),
+        (["tiny.json", "--set", "algo_params.kl_lambda=1,1"], "a value is given twice"),
         (["tiny.json", "--set", "algo_params.kl_lambda=1,1.0"], "would be run twice"),
         (["tiny.json", "tiny.json"], "would be run twice"),
         (["tiny.json", "absent.json"], "absent.json: cannot be read"),

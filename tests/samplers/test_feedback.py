@@ -20,7 +20,7 @@ def times(rows, weights):
 
 
 class Told(RecordingPolicy):
-    """Remembers what it was told."""
+    """Records its calls."""
 
     def __init__(self):
         super().__init__()

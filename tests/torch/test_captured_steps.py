@@ -1,4 +1,4 @@
-"""Capturing a step must change no number. What needs a GPU skips itself."""
+"""Capturing a step must not change results. Tests that need a GPU skip themselves."""
 
 import copy
 import warnings

@@ -1,4 +1,4 @@
-"""The convolutional net: its layers, what it takes pictures for, and how it begins."""
+"""The convolutional encoder: its layers, accepted images and initial weights."""
 
 import pytest
 import torch
@@ -75,5 +75,5 @@ def test_initial_weights_come_from_the_generator():
 
 
 def test_a_picture_of_which_nothing_is_left_is_refused():
-    with pytest.raises(ValueError, match="pictures are 2 pixels wide, too small"):
+    with pytest.raises(ValueError, match="images are 2 pixels wide, too small"):
         make_encoder(2)

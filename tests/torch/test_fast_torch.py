@@ -1,4 +1,4 @@
-"""What is private in torch can be missing: the fallbacks give the same numbers. Adam is torch's."""
+"""Private functions of torch may be missing: the fallbacks agree. Adam equals torch's."""
 
 import copy
 import importlib.util

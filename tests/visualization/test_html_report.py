@@ -1,4 +1,4 @@
-"""The report on runs: complete in one file, with what was asked of it."""
+"""The report on runs: complete in one file, with the requested content."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""Films of environments that draw themselves: which pictures are taken, and what is refused."""
+"""Videos of environments that render themselves: recorded images and rejected cases."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Films: what is recorded, what is drawn and written above it, and that the file holds one picture a step."""
+"""Videos: recorded states, captions and markers, and one frame per step in the file."""
 
 import imageio.v2 as imageio
 import numpy as np
@@ -62,7 +62,7 @@ def opengl():
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """A film without drawing: markers and lines of its frames, in order; frames are [16, 16, 3]."""
+    """A video without rendering: markers and lines of its frames, in order; [16, 16, 3]."""
     frames = []
 
     class Blank:

@@ -1,4 +1,4 @@
 """Task distributions of HFR (Hindsight Foresight Relabeling).
 
-They have names of their own where oyster has another task of that name.
+A task whose name is taken by a different task of oyster has another name here.
 """

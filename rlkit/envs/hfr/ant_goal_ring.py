@@ -1,6 +1,6 @@
-"""ant-goal-ring: go to a place on a half circle that is not told.
+"""ant-goal-ring: go to an unknown goal on a half circle (HFR's ant-goal).
 
-Only who is close to it learns how close. HFR's ant-goal.
+The reward shows the distance only near the goal.
 """
 
 from typing import Any
@@ -14,12 +14,12 @@ from rlkit.envs.markers import Goal, Marker
 from rlkit.envs.point_robot import distance
 
 RING = 2.0  # distance of the goals from the start [m]
-RADIUS = 0.8  # round a goal, within which the distance to it is told [m]
-OFFSET = 4.0  # from which distances are subtracted
+RADIUS = 0.8  # around a goal, within which the reward depends on the distance [m]
+OFFSET = 4.0  # distances are subtracted from it
 
 
 class AntGoalRing(LowGearAnt, AntGoal):
-    """Goals on a half circle of 2 m; an episode ends when the torso is too low or too high.
+    """Goals on a half circle of radius 2 m; an episode ends when the torso is too low or too high.
 
     The outcome is the torso's x and y [m], the squared norms of the action and of the clipped
     contact forces, and the torso's height [m]; the task is the goal's x and y [m].
@@ -43,14 +43,13 @@ class AntGoalRing(LowGearAnt, AntGoal):
 
         Args:
             n_tasks: number of goals, evenly spaced in angle from 0 to π.
-            sparse: the reward tells the distance within 0.8 m of the goal only; False: everywhere,
-                and the former is the sparse reward.
-            randomize_tasks: accepted because HFR's files may have it; the goals are shuffled either
-                way.
+            sparse: the reward depends on the distance only within 0.8 m of the goal; False:
+                everywhere, and the former is the sparse reward.
+            randomize_tasks: accepted for HFR's configuration files; the goals are always shuffled.
             task_seed: seed of the generator that shuffles the goals.
             **settings: see `LowGearAnt` and `Ant`.
         Raises:
-            ValueError: a value out of its range.
+            ValueError: a value is out of range.
         """
         self.sparse = bool(sparse)
         super().__init__(n_tasks, task_seed=task_seed, **settings)
@@ -63,7 +62,7 @@ class AntGoalRing(LowGearAnt, AntGoal):
         return goals
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = 4 - ‖p - g‖₁ within 0.8 m of g and 4 - ‖g‖₁ outside, plus what any step earns.
+        """r = 4 - ‖p - g‖₁ within 0.8 m of g and 4 - ‖g‖₁ outside, plus `with_costs`.
 
         Without `sparse` the former holds everywhere.
 
@@ -81,7 +80,7 @@ class AntGoalRing(LowGearAnt, AntGoal):
         return distance(outcome, task) <= RADIUS
 
     def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker:
-        """The goal, as wide as the distance to it is told; see `MujocoMetaEnv.marker`."""
+        """The goal, with the radius of the sparse reward; see `MujocoMetaEnv.marker`."""
         x, y = self.tasks[task_id].tolist()
         return Goal(x, y, RADIUS)
 

@@ -1,4 +1,4 @@
-"""ant-vel and ant-vel-sparse: run along x at a velocity that is not told."""
+"""ant-vel and ant-vel-sparse: run along x at an unknown target velocity."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from rlkit.envs.half_cheetah_vel import VelocityTasks
 from rlkit.envs.hfr.low_gear_ant import LowGearAnt
 from rlkit.envs.lanes import Lanes
 
-RADIUS = 0.5  # error in velocity below which ant-vel-sparse gives its bonus [m/s]
+RADIUS = 0.5  # velocity error below which ant-vel-sparse pays its bonus [m/s]
 
 
 class AntVel(VelocityTasks, LowGearAnt):
@@ -31,12 +31,12 @@ class AntVel(VelocityTasks, LowGearAnt):
             task_seed: seed of the generator that draws them.
             **settings: see `LowGearAnt` and `Ant`.
         Raises:
-            ValueError: a value out of its range.
+            ValueError: a value is out of range.
         """
         super().__init__(n_tasks, task_seed=task_seed, **settings)
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = 1 - |v - g|, plus what any step earns; no sparse form; ends outside 0.2 ≤ z ≤ 1."""
+        """r = 1 - |v - g|, plus `with_costs`; no sparse form; ends outside 0.2 ≤ z ≤ 1."""
         error = self.velocity_error(outcome, task)
         return (
             self.with_costs(1 - error, outcome),
@@ -59,11 +59,11 @@ class AntVelSparse(AntVel):
     slowest, fastest = -1.5, 1.5
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = -|v - g| (+ 1 if |v - g| < 0.5), plus what any step earns.
+        """r = -|v - g| (+ 1 if |v - g| < 0.5), plus `with_costs`.
 
-        Its own sparse form; ends outside 0.2 ≤ z ≤ 1.
+        It is also the sparse reward; ends outside 0.2 ≤ z ≤ 1.
         """
         error = self.velocity_error(outcome, task)
-        one = 1 + 0 * error  # gives the bonus the outcome's type
+        one = 1 + 0 * error  # has the outcome's type
         reward = self.with_costs((error < RADIUS) * one - error, outcome)
         return reward, reward, self.fallen(outcome[..., 3] + 0 * task[..., 0])

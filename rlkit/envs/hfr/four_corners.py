@@ -1,6 +1,6 @@
-"""four-corners: a point looks for an unknown one of four corners.
+"""four-corners: a point looks for its goal among four corners.
 
-A detour identifies the corner, at a price.
+A costly detour identifies the corner.
 """
 
 from typing import Any
@@ -13,18 +13,18 @@ CORNERS = ((-1, -1), (1, 1), (1, -1), (-1, 1))
 PENALTY_SQUARE = (
     0.1,
     0.5,
-)  # of both coordinates, counted towards the corner; its border is outside
+)  # of both coordinates, measured towards the corner; borders excluded
 
 
 class FourCorners(PointRobot):
-    """Four goals, the corners (±1, ±1), which serve for training and for testing.
+    """Four goals, the corners (±1, ±1), used for both training and testing.
 
-    Start in the centre, end at the goal.
+    An episode starts at the centre and ends at the goal.
 
-    On the way to the goal lies a square in which a step costs 3 instead of 1: crossing it lowers
-    the return, but identifies the task. The outcome is the position (x, y) after the step, the
-    task is the corner, both without unit. `n_tasks` must be 4; `randomize_tasks` and `task_seed`
-    change nothing here.
+    Every step inside a square on the way to the goal costs 3 instead of 1, so crossing it lowers
+    the return but identifies the task. The outcome is the position (x, y) after the step, the
+    task is the corner, both dimensionless. `n_tasks` must be 4; `randomize_tasks` and
+    `task_seed` have no effect.
     Source: michaelwan11/hfr, its four-corners environment.
     """
 
@@ -43,10 +43,10 @@ class FourCorners(PointRobot):
         Otherwise -3 inside the penalty square and -1 outside. The sparse reward is r.
         """
         low, high = PENALTY_SQUARE
-        towards = outcome * task  # coordinates of a corner are ±1: its signs
+        towards = outcome * task  # a corner's coordinates are ±1
         inside = (towards > low) & (towards < high)
         reached = self.success(outcome, task)
-        one = 1 + 0 * towards[..., 0]  # gives the result the outcome's type
+        one = 1 + 0 * towards[..., 0]  # has the outcome's type
         reward = 0 - ~reached * one - (inside[..., 0] & inside[..., 1]) * (2 * one)
         return reward, reward, reached
 

@@ -1,4 +1,4 @@
-"""cheetah-highdim: a task weighs every coordinate of the half-cheetah's state."""
+"""cheetah-highdim: a task weights every coordinate of the half-cheetah's state."""
 
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ NORMALIZER = Path(__file__).with_suffix(".txt")
 class HalfCheetahHighDim(HalfCheetah):
     """Weights of 18 coordinates, each between -1 and 1; the task is the weights.
 
-    The observation is qpos (9, with the forward position) and qvel (9). The outcome is the same
-    after the step, each coordinate minus its mean over its standard deviation as they stand in
+    The observation is qpos (9, with the forward position) and qvel (9). The outcome is the
+    state after the step, normalised with the means and standard deviations in
     `half_cheetah_highdim.txt`, and the squared norm of the action.
     Source: michaelwan11/hfr, its cheetah-highdim environment; LinZichuan/AdMRL (the means and
     deviations).
@@ -37,18 +37,18 @@ class HalfCheetahHighDim(HalfCheetah):
             task_seed: seed of the generator that draws the weights.
             **settings: see `HalfCheetah`.
         Raises:
-            ValueError: a value out of its range.
+            ValueError: a value is out of range.
         """
         published = np.loadtxt(NORMALIZER, dtype=np.float32, usecols=(1, 2), unpack=True)
         self._means, self._deviations = published.astype(np.float64)
         super().__init__(n_tasks, task_seed=task_seed, **settings)
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """Draw weights uniformly, [num_tasks, 18], one task after the other."""
+        """Draw weights uniformly, [num_tasks, 18], task by task."""
         return rng.uniform(-1.0, 1.0, size=(num_tasks, NUM_COORDINATES))
 
     def describe_task(self, task_id: int) -> str:
-        """The weights of the forward position, which decides most of a return, and velocity."""
+        """The weights of the forward position, which dominates the return, and of its velocity."""
         weights = self.tasks[task_id]
         return f"x weighs {weights[0]:+.2f}, its velocity {weights[9]:+.2f}"
 
@@ -58,8 +58,8 @@ class HalfCheetahHighDim(HalfCheetah):
         No sparse form, never terminated.
         """
         weighed = outcome[..., :NUM_COORDINATES] * task
-        # Added in an order of our own, which no library and no size of a batch changes, so that
-        # every digit is the same.
+        # Summed in a fixed order, independent of library and batch size, so that results are
+        # identical.
         weighed = weighed[..., :9] + weighed[..., 9:]
         weighed = weighed[..., :3] + weighed[..., 3:6] + weighed[..., 6:]
         reward = (
@@ -71,7 +71,7 @@ class HalfCheetahHighDim(HalfCheetah):
         return reward, 0 * abs(reward), reward < reward
 
     def normalize(self, state: np.ndarray) -> np.ndarray:
-        """Coordinates minus their means over their deviations, [..., 18]."""
+        """Coordinates minus means, divided by standard deviations, [..., 18]."""
         return (state - self._means) / self._deviations
 
     def _observe(self, lanes: Lanes) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""cheetah-vel-sparse: run at a velocity that is not told.
+"""cheetah-vel-sparse: run at an unknown target velocity.
 
-Only who is close to it learns how close.
+The reward shows the velocity error only when it is small.
 """
 
 from typing import Any
@@ -8,13 +8,13 @@ from typing import Any
 from rlkit.envs.half_cheetah import CONTROL_COST
 from rlkit.envs.half_cheetah_vel import HalfCheetahVel
 
-RADIUS = 0.3  # error in velocity up to which there is a reward [m/s]
+RADIUS = 0.3  # velocity error up to which there is a reward [m/s]
 
 
 class HalfCheetahVelSparse(HalfCheetahVel):
-    """Body and tasks of cheetah-vel, drawn from another seed.
+    """Body and tasks of cheetah-vel, drawn with another seed.
 
-    Standing still is rewarded where the target is below 0.3 m/s.
+    Standing still is rewarded if the target is at most 0.3 m/s.
 
     Source: michaelwan11/hfr, its cheetah-vel-sparse environment.
     """
@@ -30,12 +30,12 @@ class HalfCheetahVelSparse(HalfCheetahVel):
             task_seed: seed of the generator that draws them.
             **settings: see `HalfCheetah`.
         Raises:
-            ValueError: a value out of its range.
+            ValueError: a value is out of range.
         """
         super().__init__(n_tasks, task_seed=task_seed, **settings)
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = (2 - |v - g| if |v - g| ≤ 0.3, else 0) - 0.05 ‖u‖², which is its own sparse form.
+        """r = (2 - |v - g| if |v - g| ≤ 0.3, else 0) - 0.05 ‖u‖², also the sparse reward.
 
         Never terminated.
         """

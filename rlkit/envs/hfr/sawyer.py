@@ -18,21 +18,21 @@ from rlkit.envs.lanes import Lanes
 from rlkit.envs.mujoco_env import MujocoMetaEnv
 from rlkit.envs.mujoco_pool import Backend
 
-REACH = 0.01  # how far an action of 1 moves the point that pulls the hand [m]
-WORKSPACE = (-0.5, 0.4, 0.05), (0.5, 1.0, 0.5)  # of this point: least and greatest x, y, z [m]
+REACH = 0.01  # displacement by an action of 1 of the mocap point that pulls the hand [m]
+WORKSPACE = (-0.5, 0.4, 0.05), (0.5, 1.0, 0.5)  # of this point: smallest and largest x, y, z [m]
 
 
 class Sawyer(MujocoMetaEnv):
     """An arm with a gripper above a table with a puck; the goal is not observed.
 
-    The observation is the place of the hand and of the puck [m]. Action: movement along x, y, z of
-    a point that pulls the hand, and the gripper, all ±1. Every episode starts alike. Dense rewards
-    count from where it started, so that the outcome tells it.
+    The observation is the positions of the hand and the puck [m]. Action: displacement along x, y,
+    z of a mocap point that pulls the hand, and the gripper, all in ±1. All episodes start in the
+    same state. Dense rewards depend on the start position, which is therefore in the outcome.
     Source: michaelwan11/hfr, rlkit/envs/sawyer_reach_push_pick_place.py.
 
     Attributes:
         sparse: whether the reward is -1 or 0 and success ends the episode.
-        start_dim: how many numbers of the start the outcome ends with.
+        start_dim: number of start coordinates at the end of the outcome.
     """
 
     obs_dim = 6
@@ -64,15 +64,15 @@ class Sawyer(MujocoMetaEnv):
 
         Args:
             n_tasks: size of the task set.
-            sparse: reward -1 a step, and 0 with the end of the episode when the goal is reached;
-                False: dense, without end.
-            physics: "native", as the installed MuJoCo has it; there is no older mode of this arm.
-            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal
+            sparse: reward -1 per step; reaching the goal gives 0 and ends the episode. False: dense
+                reward, no termination.
+            physics: "native", that of the installed MuJoCo, is the only mode of this arm.
+            backend: "mujoco" (official bindings; "batch" and "pool" select a route, with equal
                 numbers).
             task_seed: seed of the generator that draws the task set.
             **settings: see `MujocoMetaEnv`.
         Raises:
-            ValueError: a value out of its range, or metaworld's scene files are not there.
+            ValueError: a value is out of range, or metaworld's scene files are missing.
         """
         if physics != "native":
             raise ValueError(f"physics is {physics!r}, but {self.name} has 'native' only")
@@ -95,7 +95,7 @@ class Sawyer(MujocoMetaEnv):
         return load_scene(self.model_path(), self._start.hand_target)
 
     def _choose_start(self) -> Start:
-        """Where episodes start."""
+        """The start state of episodes."""
         return ABOVE_PUCK
 
     def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +107,7 @@ class Sawyer(MujocoMetaEnv):
 
     @abc.abstractmethod
     def _start_place(self, lanes: np.ndarray) -> np.ndarray:
-        """What the dense reward needs of the start, [n, start_dim]."""
+        """Start coordinates for the dense reward, [n, start_dim]."""
 
     def _simulate(self, action: np.ndarray, lanes: Lanes) -> np.ndarray:
         target = self.simulation.mocap_pos[lanes, 0] + REACH * np.clip(action[:, :3], -1, 1)
@@ -119,7 +119,7 @@ class Sawyer(MujocoMetaEnv):
     ) -> np.ndarray:
         """Start an episode from given states; see `MujocoMetaEnv`.
 
-        The point that pulls the hand is put where the hand is.
+        The mocap point is placed at the hand.
         """
         obs = super().set_state(qpos, qvel, lanes)
         chosen = self.check_lanes(lanes)
@@ -139,7 +139,7 @@ class Sawyer(MujocoMetaEnv):
         return self.simulation.fields["xpos"][lanes, self._puck_body]
 
     def _finger(self, lanes: Lanes) -> np.ndarray:
-        """The middle between the finger tips, [n, 3]."""
+        """The midpoint between the finger tips, [n, 3]."""
         right, left = (
             self.simulation.fields["site_xpos"][lanes, finger] for finger in self._fingers
         )
@@ -148,10 +148,10 @@ class Sawyer(MujocoMetaEnv):
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
         """Sparse: -1, and 0 at the goal, which ends the episode if `sparse`.
 
-        If not, the reward is `_dense` and nothing ends.
+        Otherwise the reward is `_dense` and nothing terminates.
         """
         reached = self.success(outcome, task)
-        one = 1 + 0 * outcome[..., 0]  # gives the result the outcome's type
+        one = 1 + 0 * outcome[..., 0]  # has the outcome's type
         sparse = reached * one - one
         if self.sparse:
             return sparse, sparse, reached
@@ -159,13 +159,13 @@ class Sawyer(MujocoMetaEnv):
 
     @abc.abstractmethod
     def _dense(self, outcome: Any, task: Any) -> Any:
-        """The reward where the task is not sparse, [...]."""
+        """The dense reward, [...]."""
 
 
 def approach(distance: Any, start: Any) -> Any:
     """max(0, 1000 (s - d) + 1000 (exp(-d²/0.01) + exp(-d²/0.001))), [...].
 
-    d is the distance and s the one at the start, both in m.
+    d is the distance and s the distance at the start, both in m.
     """
     square = distance**2
     reward = 1000 * (start - distance) + 1000 * (
@@ -175,6 +175,6 @@ def approach(distance: Any, start: Any) -> Any:
 
 
 def distance3(first: Any, second: Any) -> Any:
-    """Distance of places in space, [..., 3] each."""
+    """Euclidean distance between points, [..., 3] each."""
     dx, dy, dz = (first[..., axis] - second[..., axis] for axis in range(3))
     return (dx**2 + dy**2 + dz**2) ** 0.5

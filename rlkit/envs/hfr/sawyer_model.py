@@ -1,6 +1,6 @@
 """The Sawyer arm's scenes, from files of the installed metaworld package.
 
-The package is never imported; the scenes are edited to their form of 2020.
+The package is never imported; the scenes are edited to match their 2020 version.
 """
 
 import importlib.util
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import mujoco
 
-# Mass [kg], principal inertia [kg m²] and centre of mass [m] as of 2020; bodies that have no mass
-# in the files of today.
+# Mass [kg], principal inertia [kg m²] and centre of mass [m] in 2020, for bodies without a mass in
+# today's files.
 INERTIAS = {
     "hand": (0.08635, (8.778916667e-5, 1.439166667e-6, 8.778916667e-5), (-0.05, 0.0, 0.0)),
     "leftpad": (0.0162, (1.2636e-6, 1.215e-5, 1.09836e-5), (0.0, 0.0, 0.0)),
@@ -48,15 +48,15 @@ def scene_file(file_name: str, env_name: str) -> Path:
 
 
 def load_scene(path: Path, hand_target: Sequence[float]) -> mujoco.MjModel:
-    """Compile a scene of metaworld 3 as the one of 2020, which HFR used.
+    """Compile a scene of metaworld 3, edited to match the one of 2020 that HFR used.
 
     Args:
         path: the scene.
-        hand_target: where the point that pulls the hand is after a reset, x, y, z [m].
+        hand_target: position of the mocap point after a reset, x, y, z [m].
     Returns:
         The model.
-    Source: michaelwan11/hfr on Farama-Foundation/Metaworld of May 2020. Contact parameters are left
-    as metaworld 3 has them.
+    Source: michaelwan11/hfr on Farama-Foundation/Metaworld of May 2020. Contact parameters are
+    those of metaworld 3.
     """
     spec = mujoco.MjSpec.from_file(str(path))
     spec.geom("objGeom").size[:2] = PUCK_SIZE
@@ -68,9 +68,9 @@ def load_scene(path: Path, hand_target: Sequence[float]) -> mujoco.MjModel:
         body.mass, body.inertia, body.ipos, body.iquat = mass, inertia, center, (1, 0, 0, 0)
     target = spec.body("mocap")
     target.pos, target.quat = hand_target, GRIPPER_DOWN
-    # Anchor, relative place and relative orientation of the weld: none. What MuJoCo computes where
-    # they are left out is the distance at rest, about 1 m. The numbers that follow, whose count
-    # depends on MuJoCo's version, stay.
+    # Anchor, relative position and relative orientation of the weld: none. If they are omitted,
+    # MuJoCo uses the distance at rest, about 1 m. The numbers that follow, whose count depends on
+    # MuJoCo's version, are kept.
     spec.equalities[0].data[:10] = (0, 0, 0, 0, 0, 0, 1, 0, 0, 0)
-    spec.site("goal").rgba[3] = 0  # a fixed place; films show the task's own
+    spec.site("goal").rgba[3] = 0  # a fixed site; videos show the task's goal
     return spec.compile()

@@ -1,4 +1,4 @@
-"""sawyer-push: bring the puck to a place on the table that is not told."""
+"""sawyer-push: push the puck to an unknown goal on the table."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from rlkit.envs.markers import Disc, Marker
 from rlkit.envs.point_robot import distance
 
 RADIUS = 0.07  # of the goal [m]
-TOUCH = 0.05  # fingers nearer than this to the puck count as pushing it [m]
+TOUCH = 0.05  # fingers closer to the puck than this are pushing it [m]
 
 
 class SawyerPush(Sawyer):
     """Goals in a square on the table, far from the arm.
 
-    The task is the goal's x, y and a z that is not used [m].
+    The task is the goal's x, y and an unused z [m].
 
-    The outcome is the middle between the finger tips (3), the puck (3), and its x and y when the
-    episode began, in m.
+    The outcome is the midpoint between the finger tips (3), the puck (3), and the puck's x and y at
+    the start of the episode, in m.
     """
 
     name = "sawyer-push"
@@ -29,12 +29,12 @@ class SawyerPush(Sawyer):
     start_dim = 2
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """Draw goals uniformly, [num_tasks, 3]; they are float32, as the original's."""
+        """Draw goals uniformly, [num_tasks, 3]; float32, as in the original."""
         low, high = np.array([(-0.1, 0.1), (0.8, 0.9), (0.05, 0.3)], np.float32).T
         return rng.uniform(low, high, (num_tasks, 3)).astype(np.float32)
 
     def success(self, outcome: Any, task: Any) -> Any:
-        """Whether the puck is within 7 cm of the goal, seen from above."""
+        """Whether the puck is within 7 cm of the goal in the x-y plane."""
         return distance(outcome[..., 3:6], task) <= RADIUS
 
     def describe_task(self, task_id: int) -> str:

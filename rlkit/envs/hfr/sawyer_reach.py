@@ -1,4 +1,4 @@
-"""sawyer-reach: bring the fingers to a place in the air that is not told."""
+"""sawyer-reach: move the fingers to an unknown goal in space."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class SawyerReach(Sawyer):
 
     The task is the goal's x, y, z [m].
 
-    The outcome is the middle between the finger tips, and where it was when the episode began, [6],
+    The outcome is the midpoint between the finger tips, now and at the start of the episode, [6],
     in m.
     """
 
@@ -26,7 +26,7 @@ class SawyerReach(Sawyer):
     start_dim = 3
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """Draw goals uniformly, [num_tasks, 3]; they are float32, as the original's."""
+        """Draw goals uniformly, [num_tasks, 3]; float32, as in the original."""
         y = (0.7, 0.8) if self.sparse else (0.8, 0.9)
         low, high = np.array([(-0.1, 0.1), y, (0.05, 0.3)], np.float32).T
         return rng.uniform(low, high, (num_tasks, 3)).astype(np.float32)

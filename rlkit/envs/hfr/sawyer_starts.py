@@ -1,12 +1,12 @@
 """States of the Sawyer arm and the puck after a reset.
 
-They are stored as numbers, so that every version of MuJoCo has the same task.
+They are stored as constants, so that the task is the same with every version of MuJoCo.
 
-The original pulls the open gripper towards a point for ten control steps (0.125 s) from the model's
-rest, over more than a metre, puts the puck back, and begins while the hand is still moving. What
-that leads to depends on the engine: since 3.7 MuJoCo counts the turning of the arm's joints in how
-it pulls, and before that the hand flings the puck onto the goals. The numbers are those of MuJoCo
-4.0; a test computes them again.
+The original pulls the open gripper from its rest pose towards a point more than a metre away for
+ten control steps (0.125 s), resets the puck, and starts the episode while the hand is still moving.
+The result depends on the engine: MuJoCo 3.7 and later take the rotation of the arm's joints into
+account when pulling; with earlier versions the hand flings the puck onto the goals. The constants
+are those of MuJoCo 4.0; a test recomputes them.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class Start:
     """State at the start of an episode.
 
     Attributes:
-        hand_target: where the point that pulls the hand is, x, y, z [m].
-        qpos: seven joints of the arm [rad], two fingers [m], place and orientation of the puck,
+        hand_target: position of the mocap point that pulls the hand, x, y, z [m].
+        qpos: seven joints of the arm [rad], two fingers [m], position and orientation of the puck,
             [16].
         qvel: their velocities, [15].
     """

@@ -1,4 +1,4 @@
-"""Where the hand of pets-reacher's arm is, as a formula in its joint angles."""
+"""Forward kinematics of pets-reacher's arm: the hand's position from the joint angles."""
 
 from typing import Any
 
@@ -6,19 +6,19 @@ from rlkit.envs.elementwise import cosine, sine
 
 SHOULDER_Y = -0.188  # [m]
 SHOULDER, UPPER_ARM = 0.1, 0.4  # from the pan axis to the lift axis, and on to the elbow [m]
-FOREARM, HAND = 0.321, 0.16828  # elbow to wrist, and wrist to the middle between the fingertips [m]
+FOREARM, HAND = 0.321, 0.16828  # elbow to wrist, and on to the fingertips' midpoint [m]
 
 Vector = tuple[Any, Any, Any]
 
 
 def hand_of(angles: Any) -> Vector:
-    """Place of the middle between the fingertips, of joint angles [..., at least 6].
+    """Position of the midpoint between the fingertips, from joint angles [..., at least 6].
 
     Args:
         angles: shoulder pan and lift, upper-arm roll, elbow, forearm roll, wrist flex [rad]; numpy
-            array or torch tensor. Further ones are not read, so that an observation may be given.
-            Elbow and wrist flex must not be positive, as their ranges have it: where the elbow is,
-            the published formula takes the forearm's roll from the wrong side.
+            array or torch tensor. Further columns are ignored, so an observation can be passed.
+            Elbow and wrist flex must not be positive, as their joint ranges ensure: for a positive
+            elbow, the published formula gives the forearm's roll the wrong sign.
     Returns:
         x, y and z [m], [...] each.
     Source: kchua/handful-of-trials, dmbrl/config/reacher.py.
@@ -48,8 +48,8 @@ def _next_link(
 ) -> tuple[Vector, Vector]:
     """Direction of the next link, and a unit vector perpendicular to it and the last one.
 
-    The latter is published as the normalised product next link × last link, or the old vector
-    where they are parallel. It is ±`turned`, by the sign of the hinge, which needs no division.
+    The published code normalises the cross product next link × last link, and keeps the old vector
+    if they are parallel. The result is ±`turned`, by the sign of the hinge, without a division.
     """
     up = _cross(link, side)
     turned = _add(_scale(cos_roll, side), _scale(sin_roll, up))

@@ -1,4 +1,4 @@
-"""`PetsEnv`: what the four environments of PETS share."""
+"""`PetsEnv`: base class of the four environments of PETS."""
 
 import abc
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from rlkit.envs.one_task import OneTask
 
 
 class PetsEnv(OneTask, MujocoMetaEnv):
-    """One task with a known reward, and how dynamics model and planner treat its observations.
+    """One task with a known reward, and the transformations of observations for model and planner.
 
     Every function of observations takes numpy arrays or torch tensors. `obs_preproc`, `targ_proc`
     and `obs_postproc` return the parts of a vector, which the caller concatenates along the last
@@ -32,13 +32,13 @@ class PetsEnv(OneTask, MujocoMetaEnv):
 
         Args:
             n_tasks: 1.
-            backend: "mujoco" (official bindings; "batch" and "pool": by this route, with equal
+            backend: "mujoco" (official bindings; "batch" and "pool" select a route, with equal
                 numbers).
-            num_envs: the most lanes that can be in use.
+            num_envs: maximum number of lanes in use.
             physics_threads: threads that step the lanes.
             dtype: of observations, outcomes and rewards.
         Raises:
-            ValueError: a value out of its range.
+            ValueError: a value is out of range.
         """
         super().__init__(
             n_tasks,
@@ -51,12 +51,12 @@ class PetsEnv(OneTask, MujocoMetaEnv):
 
     @abc.abstractmethod
     def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> tuple[Any, ...]:
-        """Outcome of a transition, as the environment rewards it; see `MetaEnv.outcome_of`."""
+        """Outcome of a transition, as in the environment's reward; see `MetaEnv.outcome_of`."""
 
     def planned_outcome_of(
         self, start_obs: Any, obs: Any, action: Any, next_obs: Any
     ) -> tuple[Any, ...]:
-        """Outcome with which the planner rewards a predicted transition; by default `outcome_of`.
+        """Outcome used by the planner to reward a predicted transition; by default `outcome_of`.
 
         Args:
             start_obs: the real observation at which planning began; broadcasts against `obs`.

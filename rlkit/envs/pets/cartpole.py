@@ -1,4 +1,4 @@
-"""pets-cartpole: swing a pole up that hangs from a cart."""
+"""pets-cartpole: swing up a pole that hangs from a cart."""
 
 import math
 from typing import Any
@@ -21,7 +21,7 @@ class PetsCartpole(PetsEnv):
     """The pole's tip has to stay 0.6 m above the middle of the rail.
 
     The observation is the cart's position [m], the pole's angle [rad] (0 hanging, π upright), and
-    their velocities. The outcome is the place of the pole's tip in the plane, x and z [m], and the
+    their velocities. The outcome is the position of the pole's tip, x and z [m], and the
     squared norm of the action.
     Source: kchua/handful-of-trials, dmbrl/env/cartpole.py.
     """
@@ -71,7 +71,7 @@ class PetsCartpole(PetsEnv):
         return "swing the pole up"
 
     def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker:
-        """Where the pole's tip has to be; see `MujocoMetaEnv.marker`."""
+        """The target position of the pole's tip; see `MujocoMetaEnv.marker`."""
         return Ball(0.0, 0.0, LENGTH, 0.08)
 
     def _draw_start(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

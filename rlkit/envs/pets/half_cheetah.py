@@ -1,4 +1,4 @@
-"""pets-halfcheetah: run forward as fast as possible, as PETS has it."""
+"""pets-halfcheetah: run forward as fast as possible, as defined in PETS."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from rlkit.envs.pets.base import PetsEnv
 
 
 class PetsHalfCheetah(HalfCheetahRun, PetsEnv):
-    """cheetah-run with a longer episode, a start almost at rest and dearer actions.
+    """cheetah-run with a longer episode, a start almost at rest and a higher control cost.
 
     Observation and outcome are those of `HalfCheetahRun`. The model predicts the forward velocity
-    itself and the change of everything else, and does not see the velocity.
+    itself and the change of everything else; the velocity is not an input.
     Source: kchua/handful-of-trials, dmbrl/env/half_cheetah.py.
     """
 

@@ -1,4 +1,4 @@
-"""pets-pusher: a 7-joint arm pushes a cylinder to a place on the table."""
+"""pets-pusher: a 7-joint arm pushes a cylinder to a goal on the table."""
 
 from functools import cached_property
 from typing import Any
@@ -10,25 +10,25 @@ from rlkit.envs.lanes import Lanes
 from rlkit.envs.mujoco_pool import Backend
 from rlkit.envs.pets.base import PetsEnv
 
-GOAL = (0.45, -0.05, -0.323)  # where the cylinder is wanted [m]
+GOAL = (0.45, -0.05, -0.323)  # of the cylinder [m]
 OBJECT_OFFSET = (-0.25, 0.15)  # mean start of the cylinder from the goal, along y and x [m]
-# The file's density is 1e-5, with which MuJoCo ≥ 3 lets the fork pass through the cylinder. This
-# one moves it as far as MuJoCo 2.3.7 did with the file's; the armature of its joints, 0.04 kg, is
-# most of its inertia in both.
+# With the file's density of 1e-5, MuJoCo ≥ 3 lets the fork pass through the cylinder. With this one
+# it moves as far as in MuJoCo 2.3.7 with the file's; the armature of its joints, 0.04 kg, dominates
+# its inertia in both.
 OBJECT_DENSITY = 0.5
 OBJECT_COST, HAND_COST, CONTROL_COST = 1.25, 0.5, 0.1
 
 
 class PetsPusher(PetsEnv):
-    """The distances of cylinder and goal and of hand and cylinder are to be small.
+    """The distances between cylinder and goal and between hand and cylinder have to be small.
 
     The observation is the arm's joint angles (7) and velocities (7), the centre of mass of the
     fork's tips (3) and of the cylinder (3). The outcome is ‖cylinder - goal‖₁ and ‖cylinder -
-    tips‖₁ [m], both BEFORE the step, and the squared norm of the action. The planner takes both
+    tips‖₁ [m], both BEFORE the step, and the squared norm of the action. The planner uses both
     distances after the step.
     Source: kchua/handful-of-trials, dmbrl/env/pusher.py; its `get_body_com` is the centre of mass
-    of a body and its children, which for the tips is 0.1 m from the body's frame, which later
-    versions of gym took.
+    of a body and its children; for the tips it is 0.1 m from the body's frame, which later versions
+    of gym use.
     """
 
     name = "pets-pusher"
@@ -52,7 +52,7 @@ class PetsPusher(PetsEnv):
         for geom in spec.body("object").geoms:
             geom.density = OBJECT_DENSITY
         for geom in spec.body("goal").geoms:
-            geom.rgba = (0.1, 0.75, 0.25, 1.0)  # green, as everything that is wanted in pictures
+            geom.rgba = (0.1, 0.75, 0.25, 1.0)  # green, as all goals
         spec.geom("table").rgba = (0.75, 0.72, 0.68, 1.0)
         return spec.compile()
 
@@ -74,7 +74,7 @@ class PetsPusher(PetsEnv):
     def planned_outcome_of(
         self, start_obs: Any, obs: Any, action: Any, next_obs: Any
     ) -> tuple[Any, ...]:
-        """`outcome_of` with the distances after the step, which the action has led to."""
+        """`outcome_of` with the distances after the step."""
         return *distances_of(next_obs), (action * action).sum(-1)
 
     def describe_task(self, task_id: int) -> str:
@@ -94,7 +94,7 @@ class PetsPusher(PetsEnv):
         return np.concatenate([*joints, *places], axis=1)
 
     def _position(self, lanes: Lanes) -> np.ndarray:
-        """The whole observation before the step, which the reward is about."""
+        """The whole observation before the step, which the reward depends on."""
         return self._observe(lanes)
 
     def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:

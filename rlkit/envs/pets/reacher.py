@@ -1,4 +1,4 @@
-"""pets-reacher: a 7-joint arm brings its hand to a place in space."""
+"""pets-reacher: a 7-joint arm moves its hand to a goal in space."""
 
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ JOINTS = 7
 
 
 class PetsReacher(PetsEnv):
-    """The hand, the middle between the two fingertips, has to be at the goal, which is observed.
+    """The hand, the midpoint between the two fingertips, has to reach the goal, which is observed.
 
     The observation is the arm's joint angles (7), the goal (3) and the angles' velocities (7). The
     outcome is the vector from the goal to the hand (3) [m] and the squared norm of the action. The
-    planner takes the goal from the observation at which it plans, since the dynamics model predicts
-    the goal's coordinates as it does any other.
+    planner takes the goal from the observation at which it plans, because the dynamics model
+    predicts the goal's coordinates like any others.
     Source: kchua/handful-of-trials, dmbrl/env/reacher.py.
     """
 
@@ -39,7 +39,7 @@ class PetsReacher(PetsEnv):
 
     @classmethod
     def model_path(cls) -> Path:
-        """The model file that lies beside this module; no installed package has one."""
+        """The model file next to this module; no installed package has one."""
         return Path(__file__).with_name(cls.model_file)
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:

@@ -19,10 +19,10 @@ class HFRColumns:
     """Computes HFR's columns of an evaluation.
 
     Args:
-        env: says what success is.
+        env: defines success.
         sparse: report sparse returns.
         log_success_rate: report success rates.
-        num_explored: trajectories of each run that do not count for two of the three rates.
+        num_explored: first trajectories of each run, ignored by two of the three rates.
     """
 
     def __init__(
@@ -47,15 +47,16 @@ def success_shares(
 ) -> tuple[float, float, float]:
     """Compute HFR's three success rates of a meta-test.
 
-    A trajectory succeeds if its last step has reached what the task asks for.
+    A trajectory succeeds if its last step reaches the task's goal.
 
     Args:
-        env: says what success is; where it does not, all three are nan.
+        env: defines success; otherwise all three rates are nan.
         adaptation: the meta-test.
-        num_explored: trajectories of each run that do not count for the second and the third.
+        num_explored: first trajectories of each run, ignored by the second and third rate.
     Returns:
-        The share of runs whose last trajectory succeeds, of trajectories from the num_explored-th
-        on that do, and of runs with at least one such; nan where no trajectory counts.
+        The fraction of runs whose last trajectory succeeds, of trajectories from the
+        num_explored-th on that succeed, and of runs with at least one of these; nan if there are
+        none.
     Source: HFR's code, columns in docs/hfr.md.
     """
     ran = np.stack([paths.lengths > 0 for paths in adaptation.trajectories])

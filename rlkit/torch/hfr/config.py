@@ -1,4 +1,4 @@
-"""The settings that HFR has beside PEARL's, each with its meaning, its unit and its range."""
+"""The settings of HFR in addition to PEARL's, with meaning, unit and range."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Method = Literal["none", "random", "return", "hipi", "hfr-q", "hfr-bellman"]
 
 @dataclass(frozen=True)
 class HFRSettings:
-    """What is relabeled, and how its task is chosen; the defaults are those of HFR's code."""
+    """What is relabeled and how the task is chosen; defaults are those of HFR's code."""
 
     relabel_method: Method = (
         "hfr-q"  # how the task of a trajectory is chosen; none: PEARL's own data path
@@ -48,18 +48,18 @@ class HFRSettings:
 
     @property
     def probability(self) -> float:
-        """The share of calls whose trajectories are relabeled."""
+        """The fraction of calls whose trajectories are relabeled."""
         if self.relabel_prob is not None:
             return self.relabel_prob
         return {"none": 0.0, "random": 1.0}.get(self.relabel_method, 0.5)
 
     @property
     def first_iteration(self) -> int:
-        """The first iteration that relabels; not one in which a learned reward has seen nothing."""
+        """The first iteration that relabels; with a learned reward, at least iteration 1."""
         return max(self.relabel_start_iteration, int(self.use_learned_reward))
 
     def relabeling_relations(self) -> Iterator[Relation]:
-        """Yield what does not hold between these fields."""
+        """Yield the violated relations between these fields."""
         if not self.use_softmax and self.relabel_method in ("none", "random"):
             yield Relation(
                 ("use_softmax", "relabel_method"),

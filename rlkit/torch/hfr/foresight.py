@@ -23,12 +23,11 @@ Contexts = Callable[[slice], tuple[Tensor, Tensor | None]]
 
 
 class Foresight:
-    """Looks ahead: how good are policy and critics on a task once adapted with a context?
+    """Utility of contexts: how good policy and critics are on a task after adaptation.
 
     Args:
-        pearl: whose policy and critics; the belief of its agent is never touched.
-        replay_buffer: D, whose episodes give the start states (bellman: whose rows are the
-            transitions).
+        pearl: has policy and critics; the belief of its agent is not changed.
+        replay_buffer: D, source of the start states (bellman: of the transitions).
         settings: HFR's.
     """
 
@@ -47,11 +46,11 @@ class Foresight:
         """Utility of one context per task.
 
         Args:
-            contexts: for a slice of the tasks, their rows [n, num_rows, context_dim] and the mask
-                of them, or None.
+            contexts: for a slice of the tasks, their rows [n, num_rows, context_dim] and their mask
+                or None.
             num_rows: of a context.
-            generator: of z, start states and actions, drawn for all tasks at once, so that chunks
-                change rounding only.
+            generator: of z, start states and actions, drawn for all tasks at once, so that the
+                chunk size affects only rounding.
         Returns:
             U and the mean of log pi (bellman: zeros), each [num_tasks] float64.
         """
@@ -111,7 +110,7 @@ class Foresight:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Compute U_psi(tau) of every task psi.
 
-        The context is the whole trajectory, in its order, with the rewards of that task.
+        The context is the whole trajectory, in order, with the rewards of that task.
         """
         steps, sparse = int(path.lengths[0]), self.pearl_settings.sparse_rewards
         rows = self.agent.context_of_paths(path)[0, :steps]
@@ -134,8 +133,8 @@ class Foresight:
     ) -> np.ndarray:
         """log Z_psi = beta log((1/K) sum_k exp(U_psi(c_k) / beta)), [num_tasks] float64.
 
-        The K contexts hold psi's own rows: a horizon's rows drawn singly, or one stored trajectory
-        (`partition_contexts`).
+        The K contexts are from psi's own rows: a horizon's number of single rows, or one stored
+        trajectory (`partition_contexts`).
         """
         cfg, horizon = self.settings, self.pearl_settings.max_path_length
         whole = cfg.partition_contexts == "paths"
@@ -158,7 +157,7 @@ class Foresight:
         """Context rows [n, k, context_dim] of a slice of the tasks, drawn singly.
 
         Args:
-            buffer: where they are drawn from.
+            buffer: source of the rows.
             part: the tasks.
             draws: large random integers, [n, k].
         """

@@ -1,8 +1,8 @@
-"""A network that learns what reward a task gives, and replaces it where a trajectory is relabeled.
+"""A learned reward function of tasks, used for relabeled trajectories.
 
-A row's sparse-reward column is free then (the two settings exclude each other). It holds 1 where
-the reward is this network's, so that the network does not learn from itself, and 0 where it is the
-environment's. Source: HFR's code.
+The sparse-reward column of a row is then unused (the two settings exclude each other). It is 1 if
+the reward was predicted by this network, so that it does not train on its own predictions, and 0
+if it is the environment's. Source: HFR's code.
 """
 
 from collections.abc import Mapping
@@ -35,9 +35,9 @@ class LearnedReward:
         self.optimizer = adam([(network, learning_rate)])
 
     def train_step(self, batch: Batch, task_ids: Tensor) -> Tensor:
-        """Take a step on the mean squared error; nothing is fetched from the device.
+        """Take a step on the mean squared error; nothing is read from the device.
 
-        Only rows whose reward is the environment's count.
+        Only rows with the environment's reward count.
 
         Args:
             batch: RL rows, fields [m, n, dim].
@@ -73,7 +73,7 @@ class LearnedReward:
 
         Returns:
             The labels, whose sparse rewards mark predicted rewards; and the mean squared error of
-            the predictions for the trajectory's own task, none of whose rows has been trained on.
+            the predictions for the trajectory's own task, on which the network was not trained.
         """
         own, predicted = int(path.task_ids[0]), self.predict(path)
         error = float(((predicted[own] - labels.rewards[own]) ** 2).mean())
@@ -97,7 +97,7 @@ class RewardLearner:
     """An auxiliary of the gradient steps: reports their rewards and trains the learned reward.
 
     Args:
-        learned_reward: None: there is none, rewards are only reported.
+        learned_reward: None: rewards are only reported.
     """
 
     def __init__(self, learned_reward: LearnedReward | None) -> None:
@@ -111,12 +111,12 @@ class RewardLearner:
     def train_step(
         self, batch: Batch, task_ids: Tensor, with_statistics: bool
     ) -> dict[str, Tensor]:
-        """Learn from the RL rows of a gradient step; nothing is fetched from the device.
+        """Train on the RL rows of a gradient step; nothing is read from the device.
 
         Args:
             batch: fields [m, n, dim].
             task_ids: their tasks, [m].
-            with_statistics: also describe the rewards.
+            with_statistics: also return statistics of the rewards.
         """
         statistics = statistics_of("Reward", batch.rewards) if with_statistics else {}
         if self.learned_reward is not None:
@@ -134,5 +134,5 @@ class RewardLearner:
 
 
 def marked_real(paths: Paths) -> Paths:
-    """Trajectories whose rewards are the environment's, marked so."""
+    """Trajectories marked as having the environment's rewards."""
     return replace(paths, sparse_rewards=np.zeros_like(paths.sparse_rewards))

@@ -1,6 +1,6 @@
-"""How the task of a trajectory is chosen.
+"""Methods of choosing the task of a trajectory.
 
-Each method gives logits over the train tasks, for a trajectory or for each of its steps.
+Each method computes logits over the train tasks, for a trajectory or for each of its steps.
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ REMEMBERED_RETURNS = 500  # trajectories that `ReturnOfTask` is normalised over
 
 
 class Scores(NamedTuple):
-    """What a method finds about a trajectory.
+    """Result of a method for a trajectory.
 
     Attributes:
-        logits: [num_tasks], or [num_tasks, T] where every transition gets a task of its own.
-        utilities, log_pis: of every task, [num_tasks]; zeros where the method has none.
+        logits: [num_tasks], or [num_tasks, T] if every transition gets its own task.
+        utilities, log_pis: of every task, [num_tasks]; zeros if the method has none.
         partitions: what was subtracted, [num_tasks].
     """
 
@@ -37,9 +37,9 @@ class Scores(NamedTuple):
 
 
 class UniformTask:
-    """random: every train task is as likely as any other.
+    """random: every train task is equally likely.
 
-    The base of the other methods; there is nothing to prepare or to keep.
+    The base of the other methods; it has no state.
 
     Args:
         num_tasks: train tasks.
@@ -52,14 +52,14 @@ class UniformTask:
         """Called before an iteration's collection."""
 
     def watch(self, returns: np.ndarray) -> None:
-        """Called before the trajectories of a block are judged.
+        """Called before the trajectories of a block are scored.
 
         Args:
-            returns: theirs under every task, [num_paths, num_tasks].
+            returns: of the trajectories under every task, [num_paths, num_tasks].
         """
 
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
-        """Judge one trajectory."""
+        """Score one trajectory."""
         nothing = np.zeros(self.num_tasks)
         return Scores(nothing, nothing, nothing, nothing)
 
@@ -67,11 +67,11 @@ class UniformTask:
         """Called after an iteration's collection."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next iteration depends on."""
+        """State that the next iteration depends on."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Restore a state."""
 
 
 class ReturnOfTask(UniformTask):
@@ -82,9 +82,9 @@ class ReturnOfTask(UniformTask):
     Args:
         num_tasks: train tasks.
         settings: HFR's.
-        sparse_rewards: judge by sparse returns.
-    Source: HFR's code, where nothing calls it and where it is normalised over the trajectories of
-        one call, mostly a single one.
+        sparse_rewards: use sparse returns.
+    Source: HFR's code, where it is unused and normalised over the trajectories of one call,
+        usually a single one.
     """
 
     def __init__(self, num_tasks: int, settings: HFRSettings, *, sparse_rewards: bool) -> None:
@@ -93,11 +93,11 @@ class ReturnOfTask(UniformTask):
         self.returns = np.zeros((0, num_tasks))
 
     def watch(self, returns: np.ndarray) -> None:
-        """Remember the returns."""
+        """Store the returns."""
         self.returns = np.concatenate([self.returns, returns])[-REMEMBERED_RETURNS:]
 
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
-        """Judge one trajectory by its return under every task."""
+        """Score one trajectory by its return under every task."""
         beta = self.settings.relabel_temperature
         rewards = labels.sparse_rewards if self.sparse_rewards else labels.rewards
         values = rewards.sum(axis=1, dtype=np.float64)
@@ -107,11 +107,11 @@ class ReturnOfTask(UniformTask):
         return Scores((values - partition) / beta, values, nothing, partition)
 
     def state_dict(self) -> dict[str, Any]:
-        """The remembered returns."""
+        """The stored returns."""
         return {"returns": torch.from_numpy(self.returns.copy())}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the remembered returns."""
+        """Restore the stored returns."""
         self.returns = state["returns"].numpy()
 
 
@@ -121,7 +121,7 @@ class ForesightOfTask(UniformTask):
     log Z is estimated once per iteration from the sampler buffer.
 
     Args:
-        foresight: finds utilities.
+        foresight: computes utilities.
         sampler_buffer: S, original rows of every task's last visit.
         seed: names the random streams.
     """
@@ -135,13 +135,13 @@ class ForesightOfTask(UniformTask):
         self.log_z = np.zeros(self.num_tasks)
 
     def prepare(self, iteration: int) -> None:
-        """Estimate log Z before it is used, if that is wanted."""
+        """Estimate log Z before the collection, if configured."""
         relabels = iteration >= self.settings.first_iteration
         if relabels and self.settings.partition_when == "before_collection":
             self._estimate(iteration)
 
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
-        """Judge one trajectory by how good a context it would be for every task."""
+        """Score one trajectory by its utility as a context for every task."""
         values, log_pis = self.foresight.of_trajectory(path, labels, generator)
         logits = (values - self.log_z) / self.settings.relabel_temperature
         return Scores(logits, values, log_pis, self.log_z)
@@ -163,7 +163,7 @@ class ForesightOfTask(UniformTask):
         return {"log_z": torch.from_numpy(self.log_z.copy())}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over log Z."""
+        """Restore log Z."""
         self.log_z = state["log_z"].numpy()
 
 
@@ -184,7 +184,7 @@ class TransitionsByCritic(UniformTask):
 
     @torch.no_grad()
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
-        """Judge every transition by the critics of every task."""
+        """Score every transition by the critics of every task."""
         look, cfg, steps = self.foresight, self.foresight.settings, int(path.lengths[0])
         num_rows = look.pearl_settings.embedding_batch_size
         draws = torch.from_numpy(generator.integers(LARGE, size=(self.num_tasks, num_rows))).to(

@@ -1,6 +1,6 @@
-"""What HFR needs of PEARL: an agent with a posterior, critics and a policy, a few settings.
+"""Protocols of the parts of PEARL that HFR uses: agent, critics, policy and settings.
 
-HFR is built from these alone, so any agent with a task latent can be relabeled for.
+HFR uses only these, so it works with any agent that has a task latent.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ class Agent(Protocol):
     def posterior(self, context: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Mean and variance [n, latent_dim] of q(z | c) for context rows [n, T, context_dim].
 
-        `mask` [n, T] says which rows count.
+        `mask` [n, T] marks the valid rows.
         """
 
     def context_of(self, batch: Batch) -> Tensor:
@@ -49,7 +49,7 @@ class Policy(Protocol):
         """Sample an action from standard normal noise [..., act_dim]."""
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Weights; the first one tells device and dtype."""
+        """Weights; the first one determines device and dtype."""
 
 
 class Networks(Protocol):
@@ -97,7 +97,7 @@ class Settings(Protocol):
 
 
 class MetaLearner(NamedTuple):
-    """A meta-learner that is relabeled for."""
+    """A meta-learner for which data are relabeled."""
 
     agent: Agent
     networks: Networks

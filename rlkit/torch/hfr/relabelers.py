@@ -30,10 +30,10 @@ NO_EPISODE = np.empty(0, np.int64)
 
 
 class CountedOriginals(OriginalLabels):
-    """PEARL's relabeler with a count of successes, which the method none is compared by.
+    """PEARL's relabeler with a count of successes, as a baseline for relabeling.
 
     Args:
-        env: says what success is.
+        env: defines success.
         replay_buffer: as for `OriginalLabels`.
     """
 
@@ -42,7 +42,7 @@ class CountedOriginals(OriginalLabels):
         self.env, self.own_successes = env, 0.0
 
     def store(self, paths: Paths, *, to_encoder: bool, visits: Sequence[int] | None = None) -> None:
-        """As PEARL's; the initial pool does not count."""
+        """As PEARL's; the initial pool is not counted."""
         super().store(paths, to_encoder=to_encoder, visits=visits)
         if visits is not None:
             success = successes(self.env, paths)
@@ -55,19 +55,19 @@ class CountedOriginals(OriginalLabels):
 
 
 class HindsightLabels:
-    """Relabels a share of the collected trajectories, at the end of each block.
+    """Relabels a fraction of the collected trajectories at the end of each block.
 
     Args:
-        env: computes rewards, and says what success is.
+        env: computes rewards and defines success.
         tasks: the train tasks, [num_tasks, task_dim].
         replay_buffer, encoder_buffer, sampler_buffer: D, E and S.
-        method: judges trajectories.
+        method: scores trajectories.
         settings: HFR's.
-        sparse_rewards: judge by sparse returns.
+        sparse_rewards: use sparse returns.
         seed: names the random streams, which are keyed by iteration, visit and block and need no
             state.
-        learned_reward: gives the rewards of other tasks; None: the environment does.
-        sharing: makes the context manager inside which networks share the processor's threads.
+        learned_reward: predicts the rewards of other tasks; None: the environment computes them.
+        sharing: makes the context manager in which CPU threads share the networks' products.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class HindsightLabels:
         self._block += 1
 
     def end_collection(self, iteration: int) -> dict[str, float]:
-        """Mark E to be cleared, estimate the log-partitions, report what was relabeled."""
+        """Mark E for clearing, estimate the log-partitions, report relabeling statistics."""
         self.to_be_cleared[:] = True
         if self.settings.probability > 0:
             self._timed(lambda: self.method.conclude(iteration))
@@ -212,7 +212,7 @@ class HindsightLabels:
     def _add_transitions(self, scattered: list[tuple[Paths, np.ndarray]], to_encoder: bool) -> None:
         """Add transitions, each to its own task.
 
-        They form no episode, so that none of them is taken for a start state.
+        They form no episode, so that none of them is used as a start state.
         """
         rows = torch.from_numpy(
             np.concatenate([np.concatenate(list(p.rows().values()), axis=1) for p, _ in scattered])
@@ -242,7 +242,7 @@ class HindsightLabels:
     # State
 
     def state_dict(self) -> dict[str, Any]:
-        """Flags of E, ages of its rows, and the state of the method."""
+        """Flags of E, age of its rows, and the state of the method."""
         return {
             "to_be_cleared": torch.from_numpy(self.to_be_cleared.copy()),
             "fed_in": torch.from_numpy(self.fed_in.copy()),

@@ -19,7 +19,7 @@ ADAPTATION = {
 
 
 class RelabelingStatistics:
-    """Counts of one iteration; `columns` makes the log's numbers of them.
+    """Counts of one iteration; `columns` converts them to log columns.
 
     Args:
         num_tasks: train tasks.
@@ -41,7 +41,7 @@ class RelabelingStatistics:
         self.begin()
 
     def begin(self) -> None:
-        """Forget the iteration before."""
+        """Reset the counts for a new iteration."""
         self.num_paths = self.num_kept = 0
         self.moved, self.back = 0.0, 0.0  # trajectories, or parts of them
         self.rows = np.zeros(self.num_tasks, np.int64)
@@ -54,7 +54,7 @@ class RelabelingStatistics:
         self.has_success = True
 
     def count(self, path: Paths, task_ids: int | np.ndarray, *, kept: bool) -> None:
-        """Count a trajectory and where it, or each of its steps [T], goes."""
+        """Count a trajectory and its new task, or that of each step [T]."""
         own, steps = int(path.task_ids[0]), int(path.lengths[0])
         each = np.broadcast_to(task_ids, steps)
         elsewhere = each != own
@@ -73,9 +73,9 @@ class RelabelingStatistics:
             self.new_successes += bool((self.success(outcomes, self.tasks[each]) & elsewhere).any())
 
     def judge(self, scores: Scores, distribution: np.ndarray) -> None:
-        """Record a distribution [num_tasks, ...] that a task was drawn from.
+        """Record a distribution [num_tasks, ...] from which a task was drawn.
 
-        Of the first one, the scores are kept too.
+        For the first one, the scores are recorded too.
         """
         entropies = entropy(distribution)
         self.judged.append(
@@ -85,7 +85,7 @@ class RelabelingStatistics:
             self.first = scores
 
     def columns(self, ages: np.ndarray) -> dict[str, float]:
-        """The numbers for the log.
+        """The log columns.
 
         Args:
             ages: iterations since each task's encoder rows were added, [num_tasks].

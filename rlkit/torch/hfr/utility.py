@@ -1,7 +1,7 @@
-"""How useful a context is: what the policy or the critics are worth once adapted with it.
+"""Utility of contexts: the value of policy or critics after adaptation.
 
-Pure functions without gradients. Contexts, tasks or trajectories are along the first axis; nothing
-here knows which, and no agent is touched.
+Pure functions without gradients; no agent is changed. The first axis runs over contexts, tasks or
+trajectories.
 """
 
 from collections.abc import Callable
@@ -20,13 +20,13 @@ def sample_z(
 ) -> Tensor:
     """Draw latents from q(z | c), [n, num_samples, latent_dim].
 
-    Without a posterior (variance 0) they are its mean.
+    With variance 0 they equal the mean.
 
     Args:
         posterior: context and mask to means and variances, each [n, latent_dim].
         context: rows [n, T, context_dim].
         noise: standard normal, [n, num_samples, latent_dim].
-        mask: which rows count, [n, T]; None: all.
+        mask: valid rows, [n, T]; None: all.
     """
     means, variances = posterior(context, mask)
     return means.unsqueeze(1) + variances.sqrt().unsqueeze(1) * noise
@@ -47,7 +47,7 @@ def q_utility(
     Its unit is that of the scaled reward.
 
     Args:
-        policy, qf1, qf2: networks as PEARL has them.
+        policy, qf1, qf2: PEARL's networks.
         z: [n, num_samples, latent_dim].
         starts: start states of the task, [n, num_states, obs_dim].
         noise: standard normal, [n, num_samples, num_states, act_dim].
@@ -80,7 +80,7 @@ def bellman_utility(
     The target is y = reward_scale r + (1 - terminated) discount target_V(s', z).
 
     Args:
-        qf1, qf2, target_vf: networks as PEARL has them.
+        qf1, qf2, target_vf: PEARL's networks.
         z: [n, num_samples, latent_dim].
         batch: transitions of the task, fields [n, num_rows, dim].
         reward_scale, discount: of the Bellman target.
@@ -105,7 +105,7 @@ def transition_utility(
     """g = min(Q1, Q2)(o_t, a_t, z_psi) of every transition under every task's latent.
 
     Args:
-        qf1, qf2: networks as PEARL has them.
+        qf1, qf2: PEARL's networks.
         z: [n, latent_dim].
         obs, actions: [T, dim].
     Returns:

@@ -28,8 +28,7 @@ def gae(
         rewards, values: [..., num_steps], zero where there is no step.
         mask: steps that exist, same shape; they come first.
         discount, gae_lambda: γ and λ.
-        cut: steps after which another episode begins that gets no credit here, same shape; None:
-            none.
+        cut: last steps of episodes, beyond which no credit is assigned, same shape; None: none.
     Returns:
         [..., num_steps], zero where there is no step.
     Source: Schulman et al. 2016, equation 16.
@@ -46,7 +45,7 @@ def standardized(values: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         values: [num_tasks, ...].
-        mask: which count, same shape.
+        mask: valid steps, same shape.
     Returns:
         Same shape, zero where the mask is.
     """

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 Baseline = Literal["linear", "linear_time", "zero"]
-RIDGE = 1e-5  # of the first attempt; ten times as much in each further one
+RIDGE = 1e-5  # of the first attempt; ten times as large in each further one
 ATTEMPTS = 6
 
 
@@ -15,7 +15,7 @@ def features(obs: Tensor, baseline: Baseline) -> Tensor:
 
     Args:
         obs: [..., horizon, obs_dim].
-        baseline: "linear_time" leaves o and o² out.
+        baseline: "linear_time" omits o and o².
     Returns:
         float64 [..., horizon, num_features].
     Source: Duan et al. 2016; ProMP and rllab, LinearFeatureBaseline.
@@ -31,13 +31,13 @@ def features(obs: Tensor, baseline: Baseline) -> Tensor:
 def ridge(inputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     """Solve min_w Σ (f·w − G)² + c ‖w‖² for each task.
 
-    A task whose normal equations are too nearly singular gets ten times the c, up to
+    For a task whose normal equations are nearly singular, c is multiplied by ten, up to
     `ATTEMPTS` − 1 times.
 
     Args:
         inputs: f, float64 [num_tasks, n, num_features].
         targets: G, float64 [num_tasks, n].
-        mask: which rows count, [num_tasks, n].
+        mask: valid rows, [num_tasks, n].
     Returns:
         w, [num_tasks, num_features].
     """
@@ -56,13 +56,13 @@ def ridge(inputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
 
 
 def baseline_values(obs: Tensor, returns: Tensor, mask: Tensor, baseline: Baseline) -> Tensor:
-    """Fit the baseline to returns, task by task, and evaluate it on the same steps.
+    """Fit the baseline to each task's returns and evaluate it on the same steps.
 
     Args:
         obs: [num_tasks, num_paths, horizon, obs_dim].
         returns: discounted returns to go, [num_tasks, num_paths, horizon].
         mask: steps that exist, same shape.
-        baseline: "zero" gives zeros.
+        baseline: "zero" returns zeros.
     Returns:
         float64, same shape, zero where there is no step.
     """

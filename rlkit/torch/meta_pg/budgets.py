@@ -1,4 +1,4 @@
-"""What a gradient method earns after adaptation to 0, 1, 2, 3, 5, 10 or 20 trajectories."""
+"""Returns of a gradient method after adaptation to 0, 1, 2, 3, 5, 10 or 20 trajectories."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ BUDGETS = (0, 1, 2, 3, 5, 10, 20)
 
 
 class BudgetReturns:
-    """Measures the return of one trajectory after one inner step on the first n explored ones.
+    """Measures the return of one trajectory after an inner step on the first n exploration ones.
 
     Args:
         sampler: runs the trajectories with `policy`.
         policy: takes the inner steps.
-        num_explored: trajectories of a meta-test that θ explores.
+        num_explored: exploration trajectories of a meta-test, run by θ.
         deterministic: act with the mean.
         seed: names the random streams.
     """
@@ -39,7 +39,7 @@ class BudgetReturns:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Of progress.csv, one for each number of trajectories."""
+        """Columns of progress.csv, one for each number of trajectories."""
         return tuple(f"Return after {n} trajectories" for n in self.budgets)
 
     def measure(
@@ -48,9 +48,9 @@ class BudgetReturns:
         """Adapt to the first n trajectories of every run of a meta-test and run one more.
 
         Args:
-            iteration: names the random streams, which are the same for each n.
+            iteration: names the random streams, which are equal for each n.
             tasks: of the meta-test.
-            explored: the meta-test; its first trajectories were run by θ.
+            explored: the meta-test, whose first trajectories were run by θ.
         Returns:
             Mean return by column.
         """

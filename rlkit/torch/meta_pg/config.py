@@ -1,4 +1,4 @@
-"""Settings of MAML-TRPO, ProMP and RL²: what `algo_params` may hold, and what goes together."""
+"""Settings of MAML-TRPO, ProMP and RL² (`algo_params`), and the relations between them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from rlkit.torch.meta_pg.policy import Nonlinearity
 
 @dataclass(frozen=True)
 class MetaPGSettings(AlgorithmSettings):
-    """What gradient methods and RL² share."""
+    """Settings common to gradient methods and RL²."""
 
     max_path_length: PositiveCount = 20  # horizon of an episode, environment steps
     meta_batch: PositiveCount = 40  # tasks per iteration
@@ -33,7 +33,7 @@ class MetaPGSettings(AlgorithmSettings):
 
 @dataclass(frozen=True)
 class GradientSettings(MetaPGSettings):
-    """What MAML-TRPO and ProMP share: policy, inner step, baseline."""
+    """Settings common to MAML-TRPO and ProMP: policy, inner step, baseline."""
 
     num_iterations: PositiveCount = 500
     rollouts_per_task: PositiveCount = 20  # trajectories of a task before each step, and after
@@ -67,7 +67,7 @@ class GradientSettings(MetaPGSettings):
 
 @dataclass(frozen=True)
 class MAMLSettings(GradientSettings):
-    """Settings of MAML with a trust region, or with plain policy gradients outside."""
+    """Settings of MAML with a trust region or plain policy gradients as outer update."""
 
     outer: Literal["trpo", "vpg"] = "trpo"  # the outer step
     exploration_credit: bool = False  # E-MAML: credit the first actions by what adaptation earns

@@ -1,4 +1,4 @@
-"""Diagonal Gaussians over actions: density, divergence, entropy. One place for each equation."""
+"""Diagonal Gaussians over actions: density, KL divergence, entropy."""
 
 import math
 
@@ -49,7 +49,7 @@ def entropy(log_std: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of the values that the mask keeps; 0 where it keeps none.
+    """Mean of the values selected by the mask; 0 if there are none.
 
     Args:
         values: any shape.

@@ -1,4 +1,4 @@
-"""The policy of gradient methods: many tasks with parameters of their own, adapted by inner steps."""
+"""The policy of gradient methods: parameters per task, adapted by inner steps."""
 
 from collections.abc import Sequence
 
@@ -19,14 +19,15 @@ class GradientPolicy:
     Actions are drawn from the Gaussian and not clipped; the environment clips what it executes.
 
     As a meta-policy it explores with θ for `num_explored` trajectories and then acts with the
-    parameters after an inner step on what it has seen. With more inner steps it explores as often
-    again with these, and so on; after the last step it stays as it is.
+    parameters after an inner step on these trajectories. With more inner steps it explores the same
+    number of trajectories with the new parameters, and so on; after the last step the parameters
+    stay fixed.
 
     Args:
-        network: θ, a module that gives mean and log standard deviation.
+        network: θ, a module that returns mean and log standard deviation.
         advantages: how advantages are computed.
         inner_lr, inner_surrogate: of the inner step.
-        num_inner_steps: the most of them.
+        num_inner_steps: maximum number of inner steps.
         num_explored: trajectories before each inner step.
     """
 
@@ -53,7 +54,7 @@ class GradientPolicy:
         return repeated(own, num_tasks)
 
     def data_of(self, paths: Paths, params: Params) -> TaskData:
-        """The data of trajectories that were collected with these parameters, task-major."""
+        """Training data from trajectories collected with these parameters, task-major."""
         num_tasks = len(next(iter(params.values())))
         return task_data(paths, num_tasks, self.network, params, self.advantages)
 
@@ -62,16 +63,16 @@ class GradientPolicy:
         return adapted(self.network, params, data, self.inner_lr, self.inner_surrogate)
 
     def use(self, params: Params | None, tasks: Sequence[int] | np.ndarray = ()) -> None:
-        """Act with parameters of tasks.
+        """Act with task-specific parameters.
 
         Args:
             params: [num_tasks, ...] each; None: θ in every lane.
-            tasks: which of them each lane has, [num_lanes].
+            tasks: index of each lane's task, [num_lanes].
         """
         self._params = params
         if params is None:
             return
-        # Lanes of one task share a product: they are laid side by side, [num_tasks, widest].
+        # Lanes of one task share a product, so they are grouped: [num_tasks, widest].
         present, self._rows = np.unique(np.asarray(tasks), return_inverse=True)
         self._params = {name: value[torch.from_numpy(present)] for name, value in params.items()}
         counts = np.zeros(len(present), np.int64)
@@ -112,14 +113,14 @@ class GradientPolicy:
     # As a meta-policy
 
     def reset_belief(self, num_envs: int) -> None:
-        """Forget everything: every lane begins with θ."""
+        """Reset every lane to θ."""
         self._num_steps, self._seen = 0, list[Paths]()
         self._belief: Params | None = None
         self._num_lanes = num_envs
         self.use(None)
 
     def adapt(self, paths: Paths) -> None:
-        """Take in a trajectory per lane; lanes of length 0 have seen nothing."""
+        """Add one trajectory per lane; those of length 0 are ignored."""
         if self._num_steps >= self.num_inner_steps:
             return
         self._seen.append(paths)
@@ -127,7 +128,7 @@ class GradientPolicy:
             self.adapt_now()
 
     def adapt_now(self) -> None:
-        """Take the inner step on what has been seen since the last one, however little."""
+        """Take the inner step on the trajectories since the last one, whatever their number."""
         lanes = np.arange(self._num_lanes)
         width = max(paths.horizon for paths in self._seen)
         wide = Paths.concatenate([_widened(paths, width) for paths in self._seen])

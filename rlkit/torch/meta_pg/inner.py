@@ -1,4 +1,4 @@
-"""The inner step: one gradient step of a task's policy on the task's own trajectories."""
+"""The inner step: one gradient step of the policy on a task's trajectories."""
 
 from typing import Any, Literal
 
@@ -46,7 +46,7 @@ def inner_loss(policy: nn.Module, params: Params, data: TaskData, surrogate: Sur
 def inner_step(
     policy: nn.Module, params: Params, data: TaskData, inner_lr: float, surrogate: Surrogate
 ) -> dict[str, Tensor]:
-    """φ ← φ − α ∇ L(φ; D) for one task; log σ is adapted like the rest.
+    """φ ← φ − α ∇ L(φ; D) for one task; log σ is adapted too.
 
     Source: MAML, equation 1.
     """
@@ -67,7 +67,7 @@ def adapted(
         params: of each task, [num_tasks, ...] each.
         data: of all tasks.
     Returns:
-        Parameters after the step, [num_tasks, ...] each; those of a task without data are equal.
+        Parameters after the step, [num_tasks, ...] each; unchanged for a task without data.
     """
 
     def step(own: Params, seen: TaskData) -> dict[str, Tensor]:

@@ -27,10 +27,10 @@ class GradientMetaLearner(OnPolicyMetaLearner):
     """MAML (Finn et al. 2017, algorithm 3) and what has its loop: ProMP, VPG-MAML, E-MAML.
 
     Args:
-        policy: acts and takes the inner steps; its network is what is trained.
-        sampler: collects.
+        policy: acts and takes the inner steps; its network is trained.
+        sampler: collects trajectories.
         tasks: chooses the tasks of an iteration.
-        update: the outer step.
+        update: the outer update.
         evaluation: the meta-test.
         budgets: returns after adaptation to fewer trajectories.
         settings: sizes.
@@ -59,7 +59,7 @@ class GradientMetaLearner(OnPolicyMetaLearner):
         super().__init__(env, network, update, evaluation, seed=seed, num_threads=num_threads)
         self.policy, self.sampler, self.tasks, self.update = policy, sampler, tasks, update
         self.budgets, self.settings, self.credit = budgets, settings, credit
-        self._data: list[TaskData] = []  # of the running iteration, a round each
+        self._data: list[TaskData] = []  # of the current iteration, one entry per round
         self._credits = torch.zeros(settings.meta_batch)
 
     @property
@@ -73,7 +73,7 @@ class GradientMetaLearner(OnPolicyMetaLearner):
         return [f"AverageReturn step {k}" for k in range(self.settings.num_inner_steps + 1)]
 
     def collect_data(self, iteration: int, loop: Loop) -> Statistics:
-        """Collect with θ, take the inner step, collect with φ, as often as there are inner steps."""
+        """Collect with θ, take the inner step, collect with φ; once for each inner step."""
         settings, count = self.settings, self.settings.rollouts_per_task
         task_ids = np.repeat(self.tasks.tasks_of(iteration), count)
         params = self.policy.theta(settings.meta_batch)
@@ -132,7 +132,7 @@ class GradientMetaLearner(OnPolicyMetaLearner):
         return exploration_credit(rewards, mask)
 
     def take_update(self) -> tuple[Statistics, torch.Tensor]:
-        """Take the outer step."""
+        """Take the outer update."""
         place = self._data[0].obs.device
         statistics = self.update.update(self._data, self._credits.to(place))
         self._data = []

@@ -1,4 +1,4 @@
-"""The outer objectives: what the policy after its inner steps is worth, as a function of θ."""
+"""The outer objectives: loss of the policy after its inner steps as a function of θ."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
@@ -22,7 +22,7 @@ Outer = Literal["ratio", "clipped_ratio", "log_likelihood"]
 
 
 class OuterSettings(NamedTuple):
-    """What the outer objective is.
+    """Settings of the outer objective.
 
     Attributes:
         inner_lr: α.
@@ -65,13 +65,13 @@ def task_terms(
     credit: Tensor,
     settings: OuterSettings,
 ) -> OuterTerms:
-    """The terms of one task, all inner steps taken again from θ so that they are differentiated.
+    """The terms of one task, with the inner steps recomputed from θ for differentiation.
 
     Args:
         theta: the parameters before the inner steps.
-        data: of each inner step, then after the last one.
-        credit: weight of −mean log π_θ on the first data (E-MAML), a scalar; 0 without.
-        settings: which objective.
+        data: for each inner step, then after the last one.
+        credit: weight of −mean log π_θ on the first data (E-MAML), a scalar; otherwise 0.
+        settings: of the objective.
     Source: MAML, equation 5; ProMP, algorithm 1; E-MAML: Stadie et al. 2018, equation 7.
     """
     *before, after = data
@@ -98,7 +98,7 @@ def task_terms(
 def outer_terms(
     policy: nn.Module, data: Sequence[TaskData], credit: Tensor, settings: OuterSettings
 ) -> Callable[[Params], OuterTerms]:
-    """The objective as a function of θ: the mean over tasks, which are computed together.
+    """The objective as a function of θ: the mean over tasks, computed in one batch.
 
     Args:
         data: as for `task_terms`, of all tasks.
@@ -118,7 +118,7 @@ def outer_terms(
 def exploration_credit(rewards: Tensor, mask: Tensor) -> Tensor:
     """w_i = mean of (r − r̄) / (σ_r + 1e-8) over the steps of task i after its inner steps.
 
-    r̄ and σ_r are of all tasks together; rewards are those of single steps.
+    r̄ and σ_r are over all tasks; rewards are per step.
 
     Args:
         rewards, mask: [num_tasks, num_paths, horizon].

@@ -1,4 +1,4 @@
-"""Gaussian policies of plain layers, which `torch.func` differentiates as often as it is asked to."""
+"""Gaussian policies of plain layers, which `torch.func` can differentiate repeatedly."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -19,7 +19,7 @@ NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
 
 
 class GaussianMlp(nn.Module):
-    """A mean by an MLP, and a standard deviation that does not depend on the observation.
+    """An MLP for the mean, and a standard deviation independent of the observation.
 
     Args:
         obs_dim, act_dim: sizes.
@@ -61,14 +61,14 @@ def make_policy(
     hidden_sizes: Sequence[int],
     **options: Any,
 ) -> nn.Module:
-    """Construct the policy of a name.
+    """Construct a policy by name.
 
     Args:
         name: a key of `POLICIES`, or "module:Class".
         obs_dim, act_dim, hidden_sizes, **options: as for `GaussianMlp`.
     Raises:
-        ValueError: there is none, it cannot be constructed so, or it cannot be differentiated
-            twice.
+        ValueError: it does not exist, cannot be constructed with these arguments, or cannot be
+            differentiated twice.
     """
     make: Any = import_named(name, POLICIES)
     try:
@@ -89,12 +89,12 @@ def linear(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.L
 
 
 def parameters_of(policy: nn.Module) -> dict[str, Tensor]:
-    """The parameters by name; they are the policy's own, not copies."""
+    """The parameters by name, without copies."""
     return dict(policy.named_parameters())
 
 
 def act(policy: nn.Module, params: Params, obs: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and log standard deviation of a policy with these parameters in place of its own."""
+    """Mean and log standard deviation of a policy with these parameters instead of its own."""
     found: tuple[Tensor, Tensor] = functional_call(policy, dict(params), (obs,))
     return found
 
@@ -105,10 +105,10 @@ def repeated(params: Params, num_tasks: int) -> dict[str, Tensor]:
 
 
 def check_twice_differentiable(policy: nn.Module, obs_dim: int, name: str) -> None:
-    """Check that the inner step of a policy can be differentiated, as the outer step must.
+    """Check that the inner step of a policy can be differentiated, as the outer update requires.
 
     The gradient with respect to the parameters is compared with a difference quotient through one
-    gradient step; a policy whose gradients have no graph of their own fails, silently otherwise.
+    gradient step; a policy whose gradients have no graph would otherwise fail silently.
 
     Args:
         policy: maps observations [n, obs_dim] to mean and log standard deviation.
@@ -126,7 +126,7 @@ def check_twice_differentiable(policy: nn.Module, obs_dim: int, name: str) -> No
 
 
 def _second_derivative_problem(policy: nn.Module, obs_dim: int) -> str:
-    """Why a policy has no second derivatives; "" if it has."""
+    """Reason why a policy has no second derivatives; "" if it has."""
     obs = torch.linspace(-1, 1, 3 * obs_dim, dtype=torch.float64).reshape(3, obs_dim)
     params = {
         name: value.detach().double() for name, value in policy.named_parameters()
@@ -143,7 +143,7 @@ def _second_derivative_problem(policy: nn.Module, obs_dim: int) -> str:
     ones = {name: torch.ones_like(value) for name, value in params.items()}
     try:
         slope: Any = torch.func.grad(adapted_loss)(params)
-    except Exception as error:  # whatever a class of one's own raises
+    except Exception as error:  # anything a user's class raises
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"
     way = {name: value.flatten().cumsum(0).cos().view_as(value) for name, value in ones.items()}
     along = sum(float((slope[name] * value).sum()) for name, value in way.items())

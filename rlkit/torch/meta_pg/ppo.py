@@ -1,4 +1,4 @@
-"""PPO over whole trials: minibatches of trials, back-propagation through all of their steps."""
+"""PPO over whole trials: minibatches of trials, backpropagation through all their steps."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class TrialPPO:
     """Updates the network of RL² on the trials of an iteration.
 
     Args:
-        network: what is trained.
+        network: the trained network.
         settings: of RL².
         generator: draws the minibatches, on the CPU.
     """
@@ -38,7 +38,7 @@ class TrialPPO:
         return self.settings.num_epochs * self.settings.num_minibatches
 
     def update(self, trials: Trials) -> dict[str, float]:
-        """Take the epochs; returns statistics, means over the gradient steps."""
+        """Run all epochs; returns statistics averaged over the gradient steps."""
         network, settings = self.network, self.settings
         with torch.no_grad():
             output, _ = network.advance(trials.inputs, network.initial_hidden(len(trials.inputs)))

@@ -16,7 +16,7 @@ Hidden = tuple[Tensor, ...]  # (h,) of a GRU, (h, c) of an LSTM, each [1, num_tr
 class RecurrentActorCritic(nn.Module):
     """x_t = [s_t, a_{t−1}, r_{t−1}, d_{t−1}] → h_t → mean of the action; [h_t, x_t] → value.
 
-    Values are predicted in units of the returns: `value_mean` and `value_std` follow them.
+    Values are predicted in normalised units; `value_mean` and `value_std` track the returns.
 
     Args:
         obs_dim, act_dim: sizes.
@@ -53,7 +53,7 @@ class RecurrentActorCritic(nn.Module):
                 nn.init.zeros_(parameter)
         self.mean = linear(hidden_size, act_dim, generator)
         with torch.no_grad():
-            self.mean.weight.mul_(0.01)  # begins near 0, so that the noise explores
+            self.mean.weight.mul_(0.01)  # starts near 0, so that the noise explores
         self.log_std = nn.Parameter(torch.full((act_dim,), max(init_std, MIN_STD)).log())
         self.value = nn.Sequential(
             linear(hidden_size + input_size, hidden_size, generator),
@@ -88,7 +88,7 @@ class RecurrentActorCritic(nn.Module):
         return self.mean(output), floored(self.log_std)
 
     def scaled_value(self, output: Tensor, inputs: Tensor) -> Tensor:
-        """Value in units of the returns, (V − mean) / std, [...], from h and x."""
+        """Normalised value, (V − mean) / std, [...], from h and x."""
         found: Tensor = self.value(torch.cat([output, inputs], -1))
         return found.squeeze(-1)
 
@@ -98,7 +98,7 @@ class RecurrentActorCritic(nn.Module):
 
     @torch.no_grad()
     def follow_returns(self, returns: Tensor, rate: float = 0.1) -> None:
-        """Move the units of the values towards mean and standard deviation of returns [n]."""
+        """Move `value_mean` and `value_std` towards mean and std of returns [n]."""
         mean, std = returns.mean(), returns.std(unbiased=False).clamp(min=1e-3)
         if self.value_std == 0:
             rate = 1.0

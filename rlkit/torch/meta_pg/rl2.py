@@ -27,7 +27,7 @@ class RL2(OnPolicyMetaLearner):
 
     Args:
         env: takes actions in [-1, 1].
-        policy: acts in it.
+        policy: acts in `env`.
         tasks: chooses the tasks of an iteration.
         trainer: updates the network of the policy.
         evaluation: the meta-test.
@@ -92,7 +92,7 @@ class RL2(OnPolicyMetaLearner):
     def _trials_of(
         self, iteration: int, task_ids: np.ndarray, trials: Sequence[int], progress: Progress
     ) -> list[Paths]:
-        """Run these trials together, a lane each; returns their episodes in order."""
+        """Run these trials in parallel, one lane each; returns their episodes in order."""
         self.policy.reset_belief(len(trials))
         episodes = []
         for number in range(self.settings.episodes_per_trial):
@@ -103,7 +103,7 @@ class RL2(OnPolicyMetaLearner):
         return episodes
 
     def take_update(self) -> tuple[Statistics, Tensor]:
-        """Take the epochs of PPO on the trials of the iteration."""
+        """Run PPO's epochs on the trials of the iteration."""
         if self._trials is None:
             raise RuntimeError("do_training was called before collect_data")
         statistics = self.trainer.update(self._trials)

@@ -1,4 +1,4 @@
-"""RL² acting: its belief is the hidden state, which outlives the episodes of a trial."""
+"""The acting policy of RL²: its belief is the hidden state, kept across a trial's episodes."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from rlkit.torch.meta_pg.recurrent import RecurrentActorCritic
 
 
 class RL2Policy:
-    """Acts on observations, its own last actions, their rewards and the ends of episodes.
+    """Acts on observations, previous actions and rewards, and the ends of episodes.
 
     Actions are drawn from the Gaussian and not clipped; the environment clips what it executes, and
     the network sees the clipped ones.
@@ -24,7 +24,7 @@ class RL2Policy:
         self.reset_belief(1)
 
     def reset_belief(self, num_envs: int) -> None:
-        """Begin a trial in every lane: hidden state and last step are zero."""
+        """Start a trial in every lane: hidden state and last step are zero."""
         self._hidden = self.network.initial_hidden(num_envs)
         self._last = np.zeros((num_envs, self.network.act_dim + 2), np.float32)
         self._over = np.zeros(num_envs, bool)
@@ -33,12 +33,12 @@ class RL2Policy:
         """Do nothing: the hidden state has followed every step."""
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
-        """Begin an episode: the hidden state is kept, and d says that the last one has ended."""
+        """Start an episode: the hidden state is kept, and d marks the end of the last one."""
         self._over[:] = False
 
     @torch.no_grad()
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
-        """Draw actions [num_lanes, act_dim], the mean without noise; lanes that are over rest."""
+        """Draw actions [num_lanes, act_dim], the mean without noise; ended lanes are skipped."""
         place = self.network.log_std.device
         inputs = np.concatenate([obs.astype(np.float32), self._last], axis=1)
         output, hidden = self.network.advance(
@@ -59,7 +59,7 @@ class RL2Policy:
         return action
 
     def after_step(self, reward: np.ndarray, ended: np.ndarray) -> None:
-        """Take in rewards and ends; see `FeedbackPolicy.after_step`."""
+        """Store rewards and ends; see `FeedbackPolicy.after_step`."""
         running = ~self._over
         self._last[running, -2] = reward[running]
         self._last[running, -1] = ended[running]

@@ -1,4 +1,4 @@
-"""What an update sees of the trajectories of many tasks: padded tensors with a mask."""
+"""Trajectories of many tasks for an update: padded tensors with a mask."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class AdvantageSettings(NamedTuple):
 
     Attributes:
         discount, gae_lambda: γ and λ.
-        baseline: what the values are.
+        baseline: of the values.
     """
 
     discount: float
@@ -28,7 +28,7 @@ class AdvantageSettings(NamedTuple):
 class TaskData(NamedTuple):
     """Trajectories of all tasks, collected with one policy per task.
 
-    Under `torch.func.vmap` the first axis is gone and the rest is one task's.
+    Under `torch.func.vmap` the first axis is removed and the rest belongs to one task.
 
     Attributes:
         obs: [num_tasks, num_paths, horizon, obs_dim].
@@ -47,7 +47,7 @@ class TaskData(NamedTuple):
     old_log_std: Tensor
 
     def first_paths(self, share: float) -> "TaskData":
-        """The data with only a share of each task's trajectories, at least one."""
+        """The data with only a fraction of each task's trajectories, at least one."""
         num = max(1, round(share * self.obs.shape[1]))
         cut = {name: getattr(self, name)[:, :num] for name in self._fields[:-1]}
         return self._replace(**cut)
@@ -64,7 +64,7 @@ def task_data(
 
     Args:
         paths: trajectories in task-major order, the same number for each task.
-        num_tasks: how many tasks they are of.
+        num_tasks: number of tasks.
         policy: the network that collected them.
         params: its parameters for each task, [num_tasks, ...] each.
         settings: how advantages are computed.

@@ -1,4 +1,4 @@
-"""Whole trials as RL² learns from them: the episodes of a task, one after the other."""
+"""Whole trials as RL² learns from them: the concatenated episodes of a task."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -36,10 +36,10 @@ class Trials(NamedTuple):
 
 
 def trials_of(episodes: Sequence[Paths], device: torch.device | str = "cpu") -> Trials:
-    """Lay the episodes of every trial one after the other.
+    """Concatenate the episodes of every trial.
 
     At a boundary the first observation of the new episode comes with the last action and reward of
-    the old one and d = 1; a trial begins with zeros.
+    the old one and d = 1; a trial starts with zeros.
 
     Args:
         episodes: the first, second, … episode of every trial.
@@ -74,11 +74,11 @@ def trial_advantages(
     """Advantages of the steps of trials, not standardised.
 
     Args:
-        trials: whole ones.
+        trials: whole trials.
         values: [num_trials, num_steps].
         discount, gae_lambda: γ and λ.
-        credit: "trial" credits a step with all that follows in its trial, so that exploration is
-            paid for by later episodes; "episode" with what follows in its episode.
+        credit: "trial" credits a step with all later rewards of its trial, so that exploration
+            pays off in later episodes; "episode" only with those of its episode.
     Returns:
         [num_trials, num_steps].
     """

@@ -1,4 +1,4 @@
-"""A step inside a trust region: conjugate gradients with exact Hessian products, then backtracking."""
+"""A trust-region step: conjugate gradients with exact Hessian products, then line search."""
 
 import math
 from collections.abc import Callable
@@ -15,8 +15,8 @@ RESIDUAL = 1e-10  # squared norm at which conjugate gradients stop
 class Solution(NamedTuple):
     """Attributes:
     x: the solution.
-    iterations: how many were made.
-    residual: Euclidean norm of what is left.
+    iterations: number of iterations.
+    residual: Euclidean norm of the residual.
     """
 
     x: Vector
@@ -25,12 +25,12 @@ class Solution(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a step did.
+    """Result of a step.
 
     Attributes:
-        accepted: whether the parameters were moved.
-        loss, kl: afterwards; of the old parameters if they were not moved.
-        backtracks: how many lengths were refused.
+        accepted: whether the parameters changed.
+        loss, kl: after the step; of the old parameters if it was not accepted.
+        backtracks: number of rejected step lengths.
         solution: of the conjugate gradients.
         slope: Euclidean norm of the gradient.
     """
@@ -45,11 +45,11 @@ class Step(NamedTuple):
 
 class TrustRegionSettings(NamedTuple):
     """Attributes:
-    max_kl: δ, the most that C may be.
-    cg_iterations: of the conjugate gradients, at most.
-    cg_damping: is added to the diagonal of the Hessian.
-    line_search_steps: lengths that are tried.
-    line_search_decay: from one length to the next.
+    max_kl: δ, the upper bound of C.
+    cg_iterations: maximum iterations of conjugate gradients.
+    cg_damping: added to the diagonal of the Hessian.
+    line_search_steps: number of step lengths to try.
+    line_search_decay: ratio of successive lengths.
     """
 
     max_kl: float = 0.01
@@ -65,7 +65,7 @@ def conjugate_gradients(product: Product, b: Vector, iterations: int) -> Solutio
     Args:
         product: x -> A x.
         b: right side, float64.
-        iterations: at most.
+        iterations: maximum number.
     Source: Hestenes and Stiefel 1952.
     """
     x, residual = torch.zeros_like(b), b.clone()
@@ -84,12 +84,12 @@ def conjugate_gradients(product: Product, b: Vector, iterations: int) -> Solutio
 def hessian_product(value: Tensor, parameters: list[Tensor], damping: float = 0.0) -> Product:
     """Products with the exact Hessian of a scalar, reverse over reverse.
 
-    The graph of the gradient is made once and used by every product.
+    The graph of the gradient is built once and used by every product.
 
     Args:
         value: a scalar with a graph.
-        parameters: what it is differentiated by.
-        damping: is added to the diagonal.
+        parameters: with respect to which it is differentiated.
+        damping: added to the diagonal.
     Returns:
         A function of float64 vectors; the product itself has the precision of the parameters.
     """
@@ -111,14 +111,14 @@ def trust_region_step(
 ) -> Step:
     """Minimise L with C ≤ δ: θ ← θ − β 0.8^j x with (∇²C + damping) x = ∇L, β = √(2δ / xᵀ∇²C x).
 
-    The first j that lowers L and keeps C is accepted; if there is none, or anything is not finite,
-    the parameters stay exactly what they were.
+    The first j that lowers L and satisfies C ≤ δ is accepted; if there is none, or anything is not
+    finite, the parameters do not change.
 
     Args:
-        objective: L and C with their graphs, at the present parameters.
+        objective: L and C with their graphs, at the current parameters.
         parameters: θ; moved in place.
         settings: sizes.
-        constraint: C for the Hessian products, if they are to be made of fewer data.
+        constraint: C for the Hessian products, if they use less data.
     Source: TRPO, appendix C; MAML.
     """
     loss, kl = objective()
@@ -144,7 +144,7 @@ def trust_region_step(
 
 
 def flat(tensors: tuple[Tensor, ...] | list[Tensor]) -> Vector:
-    """All numbers of these tensors as one vector."""
+    """All entries of these tensors as one vector."""
     return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 

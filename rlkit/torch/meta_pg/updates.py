@@ -1,4 +1,4 @@
-"""The outer steps of MAML-TRPO, VPG-MAML and ProMP on the data of an iteration."""
+"""The outer updates of MAML-TRPO, VPG-MAML and ProMP."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -12,19 +12,19 @@ from rlkit.torch.meta_pg.policy import parameters_of
 from rlkit.torch.meta_pg.task_data import TaskData
 from rlkit.torch.meta_pg.trust_region import TrustRegionSettings, trust_region_step
 
-KL_TOLERANCE = 1.5  # around the target, within which the coefficient stays
+KL_TOLERANCE = 1.5  # factor around the target within which the coefficient is kept
 
 
 class OuterUpdate(Protocol):
-    """Moves the parameters of a policy by the data of an iteration."""
+    """Updates the parameters of a policy on the data of an iteration."""
 
     num_steps: int  # gradient steps per iteration
 
     def update(self, data: Sequence[TaskData], credit: Tensor) -> dict[str, float]:
-        """Take the step; arguments as for `outer_terms`, returns statistics for progress.csv."""
+        """Take the update; arguments as for `outer_terms`, returns statistics for progress.csv."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next update depends on."""
+        """State that the next update depends on."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state."""
@@ -37,7 +37,7 @@ class TrustRegionUpdate:
         network: the policy.
         objective: what is minimised.
         region: how.
-        hvp_subsample: share of the trajectories after adaptation behind the Hessian products.
+        hvp_subsample: fraction of the adapted trajectories used in Hessian products.
     """
 
     num_steps = 1
@@ -53,11 +53,11 @@ class TrustRegionUpdate:
         self.hvp_subsample = hvp_subsample
 
     def update(self, data: Sequence[TaskData], credit: Tensor) -> dict[str, float]:
-        """Take the step; see `OuterUpdate.update`."""
+        """Take the step, see `OuterUpdate.update`."""
         theta = parameters_of(self.network)
         terms = outer_terms(self.network, data, credit, self.objective)
-        # The inner steps keep all their data: with others, φ would not be the policy that
-        # collected, the KL would not be at its minimum, and its Hessian not positive.
+        # The inner steps use all their data: otherwise φ would not be the collecting policy, the
+        # KL would not be at its minimum, and its Hessian not positive definite.
         part = [*data[:-1], data[-1].first_paths(self.hvp_subsample)]
         fewer = outer_terms(self.network, part, credit, self.objective)
         before: list[OuterTerms] = []
@@ -86,7 +86,7 @@ class TrustRegionUpdate:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: a step depends on its data alone."""
+        """Empty: a step depends only on its data."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -96,8 +96,8 @@ class TrustRegionUpdate:
 class AdamUpdate:
     """ProMP and VPG-MAML: epochs of Adam on all data, with a penalty on the KL before adaptation.
 
-    L + mean_k η_k KL_k, with η fixed, or doubled where KL_k ends above 1.5 times its target and
-    halved below the target / 1.5.
+    L + mean_k η_k KL_k, with η fixed, or doubled if KL_k ends above 1.5 times its target and halved
+    if below target / 1.5.
 
     Args:
         network: the policy.
@@ -105,7 +105,7 @@ class AdamUpdate:
         num_epochs: gradient steps.
         learning_rate: of Adam.
         kl_coefs: η of every inner step; zero for VPG-MAML.
-        kl_target: what η adapts to; None: η is fixed.
+        kl_target: target for adapting η; None: η is fixed.
     Source: ProMP, algorithm 1.
     """
 
@@ -124,7 +124,7 @@ class AdamUpdate:
         self.kl_coefs, self.kl_target = list(kl_coefs), kl_target
 
     def update(self, data: Sequence[TaskData], credit: Tensor) -> dict[str, float]:
-        """Take the epochs; see `OuterUpdate.update`."""
+        """Run the epochs; see `OuterUpdate.update`."""
         theta = parameters_of(self.network)
         terms = outer_terms(self.network, data, credit, self.objective)
         coefs = torch.tensor(self.kl_coefs)

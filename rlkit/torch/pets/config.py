@@ -1,4 +1,4 @@
-"""The settings of PETS: kchua/handful-of-trials' overrides under their dotted paths, and ours."""
+"""The settings of PETS: the overrides of kchua/handful-of-trials by dotted path, and more."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -37,14 +37,14 @@ class PETSSettings(AlgorithmSettings):
 
     @property
     def num_lanes(self) -> int:
-        """The most trials that run at a time."""
+        """Maximum number of parallel trials."""
         return max(self.trials_per_iteration, self.exp_cfg.exp_cfg.ninit_rollouts)
 
     def filled(self, published: Published | None) -> Self:
-        """Put a number in the place of every null that has one; applying it twice is harmless.
+        """Replace nulls by the published values; idempotent.
 
         Args:
-            published: of the environment; None where there are no published values.
+            published: of the environment; None: there are no published values.
         """
         by_type = {
             "num_nets": 5 if self.model_type in ("DE", "PE") else 1,
@@ -154,7 +154,7 @@ def given(value: Value | None) -> Value:
 
 
 def unfilled(settings: PETSSettings) -> Iterator[str]:
-    """Dotted keys of what is still null, although a run needs it."""
+    """Dotted keys of required settings that are still null."""
     optional = {"noise_std", "model_dir"} | (
         {"num_elites"} if settings.opt_type == "Random" else set()
     )
@@ -171,7 +171,7 @@ def _nulls(settings: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _filled(settings: Any, values: dict[str, Any]) -> Any:
-    """Copy dataclasses with `values` in the place of nulls."""
+    """Copy dataclasses with nulls replaced by `values`."""
     changes = {}
     for name in (f.name for f in fields(settings)):
         value = getattr(settings, name)

@@ -1,4 +1,4 @@
-"""The learned dynamics of PETS: what its networks see and predict, and how they are trained."""
+"""The learned dynamics of PETS: inputs, targets and training of its networks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,9 +30,8 @@ class Transforms:
     """How states become inputs and targets of the networks, along the last axis.
 
     Attributes:
-        preprocess: obs [..., obs_dim] -> what the networks see of it, in parts [..., k], which are
-            concatenated.
-        target: (obs, next_obs) -> what the networks are trained to give.
+        preprocess: obs [..., obs_dim] -> network inputs, in parts [..., k] that are concatenated.
+        target: (obs, next_obs) -> training targets of the networks.
         postprocess: (obs, output of the networks) -> next_obs, the inverse of `target`.
     """
 
@@ -50,9 +49,8 @@ class TrainingSettings:
         learning_rate: of Adam.
         batch_size: rows per member and step.
         epochs: passes over the data per call of `Dynamics.train`.
-        holdout_ratio: share of the rows that is set aside, for `TrainingResult.holdout_errors`
-            only.
-        max_logging: most rows that are set aside, and that errors are measured on.
+        holdout_ratio: fraction of the rows held out, only for `TrainingResult.holdout_errors`.
+        max_logging: maximum number of held-out rows, and of rows used to measure errors.
     """
 
     weight_decays: tuple[float, ...]
@@ -69,7 +67,7 @@ class TrainingResult(NamedTuple):
     Attributes:
         losses: data term of the loss, mean over the steps of the last epoch.
         errors: mean squared error of the predicted mean on rows of its own bootstrap sample.
-        holdout_errors: the same on the rows set aside; NaN where there are none.
+        holdout_errors: the same on the held-out rows; NaN if there are none.
         num_steps: gradient steps.
     """
 
@@ -92,8 +90,8 @@ def make_ensemble(
     """Make the networks of model type D, P, DE or PE with swish and truncated normal weights.
 
     Args:
-        model_type: see `propagation.check_propagation`, which knows the legal numbers of networks.
-        num_nets: members.
+        model_type: see `propagation.check_propagation`, which defines the number of networks.
+        num_nets: number of members.
         input_size: width of a pre-processed observation and an action.
         output_size: width of the target.
         hidden_sizes: widths of the hidden layers.
@@ -109,7 +107,7 @@ def make_ensemble(
 
 
 class Dynamics:
-    """A regression ensemble over transitions, trained warm.
+    """A regression ensemble over transitions, trained with warm starts.
 
     Weights and Adam's moments are kept between calls of `train`; bootstrap samples and the
     normalizer are renewed by each.
@@ -145,7 +143,7 @@ class Dynamics:
         return self.ensemble.moments(inputs.expand(self.num_nets, -1, -1))
 
     def next_obs(self, obs: Tensor, output: Tensor) -> Tensor:
-        """The state that follows if the networks give `output`."""
+        """The next state for an output of the networks."""
         return self.transforms.postprocess(obs, output)
 
     def train(
@@ -161,7 +159,7 @@ class Dynamics:
             obs, action, next_obs: all transitions, [num_rows, dim], on the networks' device.
             tick: called after every epoch.
         Raises:
-            ValueError: there is no row to train on.
+            ValueError: there are no rows to train on.
         """
         settings = self.settings
         with torch.no_grad():
@@ -230,7 +228,7 @@ class Dynamics:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Restore a state."""
         self.ensemble.load_state_dict(state["ensemble"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])

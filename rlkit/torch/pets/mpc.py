@@ -1,4 +1,4 @@
-"""Model-predictive control: plan, do the first actions, start the next plan from the rest."""
+"""Model-predictive control: plan, execute the first actions, warm-start the next plan."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,13 +15,13 @@ from rlkit.torch.pets.planners import Planner
 class MPC:
     """A policy that plans. Actions are in the units of `low` and `high`.
 
-    A lane's random numbers come from its trajectory's generator (see `LaneNoise`), so other lane
-    counts change a trajectory by rounding only.
+    A lane's random numbers come from its trajectory's generator (see `LaneNoise`), so the
+    number of lanes affects a trajectory only by rounding.
 
     Attributes:
         means: warm start of the next plan, [num_lanes, plan_hor, act_dim].
-        queue: actions already planned and still to be done, [num_lanes, at most per, act_dim].
-        predictions: where they are kept, the predicted states of every plan of these trajectories,
+        queue: planned actions not yet executed, [num_lanes, at most per, act_dim].
+        predictions: if kept, the predicted states of every plan of these trajectories,
             each [num_lanes, plan_hor + 1, num_particles, obs_dim].
     Source: PETS, algorithm 1; kchua/handful-of-trials, `dmbrl/controllers/MPC.py`.
     """
@@ -37,18 +37,18 @@ class MPC:
         *,
         keep_predictions: bool = False,
     ) -> None:
-        """Keep the parts.
+        """Store the parts.
 
         Args:
             costs: of action sequences under the model.
             planner: searches for a sequence of low cost.
             low, high: bounds of an action, [act_dim], on the planner's device.
             plan_hor: actions in a plan.
-            per: actions of a plan that are done before the next one.
-            keep_predictions: let the particles follow every plan once more, for `predictions`. The
-                plans are the same with and without, since each has random numbers of its own.
+            per: actions executed before the next plan.
+            keep_predictions: propagate particles along every plan once more, for `predictions`.
+                This does not change the plans, since each has its own random numbers.
         Raises:
-            ValueError: a horizon below 1, or more actions per plan than it has.
+            ValueError: `plan_hor` is below 1, or `per` is not in 1 ... plan_hor.
         """
         if plan_hor < 1:
             raise ValueError(f"plan_hor is {plan_hor}; expected at least 1")
@@ -62,11 +62,11 @@ class MPC:
         self.queue = low.new_empty(0, 0, len(low))
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
-        """Begin trajectories, one lane per generator, from the middle of the box; queued actions
-        are dropped.
+        """Start trajectories, one lane per generator, with plans initialised at the middle of the
+        box; queued actions are dropped.
 
-        The reference keeps them, so with per > 1 the actions planned at the end of a trial open the
-        next one.
+        The reference keeps them, so with per > 1 the next trial starts with actions planned at the
+        end of the previous one.
         """
         self.generators = list(generators)
         middle = (self.low + self.high) / 2
@@ -79,7 +79,7 @@ class MPC:
         if self.queue.shape[1] == 0:
             plan = self.plan(torch.as_tensor(obs, dtype=self.low.dtype, device=self.low.device))
             self.queue = plan[:, : self.per]
-            # The rest of the plan starts the next one; zeros follow, which is the middle of a
+            # The rest of the plan initialises the next one, padded with zeros, the middle of a
             # symmetric box.
             rest = plan[:, self.per :]
             self.means = torch.cat([rest, torch.zeros_like(self.queue)], dim=1)
@@ -96,7 +96,7 @@ class MPC:
         return plan
 
     def skip_plans(self, count: int) -> None:
-        """Move fresh generators to where `count` plans leave them."""
+        """Advance fresh generators as `count` plans would."""
         for _ in range(count):
             LaneNoise(self.generators)
 

@@ -10,12 +10,12 @@ from rlkit.torch.pets.noise import Noise
 from rlkit.torch.pets.planners import Objective
 from rlkit.torch.pets.propagation import Model, Propagation
 
-NAN_COST = 1e6  # of a particle whose accumulated cost is not a number
+NAN_COST = 1e6  # of a particle whose accumulated cost is NaN
 
 # reward(obs [P, C, obs_dim], action [C, act_dim], next_obs [P, C, obs_dim], planned_from [C,
 # obs_dim]) -> [P, C], with P particles and C candidates. `planned_from` is the real observation at
-# which planning began: goals that the observation carries are read there, since the model's
-# predictions of them drift.
+# which planning started: goals in the observation are read from it, because the model's predictions
+# of them drift.
 Reward = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
@@ -27,12 +27,12 @@ def imagine(
     num_particles: int,
     noise: Noise,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Let the particles of every candidate follow its actions.
+    """Propagate the particles of every candidate along its actions.
 
     Args:
         model: the dynamics.
         propagation: moves particles by one step.
-        obs: where each candidate starts, [num_candidates, obs_dim].
+        obs: start of each candidate, [num_candidates, obs_dim].
         actions: [num_candidates, horizon, act_dim].
         num_particles: particles per candidate, all of which start at its obs.
         noise: random numbers.
@@ -49,7 +49,7 @@ def imagine(
 
 @dataclass(frozen=True)
 class ModelCosts:
-    """Negative return of candidates under the model, mean over particles; without discount,
+    """Negative return of candidates under the model, averaged over particles; no discount,
     terminal cost or termination.
 
     Attributes:
@@ -82,7 +82,7 @@ class ModelCosts:
         return costs
 
     def trajectories(self, obs: Tensor, plan: Tensor, noise: Noise) -> Tensor:
-        """Predicted states of a plan's particles, to be logged.
+        """Predicted states of a plan's particles, for logging.
 
         Args:
             obs: [num_lanes, obs_dim].

@@ -1,4 +1,4 @@
-"""PETS: trials by model-predictive control, then more training of the dynamics model."""
+"""PETS: trials with model-predictive control, alternating with training of the dynamics model."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,26 +18,26 @@ from rlkit.torch.pets.records import LogsSchedule, logs_mat, predictions_mat
 from rlkit.torch.pets.saved_model import saved_model
 from rlkit.torch.pets.trials import Progress, Trials
 
-RECENT = 10  # evaluated trials in the mean of the recent ones
+RECENT = 10  # evaluated trials in the mean of recent returns
 
 
 class PETS:
     """The loop of PETS, algorithm 1.
 
-    Iteration 0 has the random trials and the first fit; without random trials it is like the
-    others: trials by planning, then training on all trials so far.
+    Iteration 0 runs the random trials and the first fit. Without random trials it is like the
+    others: planned trials, then training on all trials so far.
 
     Args:
         trials: runs them.
-        dynamics: what is trained.
-        buffer: the trials that are learned from; one task, never trimmed.
-        settings: filled in.
-        write: writes a file of the run folder, from name and content.
-        film: films the trials that ran last, from the iteration and the trials.
-        trained: the networks that `dynamics` begins with are trained already.
+        dynamics: the trained model.
+        buffer: the training trials; one task, unlimited.
+        settings: without nulls.
+        write: writes a file of the run folder, given name and content.
+        film: records videos of the last trials, given iteration and trials.
+        trained: whether the initial networks of `dynamics` are already trained.
         num_threads: CPU threads of the training.
     Source: PETS; kchua/handful-of-trials, dmbrl/misc/MBExp.py. The reference does not train after
-    its last iteration, so that its longer runs differ from shorter ones.
+    its last iteration, so its longer runs differ from shorter ones.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class PETS:
 
     @property
     def buffers(self) -> Mapping[str, SavedRows]:
-        """The trials that are learned from."""
+        """The training trials."""
         return self.buffer.saved_as("trials")
 
     def collect_data(self, iteration: int, loop: Loop) -> dict[str, float]:
@@ -134,7 +134,7 @@ class PETS:
         return statistics
 
     def _write_files(self, iteration: int) -> None:
-        """Write logs.mat if it is due, and the networks as the reference has them."""
+        """Write logs.mat if it is due, and the networks in the reference's format."""
         if self.logs_schedule.due(iteration, self.buffer.num_rows * self.buffer.row_bytes):
             self.write("logs.mat", logs_mat(self.buffer, self.returns))
         for name, content in saved_model(self.dynamics.ensemble, self.weight_decays).items():
@@ -143,7 +143,7 @@ class PETS:
                 self.write(f"train_iter{iteration}/{name}", content)
 
     def _write_predictions(self, iteration: int, paths: Paths) -> None:
-        """Write what was predicted for the plans of these trials, if that was kept."""
+        """Write the predictions for the plans of these trials, if they were kept."""
         controller, logged = self.trials.controller, self.settings.ctrl_cfg.log_cfg
         if controller.predictions:
             num_plans = [-(-length // controller.per) for length in paths.lengths.tolist()]
@@ -157,7 +157,7 @@ class PETS:
         return self.dynamics.settings.weight_decays
 
     def evaluate(self, iteration: int, loop: Loop) -> dict[str, float]:
-        """Nothing more: the trials are the evaluation."""
+        """Do nothing: the trials are the evaluation."""
         return {}
 
     def tables(self, iteration: int) -> Mapping[str, Table]:
@@ -165,7 +165,7 @@ class PETS:
         return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the stored trials."""
+        """The complete state, except the stored trials."""
         return {
             "dynamics": self.dynamics.state_dict(),
             "trials": self.trials.state_dict(),
@@ -176,7 +176,7 @@ class PETS:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a state."""
+        """Restore a state."""
         self.dynamics.load_state_dict(state["dynamics"])
         self.trials.load_state_dict(state["trials"])
         self.returns = [float(value) for value in state["returns"]]

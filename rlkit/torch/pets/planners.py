@@ -1,4 +1,4 @@
-"""Searches for action sequences of low cost: random shooting and the cross-entropy method."""
+"""Planners: random shooting and the cross-entropy method."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -20,7 +20,7 @@ class Planner(Protocol):
         """Search from an initial guess.
 
         Args:
-            objective: costs of candidates, of all lanes at once.
+            objective: costs of candidates, for all lanes at once.
             mean: initial guess, [num_lanes, plan_hor, act_dim].
             noise: random numbers.
         Returns:
@@ -43,9 +43,9 @@ class RandomShooting:
 
     Args:
         low, high: bounds of an action, [act_dim].
-        popsize: candidates.
+        popsize: number of candidates.
     Raises:
-        ValueError: no candidate.
+        ValueError: `popsize` is below 1.
     Source: kchua/handful-of-trials, `dmbrl/misc/optimizers/random.py`.
     """
 
@@ -72,14 +72,14 @@ class CEM:
     Args:
         low, high: bounds of an action, [act_dim].
         popsize: candidates per iteration.
-        num_elites: how many of them the next distribution is fitted to.
+        num_elites: number of them used to fit the next distribution.
         max_iters: iterations.
         alpha: weight of the old mean and variance in the new ones.
         epsilon: largest variance at which a lane stops.
-        smooth_variance: False fits the variance to the elites alone, as the reference did until
-            November 2018.
+        smooth_variance: False: fit the variance to the elites without smoothing, as the reference
+            did until November 2018.
     Raises:
-        ValueError: numbers that do not fit together.
+        ValueError: inconsistent settings.
     Source: PETS, section 5; kchua/handful-of-trials, `dmbrl/misc/optimizers/cem.py`.
     """
 
@@ -113,7 +113,7 @@ class CEM:
         for _ in range(self.max_iters):
             searching = variance.amax(dim=(1, 2), keepdim=True) > self.epsilon
             if searching.device.type == "cpu" and not searching.any():
-                break  # on a GPU looking would cost more than it saves
+                break  # on a GPU checking would cost more than it saves
             new_mean, new_variance = self.iterate(objective, mean, variance, noise)
             mean = torch.where(searching, new_mean, mean)
             variance = torch.where(searching, new_variance, variance)
@@ -124,8 +124,8 @@ class CEM:
     ) -> tuple[Tensor, Tensor]:
         """One iteration: sample, evaluate, refit, smooth.
 
-        Samples lie within two standard deviations of the mean, and these are reduced so that all
-        fall into the box.
+        Samples lie within two standard deviations of the mean; the deviations are reduced so that
+        all samples fall into the box.
 
         Args:
             objective, noise: see `Planner`.

@@ -1,4 +1,4 @@
-"""The planner as a policy of the house: actions in [-1, 1], nothing to adapt to."""
+"""The planner as a `MetaPolicy`: actions in [-1, 1], no adaptation."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from rlkit.torch.pets.mpc import MPC
 
 
 class PlanningPolicy:
-    """Plans anew with every action, for films and evaluations of a trained model.
+    """Replans for every action, for videos and evaluations of a trained model.
 
     Args:
         controller: plans in the units of the environment.
@@ -27,14 +27,14 @@ class PlanningPolicy:
         self.controller.start_trajectories(generators)
 
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
-        """Plan in every lane; `noise` is not used, since a plan draws its own."""
+        """Plan in every lane; `noise` is not used, since plans draw their own."""
         with torch_threads(self.num_threads):
             action = self.controller.get_actions(obs)
         scaled: np.ndarray = (action - self._middle) / self._half_width
         return scaled.astype(action.dtype)
 
     def reset_belief(self, num_envs: int) -> None:
-        """Nothing is believed of a task: there is one."""
+        """Do nothing: there is only one task."""
 
     def adapt(self, paths: Paths) -> None:
-        """Nothing is learned outside of training."""
+        """Do nothing: there is no adaptation."""

@@ -1,7 +1,7 @@
-"""How the uncertainty of a dynamics model is propagated by one step: E, DS, MM, TS1 and TSinf.
+"""One-step propagation of a dynamics model's uncertainty: E, DS, MM, TS1 and TSinf.
 
 Particles are the leading axis. Particle p of a candidate belongs to member p // (num_particles /
-num_nets), so the members' shares of all particles are contiguous blocks, and TSinf moves no memory.
+num_nets), so the particles of a member form a contiguous block, and TSinf moves no memory.
 Source: PETS, section 4 (trajectory sampling); kchua/handful-of-trials, `dmbrl/controllers/MPC.py`.
 """
 
@@ -17,16 +17,16 @@ from rlkit.torch.pets.regression import Moments
 ModelType = Literal["D", "P", "DE", "PE"]
 Mode = Literal["E", "DS", "MM", "TS1", "TSinf"]
 PROBABILISTIC: dict[ModelType, bool] = {"D": False, "P": True, "DE": False, "PE": True}
-NUM_NETS: dict[ModelType, int] = {"D": 1, "P": 1, "DE": 5, "PE": 5}  # the defaults of the ensembles
+NUM_NETS: dict[ModelType, int] = {"D": 1, "P": 1, "DE": 5, "PE": 5}  # ensembles: default
 
 
 class Model(Protocol):
-    """What propagation asks of a dynamics model.
+    """Interface of dynamics models for propagation.
 
     Attributes:
         num_nets: members of its ensemble.
-        ignore_variance: let the predictions of members be their means, and those of an ensemble the
-            mean of them.
+        ignore_variance: use the members' means as their predictions, and for an ensemble the mean
+            of these.
     """
 
     num_nets: int
@@ -44,7 +44,7 @@ class Model(Protocol):
         """
 
     def next_obs(self, obs: Tensor, output: Tensor) -> Tensor:
-        """The state that follows obs [..., obs_dim] if the model's output is [..., out]."""
+        """The next state for obs [..., obs_dim] and a model output [..., out]."""
 
 
 # propagation(model, obs [num_particles, num_candidates, obs_dim], action [num_candidates, act_dim],
@@ -74,8 +74,8 @@ def moment_matching(
 
     Args:
         model, obs, action, noise: see `Propagation`.
-        on: what is replaced. The reference replaces the model's output, usually a difference, which
-            every particle adds to its own state; "state" replaces the next states.
+        on: what is replaced. "output", as in the reference: the model's output, usually a
+            difference, which every particle adds to its own state; "state": the next states.
     """
     samples = _mixture_samples(model, obs, action, noise)
     if model.ignore_variance:
@@ -91,7 +91,7 @@ def trajectory_sampling_inf(model: Model, obs: Tensor, action: Tensor, noise: No
 
 
 def trajectory_sampling_1(model: Model, obs: Tensor, action: Tensor, noise: Noise) -> Tensor:
-    """TS1: as TSinf, but particles are dealt to the members again at every step.
+    """TS1: as TSinf, but particles are reassigned to members at every step.
 
     The assignment is balanced: in every candidate each member serves exactly num_particles /
     num_nets particles, as in the reference, whereas independent draws would only do so on average.
@@ -114,7 +114,7 @@ PROPAGATIONS: dict[Mode, Propagation] = {
 
 
 def check_propagation(model_type: str, mode: str, num_nets: int, num_particles: int) -> None:
-    """Refuse what does not fit together.
+    """Check that model type, propagation mode and counts are compatible.
 
     Args:
         model_type: "D", "P", "DE" or "PE".
@@ -122,7 +122,7 @@ def check_propagation(model_type: str, mode: str, num_nets: int, num_particles: 
         num_nets: members of the model.
         num_particles: particles per candidate.
     Raises:
-        ValueError: an unknown name, or a pair that the method does not define.
+        ValueError: an unknown name, or an undefined combination.
     """
     if model_type not in PROBABILISTIC:
         raise ValueError(f"model type {model_type!r}; expected one of {', '.join(PROBABILISTIC)}")
@@ -148,7 +148,7 @@ def check_propagation(model_type: str, mode: str, num_nets: int, num_particles: 
 def _predict(model: Model, obs: Tensor, action: Tensor, blocks: int) -> Moments:
     """Moments of all particles, cut along the particle axis into blocks.
 
-    Particles that are one expanded tensor, as at the first step of a plan, are evaluated once.
+    Particles that are views of one tensor, as at the first step of a plan, are evaluated once.
 
     Args:
         model: the dynamics.

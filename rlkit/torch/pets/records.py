@@ -1,4 +1,4 @@
-"""logs.mat and predictions.mat, with the arrays that kchua/handful-of-trials writes."""
+"""logs.mat and predictions.mat, with the same arrays as in kchua/handful-of-trials."""
 
 import io
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from torch import Tensor
 
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
-SMALL = 8_000_000  # bytes up to which the file is written anew after every iteration
-GROWTH = 1.1  # by so much a larger one has to grow before it is written again
+SMALL = 8_000_000  # bytes up to which the file is rewritten after every iteration
+GROWTH = 1.1  # factor by which a larger file must grow before it is rewritten
 
 
 def trial_arrays(buffer: MultiTaskReplayBuffer) -> dict[str, list[np.ndarray]]:
-    """The trials that are learned from, in their order, each an array.
+    """The training trials in order, one array each.
 
     Args:
         buffer: of one task, whose rows are whole trials.
@@ -41,8 +41,8 @@ def logs_mat(buffer: MultiTaskReplayBuffer, returns: Sequence[float]) -> bytes:
     """The content of logs.mat.
 
     Args:
-        buffer: the trials that are learned from, the random ones included.
-        returns: of the trials that are evaluated, in their order.
+        buffer: the training trials, including the random ones.
+        returns: of the evaluated trials, in order.
     Returns:
         A MAT file with observations [n, T + 1, obs_dim], actions [n, T, act_dim], rewards [n, T]
         and returns [1, m]; cells instead of the first three if the trials differ in length.
@@ -62,16 +62,16 @@ def logs_mat(buffer: MultiTaskReplayBuffer, returns: Sequence[float]) -> bytes:
 def predictions_mat(
     predictions: Sequence[Tensor], num_plans: Sequence[int], *, particles: bool
 ) -> bytes:
-    """The content of predictions.mat: what the model predicted for the plans of an iteration.
+    """The content of predictions.mat: the model's predictions for the plans of an iteration.
 
     Args:
         predictions: of every plan, [num_lanes, plan_hor + 1, num_particles, obs_dim].
-        num_plans: how many of them each trial, a lane, has made.
+        num_plans: number of plans of each trial (lane).
         particles: write all particles instead of their mean and variance.
     Returns:
-        A MAT file with, for every plan, one trial after the other, predictions [plan_hor + 1,
-        num_particles, obs_dim]; or means and vars [plan_hor + 1, obs_dim], the latter around the
-        mean of the particles (the reference subtracts arrays that do not fit).
+        A MAT file with, for every plan, trial by trial, predictions [plan_hor + 1, num_particles,
+        obs_dim]; or means and vars [plan_hor + 1, obs_dim], the latter around the mean of the
+        particles (the reference subtracts arrays of different shapes).
     """
     stacked = torch.stack(list(predictions))
     found = torch.cat([stacked[:count, lane] for lane, count in enumerate(num_plans)]).numpy()
@@ -84,17 +84,17 @@ def predictions_mat(
 
 
 class LogsSchedule:
-    """Decides when logs.mat is due: the whole of it, 60 MB at the end of a long run, is not written
-    after every iteration.
+    """Decides when to write logs.mat, which reaches 60 MB at the end of a long run.
 
-    It is while it is small, and after the last iteration; otherwise when it has grown by a tenth.
+    It is written after every iteration while it is small, after the last iteration, and otherwise
+    when it has grown by a tenth.
     """
 
     def __init__(self, num_iterations: int) -> None:
         self._num_iterations, self._written = num_iterations, 0
 
     def due(self, iteration: int, num_bytes: int) -> bool:
-        """Whether the file is to be written after an iteration; if so, remembers its size."""
+        """Whether to write the file after an iteration; if so, its size is stored."""
         last = iteration + 1 == self._num_iterations
         due = last or num_bytes < SMALL or num_bytes >= GROWTH * self._written
         if due:

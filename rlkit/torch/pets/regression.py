@@ -1,4 +1,4 @@
-"""Regression with an ensemble: input normaliser, learned bounds of the variance, losses."""
+"""Ensemble regression: input normaliser, learned variance bounds, losses."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from torch.nn import functional
 from rlkit.torch.ensembles import EnsembleMlp
 
 MIN_STD = 1e-12  # inputs with a smaller standard deviation are treated as constant
-CONSTANT_ULPS = 8  # and so are those that vary by no more than this many units in the last place
+CONSTANT_ULPS = 8  # as are those that vary by at most this many units in the last place
 BOUND_WEIGHT = 0.01  # of the log-variance bounds in the loss
 MAX_LOGVAR, MIN_LOGVAR = 0.5, -10.0  # their initial values
 
@@ -35,9 +35,9 @@ class Normalizer(nn.Module):
     def fit(self, x: Tensor) -> None:
         """Fit to rows [n, size], in float64.
 
-        An input whose standard deviation is within the rounding of the networks' dtype holds no
-        information, and to divide by it would turn rounding errors into large numbers. The
-        reference guards against constant inputs only, with a threshold of 1e-12.
+        An input whose standard deviation is within the rounding error of the networks' dtype has no
+        information, and dividing by it would amplify rounding errors. The reference guards only
+        against constant inputs, with a threshold of 1e-12.
         """
         rows = x.double()
         std = rows.std(dim=0, correction=0)
@@ -60,11 +60,11 @@ class Moments(NamedTuple):
 class RegressionEnsemble(nn.Module):
     """Members that predict a mean and, if probabilistic, a log-variance between learned bounds.
 
-    With one member, deterministic: D of PETS; one, probabilistic: P; several: DE and PE.
+    In PETS' terms: D and P with one member (deterministic and probabilistic), DE and PE with more.
 
     Attributes:
-        networks: the members; a probabilistic one has the mean in its first outputs and the raw
-            log-variance r after.
+        networks: the members; the outputs of a probabilistic one are the mean, then the raw
+            log-variance r.
         normalizer: of the inputs, common to all members.
         max_logvar, min_logvar: bounds [1, out], trained with the weights; None if deterministic.
     Source: kchua/handful-of-trials, `dmbrl/modeling/models/BNN.py` and `NN.py`.
@@ -97,8 +97,8 @@ class RegressionEnsemble(nn.Module):
     def moments(self, x: Tensor) -> Moments:
         """Mean and variance for normalised inputs [num_nets, ..., in].
 
-        The exponential of the log-variance above is exp(min) + exp(max) sigmoid(r - max), which is
-        cheaper.
+        The variance is computed as exp(min) + exp(max) sigmoid(r - max), which equals the
+        exponential of the log-variance above and is cheaper.
         """
         mean, raw = self._outputs(x)
         if raw is None or self.max_logvar is None or self.min_logvar is None:

@@ -1,7 +1,7 @@
-"""model.mat and model.nns: networks as kchua/handful-of-trials saves and loads them.
+"""model.mat and model.nns: networks in the format of kchua/handful-of-trials.
 
-model.nns names one layer a line; model.mat holds, under "0", "1", ..., mean and standard deviation
-of the normalizer, weights and biases of every layer, and the log-variance bounds.
+model.nns names one layer per line; model.mat holds, under "0", "1", ..., mean and standard
+deviation of the normalizer, weights and biases of every layer, and the log-variance bounds.
 Source: kchua/handful-of-trials, dmbrl/modeling/models/BNN.py and layers/FC.py.
 """
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from rlkit.torch.pets.regression import RegressionEnsemble
 
 NAMES = ("model.mat", "model.nns")
-LARGEST = 2**30  # bytes of a model.mat that is read
+LARGEST = 2**30  # maximum bytes of a model.mat
 LAYER = re.compile(
     r"FC\(output_dim=(\d+), input_dim=(\d+), activation=(None|'\w+'), "
     r"weight_decay=(None|[-+.\de]+), ensemble_size=(\d+)\)"
@@ -29,7 +29,7 @@ def saved_model(ensemble: RegressionEnsemble, weight_decays: Sequence[float]) ->
     """The content of both files, by name.
 
     Args:
-        ensemble: what is saved.
+        ensemble: the networks.
         weight_decays: of its layers.
     """
     content = io.BytesIO()
@@ -48,11 +48,11 @@ def saved_model(ensemble: RegressionEnsemble, weight_decays: Sequence[float]) ->
 
 
 def load_model(folder: Path, ensemble: RegressionEnsemble) -> None:
-    """Read both files into networks of the same shape; nothing in them is evaluated.
+    """Load both files into networks of the same shape; no code in them is executed.
 
     Args:
-        folder: holds model.mat and model.nns.
-        ensemble: gets weights, bounds and normalizer.
+        folder: contains model.mat and model.nns.
+        ensemble: receives weights, bounds and normalizer.
     Raises:
         ValueError: a file is missing or damaged, or the networks have other shapes.
     """
@@ -65,7 +65,7 @@ def load_model(folder: Path, ensemble: RegressionEnsemble) -> None:
         raise ValueError(f"{path}: larger than {LARGEST} bytes; expected a saved model")
     try:
         arrays = loadmat(path)
-    except Exception as error:  # whatever a damaged file makes the reader raise
+    except Exception as error:  # anything that a damaged file causes
         raise ValueError(f"{path}: damaged, or not a MAT file ({error})") from error
     found = {name: value for name, value in arrays.items() if not name.startswith("__")}
     expected = {str(i): tuple(tensor.shape) for i, tensor in enumerate(tensors)}
@@ -86,7 +86,7 @@ def load_model(folder: Path, ensemble: RegressionEnsemble) -> None:
 
 
 def _tensors(ensemble: RegressionEnsemble) -> list[Tensor]:
-    """What model.mat holds, in its order."""
+    """Tensors in the order of model.mat."""
     networks, normalizer = ensemble.networks, ensemble.normalizer
     tensors: list[Tensor] = [normalizer.mean, normalizer.std]
     for weight, bias in zip(networks.weights, networks.biases, strict=True):

@@ -22,7 +22,7 @@ class SimulationSettings:
 
 @dataclass(frozen=True)
 class RolloutSettings:
-    """How many trials are learned from."""
+    """Numbers of training trials."""
 
     nrollouts_per_iter: PositiveCount = 1  # of an iteration
     ninit_rollouts: Count = 1  # random ones of iteration 0; 0: it is like the others
@@ -32,7 +32,7 @@ class RolloutSettings:
 class RolloutLogSettings:
     """How many trials are reported."""
 
-    nrecord: Count = 0  # trials of an iteration that are filmed
+    nrecord: Count = 0  # trials per iteration recorded as video
     neval: PositiveCount = 1  # trials of an iteration whose returns are logged
 
 
@@ -102,7 +102,7 @@ class PlanningSettings:
 
 @dataclass(frozen=True)
 class ControlLogSettings:
-    """What is written beside the returns."""
+    """What is written in addition to the returns."""
 
     save_all_models: bool = False  # keep model.mat and model.nns of every iteration
     log_traj_preds: bool = False  # mean and variance of the predictions of every plan

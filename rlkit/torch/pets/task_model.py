@@ -1,4 +1,4 @@
-"""The environment as dynamics model and planner need it, on tensors."""
+"""Tensor interface of the environment for dynamics model and planner."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from rlkit.torch.pets.objective import Reward
 
 
 def transforms_of(env: PetsEnv) -> Transforms:
-    """What the networks see and predict in this environment."""
+    """Inputs and targets of the networks in this environment."""
 
     def target(obs: Tensor, next_obs: Tensor) -> Tensor:
         return torch.cat(env.targ_proc(obs, next_obs), dim=-1)
@@ -21,7 +21,7 @@ def transforms_of(env: PetsEnv) -> Transforms:
 
 
 def reward_of(env: PetsEnv, device: torch.device) -> Reward:
-    """The environment's reward of a predicted transition, as the planner takes it."""
+    """The environment's reward function of predicted transitions, for the planner."""
     task = torch.zeros(env.task_dim, device=device)
 
     def reward(obs: Tensor, action: Tensor, next_obs: Tensor, planned_from: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Trials, step by step: several lanes of one environment, resumable after any step."""
+"""Trials in parallel lanes of one environment, resumable after any step."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from rlkit.torch.pets.mpc import MPC
 
 @dataclass(frozen=True)
 class Progress:
-    """How far trials have come.
+    """Progress of running trials.
 
     Attributes:
         step: steps done.
@@ -31,18 +31,18 @@ class Progress:
 
 
 class Trials:
-    """Runs trials that act by plans, or at random.
+    """Runs trials with planned or random actions.
 
-    A trial's start, plans and disturbances come from streams of their own, named by iteration and
-    lane. So trials that were stopped are resumed by doing their first actions again, which puts
-    the simulator into the same state bit for bit, its warm start included.
+    A trial's start, plans and disturbances have separate random streams, named by iteration and
+    lane. Stopped trials are resumed by repeating their first actions, which restores the
+    simulator's state bit for bit, including its warm start.
 
     Args:
         env: with actions in its own units; at least as many lanes as trials run at a time.
-        controller: plans.
+        controller: the planner.
         horizon: length of a trial.
-        noise_std: standard deviation of what is added to executed actions. The action without it
-            is what is stored and learned from, as in the reference.
+        noise_std: standard deviation of the noise added to executed actions. The action without
+            noise is stored and used for training, as in the reference.
         seed: of the run.
         num_threads: CPU threads of the planner's products.
     Source: kchua/handful-of-trials, dmbrl/misc/Agent.py.
@@ -59,8 +59,8 @@ class Trials:
     ) -> None:
         self.env, self.controller, self.horizon = env, controller, horizon
         self.noise_std, self.seed, self.num_threads = noise_std, seed, num_threads
-        self.plan_seconds = 0.0  # of the trials that ran last, in this process
-        self._actions: list[np.ndarray] = []  # of the trials under way
+        self.plan_seconds = 0.0  # of the last trials, in this process
+        self._actions: list[np.ndarray] = []  # of the running trials
         self._resumed: Mapping[str, Any] | None = None  # the controller's state after them
 
     def run(
@@ -71,13 +71,13 @@ class Trials:
         random: bool,
         report: Callable[[Progress], None],
     ) -> Paths:
-        """Run trials to their end, or go on with those that were stopped.
+        """Run trials to their end, or resume stopped ones.
 
         Args:
             iteration: names their random numbers.
-            num_lanes: how many run together.
+            num_lanes: number of parallel trials.
             random: draw actions uniformly instead of planning.
-            report: called after every step that is new; may save, and may raise.
+            report: called after every new step; may save a checkpoint, and may raise.
         Returns:
             The trials; actions in the environment's units, without disturbance.
         """
@@ -112,7 +112,7 @@ class Trials:
         return paths
 
     def _begin_plans(self, generators: list[np.random.Generator]) -> None:
-        """Begin the controller's trajectories, where the trials were stopped if they were."""
+        """Start the controller's trajectories, or resume those of stopped trials."""
         self.controller.start_trajectories(generators)
         if self._resumed is not None:
             self.controller.load_state_dict(self._resumed)
@@ -153,14 +153,14 @@ class Trials:
         return obs
 
     def state_dict(self) -> dict[str, Any]:
-        """What the trials under way have done, and the controller's state."""
+        """Actions of the running trials, and the controller's state."""
         if not self._actions:
             return {"actions": None, "controller": None}
         actions = torch.from_numpy(np.stack(self._actions))
         return {"actions": actions, "controller": self.controller.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a state; the next `run` goes on with its trials."""
+        """Restore a state; the next `run` resumes its trials."""
         actions = state["actions"]
         self._actions = [] if actions is None else list(actions.numpy())
         self._resumed = state["controller"]

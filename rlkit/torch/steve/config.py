@@ -1,4 +1,4 @@
-"""The settings of STEVE and its baselines: the released code's sections, and ours."""
+"""The settings of STEVE and its baselines: the released code's sections, and a few more."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -28,8 +28,8 @@ class EnsembleSettings:
     """Members of an ensemble; 1, 1, 1 is a single network."""
 
     ensemble_size: PositiveCount = 4
-    train_sample_count: PositiveCount = 4  # members, drawn anew, that a training batch is cut among
-    eval_sample_count: PositiveCount = 4  # members, drawn anew, of targets and policy losses
+    train_sample_count: PositiveCount = 4  # random members that share a training batch
+    eval_sample_count: PositiveCount = 4  # random members of targets and policy losses
 
     def relations(self) -> Iterator[Relation]:
         """Yield the relations between fields that do not hold."""
@@ -54,12 +54,12 @@ class PolicySettings:
     critic: EnsembleSettings = field(default_factory=EnsembleSettings)
     # Departures, all off
     target_policy: bool = False  # targets act with a copy of the policy, kept like the critics'
-    polyak: Fraction | None = None  # move the copies by this share at every update; null: copy
-    twin_critics: bool = False  # bootstrap from the least of the critics
+    polyak: Fraction | None = None  # soft update rate of the copies; null: copy
+    twin_critics: bool = False  # bootstrap from the minimum of the critics
 
     @property
     def epsilon(self) -> float:
-        """The probability with which a dimension of an action gets noise."""
+        """The probability of noise in a dimension of an action."""
         alias = self.ddpg_explore_chance
         return self.explore_chance if alias is None else alias
 
@@ -91,7 +91,7 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class ExpansionSettings:
-    """`algo_params.value_expansion`: how targets are made."""
+    """`algo_params.value_expansion`: how targets are computed."""
 
     method: Method = "steve"
     rollout_len: PositiveCount = 3  # H, imagined steps after the real one
@@ -136,7 +136,7 @@ class STEVESettings(AlgorithmSettings):
         return self.value_expansion.method != "ddpg"
 
     def frames_after(self, iteration: int) -> int:
-        """Frames at the end of an iteration; iteration 0 collects the random ones."""
+        """Frames at the end of an iteration; iteration 0 collects random ones."""
         wanted = self.frames_before_learning + iteration * self.frames_per_iteration
         return -(-wanted // self.num_agents) * self.num_agents
 

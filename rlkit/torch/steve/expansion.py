@@ -1,4 +1,4 @@
-"""Value expansion: imagined rollouts, and the candidate targets that their samples give.
+"""Value expansion: imagined rollouts, and candidate targets computed from them.
 
 Notation of the paper: i counts transition members (with their paired members of the termination
 model), j reward members, k critics, and H is the horizon; F = H + 1 candidates end at the steps
@@ -13,11 +13,11 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-EPSILON = 1e-8  # added to the survival that later starts are divided by
+EPSILON = 1e-8  # added to the survival in the denominator of later starts
 
 
 class Dynamics(Protocol):
-    """A learned model, as rollouts see it: its members along a leading axis."""
+    """Interface of a learned model for rollouts, with members along a leading axis."""
 
     def next_obs(self, obs: Tensor, action: Tensor) -> Tensor:
         """Move obs [N_T, B, obs_dim] by action [N_T, B, act_dim], member i its own rows."""
@@ -30,7 +30,7 @@ class Dynamics(Protocol):
 
 
 class ActorCritic(Protocol):
-    """The policy and the critics that rollouts act with and end in."""
+    """Interface of the policy and the critics used in rollouts."""
 
     def act(self, obs: Tensor) -> Tensor:
         """Actions [..., act_dim] for obs [..., obs_dim], without noise."""
@@ -40,11 +40,11 @@ class ActorCritic(Protocol):
 
 
 class Rollouts(NamedTuple):
-    """What candidate targets are made of; step 0 is the real transition.
+    """Components of candidate targets; step 0 is the real transition.
 
     Attributes:
         rewards: r, [F, N_T or 1, N_R or 1, B]; r_0 is the real reward.
-        survival: c_h, the probability that the episode goes on after step h, [F, N_T or 1, B].
+        survival: c_h, the probability that the episode continues after step h, [F, N_T or 1, B].
         values: target critics at (s_h, a_h), [F, N_T or 1, N_Q, B].
         obs, action: s_h and a_h, [F, N_T or 1, B, dim].
     """
@@ -57,10 +57,7 @@ class Rollouts(NamedTuple):
 
 
 def transition_inputs(next_obs: Tensor, obs: Tensor, action: Tensor) -> Tensor:
-    """What termination and reward models see.
-
-    S', s, a in this order, [..., 2 obs_dim + act_dim].
-    """
+    """Input of termination and reward models: s', s, a, [..., 2 obs_dim + act_dim]."""
     return torch.cat([next_obs, obs, action], dim=-1)
 
 
@@ -74,14 +71,14 @@ def imagine(
     num_members: int,
     horizon: int,
 ) -> Rollouts:
-    """Roll every transition member out from the real next states, without noise.
+    """Roll out every transition member from the real next states, without noise.
 
     s_{h+1} = s_h + f_i(s_h, a_h) with a_h = tanh pi(s_h). Termination is soft: c_h is the product
-    of 1 - d_l over l = 0 ... h, where d_0 is the real end. A rollout is never cut off.
+    of 1 - d_l over l = 0 ... h, where d_0 is the real termination. A rollout is never cut off.
 
     Args:
         model: the learned model; None with horizon 0.
-        agent: acts and values.
+        agent: policy and critics.
         reward, terminated: of the real transitions, [B].
         next_obs: real next states, [B, obs_dim].
         num_members: N_T, transition members that the model has.
@@ -119,7 +116,7 @@ def imagine(
 def expand(
     rollouts: Rollouts, discount: float, reward_scale: float = 1.0, num_starts: int = 1
 ) -> Tensor:
-    """Candidate targets of every sample, as running sums over the steps.
+    """Candidate targets of every sample, as cumulative sums over the steps.
 
     G_{u,t} = rho sum_{l=u..t} gamma^{l-u} (c_{l-1} / c_{u-1}) r_l
               + gamma^{t-u+1} (c_t / c_{u-1}) Q(s_t, a_t),   c_{-1} = 1

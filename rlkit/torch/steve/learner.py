@@ -1,4 +1,4 @@
-"""When a learner updates, logs and hands over what it has learned: the frame gate and cadences."""
+"""The schedule of a learner: updates per frame, logs, checkpoints and back-ups."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,29 +8,29 @@ from rlkit.torch.gradient_steps import GradientSteps
 
 
 class Stopwatch:
-    """Seconds of learning, those of earlier processes included."""
+    """Seconds of learning, including those before a resume."""
 
     def __init__(self) -> None:
         self._before = 0.0
         self._began: float | None = None
 
     def start(self) -> None:
-        """Begin to count, if it has not begun."""
+        """Start counting, unless already started."""
         if self._began is None:
             self._began = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """Counted so far."""
+        """Seconds so far."""
         return self._before + (0 if self._began is None else time.perf_counter() - self._began)
 
     @property
     def hours(self) -> float:
-        """The same in hours."""
+        """Hours so far."""
         return self.seconds / 3600
 
     def restore(self, seconds: float) -> None:
-        """Take over what an earlier process has counted."""
+        """Restore the count of an earlier process."""
         self._before, self._began = seconds, None
 
 
@@ -48,7 +48,7 @@ class Sums:
         self.count += count
 
     def take(self) -> dict[str, float]:
-        """Means since the last call; nothing where there was no update."""
+        """Means since the last call; empty without updates."""
         count = self.count
         pairs = zip(self.names, self.values, strict=True)
         found = {name: value / count for name, value in pairs} if count else {}
@@ -67,20 +67,20 @@ class Sums:
 class Learner:
     """Updates of one learner, as many as the frames allow.
 
-    What is due is done just before the update whose number it divides: log, checkpoint, back-up.
+    Logs, checkpoints and back-ups are made just before the updates whose numbers they divide.
 
     Args:
         steps: take the updates; report the means of `columns`.
         columns: statistics of an update.
         cadence: frames per update, and updates between logs, checkpoints and back-ups.
-        watch: tells the hours.
-        checkpoint: hands over what was learned.
-        backup: keeps it, under the number of the epoch.
+        watch: measures the hours.
+        checkpoint: publishes the learned networks.
+        backup: stores them under the number of the epoch.
     Attributes:
-        updates: taken since learning began.
+        updates: number since learning began.
         epoch: checkpoints so far.
-        rows: lines of the log: seconds since the one before, hours, epoch, updates, frames, then
-            the means since the one before.
+        rows: lines of the log: seconds since the previous one, hours, epoch, updates, frames, then
+            the means since the previous one.
     Source: tensorflow/models, research/steve, learner.py.
     """
 
@@ -102,15 +102,15 @@ class Learner:
         self._log, self._row = Sums(columns), Sums(columns)
 
     def may_update(self, frames: int) -> bool:
-        """The frame gate; `frames` are counted from the begin of learning."""
+        """Whether the frames since the start of learning allow another update."""
         return frames > self.frames_per_update * self.updates
 
     def update(self, total_frames: int, *, hand_over: bool = True) -> None:
-        """Take an update, after what is due before it.
+        """Take an update, after any log, checkpoint or back-up that is due.
 
         Args:
             total_frames: for the log.
-            hand_over: checkpoints and back-ups too; not while a model is pretrained.
+            hand_over: also make checkpoints and back-ups; false while a model is pretrained.
         """
         number = self.updates + 1
         if number % self.log_every == 0:
@@ -123,7 +123,7 @@ class Learner:
         self.updates = number
 
     def checkpoint(self) -> None:
-        """Hand over what was learned, and count it."""
+        """Publish the learned networks, and count the checkpoint."""
         self._checkpoint()
         self.epoch += 1
 
@@ -145,7 +145,7 @@ class Learner:
         self._logged_at = seconds
 
     def _drain(self) -> None:
-        """Read what the updates since the last reading have given, in one transfer."""
+        """Read the statistics of the updates since the last read, in one transfer."""
         if count := self.steps.num_taken:
             found = self.steps.fetch()
             means = {name: found[f"{name} (mean)"] for name in self.columns}

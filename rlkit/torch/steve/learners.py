@@ -1,4 +1,4 @@
-"""The two learners of STEVE, in turns on one replay buffer and one device."""
+"""The two learners of STEVE, alternating on one replay buffer and one device."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -22,12 +22,12 @@ from rlkit.torch.steve.world_model import ModelLearner, Transitions, WorldModel
 class Learners:
     """A value learner and, for all methods but DDPG, a model learner.
 
-    Targets use the model as it was at the value learner's last checkpoint, or as it is with
+    Targets use the model from the value learner's last checkpoint, or the current one with
     `fresh_model`.
 
     Args:
         settings: of the algorithm.
-        buffer: what both draw from.
+        buffer: source of both learners' batches.
         weights: generator of the initial weights.
         generator: of batches and drawn members, on the buffer's device.
         records: take back-ups.
@@ -43,7 +43,7 @@ class Learners:
     ) -> None:
         self.settings, self.buffer, self.generator = settings, buffer, generator
         self.watch = Stopwatch()
-        # On the device, because a captured update can copy nothing from the host.
+        # On the device, because a captured update cannot copy from the host.
         self._task = torch.zeros(1, dtype=torch.int64, device=buffer.device)
         sizes, model, policy = (
             (buffer.obs_dim, buffer.act_dim),
@@ -72,7 +72,7 @@ class Learners:
                 learner.columns,
                 cadence(model),
                 self.watch,
-                checkpoint=lambda: None,  # the policy's learner reads the model when it wants to
+                checkpoint=lambda: None,  # the value learner copies the model itself
                 backup=lambda epoch: records.backup("worldmodel", epoch, {"world_model": world}),
             )
         self.value = ValueLearner(*sizes, settings, weights, generator, self.snapshot)
@@ -112,14 +112,14 @@ class Learners:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Let updates be taken inside the block."""
+        """Allow updates inside the block."""
         with ExitStack() as stack:
             for learner in self._each():
                 stack.enter_context(learner.steps.running())
             yield
 
     def pretrain(self, total_frames: int, loop: Loop) -> None:
-        """Train the model alone, then hand over for the first time."""
+        """Train the model alone, then publish it for the first time."""
         learner, wanted = self.model_learner, self.settings.model_config.pretrain_n
         if learner is not None:
             while learner.updates < wanted:
@@ -130,7 +130,7 @@ class Learners:
         self.policy_learner.checkpoint()
 
     def update(self, total_frames: int) -> None:
-        """Take the updates that the frames allow, model and policy in turns."""
+        """Take the updates that the frames allow, alternating between model and policy."""
         frames = total_frames - self.settings.frames_before_learning
         while due := [learner for learner in self._each() if learner.may_update(frames)]:
             for learner in due:
@@ -148,7 +148,7 @@ class Learners:
         return [*first, self.policy_learner]
 
     def _hand_over(self) -> None:
-        """Copy critics to their targets, and take the model as it is now."""
+        """Copy critics to their targets, and copy the current model."""
         self.value.copy_targets()
         if self.model is not None and self.snapshot not in (None, self.model.model):
             assert self.snapshot is not None
@@ -161,7 +161,7 @@ class Learners:
         return Transitions(obs, action, reward.squeeze(-1), next_obs, terminated.squeeze(-1))
 
     def _parts(self) -> dict[str, Any]:
-        """What has a state, by name."""
+        """The parts with a state, by name."""
         found: dict[str, Any] = {**self.networks, "policy_learner": self.policy_learner}
         found["policy_optimizer"] = self.value.optimizer
         if self.model is not None and self.model_learner is not None:

@@ -1,4 +1,4 @@
-"""The networks of STEVE, and what it means to call an ensemble while training and in targets."""
+"""The networks of STEVE, and the selection of ensemble members in training and targets."""
 
 import math
 from functools import partial
@@ -53,7 +53,7 @@ def make_mlp(
 
 
 def drawn_members(network: EnsembleMlp, count: int, generator: torch.Generator) -> Tensor | None:
-    """Numbers of `count` different members, drawn anew; None where all are wanted."""
+    """Indices of `count` different random members; None for all."""
     if count == network.num_nets:
         return None
     return torch.rand(network.num_nets, generator=generator, device=generator.device).argsort()[
@@ -70,15 +70,15 @@ def all_members(network: EnsembleMlp, x: Tensor, members: Tensor | None, **optio
 def random_member(
     network: EnsembleMlp, x: Tensor, count: int, generator: torch.Generator, *, routed: bool
 ) -> tuple[Tensor, Tensor]:
-    """Outputs of one random member for every row of a batch, of `count` members that are drawn.
+    """Outputs of one random member for every row of a batch, from `count` drawn members.
 
     Args:
         x: inputs [B, ..., in]; one member computes all of a row.
-        routed: cut the batch, in random order, into equal parts, one for each member. Otherwise all
-            members compute all rows, of which one each is taken, drawn independently: the released
-            code's way, whose expectation is the same.
+        routed: split the batch, in random order, into equal parts, one per member. Otherwise all
+            members compute all rows and one is selected per row independently, as in the released
+            code; the expectation is the same.
     Returns:
-        Outputs [B, ..., out] in an order of their own, and the rows [B] that they belong to.
+        Outputs [B, ..., out] in some order, and the indices [B] of their rows.
     """
     members, num_rows = drawn_members(network, count, generator), len(x)
     device = generator.device

@@ -1,4 +1,4 @@
-"""The policy as something that acts: greedily, or exploring."""
+"""The acting policy: greedy, or with exploration noise."""
 
 from collections.abc import Sequence
 
@@ -11,42 +11,42 @@ from rlkit.torch.steve.value_learner import pre_tanh
 
 
 class GreedyPolicy:
-    """a = tanh pi(s), for evaluations, films and trained agents; there is nothing to adapt to."""
+    """a = tanh pi(s), for evaluations, videos and trained agents; no adaptation."""
 
     def __init__(self, network: EnsembleMlp) -> None:
         self.network = network
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
-        """Nothing is drawn for a trajectory."""
+        """Do nothing: nothing is drawn per trajectory."""
 
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
-        """Act in every lane; `noise` is not used, since exploration is of training only."""
+        """Act in every lane; `noise` is not used; exploration is for training only."""
         return np.tanh(self.outputs(obs))
 
     @torch.no_grad()
     def outputs(self, obs: np.ndarray) -> np.ndarray:
-        """What the network gives before the tanh, float32 [num_lanes, act_dim]."""
+        """Network outputs before the tanh, float32 [num_lanes, act_dim]."""
         device = next(self.network.parameters()).device
         rows = torch.as_tensor(obs, dtype=torch.float32, device=device)
         found: np.ndarray = pre_tanh(self.network, rows).cpu().numpy()
         return found
 
     def reset_belief(self, num_envs: int) -> None:
-        """Nothing is believed of a task: there is one."""
+        """Do nothing: there is only one task."""
 
     def adapt(self, paths: Paths) -> None:
-        """Nothing is learned outside of training."""
+        """Do nothing: there is no adaptation."""
 
 
 def explore(outputs: np.ndarray, epsilon: float, generator: np.random.Generator) -> np.ndarray:
-    """Add noise to some dimensions of an action, each on its own with probability `epsilon`.
+    """Add noise to dimensions of an action, each independently with probability `epsilon`.
 
-    tanh(z + n) with n ~ N(0, 1) takes the place of tanh(z).
+    tanh(z) is replaced by tanh(z + n) with n ~ N(0, 1).
 
     Args:
         outputs: z, [num_lanes, act_dim].
-        epsilon: 0 never adds any.
-        generator: takes as many numbers whatever `epsilon` is.
+        epsilon: probability; 0: no noise.
+        generator: draws the same number of values for any `epsilon`.
     """
     chosen = generator.random(outputs.shape) < epsilon
     noise = generator.standard_normal(outputs.shape)

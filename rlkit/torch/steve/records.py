@@ -12,12 +12,12 @@ DIAGNOSTICS = {"valuerl": 4, "worldmodel": 5}  # statistics in a line of each lo
 
 
 class Records:
-    """Writes the reference's files whole, from rows that a checkpoint keeps.
+    """Writes complete files in the reference's format, from rows stored in checkpoints.
 
     Args:
         write: writes a file of the run folder, from name and content.
         remove: removes a file of the run folder.
-        name: of the experiment, asked for when a file is written.
+        name: returns the experiment's name; called when a file is written.
         settings: for hps.json.
     Attributes:
         greedy: hours, epoch, frames and score of every greedy episode.
@@ -35,7 +35,7 @@ class Records:
         self._backups: dict[str, str] = {}  # newest by learner
 
     def write_settings(self) -> None:
-        """Write hps.json: what the run was started with."""
+        """Write hps.json, the initial settings of the run."""
         self.write("hps.json", (json.dumps(self.settings, indent=2) + "\n").encode())
 
     def write_logs(self, rows: Mapping[str, Sequence[Sequence[float]]]) -> None:
@@ -50,7 +50,7 @@ class Records:
             self.write(f"{learner}.log", text.encode())
 
     def backup(self, learner: str, epoch: int, networks: Mapping[str, nn.Module]) -> None:
-        """Keep the networks under the number of the epoch, then remove the back-up before."""
+        """Store the networks under the number of the epoch, then remove the previous back-up."""
         content, name = io.BytesIO(), f"checkpoints/{epoch:09d}_{learner}.params"
         torch.save({key: network.state_dict() for key, network in networks.items()}, content)
         self.write(name, content.getvalue())

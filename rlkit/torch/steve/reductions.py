@@ -1,7 +1,7 @@
-"""From candidate targets to one target per start: one function for each method.
+"""Reduction of candidate targets to one target per start: one function per method.
 
 Each takes candidates [B, num_starts, F, N], as `expansion.expand` gives them, of which those that
-end before they start (t < u) are 0 and carry no weight, and returns a `Reduced`.
+end before they start (t < u) are 0 and have no weight, and returns a `Reduced`.
 
 Source: Buckman et al. 2018; tensorflow/models, research/steve, valuerl.py.
 """
@@ -18,7 +18,7 @@ RIDGE = 1e-3  # added to the diagonal of the scatter matrix
 
 
 class Reduced(NamedTuple):
-    """Targets and the weights that they were made with.
+    """Targets and the weights used for them.
 
     Attributes:
         targets: [B, num_starts].
@@ -30,7 +30,7 @@ class Reduced(NamedTuple):
 
 
 def moments(candidates: Tensor) -> tuple[Tensor, Tensor]:
-    """Means [..., 1] and deviations [..., N] of samples, in two passes around the first sample.
+    """Mean [..., 1] and deviations from it [..., N] of samples, in two passes.
 
     Equal samples have deviations of exactly 0, whatever their number.
     """
@@ -47,7 +47,7 @@ def valid(candidates: Tensor) -> Tensor:
 
 
 def longest(candidates: Tensor) -> Reduced:
-    """MVE: the longest rollout alone."""
+    """MVE: only the longest rollout."""
     weights = torch.zeros_like(candidates[..., 0])
     weights[..., -1] = 1.0
     return Reduced(candidates[..., -1, :].mean(dim=-1), weights)

@@ -1,4 +1,4 @@
-"""STEVE in one process: frames, and updates of both learners at a fixed ratio to them."""
+"""STEVE in one process: frames and updates of both learners at a fixed ratio."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,19 +19,19 @@ from rlkit.torch.steve.learners import Learners
 from rlkit.torch.steve.policy import GreedyPolicy, explore
 from rlkit.torch.steve.records import Records
 
-NO_EPISODE = np.zeros(0, np.int64)  # rows are stored before their episode is over
+NO_EPISODE = np.zeros(0, np.int64)  # rows are stored before their episode ends
 
 
 class STEVE:
     """The loop: iteration 0 collects random frames and pretrains the model; each later one collects
-    `frames_per_iteration`, after each step of the lanes as many updates as the frames allow.
+    `frames_per_iteration`, with as many updates after each step as the frames allow.
 
     Args:
-        lanes: collect.
-        eval_env: greedy episodes run there.
-        learners: are trained.
-        buffer: what both learn from; one task.
-        records: the reference's files.
+        lanes: collect frames.
+        eval_env: environment of greedy episodes.
+        learners: both learners.
+        buffer: their training data; one task.
+        records: writes the reference's files.
         num_threads: CPU threads of updates.
     """
 
@@ -148,7 +148,7 @@ class STEVE:
         return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the replay."""
+        """The complete state, except the replay buffer."""
         return {
             "lanes": self.lanes.state_dict(),
             "learners": self.learners.state_dict(),
@@ -157,7 +157,7 @@ class STEVE:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a state, and write the reference's files as they were then."""
+        """Restore a state, and rewrite the reference's files to match it."""
         self.lanes.load_state_dict(state["lanes"])
         self.learners.load_state_dict(state["learners"])
         self.records.load_state_dict(state["records"])

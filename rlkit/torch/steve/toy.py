@@ -1,9 +1,9 @@
-"""The toy chain: what value expansion does to a tabular critic, with a right and a wrong model.
+"""The toy chain: value expansion with a tabular critic and a correct or a wrong model.
 
-From state s = 0 ... 100 the only action leads to s + 1, and 101 is the end; a step costs 1, the
+From state s = 0 ... 100 the only action leads to s + 1, and 101 is terminal; a step costs 1, the
 last one earns 100, so that Q*(s) = s. The noisy model sends a state, with probability 0.1, to a
-uniform one of 0 ... 100 instead; the reward is that of the state which is left, and the first step
-of a target is real. All trials are computed together.
+uniform one of 0 ... 100 instead; the reward depends on the state before the step, and the first
+step of a target is real. All trials are computed together.
 
 Source: Buckman et al. 2018; tensorflow/models, research/steve, toy_demo.py, with the curves as they
 are meant (Q* is s there too, but its secondary statistics are taken around s + 1).
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-NUM_STATES = 101  # that are not terminal: 0 ... 100
+NUM_STATES = 101  # non-terminal: 0 ... 100
 NUM_MEMBERS = 8  # of critics and models
 HORIZON = 5
 NOISE = 0.1  # probability that the noisy model jumps
@@ -29,8 +29,8 @@ class Variant:
     Attributes:
         members: critics.
         horizon: imagined steps.
-        noisy: the model is the noisy one.
-        weighted: blend all lengths by inverse variance, as STEVE does; otherwise the longest.
+        noisy: use the noisy model.
+        weighted: average all lengths by inverse variance (STEVE); otherwise use the longest.
     """
 
     members: int = NUM_MEMBERS
@@ -67,8 +67,8 @@ def learn(
 ) -> Iterator[Point]:
     """Train tabular critics at learning rate 1; yields after every step.
 
-    A step updates every member once, in turn, each at a state of its own, from the whole ensemble
-    as it is by then.
+    A step updates every member once, in turn, each at its own random state, with targets from the
+    current ensemble.
     """
     size = num_trials, variant.members, NUM_STATES + 1
     tables = generator.integers(0, 101, size=size).astype(np.float64)
@@ -114,7 +114,7 @@ def reward_of(state: np.ndarray) -> np.ndarray:
 
 
 def moved(state: np.ndarray, noisy: bool, generator: np.random.Generator) -> np.ndarray:
-    """States after a step of the model; the end stays."""
+    """States after a step of the model; the terminal state is absorbing."""
     following = np.minimum(state + 1, NUM_STATES)
     if noisy:
         jumps = generator.random(state.shape) < NOISE

@@ -1,4 +1,4 @@
-"""The value learner: DDPG whose critic targets are expanded through a world model."""
+"""The value learner: DDPG with critic targets expanded through a world model."""
 
 import copy
 
@@ -18,13 +18,13 @@ PRE_TANH_WEIGHT = 0.001  # of the squared pre-tanh actions in the policy's loss
 
 
 class DrawnCritics:
-    """Policy and target critics as rollouts see them; see `expansion.ActorCritic`.
+    """Policy and target critics for rollouts; see `expansion.ActorCritic`.
 
     Args:
-        policy: acts.
-        critics: value.
-        members: numbers of the critics that are used; None: all.
-        least: give the least of them instead of each (twin critics).
+        policy: the policy.
+        critics: the target critics.
+        members: indices of the critics to use; None: all.
+        least: return their minimum instead of each (twin critics).
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class ValueLearner:
 
     @torch.no_grad()
     def targets(self, batch: Transitions) -> tuple[Reduced, Rollouts]:
-        """Targets of the critics, [B, num_starts], and the rollouts that they come from."""
+        """Targets of the critics, [B, num_starts], and the rollouts they are based on."""
         expansion, generator = self.settings.value_expansion, self.generator
         policy = self.settings.policy_config
         actor = self.policy if self.target_policy is None else self.target_policy
@@ -115,7 +115,7 @@ class ValueLearner:
         return self.reduce(expand(rollouts, *scales, starts)), rollouts
 
     def update(self, batch: Transitions) -> dict[str, Tensor]:
-        """Take a step: both gradients at the same weights, then both updates.
+        """Take a step: compute both gradients at the same weights, then apply both updates.
 
         Returns:
             The terms of the losses and the mean weight of every length, by the names in `columns`.
@@ -158,7 +158,7 @@ class ValueLearner:
         return total / targets.numel()
 
     def policy_loss(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """-mean_k Q_k(s, tanh pi(s)), which reaches the policy only, and its regulariser."""
+        """-mean_k Q_k(s, tanh pi(s)), differentiated only for the policy, and its regulariser."""
         raw = pre_tanh(self.policy, obs)
         inputs = torch.cat([obs, torch.tanh(raw)], dim=-1)
         count = self.settings.policy_config.critic.eval_sample_count
@@ -181,5 +181,5 @@ class ValueLearner:
 
 
 def frozen_copy(network: EnsembleMlp) -> EnsembleMlp:
-    """A copy whose weights take no gradient."""
+    """A copy without gradients."""
     return copy.deepcopy(network).requires_grad_(False)

@@ -32,8 +32,8 @@ class Transitions(NamedTuple):
 class WorldModel(nn.Module):
     """Deterministic ensembles, without normalisation.
 
-    Member i of the termination model goes with member i of the transition model; reward members are
-    independent of both.
+    Member i of the termination model is paired with member i of the transition model; reward
+    members are independent of both.
 
     Args:
         obs_dim, act_dim: sizes of an observation and of an action.
@@ -95,15 +95,15 @@ class WorldModel(nn.Module):
         }
 
     def regularizer(self) -> Tensor:
-        """The coefficient times 1/2 ||theta||^2 over all weights and biases; its value only.
+        """The coefficient times 1/2 ||theta||^2 over all weights and biases, for logging only.
 
-        Its gradient comes from Adam's `weight_decay`, which is the same.
+        Adam's `weight_decay` applies the equivalent gradient.
         """
         norms = fast_torch.norms_of([p.detach() for p in self.parameters()])
         return 0.5 * self.settings.regularizer * torch.stack(norms).square().sum()
 
     def drawn(self, generator: torch.Generator) -> "DrawnModel":
-        """The members that a batch of targets uses."""
+        """Random members for a batch of targets."""
         transitions, rewards = self.settings.transition, self.settings.reward
         return DrawnModel(
             self,
@@ -113,11 +113,11 @@ class WorldModel(nn.Module):
 
 
 class DrawnModel:
-    """Members of a world model, as rollouts see them; see `expansion.Dynamics`.
+    """Members of a world model for rollouts; see `expansion.Dynamics`.
 
     Args:
         model: the networks.
-        transitions, rewards: numbers of the members; None: all.
+        transitions, rewards: indices of the members; None: all.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class ModelLearner:
 
     Args:
         model: on its device.
-        generator: of the members that rows are given to, on the same device.
+        generator: assigns members to rows, on the same device.
         routed: see `networks.random_member`.
     """
 
@@ -163,7 +163,7 @@ class ModelLearner:
         )
 
     def update(self, batch: Transitions) -> dict[str, Tensor]:
-        """Take a step; returns the terms of the loss before it, by the names in `columns`."""
+        """Take a step; returns the loss terms before it, by the names in `columns`."""
         losses = self.model.losses(batch, self.generator, routed=self.routed)
         total = torch.stack([*losses.values()]).sum()
         regularizer = self.model.regularizer()

@@ -1,4 +1,4 @@
-"""The Sawyer scenes: what is changed in metaworld's files, where episodes start, and what happens without the files."""
+"""The Sawyer scenes: edits of metaworld's files, start states, and missing files."""
 
 import importlib.metadata
 import importlib.util

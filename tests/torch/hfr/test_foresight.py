@@ -1,4 +1,4 @@
-"""Utilities and log-partitions in batches and chunks against one context, one task and one formula at a time, in float64."""
+"""Batched utilities and log-partitions agree with one-by-one formulas in float64."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The learned reward: what it learns from, what it is used for, and what stays the environment's."""
+"""The learned reward: its training data and its use in relabeling."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""What each method finds about a trajectory, against formulas one number at a time and against planted networks."""
+"""Scores of each method, compared with scalar formulas and with hand-made networks."""
 
 from dataclasses import replace
 from types import SimpleNamespace

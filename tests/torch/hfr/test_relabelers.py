@@ -19,7 +19,7 @@ TO_TASK_2 = (0.0, 0.0, 1e9)
 
 
 def collect(relabeler, iteration, paths, *, visits=None, to_encoder=True, group_size=1):
-    """One iteration of a single block: every path is a visit of its own unless told otherwise."""
+    """One iteration of a single block: by default every path is a separate visit."""
     visits = list(range(len(paths))) if visits is None else visits
     relabeler.begin(
         [int(paths[visits.index(v)].task_ids[0]) for v in sorted(set(visits))], iteration

@@ -1,4 +1,4 @@
-"""Three goals on a line, networks of float64, buffers filled with trajectories of unequal length: small enough to recompute."""
+"""Three goals on a line, float64 networks, buffers with trajectories of unequal length."""
 
 from dataclasses import replace
 from types import SimpleNamespace

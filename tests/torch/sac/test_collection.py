@@ -48,7 +48,7 @@ class RecordingRelabeler:
 
 
 class TextRows:
-    """Rows of visits; a context batch is the text of who asked for it, and when."""
+    """Rows of visits; a context batch is a text that records its request."""
 
     def __init__(self, stored, every_block=False):
         self.stored, self.every_block, self.drawn = stored, every_block, []

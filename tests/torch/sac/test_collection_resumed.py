@@ -1,4 +1,4 @@
-"""What a collection reports, which checkpoints it asks for, and how it goes on from one."""
+"""Statistics of a collection, the checkpoints it requests, and resuming from them."""
 
 import pytest
 

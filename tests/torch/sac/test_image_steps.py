@@ -1,4 +1,4 @@
-"""A gradient step on pictures: which losses reach the convolutional net, and that nothing is waited for."""
+"""A gradient step on images: which losses reach the convolutional net; nothing waits."""
 
 import copy
 
@@ -15,7 +15,7 @@ from tests.torch.sac.test_no_waiting import FailsOnWaiting
 
 
 def image_config(**algo_params):
-    """The small point robot of tests/launchers/test_pearl.py, seen in pictures of 16 x 16."""
+    """The small point robot of tests/launchers/test_pearl.py, seen in images of 16 x 16."""
     data = {**copy.deepcopy(SMALL), "obs_mode": "image", "image_size": 16}
     data["algo_params"] |= algo_params
     return parse_config(data, "test")

@@ -1,4 +1,4 @@
-"""What the options of a gradient step change, and what the diagnostics tell of it."""
+"""Effects of a gradient step's options, and its diagnostics."""
 
 from dataclasses import replace
 

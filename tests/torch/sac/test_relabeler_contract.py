@@ -1,4 +1,4 @@
-"""What a collection demands of a relabeler, and which buffer it draws contexts from."""
+"""Requirements of a collection on a relabeler, and the source of contexts."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A training in parts, interrupted and resumed, and what it reports; what learns beside it."""
+"""Training in parts, interrupted and resumed; its statistics; auxiliary learners."""
 
 import io
 

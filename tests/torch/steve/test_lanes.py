@@ -1,4 +1,4 @@
-"""Lanes that are stopped inside episodes go on bit for bit."""
+"""Lanes stopped inside episodes resume bit for bit."""
 
 import importlib.util
 
