@@ -1,32 +1,74 @@
 #!/bin/bash
-# What to run once a GPU is at hand, from the repository's root; every stage leaves its result even if a later one fails.
-#   bash benchmarks/gpu.sh [tests|step|iteration|run]...      (none named: the first three; run: one slice of SLICE seconds, 540 unless told)
-# The machine needs Python, PyTorch with CUDA and this package's dependencies; nothing is downloaded here.
-# Results: benchmarks/results/*.json, and output/ for the training run, which the next slice resumes.
+# All that only a GPU can show, from the repository's root; every stage leaves its result even if a later one fails.
+#   bash benchmarks/gpu.sh [--dry-run] [step|operations|seeds|rollouts|iteration|tests|many|run]...
+# No stage named: all, in this order, so that a stop costs the least important. Each is a process with a limit of
+# LIMIT seconds (120 unless told); `many` trains five
+# seeds in one process that long; `run` trains one for SLICE seconds (540) and is resumed by the next call.
+# Lines end with what was predicted for an H100 and "holds" or "OFF" (docs/pearl.md says how to read them).
+# --dry-run: the same command on a CPU at small size, to try it before a GPU is at hand; nothing is kept.
+# The machine needs Python, PyTorch with CUDA and this package's dependencies; nothing is downloaded here:
+# benchmarks/fetch_wheels.sh fetches wheels beforehand. PYTHON names the interpreter, GPU the device's number.
 set -u
 python=${PYTHON:-python}
+limit=${LIMIT:-120}
 seconds=${SLICE:-540}
-stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(tests step iteration)
+device=cuda:${GPU:-0}
+keep=()
+stages=()
+for argument in "$@"; do
+    if [ "$argument" = --dry-run ]; then device=cpu keep=(--no-write); else stages+=("$argument"); fi
+done
+[ ${#stages[@]} -gt 0 ] || stages=(step operations seeds rollouts iteration tests many run)
 failed=0
+bounded() { timeout -k 10 "$limit" "$python" "$@"; }
+train() { # a slice of a training run, or its continuation
+    local run_dir options=(configs/cheetah-vel.json --seed 0 --gpu "${GPU:-0}" --set util_params.precision=tf32)
+    if [ "$device" = cpu ]; then
+        bounded launch_experiment.py configs/quick/point-robot.json --cpu --debug
+        return
+    fi
+    run_dir=$(ls -d output/cheetah-vel/2* 2>/dev/null | tail -n 1)
+    [ -z "$run_dir" ] || options=(--resume "$run_dir")
+    timeout -s INT "$seconds" "$python" launch_experiment.py "${options[@]}"
+    local code=$?
+    [ $code -eq 0 ] || [ $code -eq 124 ] || [ $code -eq 130 ] # the slice is over, a checkpoint written
+}
+many() { # five seeds in one process; predicted for an H100 with tf32: at most 8 s an iteration
+    if [ "$device" = cpu ]; then
+        bounded launch_experiment.py configs/quick/point-robot.json --cpu --seeds 1-2 --set algo_params.num_iterations=1 \
+            --set algo_params.num_train_steps_per_itr=5 --set util_params.base_log_dir="$(mktemp -d)"
+        return
+    fi
+    timeout -s INT "$limit" "$python" launch_experiment.py configs/cheetah-vel.json --seeds 1-5 --gpu "${GPU:-0}" \
+        --set util_params.precision=tf32 --set util_params.base_log_dir=output/many
+    local code=$?
+    [ $code -eq 0 ] || [ $code -eq 124 ] || [ $code -eq 130 ]
+}
 for stage in "${stages[@]}"; do
     echo "== $stage"
     case $stage in
-        tests) "$python" -m pytest -q tests/torch -p no:cacheprovider ;;
-        step) "$python" -m benchmarks.pearl_step --device cuda:0 --repeats 10 ;;
-        iteration) "$python" -m benchmarks.pearl_iteration --device cuda:0 --threads "$(nproc)" --repeats 5 ;;
-        run)
-            run_dir=$(ls -d output/cheetah-vel/2* 2>/dev/null | tail -n 1)
-            if [ -z "$run_dir" ]; then
-                timeout -s INT "$seconds" "$python" launch_experiment.py configs/cheetah-vel.json --seed 0 --gpu 0 \
-                    --set util_params.precision=tf32
+        step | operations | seeds | rollouts) bounded -m benchmarks.gpu_checks "$stage" --device "$device" "${keep[@]}" ;;
+        iteration)
+            if [ "$device" = cpu ]; then
+                bounded -m benchmarks.step_operations --no-write
             else
-                timeout -s INT "$seconds" "$python" launch_experiment.py --resume "$run_dir"
+                bounded -m benchmarks.pearl_step --device "$device" --repeats 5 &&
+                    bounded -m benchmarks.pearl_iteration --device "$device" --threads "$(nproc)" --repeats 5
             fi
-            code=$?
-            [ $code -eq 0 ] || [ $code -eq 124 ] || [ $code -eq 130 ] # the slice is over, a checkpoint written
             ;;
-        *) echo "unknown stage $stage: expected tests, step, iteration or run" >&2; exit 2 ;;
+        tests)
+            if [ "$device" = cpu ]; then
+                bounded -m pytest -q -p no:cacheprovider tests/torch/test_captured_steps.py
+            else
+                bounded -m pytest -q -p no:cacheprovider tests/torch/test_captured_steps.py tests/torch/sac tests/torch/test_gpu_route.py
+            fi
+            ;;
+        many) many ;;
+        run) train ;;
+        *)
+            echo "unknown stage $stage: expected step, operations, seeds, rollouts, iteration, tests, many or run" >&2
+            exit 2
+            ;;
     esac || failed=1
 done
 exit $failed

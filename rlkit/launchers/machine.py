@@ -96,6 +96,11 @@ def has_bf16_units() -> bool:
     return bool(_cpu_flags() & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
+def cpu_vendor() -> str:
+    """The maker of this CPU, such as "GenuineIntel"; empty where the kernel does not tell."""
+    return _cpuinfo("vendor_id")
+
+
 def keep_freed_memory() -> None:
     """Tell the C library (glibc) to keep freed memory for reuse, in this process.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Statistics = dict[str, Tensor]
 CAPTURES = threading.Lock()  # one at a time in a process; other threads go on launching meanwhile
@@ -17,15 +17,20 @@ def rolled_back(
     tensors: Sequence[Tensor],
     optimizers: Sequence[torch.optim.Optimizer],
     generator: torch.Generator,
+    networks: Sequence[nn.Module] = (),
 ) -> Iterator[None]:
     """Undo at the end of the block what it changed, in place.
 
     Args:
         tensors: get the values back that they had.
-        optimizers: so do their moments and counters; those that the block made become zero, as if
-            no step had been taken.
+        optimizers: so do their parameters, moments and counters; moments and counters that the
+            block made become zero, as if no step had been taken.
         generator: gets its state back.
+        networks: so do their parameters and buffers.
     """
+    stepped = [p for o in optimizers for group in o.param_groups for p in group["params"]]
+    held = [tensor for n in networks for tensor in (*n.parameters(), *n.buffers())]
+    tensors = list({id(tensor): tensor for tensor in (*tensors, *held, *stepped)}.values())
     values = [tensor.detach().clone() for tensor in tensors]
     moments = {id(moment): moment.clone() for moment in _moments(optimizers)}
     random = generator.get_state()

@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 MIN_VARIANCE = 1e-7
 TANH_EPSILON = 1e-6
@@ -23,7 +24,7 @@ def gaussian_sums(
         may be added.
     Source: PEARL, section 4.1; the clamp is oyster's (rlkit/torch/sac/agent.py).
     """
-    precisions = 1.0 / variances.clamp(min=MIN_VARIANCE)
+    precisions = functional.threshold(variances, MIN_VARIANCE, MIN_VARIANCE).reciprocal()
     if mask is not None:
         precisions = precisions * mask.unsqueeze(-1)
     return precisions.sum(dim=1), (means * precisions).sum(dim=1)
@@ -42,12 +43,12 @@ def kl_by_dimension(means: Tensor, variances: Tensor) -> Tensor:
     return 0.5 * (variances + means**2 - 1.0 - variances.log()).sum(dim=0)
 
 
-def tanh_normal_log_prob(pre_tanh: Tensor, action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
-    """Log density of a = tanh(u), u ~ N(mean, std), summed over action dimensions, [..., 1].
+def tanh_normal_log_prob(noise: Tensor, action: Tensor, log_std: Tensor) -> Tensor:
+    """Log density of a = tanh(m + s noise) under the policy, summed over its dimensions, [..., 1].
 
-    log pi(a) = sum_i [ log N(u_i; m_i, s_i) - log(1 - a_i^2 + 1e-6) ].
+    log pi(a) = sum_i [ log N(u_i; m_i, s_i) - log(1 - a_i^2 + 1e-6) ], u = m + s noise, so that
+    (u - m) / s is the noise, which has no gradient.
     Source: SAC, appendix C; the 1e-6 is oyster's.
     """
-    standardised = (pre_tanh - mean) * torch.exp(-log_std)
-    log_normal = -0.5 * standardised**2 - log_std - 0.5 * math.log(2 * math.pi)
+    log_normal = -0.5 * noise**2 - 0.5 * math.log(2 * math.pi) - log_std
     return (log_normal - torch.log(1.0 - action**2 + TANH_EPSILON)).sum(dim=-1, keepdim=True)

@@ -48,26 +48,22 @@ class MlpEncoder(Mlp, ContextEncoder):
         self.latent_dim, self.use_information_bottleneck = latent_dim, use_information_bottleneck
 
     def initial_state(self, num_tasks: int) -> State:
-        """Sums over no rows: two tensors [num_tasks, latent_dim]."""
-        empty = self.last_fc.weight.new_zeros(num_tasks, self.latent_dim)
-        return empty, empty.clone()
+        """No sums yet; with rows they are two tensors [num_tasks, latent_dim]."""
+        return ()
 
     def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
         """Add the factors of rows [num_tasks, n, context_dim] to the sums."""
         outputs = self(rows)
         if self.use_information_bottleneck:
-            means, variances = (
-                outputs[..., : self.latent_dim],
-                functional.softplus(outputs[..., self.latent_dim :]),
-            )
-            sums = gaussian_sums(means, variances, mask)
+            means, before_softplus = outputs.chunk(2, dim=-1)
+            sums = gaussian_sums(means, functional.softplus(before_softplus), mask)
         else:
             counts = outputs.new_ones(outputs.shape[:2]) if mask is None else mask.to(outputs.dtype)
             sums = (
                 (outputs * counts.unsqueeze(-1)).sum(dim=1),
                 counts.sum(dim=1, keepdim=True).expand(-1, self.latent_dim),
             )
-        return state[0] + sums[0], state[1] + sums[1]
+        return (state[0] + sums[0], state[1] + sums[1]) if state else sums
 
     def share_at_floor(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
         """Share of rows and dimensions whose factor has a variance of at most 1e-7, unclamped."""
@@ -81,7 +77,7 @@ class MlpEncoder(Mlp, ContextEncoder):
     def posterior(self, state: State) -> tuple[Tensor, Tensor]:
         """Mean and variance of z; those of a task without rows are not finite."""
         if self.use_information_bottleneck:
-            precision, weighted = state
-            return weighted / precision, 1.0 / precision
+            variance = state[0].reciprocal()
+            return state[1] * variance, variance
         total, count = state
         return total / count, torch.zeros_like(total)

@@ -6,7 +6,7 @@ rounding.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +19,10 @@ _threshold_backward = getattr(getattr(torch.ops, "aten", None), "threshold_backw
 _foreach_norm = getattr(torch, "_foreach_norm", None)
 _foreach_mul_ = getattr(torch, "_foreach_mul_", None)
 _foreach_lerp_ = getattr(torch, "_foreach_lerp_", None)
+# What only a GPU's route and optimizer call, which do without where it is None.
+addmm_relu: Any = getattr(torch, "_addmm_activation", None)
+fused_adam_: Any = getattr(torch, "_fused_adam_", None)
+foreach_add_: Any = getattr(torch, "_foreach_add_", None)
 
 
 # Functions that a layer may end with, under the names by which oneDNN fuses them with the product.
@@ -101,20 +105,6 @@ def lerp_(targets: Sequence[Tensor], sources: Sequence[Tensor], weight: float) -
             target.lerp_(source, weight)
 
 
-def _eager(method: Method) -> Method:
+def eager(method: Method) -> Method:
     """A method of torch's optimizers without the wrapper that imports torch's compiler."""
     return getattr(method, "__wrapped__", method)
-
-
-class Adam(torch.optim.Adam):
-    """torch's Adam without the import of torch's compiler.
-
-    The import takes more than a second and 100 MB at the start of a run.
-    Where the methods have no wrapper to remove, this is torch's Adam, equal bit for bit.
-    """
-
-    add_param_group = _eager(torch.optim.Optimizer.add_param_group)
-    zero_grad = _eager(torch.optim.Optimizer.zero_grad)
-    state_dict = _eager(torch.optim.Optimizer.state_dict)
-    load_state_dict = _eager(torch.optim.Optimizer.load_state_dict)
-    step = torch.no_grad()(_eager(torch.optim.Adam.step))

@@ -192,13 +192,8 @@ class GradientSteps:
 
     def _undone(self) -> AbstractContextManager[None]:
         """Undo at the end of a block all that steps inside it have changed."""
-        changed = [self._sums, self._largest]
-        for network in self._networks:
-            changed += [*network.parameters(), *network.buffers()]
-        for optimizer in self._optimizers:
-            changed += [p for group in optimizer.param_groups for p in group["params"]]
-        tensors = list({id(tensor): tensor for tensor in changed}.values())
-        return rolled_back(tensors, self._optimizers, self._generator)
+        sums = self._sums, self._largest
+        return rolled_back(sums, self._optimizers, self._generator, self._networks)
 
 
 KINDS = ("Mean", "Std", "Max", "Min")

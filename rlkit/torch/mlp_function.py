@@ -18,10 +18,11 @@ from torch.nn import functional
 
 from rlkit.torch import fast_torch
 
-MATMUL_ROUTES = ("default", "onednn")
+MATMUL_ROUTES = ("default", "onednn", "onednn-all")
 PRECISIONS = ("float32", "tf32", "bf16")
 SLICE_ROWS = 1024  # where slices pay: up to 1.3 times as fast per row as 4,096 rows at once (AMD)
 SMALLEST_SHARE = 128  # with fewer rows, handing a slice to a thread costs more than it saves
+WIDE = 128  # oneDNN copies transposed factors, which only a weight gradient this wide pays for
 
 Result = TypeVar("Result")
 
@@ -36,6 +37,7 @@ class Route(NamedTuple):
         workers: threads that share the slices with the calling one. Each runs its operations alone,
             so that no thread waits spinning at a barrier within an operation.
         num_threads: threads that share the slices, including the calling one.
+        onednn_all: oneDNN for wide weight gradients too.
     """
 
     num_slices: int = 1
@@ -43,6 +45,7 @@ class Route(NamedTuple):
     dtype: torch.dtype | None = None
     workers: Executor | None = None
     num_threads: int = 1
+    onednn_all: bool = False
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
         """x W^T + b, then ReLU if wanted: [rows, in] -> [rows, out].
@@ -56,6 +59,12 @@ class Route(NamedTuple):
         else:
             y = x @ weight.mT if bias is None else torch.baddbmm(bias.unsqueeze(-2), x, weight.mT)
         return y.relu_() if relu else y
+
+    def outer(self, grad: Tensor, h: Tensor, dtype: torch.dtype) -> Tensor:
+        """G^T h, the gradient of a weight: [rows, out], [rows, in] -> [out, in] of this dtype."""
+        if self.onednn_all and min(grad.shape[-1], h.shape[-1]) >= WIDE:
+            return fast_torch.onednn_linear(grad.mT, h.mT, None)
+        return (grad.mT @ h).to(dtype)
 
     def round(self, x: Tensor) -> Tensor:
         """Convert x to the dtype of the factors."""
@@ -83,8 +92,8 @@ class Arithmetic:
     """How a network's products are done. Without tf32 and bf16 all choices are equal to rounding.
 
     Attributes:
-        matmul: "default" (the library's own choice) or "onednn" (float32 products through oneDNN);
-            on a CPU.
+        matmul: on a CPU: "default" (the library's own choice), "onednn" (float32 products of layers
+            and input gradients through oneDNN) or "onednn-all" (wide weight gradients too).
         precision: "float32"; "tf32", which rounds the factors on a GPU (see
             `execution.tensor_cores`); or "bf16": factors and hidden layers are rounded to bfloat16,
             while the last layer's product, weights, losses and optimizers stay float32. Rounded
@@ -112,7 +121,8 @@ class Arithmetic:
 
     def takes_onednn(self, rows: Tensor) -> bool:
         """Whether these rows are multiplied through oneDNN."""
-        return self.matmul == "onednn" and rows.dtype == torch.float32 and rows.device.type == "cpu"
+        wanted = self.matmul != "default"
+        return wanted and rows.dtype == torch.float32 and rows.device.type == "cpu"
 
     def route_of(
         self, rows: Tensor, workers: Executor | None, num_threads: int, rounded: bool = True
@@ -124,12 +134,15 @@ class Arithmetic:
         """
         dtype = self.factors_of(rows) if rounded else None
         if rows.device.type != "cpu":
-            return Route(dtype=dtype)
+            from rlkit.torch.gpu_route import GpuRoute  # it builds on this file
+
+            return GpuRoute(dtype=dtype)
         shares = num_threads if len(rows) >= 2 * SMALLEST_SHARE else 1
         slice_rows = self.slice_rows or max(1, len(rows))
         num_slices = shares * math.ceil(len(rows) / (shares * slice_rows))
         onednn = dtype is None and self.takes_onednn(rows)  # torch multiplies bf16 by oneDNN anyway
-        return Route(max(1, num_slices), onednn, dtype, workers, num_threads)
+        onednn_all = onednn and self.matmul == "onednn-all"
+        return Route(max(1, num_slices), onednn, dtype, workers, num_threads, onednn_all)
 
 
 DEFAULT_ARITHMETIC = Arithmetic()
@@ -172,8 +185,7 @@ class MlpFunction(torch.autograd.Function):
         ctx.route, ctx.num_layers, ctx.dtype = route, len(layers), x.dtype
         ctx.save_for_backward(*rounded, *(h for activations in slices for h in activations[:-1]))
         outputs = [activations[-1] for activations in slices]
-        y = torch.cat(outputs, dim=-2) if len(outputs) > 1 else outputs[0]
-        return y
+        return torch.cat(outputs, dim=-2) if len(outputs) > 1 else outputs[0]
 
     @staticmethod
     def backward(ctx: _MlpContext, grad_output: Tensor) -> tuple[Tensor | None, ...]:
@@ -189,7 +201,7 @@ class MlpFunction(torch.autograd.Function):
             for i in reversed(range(num_layers)):
                 h = activations[i]
                 if needs[2 * i]:
-                    gradients[2 * i] = (grad.mT @ h.to(grad.dtype)).to(ctx.dtype)
+                    gradients[2 * i] = route.outer(grad, h.to(grad.dtype), ctx.dtype)
                 if needs[2 * i + 1]:
                     gradients[2 * i + 1] = grad.sum(-2, dtype=ctx.dtype)
                 if i > 0 or needs_x:
@@ -207,4 +219,6 @@ class MlpFunction(torch.autograd.Function):
         totals = [
             reduce(Tensor.add_, parts) if needed else None for *parts, needed in parts_and_needs
         ]
-        return (torch.cat([grad for grad, _ in slices], dim=-2) if needs_x else None, None, *totals)
+        dx = [grad for grad, _ in slices]
+        whole = None if not needs_x else torch.cat(dx, dim=-2) if len(dx) > 1 else dx[0]
+        return whole, None, *totals

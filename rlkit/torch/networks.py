@@ -96,10 +96,6 @@ class Mlp(nn.Module):
         """
         self.workers, self.num_threads = workers, num_threads
 
-    def linear_layers(self) -> list[list[nn.Linear]]:
-        """The linear layers from the input on: one each of the trunk, then all heads."""
-        return [*([layer] for layer in self._trunk), self.heads()]
-
     def _layers(self) -> list[tuple[Tensor, Tensor]]:
         """(weight, bias) of every layer; several heads are joined into one layer."""
         pairs: list[tuple[Tensor, Tensor]] = [(layer.weight, layer.bias) for layer in self._trunk]

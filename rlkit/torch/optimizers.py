@@ -1,11 +1,12 @@
 """What follows a backward pass: measuring and clipping gradients, the soft update."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from rlkit.torch import fast_torch
+from rlkit.torch.pieces import in_pieces
 
 
 class Gradients:
@@ -25,13 +26,13 @@ class Gradients:
         # Kept as lists, because walking through modules at every step takes time.
         self._parameters = [list(network.parameters()) for network in networks.values()]
         self._flat = [p for parameters in self._parameters for p in parameters]
-        self._counts = [len(parameters) for parameters in self._parameters]
+        self._counts = [len(cut_on_gpu(parameters)) for parameters in self._parameters]
         self._largest_norm = largest_norm
 
     @torch.no_grad()
     def clip_(self) -> dict[str, Tensor]:
         """Scale each network's gradient down to the largest norm; return the norms before it."""
-        norms = torch.stack(fast_torch.norms_of(_gradients_of(self._flat)))
+        norms = torch.stack(fast_torch.norms_of(cut_on_gpu(_gradients_of(self._flat))))
         norms = torch.stack([torch.linalg.vector_norm(part) for part in norms.split(self._counts)])
         if self._largest_norm is not None:
             scales = (self._largest_norm / norms).clamp(max=1.0)
@@ -47,4 +48,10 @@ def _gradients_of(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
 @torch.no_grad()
 def soft_update_(source: nn.Module, target: nn.Module, tau: float) -> None:
     """Move the target towards the source: target <- (1 - tau) target + tau source."""
-    fast_torch.lerp_(list(target.parameters()), list(source.parameters()), tau)
+    targets, sources = (cut_on_gpu(list(n.parameters())) for n in (target, source))
+    fast_torch.lerp_(targets, sources, tau)
+
+
+def cut_on_gpu(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The tensors, on a GPU in pieces."""
+    return in_pieces(tensors) if tensors and tensors[0].is_cuda else tensors

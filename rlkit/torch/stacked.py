@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from rlkit.torch.mlp_function import MlpFunction, Route
+from rlkit.torch.gpu_route import GpuRoute
+from rlkit.torch.mlp_function import MlpFunction
 from rlkit.torch.networks import EachMlp, Mlp
 
 Place = tuple[int, slice]
@@ -92,7 +93,7 @@ class StackedMlps(EachMlp):
             for s in self._stacks
         ]
         first = self.networks[0]
-        route = Route(dtype=first.arithmetic.factors_of(rows) if first.rounds_factors else None)
+        route = GpuRoute(dtype=first.arithmetic.factors_of(rows) if first.rounds_factors else None)
         outputs = MlpFunction.apply(rows.expand(len(self.networks), -1, -1), route, *parameters)
         widths = [sum(head.out_features for head in network.heads()) for network in self.networks]
         return [
@@ -103,7 +104,8 @@ class StackedMlps(EachMlp):
     @torch.no_grad()
     def _stack(self) -> list[Stack]:
         """Move the parameters into stacks, layer by layer; several heads are one layer."""
-        depths = zip(*(network.linear_layers() for network in self.networks), strict=True)
+        layers = [[*([layer] for layer in n._trunk), n.heads()] for n in self.networks]
+        depths = zip(*layers, strict=True)
         return [self._stack_of([[getattr(part, kind) for part in parts] for parts in depth])
                 for depth in depths for kind in ("weight", "bias")]  # fmt: skip
 

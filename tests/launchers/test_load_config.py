@@ -164,7 +164,7 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
         ),
         (
             {"util_params": {"matmul": "fast"}},
-            'util_params.matmul = "fast": expected one of "auto", "default", "onednn"',
+            'util_params.matmul = "fast": expected one of "auto", "default", "onednn", "onednn-all"',
         ),
         ({"util_params": {"use_gpu": "no"}}, 'util_params.use_gpu = "no": expected true or false'),
     ],

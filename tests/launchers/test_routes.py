@@ -4,13 +4,19 @@ import time
 from dataclasses import replace
 
 import pytest
+import torch
 
 from rlkit.core.errors import UserError
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.machine import default_threads
 from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.record import decisions
-from rlkit.launchers.routes import ROUTES, choose_rollout_device, choose_route
+from rlkit.launchers.routes import (
+    ROUTES,
+    choose_rollout_device,
+    choose_route,
+    instruction_set,
+)
 from rlkit.torch.mlp_function import MATMUL_ROUTES, SLICE_ROWS
 
 
@@ -20,6 +26,9 @@ from rlkit.torch.mlp_function import MATMUL_ROUTES, SLICE_ROWS
         ("AVX512", 1, 16, ("default", 0)),
         ("AVX512", 2, 128, ("default", SLICE_ROWS)),
         ("AVX512", 16, 300, ("default", SLICE_ROWS)),
+        ("AMD AVX512", 1, 300, ("onednn-all", SLICE_ROWS)),
+        ("AMD AVX512", 2, 200, ("onednn", 0)),
+        ("AMD AVX512", 1, 16, ("default", 0)),
         ("AVX2", 1, 300, ("onednn", 0)),
         ("AVX2", 2, 300, ("default", SLICE_ROWS)),
         ("something new", 2, 300, ("default", 0)),
@@ -39,6 +48,22 @@ def test_every_width_and_number_of_threads_has_a_row_and_rows_name_known_routes(
     rows = ROUTES[instructions]
     assert (rows[-1].width, rows[-1].threads) == (1, 1)
     assert {row.matmul for row in rows} <= set(MATMUL_ROUTES)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "capability", "key"),
+    [
+        ("AuthenticAMD", "AVX512", "AMD AVX512"),
+        ("AuthenticAMD", "AVX2", "AVX2"),
+        ("GenuineIntel", "AVX512", "AVX512"),
+        ("", "DEFAULT", "DEFAULT"),
+    ],
+)
+def test_wide_instructions_that_mkl_does_not_take_have_a_key_of_their_own(
+    monkeypatch, vendor, capability, key
+):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert instruction_set(vendor) == key
 
 
 @pytest.mark.parametrize("instructions", ["AVX2", "AVX512"])

@@ -5,6 +5,8 @@ import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
 from rlkit.torch.distributions import (
+    TANH_EPSILON,
+    gaussian_sums,
     kl_to_standard_normal,
     tanh_normal_log_prob,
 )
@@ -47,7 +49,8 @@ def test_log_prob_of_one_dimension_by_hand():
     mean, log_std, pre_tanh = (
         torch.tensor([value], dtype=torch.float64) for value in (0.5, -1.0, 0.3)
     )
-    log_prob = tanh_normal_log_prob(pre_tanh, torch.tanh(pre_tanh), mean, log_std)
+    noise = (pre_tanh - mean) / log_std.exp()
+    log_prob = tanh_normal_log_prob(noise, torch.tanh(pre_tanh), log_std)
     assert log_prob.item() == pytest.approx(0.0219608, abs=5e-8)
 
 
@@ -62,8 +65,34 @@ def test_log_prob_equals_change_of_variables_but_for_the_epsilon():
     ).sum(-1)
     inside = (action.abs() < 0.99).all(-1)
     torch.testing.assert_close(
-        tanh_normal_log_prob(pre_tanh, action, mean, log_std)[inside, 0],
+        tanh_normal_log_prob(noise, action, log_std)[inside, 0],
         density[inside],
         atol=4e-4,
         rtol=0,
     )
+
+
+def test_the_gradient_of_the_log_prob_is_that_of_the_density_at_the_sample():
+    """(u - m) / s is the noise whatever m and s are: its two gradients cancel."""
+    generator = torch.Generator().manual_seed(0)
+    mean, log_std, noise = torch.randn(3, 7, 4, generator=generator, dtype=torch.float64)
+    found = []
+    for ours in (True, False):
+        m, s = mean.clone().requires_grad_(), (0.3 * log_std).requires_grad_()
+        action = torch.tanh(m + s.exp() * noise)
+        if ours:
+            log_prob = tanh_normal_log_prob(noise, action, s)
+        else:
+            normal = Normal(m, s.exp()).log_prob(m + s.exp() * noise)
+            log_prob = (normal - torch.log(1 - action**2 + TANH_EPSILON)).sum(-1, keepdim=True)
+        found.append((log_prob, *torch.autograd.grad(log_prob.sum(), (m, s))))
+    for value, expected in zip(*found, strict=True):
+        torch.testing.assert_close(value, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_bounded_variances_pass_no_gradient_and_free_ones_do():
+    variances = torch.tensor([[[1e-9, 0.5]]], dtype=torch.float64, requires_grad=True)
+    precision, _ = gaussian_sums(torch.ones_like(variances), variances)
+    precision.sum().backward()
+    assert precision.tolist() == [[1e7, 2.0]]
+    assert variances.grad.tolist() == [[[0.0, -4.0]]]

@@ -11,8 +11,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from rlkit.torch import adam as adam_module
 from rlkit.torch import fast_torch
-from rlkit.torch.adam import adam
+from rlkit.torch.adam import AdamInPieces, adam
+from rlkit.torch.gpu_route import GpuRoute
 from rlkit.torch.mlp_function import Arithmetic
 from rlkit.torch.networks import FlattenMlp
 
@@ -64,7 +66,16 @@ def test_building_networks_and_stepping_them_imports_no_compiler():
 # Fallbacks
 
 ADAM_METHODS = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
-FUNCTIONS = ("onednn_linear", "relu_backward_", "norms_of", "scale_", "lerp_", "Adam")
+FUNCTIONS = (
+    "onednn_linear",
+    "relu_backward_",
+    "norms_of",
+    "scale_",
+    "lerp_",
+)
+
+
+PRIVATE = ("_onednn", "_thr", "_foreach", "addmm_", "fused_", "foreach_")
 
 
 def without_private_names(monkeypatch):
@@ -72,14 +83,20 @@ def without_private_names(monkeypatch):
     with monkeypatch.context() as patch:
         for namespace in ("mkldnn", "aten"):
             patch.setattr(torch.ops, namespace, SimpleNamespace())
-        for name in ("_foreach_norm", "_foreach_mul_", "_foreach_lerp_"):
+        for name in ("_addmm_activation", "_fused_adam_"):
             patch.delattr(torch, name)
+        for name in ("norm", "mul_", "lerp_", "add_"):
+            patch.delattr(torch, f"_foreach_{name}")
         for name in ADAM_METHODS:
             patch.delattr(getattr(torch.optim.Optimizer, name), "__wrapped__")
         patch.delattr(torch.optim.Adam.step, "__wrapped__")
-        spec = importlib.util.spec_from_file_location("plain_torch", fast_torch.__file__)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        modules = []
+        for module in (fast_torch, adam_module):
+            spec = importlib.util.spec_from_file_location("plain", module.__file__)
+            modules.append(importlib.util.module_from_spec(spec))
+            spec.loader.exec_module(modules[-1])
+    module, plain_adam = modules
+    module.Adam = plain_adam.Adam  # made of methods that had no wrapper to remove
     return module
 
 
@@ -93,14 +110,14 @@ def normal(*shape, seed=0):
 
 
 def test_the_module_finds_the_private_names_of_this_version_of_torch(plain):
-    privates = [name for name in vars(fast_torch) if name.startswith(("_onednn", "_thr", "_for"))]
-    assert len(privates) == 5
+    privates = [name for name in vars(fast_torch) if name.startswith(PRIVATE)]
+    assert len(privates) == 8
     for name in privates:
         is_built = name != "_onednn_linear" or torch.backends.mkldnn.is_available()
         assert (getattr(fast_torch, name) is not None) == is_built, name
         assert getattr(plain, name) is None, name
     assert plain.Adam.zero_grad is torch.optim.Adam.zero_grad
-    assert fast_torch.Adam.zero_grad is not torch.optim.Adam.zero_grad
+    assert adam_module.Adam.zero_grad is not torch.optim.Adam.zero_grad
 
 
 EXPECTED = {
@@ -124,6 +141,23 @@ def test_a_linear_layer_without_onednn_is_equal_to_rounding(plain, activation, w
     expected_y = EXPECTED[activation](expected).float()
     torch.testing.assert_close(ours, expected_y, rtol=1e-5, atol=1e-6)
     assert bool((expected < 0).any())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_gpus_layer_without_the_fused_relu_is_equal_bit_for_bit(plain, monkeypatch, dtype):
+    x, weight, bias = (normal(*s, seed=k).to(dtype) for k, s in enumerate([(50, 7), (6, 7), (6,)]))
+    fused = GpuRoute().linear(x, weight, bias, relu=True)
+    monkeypatch.setattr(fast_torch, "addmm_relu", plain.addmm_relu)
+    assert torch.equal(GpuRoute().linear(x, weight, bias, relu=True), fused)
+    torch.testing.assert_close(fused, (x @ weight.T + bias).relu(), rtol=2e-2, atol=2e-2)
+    assert bool((fused == 0).any()) and bool((fused > 0).any())
+
+
+@pytest.mark.parametrize("name", ["fused_adam_", "foreach_add_"])
+def test_adam_in_pieces_is_not_taken_without_what_it_calls(plain, monkeypatch, name):
+    assert AdamInPieces.is_available()
+    monkeypatch.setattr(fast_torch, name, getattr(plain, name))
+    assert not AdamInPieces.is_available()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
@@ -175,6 +209,9 @@ def test_training_without_any_private_name_ends_with_the_same_weights(
     for module in (fast_torch, plain):
         for name in FUNCTIONS:
             monkeypatch.setattr(fast_torch, name, getattr(module, name))
+        monkeypatch.setattr(
+            adam_module, "Adam", plain.Adam if module is plain else adam_module.Adam
+        )
         network, _ = trained(our_adam, arithmetic=Arithmetic(matmul))
         weights.append(list(network.parameters()))
     for ours, theirs in zip(*weights, strict=True):

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from rlkit.torch import fast_torch
 from rlkit.torch.execution import rounded_factors
-from rlkit.torch.mlp_function import SMALLEST_SHARE, Arithmetic, MlpFunction, Route
+from rlkit.torch.mlp_function import SMALLEST_SHARE, WIDE, Arithmetic, MlpFunction, Route
 from rlkit.torch.networks import Mlp
 
 
@@ -100,8 +101,31 @@ def test_onednn_route_agrees_with_the_default_route():
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("num_slices", [1, 3])
+def test_wide_weight_gradients_go_through_onednn_if_asked_and_agree(monkeypatch, num_slices):
+    if not fast_torch.has_onednn():
+        pytest.skip("this build of torch lacks the operator")
+    calls, grads, multiply = [], [], fast_torch.onednn_linear
+    monkeypatch.setattr(
+        fast_torch, "onednn_linear", lambda *given: calls.append(0) or multiply(*given)
+    )
+    for matmul in ("onednn", "onednn-all"):
+        mlp = make_mlp((WIDE + 3, WIDE), arithmetic=Arithmetic(matmul, slice_rows=100))
+        x = torch.randn(100 * num_slices, 4, generator=torch.Generator().manual_seed(2))
+        assert route_of(mlp, x).num_slices == num_slices
+        mlp(x).square().sum().backward()
+        grads.append({name: p.grad for name, p in mlp.named_parameters()})
+    forward, inputs, wide = 3, 2, 1
+    assert len(calls) == num_slices * (2 * (forward + inputs) + wide)
+    ours, theirs = grads
+    torch.testing.assert_close(ours["fc1.weight"], theirs["fc1.weight"], rtol=1e-4, atol=1e-5)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours if name != "fc1.weight")
+
+
 def test_unknown_route_is_refused_by_name():
-    with pytest.raises(ValueError, match="matmul is 'mkl'; expected one of default, onednn"):
+    with pytest.raises(
+        ValueError, match="matmul is 'mkl'; expected one of default, onednn, onednn-all"
+    ):
         make_mlp(arithmetic=Arithmetic("mkl"))
 
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from rlkit.torch.adam import Adam
 from rlkit.torch.ensembles import EnsembleMlp, Route, bootstrap_indices
-from rlkit.torch.fast_torch import Adam
 from rlkit.torch.pets.propagation import PROBABILISTIC, ModelType
 from rlkit.torch.pets.regression import Moments, RegressionEnsemble
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rlkit.torch.distributions import tanh_normal_log_prob
 from rlkit.torch.mlp_function import DEFAULT_ARITHMETIC, Arithmetic
@@ -69,7 +70,7 @@ class TanhGaussianPolicy(Mlp):
     @staticmethod
     def _distribution_of(heads: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_std = heads.chunk(2, dim=-1)
-        return mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)
+        return mean, functional.hardtanh(log_std, LOG_STD_MIN, LOG_STD_MAX)
 
     def sample(self, obs: Tensor, z: Tensor, noise: Tensor) -> PolicySample:
         """Reparameterised actions from standard normal noise [..., act_dim]."""
@@ -80,9 +81,8 @@ class TanhGaussianPolicy(Mlp):
         mean, log_std = self._distribution_of(heads)
         pre_tanh = mean + log_std.exp() * noise
         action = torch.tanh(pre_tanh)
-        return PolicySample(
-            action, mean, log_std, tanh_normal_log_prob(pre_tanh, action, mean, log_std), pre_tanh
-        )
+        log_prob = tanh_normal_log_prob(noise, action, log_std)
+        return PolicySample(action, mean, log_std, log_prob, pre_tanh)
 
     @torch.no_grad()
     def act(self, obs: Tensor, z: Tensor, noise: Tensor | None) -> Tensor:

@@ -122,7 +122,7 @@ class PEARLSoftActorCritic:
         obs = self.agent.features(batch.obs)
         # Posterior and z of each task, repeated over the task's rows
         z_means, z_vars = posterior = self.agent.posterior(context, mask)
-        z_of_task = z_means + z_vars.sqrt() * noise.z
+        z_of_task = torch.addcmul(z_means, z_vars.sqrt(), noise.z)
         z = z_of_task.unsqueeze(1).expand(num_tasks, batch_size, -1)
         statistics: dict[str, Tensor] = {}
         if with_statistics and self.config.use_information_bottleneck:
@@ -169,7 +169,8 @@ class PEARLSoftActorCritic:
         """Step V and the policy; min Q is that of the networks just stepped."""
         heads, v = self.policy_and_v(obs, z)
         sample = self.policy.sample_of(heads, action_noise)
-        q_new = torch.minimum(*self.q_networks(obs, sample.action, z, frozen=True))
+        q1, q2 = self.q_networks(obs, sample.action, z, frozen=True)
+        q_new = torch.where(q1 < q2, q1, q2)
         vf_loss = functional.mse_loss(v, (q_new - sample.log_prob).detach())
         policy_loss = (sample.log_prob - q_new).mean() + self._policy_regularisation(sample)
         self.policy_optimizer.zero_grad()
@@ -188,9 +189,8 @@ class PEARLSoftActorCritic:
     def _bellman_target(self, batch: Batch, z: Tensor) -> Tensor:
         """y = reward_scale r + (1 - terminated) gamma target_V(o', z); truncation bootstraps."""
         cfg, target_v = self.config, self.target_vf(self.agent.features(batch.next_obs), z)
-        target = (
-            cfg.reward_scale * batch.rewards + (1.0 - batch.terminated) * cfg.discount * target_v
-        )
+        rewards, goes_on = cfg.reward_scale * batch.rewards, 1.0 - batch.terminated
+        target = torch.addcmul(rewards, goes_on, target_v, value=cfg.discount)
         clip = cfg.target_clip
         return target if clip is None else target.clamp(-clip, clip)
 

@@ -5,8 +5,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from rlkit.torch.adam import Adam
 from rlkit.torch.ensembles import EnsembleMlp
-from rlkit.torch.fast_torch import Adam
 from rlkit.torch.optimizers import soft_update_
 from rlkit.torch.steve.config import STEVESettings
 from rlkit.torch.steve.expansion import Rollouts, expand, imagine

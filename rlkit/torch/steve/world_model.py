@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlkit.torch import fast_torch
+from rlkit.torch.adam import Adam
 from rlkit.torch.steve.config import EnsembleInit, ModelSettings
 from rlkit.torch.steve.expansion import transition_inputs
 from rlkit.torch.steve.networks import (
@@ -153,7 +154,7 @@ class ModelLearner:
     def __init__(self, model: WorldModel, generator: torch.Generator, *, routed: bool) -> None:
         self.model, self.generator, self.routed = model, generator, routed
         settings, on_gpu = model.settings, generator.device.type == "cuda"
-        self.optimizer = fast_torch.Adam(
+        self.optimizer = Adam(
             model.parameters(),
             lr=settings.learning_rate,
             weight_decay=settings.regularizer,

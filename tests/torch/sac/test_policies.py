@@ -23,7 +23,7 @@ def test_sample_is_reparameterised_and_its_log_prob_belongs_to_it():
     )
     torch.testing.assert_close(
         sample.log_prob,
-        tanh_normal_log_prob(sample.pre_tanh, sample.action, sample.mean, sample.log_std),
+        tanh_normal_log_prob(noise, sample.action, sample.log_std),
     )
     assert sample.log_prob.shape == (6, 1)
 

@@ -1,0 +1,235 @@
+"""Predictions of what a GPU does with a gradient step, checked where one is at hand.
+
+python -m benchmarks.gpu_checks step|operations|seeds|rollouts [--device cuda:0] [--repeats 5]
+
+Each line is a measurement and, where there is one, the prediction for an H100 with "holds" or
+"OFF" (10 %, several seeds 15 %). With `--device cpu` everything runs once at small size, to try the
+command without a GPU; nothing is compared then. `bash benchmarks/gpu.sh` runs all stages.
+"""
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from unittest import mock
+
+import click
+import numpy as np
+import torch
+
+from benchmarks.gpu_operations import PRECISIONS, Check, operation_checks, seconds
+from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.pearl_step import fill
+from benchmarks.step_operations import as_on_a_gpu
+from rlkit.core.seeding import stream
+from rlkit.launchers.load_config import load_config
+from rlkit.launchers.pearl import PEARL
+from rlkit.torch import gpu_route, optimizers
+from rlkit.torch.adam import Adam
+from rlkit.torch.execution import torch_threads
+from rlkit.torch.gpu_route import GpuRoute
+from rlkit.torch.mlp_function import Route
+from rlkit.torch.networks import EachMlp
+from rlkit.torch.sac import halves
+
+CONFIG = "configs/cheetah-vel.json"
+SMALL = ("n_train_tasks=4", "n_eval_tasks=2", "algo_params.batch_size=64", "net_size=32")
+# Milliseconds predicted for an H100; the first two rows without the shorter arithmetic's gain.
+STEP: dict[str, tuple[float | None, float | None]] = {
+    "whole weight gradients, an optimizer launch per network": (2.74, 1.78),
+    "the same, networks one by one": (2.32, 1.72),
+    "weight gradients by parts": (2.03, 1.49),
+    "and optimizers in pieces": (1.82, 1.28),
+    "and bias and ReLU in the product (as shipped)": (1.80, 1.26),
+    "as shipped, networks one by one": (None, None),
+}
+SEEDS = {1: (1.80, 1.26), 3: (None, None), 5: (None, None)}
+
+
+def build(device: str, precision: str = "float32", seed: int = 0) -> Any:
+    """An experiment of cheetah-vel with filled buffers; on a CPU a small one."""
+    settings = [
+        f"seed={seed}",
+        "util_params.physics_threads=1",
+        f"util_params.precision={precision}",
+    ]
+    config: Any = load_config(CONFIG, [*settings, *(SMALL if device == "cpu" else ())])
+    if device == "cpu":
+        config = replace(config, util_params=replace(config.util_params, precision="float32"))
+    experiment, rng = PEARL().build(config, device, seed), np.random.RandomState(seed)
+    for buffer in experiment.algorithm.buffers.values():
+        fill(buffer, rng)
+    return experiment
+
+
+def train(experiment: Any, num_steps: int) -> None:
+    """Take steps and read the statistics, which waits for the device."""
+    algorithm: Any = experiment.algorithm
+    algorithm.trainer.train(algorithm.replay_buffer, algorithm.encoder_buffer, num_steps)
+
+
+@contextmanager
+def without(*changes: str) -> Iterator[None]:
+    """Undo some of "parts", "pieces" and "epilogues" for what is built and captured inside."""
+
+    def whole_adam(groups: list[tuple[torch.nn.Module, float]]) -> torch.optim.Adam:
+        parameters: list[dict[str, Any]] = [
+            {"params": list(m.parameters()), "lr": lr} for m, lr in groups
+        ]
+        on_gpu = parameters[0]["params"][0].is_cuda
+        return Adam(parameters, fused=True, capturable=on_gpu)
+
+    replaced: dict[str, list[tuple[Any, str, Any]]] = {
+        "parts": [(gpu_route, "row_parts", lambda shape, num_inputs: 1)],
+        "epilogues": [(GpuRoute, "linear", Route.linear)],
+        "pieces": [
+            (halves, "adam", whole_adam),
+            (optimizers, "cut_on_gpu", lambda tensors: tensors),
+        ],
+    }
+    with ExitStack() as stack:
+        for change in changes:
+            for where, name, other in replaced[change]:
+                stack.enter_context(mock.patch.object(where, name, other))
+        yield
+
+
+def train_without(changes: Sequence[str], experiment: Any, num_steps: int) -> None:
+    """Train without some changes; on a GPU the capture has decided that already."""
+    with without(*changes):
+        train(experiment, num_steps)
+
+
+def one_by_one(experiment: Any) -> None:
+    """Take the stacks of an experiment apart."""
+    trainer: Any = experiment.algorithm.trainer
+    for name in ("q_networks", "policy_and_v"):
+        setattr(trainer, name, EachMlp(getattr(trainer, name).networks))
+
+
+def step_checks(device: str, repeats: int, steps: int) -> Iterator[Check]:
+    """A captured step with and without each change, in turns."""
+    undone = ["parts", "epilogues", "pieces"]
+    kinds = dict(zip(STEP, (undone, undone, undone[1:], undone[1:2], [], []), strict=True))
+    for number, precision in enumerate(PRECISIONS):
+        runs: dict[str, Callable[[], None]] = {}
+        for name, changes in kinds.items():
+            with without(*changes):
+                experiment = build(device, precision)
+                if "one by one" in name:
+                    one_by_one(experiment)
+                train(experiment, 2)  # captures, with and without statistics
+            runs[name] = partial(train_without, changes, experiment, steps)
+        times: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(repeats):
+            for name, run in runs.items():
+                times[name].append(1e3 * seconds(run) / steps)
+        for name, found in times.items():
+            yield Check(
+                f"step, {precision}, ms", name, statistics.median(found), STEP[name][number]
+            )
+
+
+def seed_checks(device: str, repeats: int, steps: int) -> Iterator[Check]:
+    """Steps of several seeds in threads with a stream each, per step of all of them."""
+    for number, precision in enumerate(PRECISIONS):
+        experiments = [build(device, precision, seed) for seed in range(max(SEEDS))]
+        streams = [None if device == "cpu" else torch.cuda.Stream() for _ in experiments]
+        runs = [partial(take, *pair) for pair in zip(experiments, streams, strict=True)]
+        with ExitStack() as stack:
+            for k, experiment in enumerate(experiments):
+                algorithm: Any = experiment.algorithm
+                buffers = algorithm.replay_buffer, algorithm.encoder_buffer
+                stack.enter_context(algorithm.trainer.training(*buffers))
+                runs[k](2)  # one capture at a time
+            for count, predicted in SEEDS.items():
+                with ThreadPoolExecutor(count) as pool:
+                    together = partial(all_at_once, pool, runs[:count], steps)
+                    took = (
+                        1e3 * statistics.median(seconds(together) for _ in range(repeats)) / steps
+                    )
+                expected = predicted[number]
+                yield Check(f"seeds, {precision}, ms", f"{count} seeds", took, expected, 0.15)
+
+
+def take(experiment: Any, stream: torch.cuda.Stream | None, num_steps: int) -> None:
+    """Take steps on a stream and wait for it."""
+    trainer: Any = experiment.algorithm.trainer
+    with torch.cuda.stream(stream):
+        trainer.take(num_steps)
+    if stream is not None:
+        stream.synchronize()
+
+
+def all_at_once(
+    pool: ThreadPoolExecutor, runs: Sequence[Callable[[int], None]], num_steps: int
+) -> None:
+    """Take steps of several experiments, each in a thread."""
+    list(pool.map(lambda run: run(num_steps), runs))
+
+
+def rollout_checks(device: str, repeats: int, steps: int) -> Iterator[Check]:
+    """Milliseconds of a tick of the rollouts by lanes, threads and the device that acts."""
+    horizon = 200
+    for acting in ("cpu", "gpu") if device != "cpu" else ("cpu",):
+        for threads in (1, 4, 16) if device != "cpu" else (1,):
+            keys = [
+                f"util_params.physics_threads={threads}",
+                f"util_params.rollout_device={acting}",
+            ]
+            config: Any = load_config(CONFIG, ["seed=0", "util_params.num_envs=128", *keys])
+            experiment: Any = PEARL().build(config, device, 0)
+            with closing(experiment.env), torch_threads(1):
+                sampler: Any = experiment.algorithm.collection.sampler
+                for lanes in (15, 64, 128) if device != "cpu" else (2,):
+                    generators = [stream(0, "benchmark", n) for n in range(lanes)]
+                    tasks: Sequence[int] = [0] * lanes
+                    sampler.obtain_samples(tasks, generators)
+                    rollout = partial(sampler.obtain_samples, tasks, generators)
+                    times = [seconds(rollout) for _ in range(repeats)]
+                    name = f"{lanes} lanes, {threads} threads, policy on the {acting}"
+                    took = 1e3 * statistics.median(times) / horizon
+                    yield Check("tick of a rollout, ms", name, took, 0.55 + 0.0096 * lanes)
+
+
+STAGES = {
+    "step": (step_checks, 200),
+    "operations": (operation_checks, 50),
+    "seeds": (seed_checks, 200),
+    "rollouts": (rollout_checks, 1),
+}
+
+
+@click.command()
+@click.argument("stage", type=click.Choice(list(STAGES)))
+@click.option("--device", default="cuda:0", show_default=True, help="A GPU, or cpu: only try it.")
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
+def main(stage: str, device: str, repeats: int, write: bool) -> None:
+    """Check the predictions of one stage; see the module's own text."""
+    on_gpu = device != "cpu"
+    measure, size = STAGES[stage]
+    rows: dict[str, list[list[Any]]] = {}
+    with Watch() as watch, ExitStack() as stack:
+        if not on_gpu:
+            stack.enter_context(as_on_a_gpu())
+        for check in measure(device, repeats if on_gpu else 1, size if on_gpu else 2):
+            verdict = check.verdict(on_gpu)
+            predicted = "" if check.predicted is None else f", predicted {check.predicted:.3g}"
+            click.echo(f"{check.stage}: {check.name}: {check.measured:.3g}{predicted}: {verdict}")
+            rows.setdefault(check.stage, []).append(
+                [check.name, check.measured, check.predicted, verdict]
+            )
+    if write and on_gpu:
+        values = [Value("measured", 3, wall=True), Value("predicted", 3), Value("verdict")]
+        tables = [Table(name, ["what"], values, found) for name, found in rows.items()]
+        command = f"python -m benchmarks.gpu_checks {stage} --device {device} --repeats {repeats}"
+        path = write_result(f"gpu_checks_{stage}", tables, watch, command=command, device=device)
+        click.echo(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
