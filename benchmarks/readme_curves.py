@@ -77,7 +77,7 @@ def short(steps: float, _: int) -> str:
 def draw(lines: list[Line], path: Path) -> None:
     """Draw the curves of every seed, thin enough for a cell of a table."""
     figure = Figure(figsize=(2.3, 1.15), dpi=240)
-    axes = figure.add_axes((0.19, 0.2, 0.74, 0.74))
+    axes = figure.add_axes((0.21, 0.19, 0.72, 0.66))
     for line in lines:
         runs = sorted(RESULTS.glob(line.files))
         if not runs:
@@ -90,7 +90,10 @@ def draw(lines: list[Line], path: Path) -> None:
     axes.tick_params(labelsize=8, length=2)
     axes.spines[["top", "right"]].set_visible(False)
     if len(lines) > 1:
-        axes.legend(fontsize=7, frameon=False, handlelength=1, borderpad=0, labelspacing=0.2)
+        above = {"loc": "lower left", "bbox_to_anchor": (-0.17, 0.97), "ncols": len(lines)}
+        axes.legend(
+            fontsize=7, frameon=False, handlelength=0.8, borderpad=0, columnspacing=0.8, **above
+        )
     figure.savefig(path)
 
 
