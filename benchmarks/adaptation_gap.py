@@ -49,7 +49,9 @@ class Trials:
         return [stream(self.seed, f"gap {purpose}", *lane, *index) for lane in self.lanes]
 
     def explore(self, deterministic: bool) -> Tensor:
-        """Ten trajectories of every lane with z from the prior, as context rows [lanes, 10, horizon, context_dim]."""
+        """Ten trajectories of every lane with z from the prior, as context rows [lanes, 10,
+        horizon, context_dim].
+        """
         trajectories = [
             self._sample(self.generators("exploration", n), None, deterministic)
             for n in range(max(TRAJECTORIES))
@@ -63,7 +65,8 @@ class Trials:
         return rows.reshape(len(trajectories), len(self.lanes), *rows.shape[1:]).transpose(0, 1)
 
     def returns(self, contexts: Sequence[Tensor] | None) -> np.ndarray:
-        """Return of a trajectory with z from the posterior of each lane's context (None: the prior), [num_tasks, runs].
+        """Return of a trajectory with z from the posterior of each lane's context (None: the
+        prior), [num_tasks, runs].
 
         Start and noise of z are the same for whatever contexts.
         """
@@ -71,7 +74,9 @@ class Trials:
         return paths.returns(self.algo.sparse_rewards).reshape(-1, self.runs)
 
     def online(self) -> np.ndarray:
-        """The evaluation's own procedure, continued: return after 0, 1, ... trajectories, [n, num_tasks, runs]."""
+        """The evaluation's own procedure, continued: return after 0, 1, ... trajectories, [n,
+        num_tasks, runs].
+        """
         adaptation = evaluate_adaptation(
             self.run.experiment.env,
             self.run.experiment.policy,
@@ -88,7 +93,9 @@ class Trials:
 
     @torch.no_grad()
     def belief(self, contexts: Sequence[Tensor]) -> tuple[float, float]:
-        """How wide the belief is, and how far its mean moves between contexts of one task (see `Cell`)."""
+        """How wide the belief is, and how far its mean moves between contexts of one task (see
+        `Cell`).
+        """
         means, variances = self.run.experiment.policy.posterior(torch.stack(list(contexts)))
         spread = means.reshape(-1, self.runs, means.shape[-1]).var(dim=1).mean().sqrt()
         return float(variances.mean().sqrt()), float(spread)
@@ -182,7 +189,9 @@ def measure(
     help="Of contexts and trajectories.",
 )
 def main(run_dir: Path, folder: Path, seed: int) -> None:
-    """Measure the trained run RUN_DIR (with its checkpoint) and write gap.csv, gap.md and gap.png to FOLDER."""
+    """Measure the trained run RUN_DIR (with its checkpoint) and write gap.csv, gap.md and gap.png
+    to FOLDER.
+    """
 
     def tell(line: Cell) -> None:
         what = (

@@ -64,7 +64,8 @@ def goals(seed: int) -> np.ndarray:
 
 
 def crossed(places: np.ndarray, targets: np.ndarray) -> float:
-    """Share of goals [k, 2] of which some coordinate is passed by one of two trajectories of places [n, steps, 2].
+    """Share of goals [k, 2] of which some coordinate is passed by one of two trajectories of places
+    [n, steps, 2].
 
     Goal i goes with trajectories 2 i and 2 i + 1, modulo n.
     """
@@ -103,7 +104,9 @@ def behaviour_lines(episodes: int, seed: int) -> Iterator[str]:
 
 
 def ideal_lines(seed: int) -> Iterator[str]:
-    """A line of the second table for each speed: return without costs of going straight to a place, and staying there."""
+    """A line of the second table for each speed: return without costs of going straight to a place,
+    and staying there.
+    """
     targets = goals(seed)
     signs, total = np.sign(targets), np.abs(targets).sum(axis=1)
     places = {"goal": targets, "middle": signs * total[:, None] / 2}

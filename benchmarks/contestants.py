@@ -149,7 +149,9 @@ class CpuTime(gymnasium.Wrapper):
 
 
 class GymnasiumLanes:
-    """A vector environment of gymnasium, its lanes in this process ("Sync") or in a process each ("Async")."""
+    """A vector environment of gymnasium, its lanes in this process ("Sync") or in a process each
+    ("Async").
+    """
 
     def __init__(self, env_id: str, num_envs: int, kind: str, seed: int) -> None:
         def make() -> gymnasium.Env:
@@ -188,7 +190,9 @@ class GymnasiumLanes:
 def timed(
     contestant: OurLanes | BareMujoco | GymnasiumLanes, actions: np.ndarray
 ) -> tuple[float, float]:
-    """Run, and measure CPU seconds of all processes and wall-clock seconds, both per step of one lane."""
+    """Run, and measure CPU seconds of all processes and wall-clock seconds, both per step of one
+    lane.
+    """
     workers = contestant.worker_cpu_seconds()
     wall, cpu = time.perf_counter(), time.process_time()
     contestant.run(actions)

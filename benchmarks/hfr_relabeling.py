@@ -2,7 +2,7 @@
 
     python -m benchmarks.hfr_relabeling [--tasks ant-goal,four-corners] [--threads 1] [--repeats 5]
 
-Three parts are measured in turns: a gradient step, a trajectory that hfr-q judges (its rewards
+Three parts are measured alternately: a gradient step, a trajectory that hfr-q judges (its rewards
 under every train task, and its utility for each), and one of the K contexts that every task's
 log-partition is estimated from. An iteration has `num_train_steps_per_itr` of the first, half of
 its trajectories of the second, and K of the third. Networks have their shipped sizes and first
@@ -49,7 +49,9 @@ def random_paths(
 
 
 def measure(config: Any, repeats: int) -> tuple[float, float, float]:
-    """Processor seconds of a gradient step, a judged trajectory and a partition context, measured in turns."""
+    """Processor seconds of a gradient step, a judged trajectory and a partition context, measured
+    alternately.
+    """
     experiment, generator = HFR().build(config, "cpu", 0), np.random.default_rng(0)
     algorithm, env = experiment.algorithm, experiment.env
     relabeler: Any = algorithm.collection.relabeler
@@ -91,7 +93,9 @@ def in_turns(parts: tuple[Callable[[], None], ...], repeats: int) -> Any:
 
 
 def row_of(name: str, threads: int, repeats: int) -> list[Any]:
-    """A line of the table: the three parts, the trajectories judged per iteration, and what relabeling adds to training."""
+    """A line of the table: the three parts, the trajectories judged per iteration, and what
+    relabeling adds to training.
+    """
     settings = [
         "seed=0",
         f"util_params.torch_threads={threads}",

@@ -36,7 +36,9 @@ REFERENCE = (
 
 
 def first_row(config: PEARLExperiment, seed: int) -> dict[str, float]:
-    """Collect the first data of a fresh run, take one gradient step, and return oyster's 27 columns of it."""
+    """Collect the first data of a fresh run, take one gradient step, and return oyster's 27 columns
+    of it.
+    """
     experiment = PEARL().build(config, "cpu", seed)
     algorithm = experiment.algorithm
     algorithm.collect_data(0, NoLoop())
@@ -48,7 +50,9 @@ def first_row(config: PEARLExperiment, seed: int) -> dict[str, float]:
 def small_pool(
     config: PEARLExperiment, initial_steps: int, contact_forces: bool
 ) -> PEARLExperiment:
-    """Cut what is collected before the first step, and have contact forces or not; nothing else is changed."""
+    """Cut what is collected before the first step, and have contact forces or not; nothing else is
+    changed.
+    """
     algo = replace(config.algo_params, num_initial_steps=initial_steps, num_tasks_sample=1)
     util = replace(
         config.util_params, torch_threads=1, physics_threads=1, matmul="default", slice_rows=0
@@ -58,7 +62,9 @@ def small_pool(
 
 
 def markdown(runs: dict[str, list[dict[str, float]]]) -> str:
-    """A line per column: smallest and largest value over the seeds of each kind of run, and the reference."""
+    """A line per column: smallest and largest value over the seeds of each kind of run, and the
+    reference.
+    """
     lines = [f"| column | {' | '.join(runs)} | reference |", "|---|---|" + "---|" * len(runs)]
     for i, reference in enumerate(REFERENCE):
         values = [[list(row.values())[i] for row in rows] for rows in runs.values()]

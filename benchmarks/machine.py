@@ -1,4 +1,6 @@
-"""On what a benchmark ran, whether it had the machine to itself, and the file in which its figures are kept."""
+"""On what a benchmark ran, whether it had the machine to itself, and the file in which its figures
+are kept.
+"""
 
 import json
 import os
@@ -17,7 +19,9 @@ BUSY = 0.1  # cores used by other processes, from which on wall-clock figures ar
 
 @dataclass(frozen=True)
 class Value:
-    """A column of figures: its name, how many digits are shown, and whether other processes falsify it (wall-clock time)."""
+    """A column of figures: its name, how many digits are shown, and whether other processes falsify
+    it (wall-clock time).
+    """
 
     name: str
     digits: int = 0
@@ -45,7 +49,9 @@ class Table:
 
 @dataclass
 class Watch:
-    """A context that looks at the machine before and after: its load, and the CPU time that others took meanwhile."""
+    """A context that looks at the machine before and after: its load, and the CPU time that others
+    took meanwhile.
+    """
 
     load_before: float = 0.0
     load_after: float = 0.0
@@ -65,7 +71,9 @@ class Watch:
             self.others = max(0.0, (all_cpus - own) / uptime) if uptime > 0 else None
 
     def record(self) -> dict[str, Any]:
-        """What was seen: load averages over a minute, cores that others used on average, and whether that is too many."""
+        """What was seen: load averages over a minute, cores that others used on average, and
+        whether that is too many.
+        """
         used = (
             self.load_before if self.others is None else self.others
         )  # where the system does not tell, its load must do
@@ -78,7 +86,9 @@ class Watch:
 
 
 def _cpu_seconds() -> tuple[float, float, float] | None:
-    """Seconds since the start of the system, CPU seconds used on it by all, and by this process and its ended children."""
+    """Seconds since the start of the system, CPU seconds used on it by all, and by this process and
+    its ended children.
+    """
     try:
         uptime = float(Path("/proc/uptime").read_text().split()[0])
         user, nice, system, _, _, interrupts, soft_interrupts, stolen = map(
@@ -92,7 +102,9 @@ def _cpu_seconds() -> tuple[float, float, float] | None:
 
 
 def result_path(folder: Path, benchmark: str, on: Mapping[str, Any]) -> Path:
-    """Name the file of a benchmark's figures after the machine, so that two machines do not overwrite each other's."""
+    """Name the file of a benchmark's figures after the machine, so that two machines do not
+    overwrite each other's.
+    """
     parts = [on["cpu"], f"{on['cpus']} cpus", on["gpu"] or ""]
     return (
         folder
@@ -110,7 +122,8 @@ def write_result(
     device: str = "cpu",
     folder: Path = RESULTS,
 ) -> Path:
-    """Write a benchmark's figures, with all that they depend on; `python -m benchmarks.report` puts them into the page.
+    """Write a benchmark's figures, with all that they depend on; `python -m benchmarks.report` puts
+    them into the page.
 
     Args:
         benchmark: name of the module that measured.

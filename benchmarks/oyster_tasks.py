@@ -1,4 +1,5 @@
-"""Tasks that classes of oyster draw here, as a user would bring them, beside those of oyster's code.
+"""Tasks that classes of oyster draw here, as a user would bring them, beside those of oyster's
+code.
 
 python -m benchmarks.oyster_tasks CHECKOUT
 

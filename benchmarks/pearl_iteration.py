@@ -33,7 +33,9 @@ from rlkit.torch.execution import torch_threads
 
 @dataclass(frozen=True)
 class Part:
-    """Seconds that a part of an iteration takes once, for ours and the twin, and how often it is done."""
+    """Seconds that a part of an iteration takes once, for ours and the twin, and how often it is
+    done.
+    """
 
     name: str
     ours: float

@@ -75,7 +75,7 @@ def act(name: str) -> tuple[MetaEnv, np.ndarray, np.ndarray]:
 
 
 def photograph(name: str, path: Path) -> None:
-    """Draw a MuJoCo distribution: a lane beside the other, each with its task above it."""
+    """Draw a MuJoCo distribution: lanes side by side, each with its task above it."""
     env, start, obs = act(name)
     body = env.unwrapped
     assert isinstance(body, MujocoMetaEnv)

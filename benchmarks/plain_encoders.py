@@ -90,7 +90,9 @@ class PlainSequenceEncoder(nn.Module):
         return h
 
     def attention(self, rows: list[Tensor], first: int) -> Tensor:
-        """The mean of the rows weighted by softmax(q · e / sqrt(width)), for each query, one after another."""
+        """The mean of the rows weighted by softmax(q · e / sqrt(width)), for each query, one after
+        another.
+        """
         rows = [row.detach() if t < first else row for t, row in enumerate(rows)]
         means = []
         for query in self.weight("queries"):
@@ -103,7 +105,9 @@ class PlainSequenceEncoder(nn.Module):
         return torch.cat(means)
 
     def posterior(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of z [latent_dim] from the rows [n, context_dim] of one task, none of them padding."""
+        """Mean and variance of z [latent_dim] from the rows [n, context_dim] of one task, none of
+        them padding.
+        """
         first = max(0, len(rows) - self.gradient_rows) if self.gradient_rows else 0
         kind = self.attention if "queries" in self.names else self.gru
         if (

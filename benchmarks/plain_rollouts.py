@@ -68,7 +68,9 @@ class PlainSampler:
         deterministic: bool,
         context: list[torch.Tensor] | None = None,
     ) -> dict:
-        """One trajectory; with `context`, each transition is appended to its only entry as it happens."""
+        """One trajectory; with `context`, each transition is appended to its only entry as it
+        happens.
+        """
         columns: dict[str, list] = {
             name: [] for name in ("obs", "actions", "rewards", "terminals", "infos")
         }
@@ -94,7 +96,9 @@ class PlainSampler:
             self.rollout(self._noise(self.plain.latent_dim), horizon, deterministic=False)
 
     def evaluate_task(self, num_trajectories: int, num_exploration: int, horizon: int) -> None:
-        """The meta-test of one task: context grows by a row a step, and is inferred from after each later trajectory."""
+        """The meta-test of one task: context grows by a row a step, and is inferred from after each
+        later trajectory.
+        """
         context: list[torch.Tensor] = []
         z = self._noise(self.plain.latent_dim)
         for n in range(num_trajectories):

@@ -35,7 +35,9 @@ DIAGNOSES = {  # how each is written
 
 
 def outcome(runs: Sequence[Run]) -> list[str]:
-    """For every measure the mean over seeds of the last five iterations, with each seed's in brackets."""
+    """For every measure the mean over seeds of the last five iterations, with each seed's in
+    brackets.
+    """
     cells = []
     for name in MEASURES:
         finals = [mean_of_known(run.column(name)[-LAST:]) for run in runs]
@@ -45,12 +47,14 @@ def outcome(runs: Sequence[Run]) -> list[str]:
 
 
 def diagnosis(run: Run) -> list[float]:
-    """Counts summed over a run, and means over its iterations of what relabeling chose from; nan for what it has not.
+    """Counts summed over a run, and means over its iterations of what relabeling chose from; nan
+    for what it has not.
 
     Returns:
-        `DIAGNOSES`: the three counts; of what was relabeled the share that got its own task (mean over iterations, each as
-        heavy as the share it relabeled); and of the iterations that judged something, means of the effective tasks and of the
-        standard deviations over the tasks of the first judged trajectory's U and of log Z.
+        `DIAGNOSES`: the three counts; of what was relabeled the share that got its own task (mean
+        over iterations, each as heavy as the share it relabeled); and of the iterations that judged
+        something, means of the effective tasks and of the standard deviations over the tasks of the
+        first judged trajectory's U and of log Z.
     """
     unknown = np.full(len(run.column("Own-task successes")), math.nan)
     columns = {name: run.columns.get(name, unknown) for name in (*COUNTS, *SPREADS)}

@@ -175,7 +175,9 @@ def table(judged: Sequence[Judged]) -> str:
     help="Of trajectories and judgements.",
 )
 def main(run_dir: Path, folder: Path, trajectories: int, seed: int) -> None:
-    """Judge trajectories of the trained run RUN_DIR (with its checkpoint); write judged.csv and judged.md to FOLDER."""
+    """Judge trajectories of the trained run RUN_DIR (with its checkpoint); write judged.csv and
+    judged.md to FOLDER.
+    """
     with exit_codes():
         torch.set_num_threads(1)
         run = load_trained(run_dir, with_state=True)

@@ -1,4 +1,6 @@
-"""The Sawyer tasks in benchmarks: scripts that know the goal, as a policy would that had found out its task."""
+"""The Sawyer tasks in benchmarks: scripts that know the goal, as a policy would that had found out
+its task.
+"""
 
 import importlib.util
 from collections.abc import Iterable, Sequence
@@ -33,7 +35,9 @@ class ReachGoal:
 
 
 class DragPuck(ReachGoal):
-    """Lifts the hand, lowers it over the puck, closes the gripper and drags the puck to the goal of sawyer-push."""
+    """Lifts the hand, lowers it over the puck, closes the gripper and drags the puck to the goal of
+    sawyer-push.
+    """
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
         self._closed = np.zeros(len(generators))  # steps since the gripper began to close

@@ -44,7 +44,7 @@ class Shown:
     Attributes:
         run: the trained run.
         prior: trajectories with z from the prior.
-        trajectories: the meta-test; the n-th holds the n-th trajectory of every test task.
+        trajectories: the meta-test; entry n holds trajectory n of every test task.
     """
 
     run: TrainedRun
@@ -138,7 +138,8 @@ def read_trajectories(run: TrainedRun, run_dir: Path, epoch: int) -> Shown:
 
 @torch.no_grad()
 def infer_beliefs(shown: Shown, *, num_samples: int = NUM_SAMPLES, seed: int = 0) -> Beliefs:
-    """Infer the belief after the first n trajectories of every task, and run trajectories with z from it.
+    """Infer the belief after the first n trajectories of every task, and run trajectories with z
+    from it.
 
     A task's samples use the same noise for every n, so that they differ by the belief alone.
     """
@@ -200,7 +201,9 @@ def draw_adaptation(shown: Shown, path: Path) -> None:
 
 
 def draw_belief(shown: Shown, beliefs: Beliefs, path: Path) -> None:
-    """Figure 3: the belief, of tasks whose goals are spread over the half circle, and its curves over all test tasks."""
+    """Figure 3: the belief, of tasks whose goals are spread over the half circle, and its curves
+    over all test tasks.
+    """
     by_angle = np.argsort(np.arctan2(shown.goals[:, 1], shown.goals[:, 0]))
     middles = (np.arange(min(SHOWN, len(by_angle))) + 0.5) / min(SHOWN, len(by_angle))
     plot_belief(

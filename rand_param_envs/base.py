@@ -9,22 +9,27 @@ import numpy as np
 
 Params = dict[str, np.ndarray]
 
-# Fields of the model that a task multiplies, in the order in which they are drawn, and the base b of their factors b^U(-c, c).
+# Fields of the model that a task multiplies, in the order in which they are drawn, and the base b
+# of their factors b^U(-c, c).
 FACTOR_BASES = {"body_mass": 1.5, "body_inertia": 1.5, "dof_damping": 1.3, "geom_friction": 1.5}
 
 
 class RandomEnv(abc.ABC):
-    """A planar walker whose dynamics are drawn anew for each task: parameters, observation, reward and end of an episode.
+    """A planar walker whose dynamics are drawn anew for each task: parameters, observation, reward
+    and end of an episode.
 
-    It holds no simulation: step `model`, or a copy of it for each task, with MuJoCo. The root joints of the model are x, height
+    It holds no simulation: step `model`, or a copy of it for each task, with MuJoCo. The root
+        joints of the model are x, height
     and angle, in this order. Arrays may have leading axes, one row for each of many simulations.
 
     Attributes:
         model: the compiled model, a copy of the one handed over; `set_task` writes to it.
         base_params: the randomised fields as they were at construction.
         num_factors: how many numbers of the model a task multiplies.
-        frame_skip, timestep: physics steps in one step of the environment, and the length of one [s] that models are made for.
-        reset_noise: an episode starts at qpos0 and zero velocity, plus uniform noise of this half width.
+        frame_skip, timestep: physics steps in one step of the environment, and the length of one
+            [s] that models are made for.
+        reset_noise: an episode starts at qpos0 and zero velocity, plus uniform noise of this half
+            width.
     Source: dennisl88/rand_param_envs, base.py.
     """
 
@@ -44,8 +49,9 @@ class RandomEnv(abc.ABC):
         Args:
             model: compiled model; it is copied.
             log_scale_limit: c, the largest exponent of a factor, at least 0.
-            recompute_constants: let what MuJoCo derives from the model at load (`mj_setConst`: inverse weights, masses of
-                subtrees) follow a task's values. False: as published, it stays what it was for the base model.
+            recompute_constants: let what MuJoCo derives from the model at load (`mj_setConst`:
+                inverse weights, masses of subtrees) follow a task's values. False: as published, it
+                stays what it was for the base model.
         Raises:
             ValueError: a limit out of its range.
         """
@@ -69,7 +75,8 @@ class RandomEnv(abc.ABC):
             rng: generator; the numbers and their order are those of the published code.
             num_tasks: how many tasks.
         Returns:
-            Factors, [num_tasks, num_factors]; the randomised fields one after the other, each in row-major order.
+            Factors, [num_tasks, num_factors]; the randomised fields one after the other, each in
+            row-major order.
         """
         limit = self.log_scale_limit
         return self._bases ** rng.uniform(-limit, limit, size=(num_tasks, self.num_factors))
@@ -101,7 +108,8 @@ class RandomEnv(abc.ABC):
         return [{name: value[task] for name, value in values.items()} for task in range(num_tasks)]
 
     def set_task(self, task: Params) -> None:
-        """Write a task's values into `model`, and nothing else unless `recompute_constants`; simulations must be reset after it.
+        """Write a task's values into `model`, and nothing else unless `recompute_constants`;
+        simulations must be reset after it.
 
         Args:
             task: values of the randomised fields, as `sample_tasks` gives them.
@@ -144,8 +152,8 @@ class RandomEnv(abc.ABC):
             action: [..., nu].
             qpos, qvel: state after the step, [..., nq] and [..., nv].
         Returns:
-            Velocity, squared norm of the action, height [m], angle [rad], largest size of a number of the state but x and
-            height; [..., 5].
+            Velocity, squared norm of the action, height [m], angle [rad], largest size of a number
+            of the state but x and height; [..., 5].
         """
         outcome = np.empty((*qpos.shape[:-1], 5))
         outcome[..., 0] = velocity

@@ -13,6 +13,8 @@ class HopperRandParamsEnv(RandomEnv):
 
     @staticmethod
     def healthy(outcome: Any) -> Any:
-        """Height above 0.7 m, angle within ±0.2 rad, and all numbers of the state but x and height within ±100."""
+        """Height above 0.7 m, angle within ±0.2 rad, and all numbers of the state but x and height
+        within ±100.
+        """
         height, angle, rest = outcome[..., 2], outcome[..., 3], outcome[..., 4]
         return (height > 0.7) & (abs(angle) < 0.2) & (rest < 100)

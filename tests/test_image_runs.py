@@ -1,4 +1,6 @@
-"""Both entry scripts on pictures: a tiny run, what it leaves, its evaluation, and what happens where nothing can be drawn."""
+"""Both entry scripts on pictures: a tiny run, what it leaves, its evaluation, and what happens
+where nothing can be drawn.
+"""
 
 import json
 

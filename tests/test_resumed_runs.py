@@ -1,4 +1,6 @@
-"""Runs that go on: --resume ends as an uninterrupted run, whatever stopped it, and says what it does."""
+"""Runs that go on: --resume ends as an uninterrupted run, whatever stopped it, and says what it
+does.
+"""
 
 import json
 import shutil

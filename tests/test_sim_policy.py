@@ -57,7 +57,9 @@ def save(run_dir, networks, **options):
 
 @torch.no_grad()
 def steer_by_z(networks):
-    """Make the policy go right by z[0], and the posterior of any context N(1, almost 0) in every dimension."""
+    """Make the policy go right by z[0], and the posterior of any context N(1, almost 0) in every
+    dimension.
+    """
     policy, encoder = networks["policy"], networks["context_encoder"]
     for parameter in [*policy.parameters(), *encoder.parameters()]:
         parameter.zero_()

@@ -62,7 +62,9 @@ def output(tmp_path_factory):
 
 
 def load_runs(root: Path) -> list[dict]:
-    """What viskit makes of a folder: every run below it with a progress.csv, its parameters and its columns."""
+    """What viskit makes of a folder: every run below it with a progress.csv, its parameters and its
+    columns.
+    """
     runs = []
     for folder in sorted(path.parent for path in root.rglob("progress.csv")):
         params = flatten(json.loads((folder / "variant.json").read_text()))
@@ -97,7 +99,9 @@ def as_float(cell: str) -> float:
 
 
 def offered_splits(runs: list[dict]) -> list[str]:
-    """Parameters by which runs can be split: those with two values or more, seed and log_dir left out."""
+    """Parameters by which runs can be split: those with two values or more, seed and log_dir left
+    out.
+    """
     keys = dict.fromkeys(key for run in runs for key in run["params"])
     return [
         key

@@ -71,7 +71,9 @@ class RLAlgorithm(Protocol):
         """Gather experience. Every algorithm reports `Number of env steps total`."""
 
     def do_training(self, iteration: int, loop: Loop) -> Statistics:
-        """Update the networks. A statistic with "Loss" in its name that is not finite stops the run."""
+        """Update the networks. A statistic with "Loss" in its name that is not finite stops the
+        run.
+        """
 
     def evaluate(self, iteration: int, loop: Loop) -> Statistics:
         """Measure returns; called in the iterations that `eval_every` divides, and in the last."""

@@ -160,7 +160,7 @@ def raise_problems(problems: Iterable[Problem], source: str) -> None:
 
 
 def relation_problem(data: Mapping[str, Any], relation: Relation) -> Problem:
-    """State a broken relation with the values of its keys, looked up in the complete configuration `data`."""
+    """Describe a violated relation with the values of its keys in the complete `data`."""
     flat = flatten(data)
     values = ", ".join(f"{key} = {as_json(flat.get(key))}" for key in relation.keys)
     return Problem(relation.keys, f"{values}: expected {relation.expected}")

@@ -19,7 +19,7 @@ class Adaptation:
 
     Attributes:
         num_tasks, num_runs: the lanes are task-major: lane = task * num_runs + run.
-        trajectories: `trajectories[n]` holds the n-th trajectory of every lane (length 0 where the
+        trajectories: `trajectories[n]` holds trajectory n of every lane (length 0 where the
             lane's budget was spent).
         counted: which of them the final return is made of, [num_trajectories, num_lanes] bool;
             None: the last of each lane.
@@ -112,7 +112,7 @@ def evaluate_adaptation(
     Args:
         env: takes actions in [-1, 1].
         policy: any meta-policy.
-        task_ids: the tasks, [num_tasks]; a task may stand more than once.
+        task_ids: the tasks, [num_tasks]; a task may appear more than once.
         num_runs: independent runs per task.
         num_steps: transitions of a run.
         max_path_length: horizon of a trajectory.

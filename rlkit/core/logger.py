@@ -34,7 +34,7 @@ class Logger:
         """Open a run folder, new or of a run that goes on.
 
         Args:
-            run_dir: created if need be.
+            run_dir: created if needed.
             echo: takes the texts of `say`, such as a console's print.
             sinks: each is called with (row, iteration) after a row is written; TensorBoard and its
                 like.
@@ -127,7 +127,7 @@ class Logger:
         return {"progress": self._progress, **self._tables}
 
     def table(self, name: str) -> "CsvTable":
-        """The table of this name, opened if need be."""
+        """The table of this name, opened if needed."""
         if name not in self._tables:
             self._tables[name] = self._open(name)
         return self._tables[name]

@@ -1,4 +1,6 @@
-"""Settings that every algorithm has, and the ranges that settings of all algorithms are declared with."""
+"""Settings that every algorithm has, and the ranges that settings of all algorithms are declared
+with.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -29,7 +31,7 @@ class AlgorithmSettings:
     max_path_length: PositiveCount = 200  # horizon, environment steps
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the constraints between fields that are violated."""
         yield from ()
 
     def cut_for_debug(self) -> Self:

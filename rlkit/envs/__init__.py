@@ -28,7 +28,7 @@ class Row(NamedTuple):
         path: module of `rlkit.envs` and class.
         gymnasium_id: in the namespace rlkit.
         max_episode_steps: time limit that `gymnasium.make` adds.
-        n_tasks: number of tasks of `gymnasium.make`, unless it is told another.
+        n_tasks: default number of tasks for `gymnasium.make`.
         settings: further keywords of the constructor there.
     """
 
@@ -78,7 +78,7 @@ def env_class(name: str) -> type[MetaEnv]:
     """Import the class of a task distribution.
 
     Args:
-        name: a key of `ENVS`; "module:Class" of a class of one's own, which is a `MetaEnv` or
+        name: a key of `ENVS`; "module:Class" of a user-defined class, which is a `MetaEnv` or
             written for old gym or gymnasium (`class_adapter`); or an id of gymnasium's registry.
     Returns:
         A subclass of `MetaEnv`.

@@ -81,7 +81,7 @@ class Ant(MujocoMetaEnv):
 
     @staticmethod
     def fallen(height: Any) -> Any:
-        """Whether the torso is too low or too high [m] to go on, as in the tasks that end then.
+        """Whether the torso is too low or too high [m], which ends an episode of some tasks.
 
         NaN counts as such.
         """

@@ -1,4 +1,4 @@
-"""ant-dir: run in a direction that is not told."""
+"""ant-dir: run in an unknown direction."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""ant-goal: go to a place that is not told."""
+"""ant-goal: run to an unknown goal position."""
 
 from typing import Any
 

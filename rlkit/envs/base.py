@@ -16,7 +16,7 @@ from rlkit.envs.task_distribution import TaskDistribution
 class MetaEnv(TaskDistribution, BatchedEnv):
     """A distribution of tasks: each lane has a task, and a pure function gives reward and end.
 
-    A task of one's own is a subclass. It must have
+    A user-defined task distribution is a subclass. It must have
         the class attributes `name`, `obs_dim`, `act_dim`, `outcome_dim`, `task_dim`,
             `max_episode_steps` and `action_box`;
         `sample_tasks`, which draws the task set when the environment is constructed;
@@ -89,7 +89,7 @@ class MetaEnv(TaskDistribution, BatchedEnv):
         return type(self).success is not MetaEnv.success
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the environment: what it has found out about its class."""
+        """State of the environment for a checkpoint: what it has found out about its class."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -101,7 +101,7 @@ class MetaEnv(TaskDistribution, BatchedEnv):
 
     @abc.abstractmethod
     def _advance(self, action: np.ndarray, lanes: Lanes) -> Advance:
-        """Step these lanes; the others stand still and must be left alone.
+        """Step these lanes; the others are idle and must not be changed.
 
         Args:
             action: within the action box, float64 [n, act_dim].
@@ -174,7 +174,7 @@ class MetaEnv(TaskDistribution, BatchedEnv):
         return popped
 
     def divergence_message(self) -> str:
-        """Say how many episodes diverged since the last call, and in which tasks; "" if none."""
+        """Message: how many episodes diverged since the last call, and in which tasks; "" if none."""
         tasks = self.pop_diverged_tasks()
         if not tasks:
             return ""

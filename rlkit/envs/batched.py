@@ -22,7 +22,7 @@ class BatchedEnv(abc.ABC):
         obs_dim, act_dim: sizes of one observation and one action.
         outcome_dim: size of an outcome, which is what the reward of a step depends on.
         recorded_dim: size of the part of an observation that a trajectory records, which is its
-            end: of a stack of pictures the newest one, otherwise everything.
+            end: the newest image of a stack, otherwise everything.
         max_episode_steps: customary horizon in steps; no step is refused or truncated because of
             it.
         dt: duration of a step [s]; None where steps have none.
@@ -78,8 +78,8 @@ class BatchedEnv(abc.ABC):
         """Start an episode in each of these lanes.
 
         Args:
-            generators: one per lane; all random numbers of a lane's start come from its own.
-            lanes: numbers of the lanes, [n].
+            generators: one per lane; each lane's start state is drawn from its own.
+            lanes: indices of the lanes, [n].
         Returns:
             First observations, [n, obs_dim].
         """
@@ -90,7 +90,7 @@ class BatchedEnv(abc.ABC):
         """Start an episode in each of the given lanes.
 
         Args:
-            generators: one per lane; all random numbers of a lane's reset come from its own.
+            generators: one per lane; each lane's reset is drawn from its own.
             lanes: which lanes, None for all in use.
         Returns:
             First observations, [len(generators), obs_dim].
@@ -124,8 +124,8 @@ class BatchedEnv(abc.ABC):
 
         Args:
             action: [num_lanes, act_dim], within the action box.
-            running: lanes that are advanced, bool [num_lanes]; None: all in use. The others stand
-                still: their actions are ignored, their rows of the result are zero.
+            running: lanes that are advanced, bool [num_lanes]; None: all in use. The others are
+                idle: their actions are ignored, their rows of the result are zero.
         Returns:
             obs [num_lanes, obs_dim], reward [num_lanes], terminated [num_lanes], truncated
             [num_lanes] (by the class itself, not by a horizon; our own tasks never do), and info

@@ -1,4 +1,4 @@
-"""One instance of a class of one's own: constructed, started, stepped, asked and closed."""
+"""One instance of a user-defined class: construction, reset, step, queries and close."""
 
 import abc
 from collections.abc import Mapping
@@ -39,19 +39,19 @@ class ClassInstances(MetaEnv):
     _numbers: list[object]  # what `reset_task` is called with, for each task
     _action_shape: tuple[int, ...]
     _action_dtype: np.dtype[Any]
-    _tells_success = False  # whether the class has ever said in `info` how it went
+    _tells_success = False  # whether `info` has ever contained a success flag
     _tells_sparse = False
 
     @abc.abstractmethod
     def _start(self, instance: Any, task: object, seed: int, where: str) -> object:
-        """Start an episode of a task, the instance's own generator seeded; give the observation."""
+        """Seed the instance, start an episode of a task, and return the observation."""
 
     @abc.abstractmethod
     def _split(self, result: object, where: str) -> Step:
-        """Take apart what `step` returned."""
+        """Split the result of `step` into its parts."""
 
     def construct(self) -> Any:
-        """Make an instance, all with the same tasks; EnvironmentFault if the class raises."""
+        """Make an instance; all have the same tasks. EnvironmentFault if the class raises."""
         with legacy_random_numbers(legacy_source(self._task_seed)):
             try:
                 return self.own_class(**self._settings)
@@ -124,7 +124,7 @@ class ClassInstances(MetaEnv):
         return self._tells_sparse
 
     def _try(self, instance: Any) -> None:
-        """Reset an instance and step it once, so that a class that does not fit fails early."""
+        """Reset an instance and step it once, so that an unsuitable class fails early."""
         spaces = {
             space: np.copy(bounds_of(self.name, instance, space))
             for space in ("observation_space", "action_space")
@@ -141,7 +141,7 @@ class ClassInstances(MetaEnv):
 
     @property
     def knows_success(self) -> bool:
-        """Whether the class has ever said in `info` how it went."""
+        """Whether the class has ever reported success or failure in `info`."""
         return self._tells_success
 
     def state_dict(self) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class ClassInstances(MetaEnv):
         return np.dtype(np.float64)
 
     def _hint(self) -> str:
-        """What the kind of class returns, where an observation does not fit."""
+        """Hint about the expected observation, for a message about one that does not fit."""
         return ""
 
     def close_one(self, instance: Any) -> None:

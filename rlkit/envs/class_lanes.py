@@ -1,4 +1,4 @@
-"""Lanes of a class of one's own: an instance for each lane. Its outcome is what `step` returned."""
+"""Lanes of a user-defined class: one instance per lane. The outcome is the result of `step`."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -16,20 +16,20 @@ from rlkit.envs.legacy_random import legacy_random_numbers, legacy_source
 
 
 class ClassEnv(ClassInstances):
-    """Lanes of a class, an instance each; `class_adapter` makes the subclass for a class.
+    """Lanes of a class, one instance per lane; `class_adapter` derives a subclass for each class.
 
     The task is its number. The outcome is (reward, sparse reward, terminated, success) as the class
     returned them; `info` may hold "sparse_reward", and "success" or "is_success". A lane that has
-    ended stands still until its reset, so that a class is never stepped beyond an end.
+    ended is not stepped until its reset, so that a class is never stepped beyond an end.
 
     Random numbers: an instance is constructed while `numpy.random` is seeded with `task_seed`, so
     that all lanes have the same tasks. At each reset of a lane, `numpy.random` and the instance are
-    seeded from the lane's generator; later steps of the lane go on with its own numbers.
+    seeded from the lane's generator; later steps of the lane continue its own random stream.
 
     Attributes:
-        handed: keywords that the class names, of those that it shares with this one.
-        takes_render_mode: whether it is told how to draw when it is constructed.
-        pictures_per_second: how many steps a second a film shows; see `start_drawing`.
+        handed: keywords of this class that the user's class also names.
+        takes_render_mode: whether its constructor takes `render_mode`.
+        pictures_per_second: frame rate of a video, one frame per step; see `start_drawing`.
         left_out: keywords for which None means the class's own default, which JSON cannot hold.
     """
 
@@ -53,13 +53,13 @@ class ClassEnv(ClassInstances):
         """Construct the first instance; others follow when their lanes are used.
 
         Args:
-            n_tasks: size of the task set, if the class is to be told.
+            n_tasks: size of the task set, passed on if the class takes it.
             task_seed: seeds `numpy.random` while an instance is constructed.
             num_envs: the most lanes that can be in use.
             dtype: of observations, outcomes, tasks and rewards.
             **settings: handed to the class.
         Raises:
-            EnvironmentFault: the class does not do what is expected of it.
+            EnvironmentFault: the class does not behave as required.
         """
         self._task_seed = at_least("task_seed", task_seed, 0)
         shared = {"n_tasks": n_tasks, "task_seed": self._task_seed}
@@ -99,11 +99,11 @@ class ClassEnv(ClassInstances):
         self._try(first)
 
     def sample_tasks(self, rng: np.random.RandomState, num_tasks: int) -> np.ndarray:
-        """Number the tasks, [num_tasks, 1]; the class itself draws what they are."""
+        """Task indices, [num_tasks, 1]; the class itself draws the task parameters."""
         return np.arange(num_tasks)[:, None]
 
     def set_tasks(self, tasks: ArrayLike) -> None:
-        """Accept the numbers of the tasks, which is all that is known of them.
+        """Accept the task indices; the task parameters are known to the class only.
 
         Raises:
             ValueError: anything else.
@@ -115,20 +115,20 @@ class ClassEnv(ClassInstances):
             )
 
     def describe_task(self, task_id: int) -> str:
-        """Nothing: the class keeps what its tasks are to itself."""
+        """Return an empty text, since the task parameters are known to the class only."""
         return ""
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """What the class returned, whatever the task."""
+        """Reward and end as the class returned them, independent of `task`."""
         nothing = 0 * task[..., 0]  # gives the result the task's leading axes
         return outcome[..., 0] + nothing, outcome[..., 1] + nothing, outcome[..., 2] + nothing > 0.5
 
     def success(self, outcome: Any, task: Any) -> Any:
-        """What the class says in `info`; None as long as it never has."""
+        """Success as reported in `info`; None until the class has reported one."""
         return outcome[..., 3] + 0 * task[..., 0] > 0.5 if self._tells_success else None
 
     def _instance(self, lane: int) -> Any:
-        """The instance of a lane, constructed when it is first asked for."""
+        """The instance of a lane, constructed on first use."""
         while len(self._instances) <= lane:
             self._instances.append(self.construct())
         return self._instances[lane]
@@ -159,7 +159,7 @@ class ClassEnv(ClassInstances):
         return Advance(self._obs[lanes], self._outcomes[lanes], truncated=truncated)
 
     def start_drawing(self) -> None:
-        """Construct the instances anew, so that they draw, and let the first one try it.
+        """Reconstruct the instances with rendering enabled, and render the first one as a check.
 
         Raises:
             EnvironmentFault: the class cannot be drawn, or lacks a package for that.

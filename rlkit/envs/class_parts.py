@@ -1,4 +1,4 @@
-"""What is read from an instance of a class of one's own: its spaces and tasks."""
+"""Reads the spaces and tasks of an instance of a user-defined class."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeGuard
@@ -9,7 +9,7 @@ from rlkit.envs.faults import EnvironmentFault, answering, brief, numbers
 
 
 class Step(NamedTuple):
-    """What `step` of a class returned, its end told apart; nothing is checked yet."""
+    """Result of a class's `step`, with terminated and truncated separated; not yet checked."""
 
     obs: object
     reward: object
@@ -22,7 +22,7 @@ def bounds_of(name: str, instance: Any, space_name: str) -> tuple[np.ndarray, np
     """Bounds of a space of an instance, flat and float64.
 
     Raises:
-        EnvironmentFault: it is no box.
+        EnvironmentFault: the space is not a box.
     """
     with answering(name, space_name):
         space = getattr(instance, space_name, None)
@@ -47,12 +47,12 @@ def bounds_of(name: str, instance: Any, space_name: str) -> tuple[np.ndarray, np
 
 
 def task_numbers(name: str, instance: Any, given: int | None) -> list[object]:
-    """What `reset_task` is called with, for each task.
+    """Task indices to call `reset_task` with.
 
     Args:
         name: of the class, as in `env_name`.
-        instance: says its tasks by `get_all_task_idx`, `n_tasks` or `num_tasks`.
-        given: the number that the class was told, used where it says none.
+        instance: declares its tasks by `get_all_task_idx`, `n_tasks` or `num_tasks`.
+        given: the number of tasks the class was constructed with, used if it declares none.
     Raises:
         EnvironmentFault: there is no such number.
     """
@@ -79,7 +79,7 @@ def info_of(name: str, step: Step, where: str) -> Mapping[str, object]:
     """The info of a step, empty where the class gave None.
 
     Raises:
-        EnvironmentFault: it is no dictionary.
+        EnvironmentFault: the info is not a dictionary.
     """
     info = {} if step.info is None else step.info
     if not isinstance(info, Mapping):

@@ -1,4 +1,4 @@
-"""Pictures that an instance of a class of one's own draws of itself."""
+"""Images rendered by an instance of a user-defined class."""
 
 import inspect
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ _NAMES_MODE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWOR
 def picture_of(name: str, instance: Any, where: str = "") -> np.ndarray:
     """Let an instance draw itself: `render()`, or old gym's `render(mode="rgb_array")`.
 
-    The class gets other random numbers while it draws, so that trajectories do not depend on it.
+    Rendering uses a separate random stream, so trajectories do not depend on it.
 
     Args:
         name: of the class, as in `env_name`.
         instance: has been reset.
         where: lane and step, for messages.
     Returns:
-        Picture, uint8 [height, width, 3].
+        Image, uint8 [height, width, 3].
     Raises:
-        EnvironmentFault: it cannot draw, lacks a package for that, or gave no picture.
+        EnvironmentFault: it cannot draw, lacks a package for that, or gave no image.
     """
     render = getattr(instance, "render", None)
     if not callable(render):
@@ -43,7 +43,7 @@ def picture_of(name: str, instance: Any, where: str = "") -> np.ndarray:
 
 
 def frames_per_second(instance: Any) -> float:
-    """How many steps a second the metadata of an instance wants to be shown."""
+    """Frames per second declared in the metadata of an instance."""
     metadata = getattr(instance, "metadata", None)
     given = [metadata.get(key) for key in RATES] if isinstance(metadata, Mapping) else []
     rates = [rate for rate in map(number, given) if rate is not None and rate > 0]

@@ -1,4 +1,4 @@
-"""What a class of one's own did wrong, in one message: method, lane, step, what was expected."""
+"""Errors of user-defined classes as one message: method, lane, step and what was expected."""
 
 import contextlib
 import threading
@@ -14,14 +14,14 @@ LARGEST = {np.dtype(kind): np.float64(np.finfo(kind).max) for kind in (np.float3
 
 
 class EnvironmentFault(ValueError):
-    """A class of one's own raised, or gave what cannot be used; the message is complete."""
+    """A user-defined class raised, or returned an invalid value; the message is complete."""
 
 
 @contextlib.contextmanager
 def answering(name: str, method: str, where: str = "") -> Iterator[None]:
-    """Turn whatever a class raises, `sys.exit` included, into an `EnvironmentFault`.
+    """Turn any exception of a class, `sys.exit` included, into an `EnvironmentFault`.
 
-    Memory that is exhausted, and signals, pass.
+    Exhausted memory and signals are not caught.
 
     Args:
         name: of the class, as in `env_name`.
@@ -40,7 +40,7 @@ def close_in_time(name: str, close: Callable[[], object], seconds: float | None 
     """Call the `close` of a class, which may take `seconds` (None: `CLOSE_SECONDS`).
 
     Raises:
-        EnvironmentFault: it raised, or took longer; then it is left to itself.
+        EnvironmentFault: it raised, or took longer; in that case it is left running.
     """
     limit = CLOSE_SECONDS if seconds is None else seconds
     raised: list[BaseException] = []
@@ -88,7 +88,7 @@ def fits(array: np.ndarray, dtype: DTypeLike) -> bool:
 
 
 def said(error: BaseException) -> str:
-    """What an exception of a class says, and from where."""
+    """The message of a class's exception, and where it was raised."""
     lines = str(error).strip().splitlines() or [""]
     frames = traceback.extract_tb(error.__traceback__)
     place = f", {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""

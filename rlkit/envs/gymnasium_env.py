@@ -1,7 +1,7 @@
 """Classes written for gymnasium, trained unchanged.
 
-A task distribution has `reset_task` beside gymnasium's methods; a registered environment is one
-task.
+A task distribution has `reset_task` in addition to gymnasium's methods; a registered environment is
+one task.
 """
 
 import contextlib

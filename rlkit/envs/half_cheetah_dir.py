@@ -1,4 +1,4 @@
-"""cheetah-dir: run forward or backward, which of the two is not told."""
+"""cheetah-dir: run forward or backward; the agent is not told which."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""cheetah-vel: run at a velocity that is not told; and such tasks for other bodies."""
+"""cheetah-vel: run at an unknown velocity; and the same tasks for other bodies."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ class VelocityTasks(MujocoMetaEnv):
         return Pace(velocity, None if start is None else float(start[0]) + velocity * elapsed)
 
     def speed(self, outcome: Any, task: Any) -> Any:
-        """Velocity forwards; the task tells which one is wanted."""
+        """Forward velocity, which the task sets a target for."""
         return outcome[..., 0] + 0 * task[..., 0]
 
     @staticmethod

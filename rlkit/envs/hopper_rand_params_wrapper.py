@@ -1,4 +1,4 @@
-"""hopper-rand-params: hop forward with a body that is not told."""
+"""hopper-rand-params: hop forward with unknown body parameters."""
 
 from rand_param_envs import HopperRandParamsEnv
 from rlkit.envs.rand_params import RandParamsEnv

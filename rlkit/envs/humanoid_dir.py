@@ -1,4 +1,4 @@
-"""humanoid-dir: walk in a direction that is not told."""
+"""humanoid-dir: walk in an unknown direction."""
 
 from typing import Any
 

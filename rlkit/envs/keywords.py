@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 from rlkit.envs.base import MetaEnv
 
-# What a constructor that names them gets where a JSON file does not say otherwise.
+# Defaults for constructors that name these keywords, unless the JSON file sets them.
 # Source: katerakelly/oyster, configs/default.py.
 OYSTER_DEFAULTS = {"n_tasks": 2, "randomize_tasks": True}
 
@@ -16,7 +16,7 @@ def constructor_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
 
     Args:
         cls: a class whose constructor passes `**settings`, if it has them, to that of its bases;
-            they stand for the keywords of the next constructor.
+            `**settings` are the keywords of the next constructor.
     Returns:
         Name -> parameter, annotations resolved and `self` left out. A keyword declared twice has
         the derived class's parameter; `n_tasks` defaults to `fixed_n_tasks` where there is one.
@@ -43,9 +43,9 @@ def constructor_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
 def json_keywords(cls: type[MetaEnv]) -> dict[str, inspect.Parameter]:
     """The keywords of a constructor, with the defaults that a JSON file leaves to be filled in.
 
-    These are the constructor's own, but for oyster's: `n_tasks` is 2 where it has no default, and
-    `randomize_tasks` is true. A default that JSON cannot hold, such as infinity, is written as
-    None; `make_env` then leaves the keyword to the constructor.
+    The defaults are the constructor's own, except for two of oyster's keywords: `n_tasks` is 2
+    where it has no default, and `randomize_tasks` is true. A default that JSON cannot hold, such as
+    infinity, is written as None; `make_env` then leaves the keyword to the constructor.
     """
     found = constructor_keywords(cls)
     if "n_tasks" in found and found["n_tasks"].default is inspect.Parameter.empty:

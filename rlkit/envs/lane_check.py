@@ -1,6 +1,7 @@
 """Compares instances of a class at the start of a run: whether all lanes have the same tasks.
 
-An instance is first compared with itself, so that noise of its own is not taken for other tasks.
+An instance is first compared with itself, so that its internal noise is not mistaken for different
+tasks.
 """
 
 from collections.abc import Sequence
@@ -14,11 +15,11 @@ from rlkit.envs.legacy_random import legacy_random_numbers, legacy_source
 
 TASKS, STEPS = 20, 20
 ATTRIBUTES = ("tasks", "_tasks", "goals", "_goals")  # of the whole set
-SELECTED = ("goal", "_goal", "task", "_task")  # of the task at hand
+SELECTED = ("goal", "_goal", "task", "_task")  # of the current task
 
 
 class Record(NamedTuple):
-    """What an instance did in some tasks, under given random numbers and actions.
+    """Behaviour of an instance in some tasks, under given random numbers and actions.
 
     Attributes:
         observations, rewards: by task and step.
@@ -34,12 +35,13 @@ def compare_lanes(env: ClassEnv, num_lanes: int) -> list[str]:
     """Compare fresh instances of the class over random steps in up to 20 tasks.
 
     Args:
-        env: gives the class; its own instances are left alone.
+        env: provides the class; its own instances are not used.
         num_lanes: lanes that a run will use.
     Returns:
-        Lines for the user: that the class has noise of its own.
+        Messages for the user, if the class has internal noise.
     Raises:
-        EnvironmentFault: instances have different tasks, or share the task at hand; says the cure.
+        EnvironmentFault: instances have different tasks, or share the current task; the message
+            says how to fix it.
     """
     tasks = np.unique(np.linspace(0, env.n_tasks - 1, TASKS).astype(int)).tolist()
     one, other = env.construct(), env.construct()
@@ -105,7 +107,7 @@ def _numbers(env: ClassEnv, instance: Any, attribute: str) -> np.ndarray | None:
 
 
 def _differences(one: Record, other: Record) -> set[str]:
-    """In what two records differ."""
+    """The respects in which two records differ."""
     parts: dict[str, tuple[Sequence[np.ndarray | None], Sequence[np.ndarray | None]]] = {
         "observations": (one.observations, other.observations),
         "rewards": (one.rewards, other.rewards),

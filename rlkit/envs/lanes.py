@@ -1,4 +1,4 @@
-"""What a step of lanes takes and gives."""
+"""Arguments and results of a step of many lanes."""
 
 from typing import Any, NamedTuple
 

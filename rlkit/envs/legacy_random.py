@@ -1,4 +1,4 @@
-"""Lends `numpy.random`, from which classes of one's own draw, a generator for a while."""
+"""Temporarily replaces the generator behind `numpy.random`, which user-defined classes use."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ import numpy as np
 
 @contextlib.contextmanager
 def legacy_random_numbers(source: np.random.BitGenerator) -> Iterator[None]:
-    """Let the functions of `numpy.random` draw from `source`, then give back what was there.
+    """Let the functions of `numpy.random` draw from `source`, then restore the previous state.
 
-    What is given back continues where it was, but for the second of a pair of normal numbers, if
-    one was waiting.
+    The restored generator continues where it was, except that a cached second normal number is
+    lost.
     """
     ambient = np.random.get_bit_generator()  # type: ignore[attr-defined]
     np.random.set_bit_generator(source)  # type: ignore[attr-defined]

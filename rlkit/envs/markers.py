@@ -1,4 +1,4 @@
-"""Markers of tasks in pictures: goals, directions and velocities.
+"""Markers of tasks in images: goals, directions and velocities.
 
 Plain numbers, and shapes that are added to a MuJoCo scene.
 
@@ -22,7 +22,7 @@ PACE_TIME = 0.5  # an arrow for a velocity is as long as the way of this time [s
 
 @dataclass(frozen=True)
 class Goal:
-    """A place on the floor, (x, y) [m]: a disc of a radius [m] with a pole, and a line to it."""
+    """A point on the floor, (x, y) [m]: a disc with a radius [m], a pole, and a line to it."""
 
     x: float
     y: float
@@ -31,7 +31,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Ball:
-    """A place in space, (x, y, z), and how near is enough [m]: a ball that one can see through."""
+    """A point in space, (x, y, z), and the tolerance [m]: a transparent ball."""
 
     x: float
     y: float
@@ -41,7 +41,7 @@ class Ball:
 
 @dataclass(frozen=True)
 class Disc:
-    """A place on the ground, (x, y), and how near is enough [m]: a flat disc."""
+    """A point on the ground, (x, y), and the tolerance [m]: a flat disc."""
 
     x: float
     y: float
@@ -68,8 +68,8 @@ class Pace:
     from the start.
 
     Attributes:
-        velocity: what is wanted [m/s].
-        runner: x of the runner, a pole beside the track [m]; None: not drawn.
+        velocity: target velocity [m/s].
+        runner: x of the runner, a pole next to the track [m]; None: not drawn.
     """
 
     velocity: float
@@ -149,7 +149,7 @@ def _connect(
 ) -> None:
     """Add one shape from a point to another.
 
-    One that is a hair long is left out, and so is what the scene has no room for.
+    A shape of almost zero length is left out, and so is one for which the scene is full.
     """
     first, last = np.array(start, np.float64), np.array(end, np.float64)
     if scene.ngeom >= scene.maxgeom or np.linalg.norm(last - first) < 1e-3:

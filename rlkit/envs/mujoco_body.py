@@ -1,4 +1,4 @@
-"""`MujocoBody`: the model of a body, the simulations of its lanes, their states and pictures."""
+"""`MujocoBody`: the model of a body, the simulations of its lanes, their states and images."""
 
 import abc
 from pathlib import Path
@@ -16,7 +16,7 @@ from rlkit.envs.mujoco_pool import Backend, make_simulation
 
 
 class MujocoBody(MetaEnv):
-    """Lanes that are simulations of one model, whose states can be read, set and filmed.
+    """Lanes that are simulations of one model, whose states can be read, set and recorded on video.
 
     Attributes:
         model_file: name of the body's file, gymnasium's unless `model_path` says otherwise.
@@ -30,7 +30,7 @@ class MujocoBody(MetaEnv):
         model: the compiled model.
         simulation: the lanes.
         camera_body: the body that a camera follows.
-        camera_target: a place at which it looks instead, x, y, z [m]; None: it follows.
+        camera_target: fixed point at which it looks instead, x, y, z [m]; None: it follows.
         camera_distance, camera_elevation, camera_azimuth: of this camera from the body [m], its
             angle to the horizon, and the direction in which it looks, counted from the x axis
             towards y [degrees].
@@ -161,7 +161,7 @@ class MujocoBody(MetaEnv):
     def marker(
         self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0
     ) -> Marker | None:
-        """What a picture shows of a task.
+        """Marker that shows a task in an image.
 
         Args:
             task_id: number of the task.

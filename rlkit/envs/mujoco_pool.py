@@ -29,8 +29,8 @@ _DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.m
 class PoolSimulation(Simulation):
     """Simulations with one `MjData` each, stepped by a pool of threads.
 
-    MuJoCo's functions let other Python threads run; what is left between them are a few calls.
-    Results are read for all lanes together, through views made beforehand.
+    MuJoCo's functions let other Python threads run; only a few calls between them hold the
+    interpreter lock. Results are read for all lanes together, through views made beforehand.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ def make_simulation(
             and cfrc_int are zero without).
         backend: "mujoco": the official bindings, by the faster route that can do what is asked;
             "batch" or "pool": by this route; "mujoco-py": MuJoCo 2.1.0.
-        path: the file that the model was compiled from, for "mujoco-py", which compiles it anew.
+        path: the file that the model was compiled from, for "mujoco-py", which compiles it again.
     Returns:
         The simulation, every lane waiting for its first reset.
     Raises:

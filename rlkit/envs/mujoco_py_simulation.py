@@ -59,7 +59,7 @@ class MujocoPySimulation(Simulation):
     """Simulations with one `mjData` of MuJoCo 2.1.0 each.
 
     The engine compiles the model file itself. `model` is the same file compiled by the official
-    bindings; it serves whoever asks for names and sizes, or draws a picture.
+    bindings; it is used for names, sizes and rendering.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class MujocoPySimulation(Simulation):
                 self._set_constants(self._models[lane])
 
     def lane_model(self, lane: int) -> mujoco.MjModel:
-        """The official bindings' model with the lane's own values, for a picture.
+        """The official bindings' model with the lane's own values, for an image.
 
         The lane runs on MuJoCo 2.1.0's.
         """

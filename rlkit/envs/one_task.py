@@ -8,7 +8,7 @@ from rlkit.envs.base import MetaEnv
 
 
 class OneTask(MetaEnv):
-    """One task; `tasks` is [1, 0]. A mix-in: the body that it is combined with does the rest."""
+    """One task; `tasks` is [1, 0]. Mix-in: the rest comes from the body class it is combined with."""
 
     task_dim = 0
     fixed_n_tasks = 1

@@ -18,7 +18,7 @@ def open_gl_context(width: int, height: int) -> Any:
     """Open an off-screen OpenGL context and make it current.
 
     The environment variable MUJOCO_GL ("egl", "osmesa", "glfw") decides where it is set. Otherwise
-    EGL, OSMesa and a display are tried in this order, each in a process of its own, because a
+    EGL, OSMesa and a display are tried in this order, each in a separate process, because a
     failed attempt spoils the next in one process.
 
     Args:
@@ -72,7 +72,7 @@ def _in_use(name: str) -> bool:
 def _probe(name: str) -> str | None:
     """Open and use a context in another process.
 
-    None if that works, else what was complained of.
+    None if that works, otherwise the error.
     """
     probe = subprocess.run(
         [sys.executable, "-c", _PROBE.format(name)],

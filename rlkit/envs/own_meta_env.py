@@ -1,4 +1,4 @@
-"""Watches a `MetaEnv` of one's own: whatever it gets wrong is said in one message."""
+"""Checks a user-defined `MetaEnv`: each error is reported in one message."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,14 +19,14 @@ from rlkit.envs.lanes import Lanes
 
 
 def watched(found: type[MetaEnv], name: str, settings: Mapping[str, Any]) -> MetaEnv:
-    """Construct an environment of a class of one's own, each of whose methods is watched.
+    """Construct an environment of a user-defined class with every method checked.
 
     Args:
         found: the class.
         name: `module:Class`, for messages.
         settings: keywords of its constructor.
     Raises:
-        EnvironmentFault: the constructor raised, or attributes are missing or make no sense.
+        EnvironmentFault: the constructor raised, or attributes are missing or invalid.
     """
     given = ", ".join(f"{key}={value!r}" for key, value in settings.items())
     with answering(name, f"constructor with {given or 'no arguments'}"):
@@ -36,7 +36,7 @@ def watched(found: type[MetaEnv], name: str, settings: Mapping[str, Any]) -> Met
 
 
 def try_out(env: MetaEnv) -> None:
-    """Reset the first lane and step it once, so that a class that does not fit fails early."""
+    """Reset the first lane and step it once, so that an unsuitable class fails early."""
     env.reset_task([0])
     env.reset([np.random.default_rng(0)])
     env.step(0.5 * (env.action_low + env.action_high)[None])
@@ -58,7 +58,7 @@ def _check_attributes(env: MetaEnv, name: str) -> None:
 
 
 def _watched_class(found: type[MetaEnv], name: str) -> Any:
-    """Derive a class that checks what the methods of `found` give."""
+    """Derive a class that checks the results of the methods of `found`."""
 
     class Watched(found):  # type: ignore[valid-type, misc]
         def __init__(self, **settings: Any) -> None:
@@ -135,7 +135,7 @@ def _watched_class(found: type[MetaEnv], name: str) -> Any:
 def _checked(
     name: str, env: MetaEnv, advance: object, lanes: np.ndarray, clock: np.ndarray
 ) -> Advance:
-    """Take what `_advance` gave for some lanes, [n], with arrays of their sizes."""
+    """Check the result of `_advance` for some lanes, [n], and convert it to arrays."""
     if not isinstance(advance, Advance):
         raise EnvironmentFault(
             f"{name}: _advance gave {brief(advance)}, expected an Advance{_at(lanes, clock)}"
@@ -162,12 +162,12 @@ def _array(
     clock: np.ndarray | None = None,
     dtype: np.dtype[Any] | None = None,
 ) -> np.ndarray:
-    """Take what a method gave as an array of finite numbers of a shape.
+    """Convert the result of a method to an array of finite numbers of a given shape.
 
     Args:
         name: of the class.
         what: method and meaning, for the message.
-        value: what it gave.
+        value: the result.
         shape: expected.
         lanes: the lane of each row, where rows are lanes.
         clock: step of each lane in its episode.

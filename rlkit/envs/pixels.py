@@ -1,4 +1,4 @@
-"""Observations as pictures: the lanes of a `MetaEnv` as stacks of small frames."""
+"""Observations as images: the lanes of a `MetaEnv` as stacks of small frames."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,16 +27,16 @@ def check_drawable(env: MetaEnv) -> None:
 
 
 class PixelObservation(EnvWrapper):
-    """A `MetaEnv` whose observation is the last `num_frames` pictures of a lane.
+    """A `MetaEnv` whose observation is the last `num_frames` images of a lane.
 
-    An observation is flat uint8, the oldest picture first. At the start of an episode the first
-    picture is repeated. The picture does not show the task. MuJoCo tasks are drawn with the camera
+    An observation is flat uint8, the oldest image first. At the start of an episode the first
+    image is repeated. The image does not show the task. MuJoCo tasks are drawn with the camera
     that follows the body, others by their own method `draw`.
 
     Attributes:
-        size: height and width of a picture in pixels.
-        num_frames: pictures of an observation.
-        recorded_dim: size of one picture, [size, size, 3].
+        size: height and width of an image in pixels.
+        num_frames: images of an observation.
+        recorded_dim: size of one image, [size, size, 3].
     """
 
     def __init__(self, env: MetaEnv, size: int = 64, num_frames: int = 3) -> None:
@@ -71,7 +71,7 @@ class PixelObservation(EnvWrapper):
         return self._stacks[chosen].reshape(len(chosen), self.obs_dim)
 
     def step(self, action: ArrayLike, running: np.ndarray | None = None) -> StepResult:
-        """Advance lanes, as `MetaEnv.step`; pictures of lanes that stand still stay as they are."""
+        """Advance lanes, as `MetaEnv.step`; images of lanes that are idle stay as they are."""
         _, reward, terminated, truncated, info = self.env.step(action, running)
         moving = np.arange(self.num_lanes) if running is None else np.flatnonzero(running)
         self._stacks[moving, :-1] = self._stacks[moving, 1:]
@@ -80,7 +80,7 @@ class PixelObservation(EnvWrapper):
         return obs, reward, terminated, truncated, info
 
     def outcome_of(self, obs: Any, action: Any, next_obs: Any) -> None:
-        """None: pictures do not determine an outcome."""
+        """None: images do not determine an outcome."""
 
     def close(self) -> None:
         """Release the environment and the renderer; may be called twice."""

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from rlkit.envs.base import Advance, MetaEnv
 from rlkit.envs.lanes import Lanes
 
-VIEW = 2.0  # a picture shows x and y from -VIEW to VIEW; a robot beyond is drawn on the rim
-DISC = 0.3  # radius of the robot in a picture
+VIEW = 2.0  # an image shows x and y from -VIEW to VIEW; a robot beyond is drawn on the rim
+DISC = 0.3  # radius of the robot in an image
 # The ground is black: on white the first features hardly change with the robot, and learning takes
 # ten times as long to begin.
 GROUND, AXES, ROBOT = np.array([0, 0, 0]), np.array([40, 40, 60]), np.array([255, 90, 90])
@@ -88,11 +88,11 @@ class PointRobot(MetaEnv):
 
         Goals are not shown.
 
-        The rim of a disc is a pixel wide and fades, so that a picture tells more than the pixel
+        The rim of a disc is a pixel wide and fades, so that an image tells more than the pixel
         that the robot is in.
 
         Returns:
-            Pictures, uint8 [n, size, size, 3].
+            Images, uint8 [n, size, size, 3].
         """
         pixel = 2 * VIEW / size
         centers = pixel * (np.arange(size) + 0.5) - VIEW

@@ -1,4 +1,4 @@
-"""Task distributions over the dynamics of one body: each lane has a model of its own."""
+"""Task distributions over the dynamics of one body: each lane has its own model."""
 
 from typing import Any, ClassVar
 
@@ -81,7 +81,7 @@ class RandParamsEnv(MujocoMetaEnv):
         return f"{masses.sum():.1f} kg, {masses.sum() / base.sum():.0%} of the base model"
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:
-        """r = v + alive bonus - 0.001 ‖u‖², whatever the task.
+        """r = v + alive bonus - 0.001 ‖u‖², the same for every task.
 
         No sparse form; ends when the body is no longer `healthy`.
         """

@@ -78,7 +78,7 @@ class Renderer:
             qpos, qvel: [nq] and [nv]; what is drawn depends on qpos only.
             marker: what is shown of the task, None for nothing.
         Returns:
-            Picture, uint8 [height, width, 3].
+            Image, uint8 [height, width, 3].
         """
         self._place(qpos)
         self._aim(self._data.subtree_com[self._body])
@@ -117,7 +117,7 @@ class Renderer:
     def _aim(self, center: np.ndarray) -> None:
         """Point the camera at the body.
 
-        Its height stays unless the body leaves the middle of the picture.
+        Its height stays unless the body leaves the middle of the image.
         """
         if self.env.camera_target is not None:
             self._camera.lookat = self.env.camera_target
@@ -126,9 +126,9 @@ class Renderer:
         self._camera.lookat = (center[0], center[1], height)
 
     def _move_floor_and_lights(self) -> None:
-        """Let the floor and the shadows go along with the camera, so that neither ends.
+        """Move the floor and the shadows with the camera, so that neither ends.
 
-        The floor by whole squares, unseen.
+        The floor moves by whole squares, so that the motion is invisible.
         """
         x, y, _ = self._camera.lookat
         period = 2 * SQUARE
@@ -140,7 +140,7 @@ class Renderer:
                 light.pos[:2] += x, y
 
     def close(self) -> None:
-        """Give back the OpenGL context; may be called twice."""
+        """Release the OpenGL context; may be called twice."""
         if self._gl is not None:
             self._gl.make_current()
             self._context.free()
@@ -155,7 +155,7 @@ class Renderer:
 
 
 def _model_to_draw(model: mujoco.MjModel, width: int, height: int, quality: str) -> mujoco.MjModel:
-    """Copy a model and adapt its looks: size of the picture, a floor of squares of known width."""
+    """Copy a model and adapt its looks: size of the image, a floor of squares of known width."""
     drawn = copy.copy(model)
     drawn.vis.global_.offwidth = max(width, drawn.vis.global_.offwidth)
     drawn.vis.global_.offheight = max(height, drawn.vis.global_.offheight)

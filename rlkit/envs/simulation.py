@@ -16,7 +16,7 @@ class Simulation(abc.ABC):
         model: the model that all lanes share, but for the fields of `set_model_fields`.
         qpos, qvel: state of each lane, [num_envs, nq] and [num_envs, nv]. Read them; `reset` writes
             them.
-        mocap_pos: places of the bodies that move as they are told, [num_envs, nmocap, 3]. Write
+        mocap_pos: positions of the mocap bodies, [num_envs, nmocap, 3]. Write
             them before a step; `reset` puts them back to the model's. MuJoCo 2.1.0 has none here.
         fields: results of the last step by name, for example "xpos" [num_envs, nbody, 3]. As
             `mj_step` leaves them they belong to the state before the last substep's integration,

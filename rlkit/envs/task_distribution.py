@@ -8,21 +8,21 @@ from numpy.typing import ArrayLike
 
 
 class TaskDistribution(abc.ABC):
-    """What a class of tasks declares, apart from any running lane.
+    """The static part of a task distribution, independent of any running lane.
 
     Attributes:
         name: registered name, for example "cheetah-vel".
         n_tasks: size of the task set.
         task_dim: size of a task.
-        task_names: names of its numbers, `task_dim` of them; empty: they are numbered.
+        task_names: names of the task parameters, `task_dim` of them; empty: they are numbered.
         fixed_n_tasks: the number of tasks where it cannot be chosen, otherwise None.
         relabelable: whether tasks differ in their rewards (and ends) only, so that
             `compute_reward` turns what was done for one task into what it would have been for
             another. False where they differ in dynamics or starts too.
         has_sparse_rewards: whether the sparse reward of `compute_reward` is ever other than zero;
             None: not declared.
-        goal_radius: distance within which a goal counts as reached; None where there is none.
-        has_simulation: whether lanes are MuJoCo simulations, which can be filmed.
+        goal_radius: distance within which a goal counts as reached; None without a goal.
+        has_simulation: whether lanes are MuJoCo simulations, which can be recorded on video.
     """
 
     name: str
@@ -57,7 +57,7 @@ class TaskDistribution(abc.ABC):
         the same numbers.
 
         Args:
-            outcome: what a step led to, [..., outcome_dim].
+            outcome: outcome of a step, [..., outcome_dim].
             task: [..., task_dim]; leading axes broadcast.
         Returns:
             Reward, sparse reward (zero where the task has no sparse form) and terminated
@@ -85,7 +85,7 @@ class TaskDistribution(abc.ABC):
         return None
 
     def speed(self, outcome: Any, task: Any) -> Any:
-        """Speed that the task is about, [m/s], [...]; None where it is about none.
+        """The speed that the task rewards [m/s], [...]; None if the reward depends on none.
 
         Arguments as for `compute_reward`.
         """
@@ -118,14 +118,14 @@ class TaskDistribution(abc.ABC):
         """Take over a checked task set."""
 
     def get_all_task_idx(self) -> range:
-        """Numbers of all tasks."""
+        """Indices of all tasks."""
         return range(self.n_tasks)
 
     @property
     def can_be_drawn(self) -> bool:
-        """Whether lanes can be shown as pictures: MuJoCo simulations, or a class with `draw`."""
+        """Whether lanes can be shown as images: MuJoCo simulations, or a class with `draw`."""
         return self.has_simulation or type(self).draw is not TaskDistribution.draw
 
     def draw(self, lanes: np.ndarray, size: int) -> np.ndarray:
-        """Draw these lanes [n] as square pictures, uint8 [n, size, size, 3]; optional."""
+        """Draw these lanes [n] as square images, uint8 [n, size, size, 3]; optional."""
         raise NotImplementedError(f"{self.name} has no method draw")

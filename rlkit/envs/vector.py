@@ -37,7 +37,7 @@ class MetaVectorEnv(gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarra
         Args:
             name: see `rlkit.envs.env_class`.
             num_envs: number of lanes.
-            max_episode_steps: an episode is truncated after so many steps; None: never.
+            max_episode_steps: number of steps after which an episode is truncated; None: never.
             autoreset_mode: whether a lane that has ended is reset in the next step, in the same
                 step, or by the user.
             render_mode: None, or "rgb_array" where the environment can be drawn.
@@ -74,7 +74,7 @@ class MetaVectorEnv(gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarra
         """Start episodes.
 
         Args:
-            seed: of lane i seed + i, or one for each lane; None: generators go on.
+            seed: lane i gets seed + i; or one seed per lane. None: the generators continue.
             options: None, or a dictionary with "task" (a number, or one for each lane) and
                 "reset_mask" (bool [num_envs], lanes to reset).
         Returns:
@@ -145,7 +145,7 @@ class MetaVectorEnv(gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarra
         return tuple(self._pictures.frame(lane) for lane in range(self.num_envs))
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Give back the renderer and the lanes."""
+        """Release the renderer and the lanes."""
         self._pictures.close()
         self.meta_env.close()
 

@@ -1,4 +1,4 @@
-"""walker-rand-params: walk forward with a body that is not told."""
+"""walker-rand-params: walk forward with unknown body parameters."""
 
 from rand_param_envs import Walker2DRandParamsEnv
 from rlkit.envs.rand_params import RandParamsEnv

@@ -1,4 +1,4 @@
-"""`EnvWrapper`: base of wrappers, a `MetaEnv` that hands everything on to the one it wraps."""
+"""`EnvWrapper`: base of wrappers, a `MetaEnv` that forwards everything to the environment it wraps."""
 
 import functools
 from collections.abc import Callable
@@ -75,7 +75,7 @@ class EnvWrapper(MetaEnv):
 
     @property
     def can_be_drawn(self) -> bool:
-        """Whether lanes can be shown as pictures."""
+        """Whether lanes can be shown as images."""
         return self.env.can_be_drawn
 
     @property

@@ -118,7 +118,7 @@ def check_render_mode(env: MetaEnv, render_mode: str | None) -> None:
 
 
 def step_info(env: MetaEnv, info: dict[str, Any]) -> dict[str, np.ndarray]:
-    """What gymnasium's info of a step holds, an array with a row for each lane in use.
+    """Contents of gymnasium's info after a step, arrays with one row per lane in use.
 
     Args:
         env: has just been stepped.

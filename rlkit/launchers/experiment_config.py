@@ -52,7 +52,7 @@ class ExperimentConfig:
     seed: Seed | None = None  # of everything but the task set; null: drawn at start
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the constraints between fields that are violated."""
         yield from ()
 
     def env_problems(self, env: MetaEnv) -> Iterator[Problem]:

@@ -18,7 +18,8 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}")
 
 
 def create_run_folder(config: ExperimentConfig, now: datetime, name: str | None = None) -> Path:
-    """Create `<base_log_dir>/<env_name>/<time>`, or the debug folder, which replaces an earlier one.
+    """Create `<base_log_dir>/<env_name>/<time>`, or the debug folder, which replaces an earlier
+    one.
 
     Args:
         config: names the environment and the base folder.

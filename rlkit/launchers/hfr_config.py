@@ -28,7 +28,7 @@ class HFRConfig(HFRSettings, PEARLConfig):
     relabeler: str = "hindsight"  # HFR's, which `relabel_method` and the others describe
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the constraints between fields that are violated."""
         yield from super().relations()
         yield from self.relabeling_relations()
         if self.relabel_method != "none" and self.takes_episodes:

@@ -207,7 +207,7 @@ def launcher_of(name: str) -> Launcher[ExperimentConfig]:
     """Import the launcher of an algorithm.
 
     Args:
-        name: a key of `ALGORITHMS`, or "module:Class" of a launcher of one's own.
+        name: a key of `ALGORITHMS`, or "module:Class" of a user-defined launcher.
     Raises:
         ValueError: there is no such launcher; says why.
     """

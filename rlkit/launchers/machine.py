@@ -112,7 +112,9 @@ def keep_freed_memory() -> None:
 
 
 def versions() -> dict[str, str | None]:
-    """Name the versions of Python, of this code (and its commit, in a git checkout) and of what results depend on."""
+    """Name the versions of Python, of this code (and its commit, in a git checkout) and of what
+    results depend on.
+    """
     import rlkit
 
     found = {name: _version(name) for name in PACKAGES}
@@ -139,7 +141,9 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def _quotas(cgroup: Path) -> Iterator[float]:
-    """Yield the CPUs that the control group of this process and those around it grant, where they set a limit."""
+    """Yield the CPUs that the control group of this process and those around it grant, where they
+    set a limit.
+    """
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -164,7 +168,9 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Commit of the checkout that this file lies in, with "-dirty" after uncommitted changes; None outside of one."""
+    """Commit of the checkout that this file lies in, with "-dirty" after uncommitted changes; None
+    outside of one.
+    """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
@@ -195,7 +201,9 @@ def _cpu_model() -> str:
 
 
 def _cpu_flags() -> set[str]:
-    """What the first CPU can do, in the kernel's words (x86: flags, ARM: Features); empty where the kernel does not tell."""
+    """What the first CPU can do, in the kernel's words (x86: flags, ARM: Features); empty where the
+    kernel does not tell.
+    """
     return set((_cpuinfo("flags") or _cpuinfo("Features")).split())
 
 

@@ -89,11 +89,13 @@ class PEARL(Launcher[PEARLExperiment]):
     units: ClassVar[Mapping[str, str]] = UNITS
     # Columns that repeat a count of the collection: new name to its name.
     count_names: ClassVar[Mapping[str, str]] = {}
-    # Kinds of devices on which an iteration is evaluated beside the next; a CPU's cores are training.
+    # Kinds of devices on which an iteration is evaluated beside the next; a CPU's cores are
+    # training.
     beside_on: ClassVar[tuple[str, ...]] = ("cuda",)
 
     def resolve(self, config: PEARLExperiment, device: str) -> PEARLExperiment:
-        """Choose lanes, the route of products and the device that the policy acts on. Nothing is timed.
+        """Choose lanes, the route of products and the device that the policy acts on. Nothing is
+        timed.
 
         Raises:
             UserError: the precision or the rollout device asks for a GPU that is not there.

@@ -54,7 +54,7 @@ class PEARLExperiment(ExperimentConfig):
     util_params: PEARLUtil = field(default_factory=PEARLUtil)
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the constraints between fields that are violated."""
         try:
             import_named(self.algo_params.relabeler, self.relabelers)
         except ValueError as error:

@@ -1,4 +1,6 @@
-"""Evaluates the trained policy of a run folder on held-out tasks, trajectory by trajectory, for any algorithm."""
+"""Evaluates the trained policy of a run folder on held-out tasks, trajectory by trajectory, for any
+algorithm.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +37,7 @@ class Simulation:
         env: the environment it ran in.
         protocol: how it was evaluated, with the number of trajectories that were run.
         task_ids: the tasks: held-out, or chosen.
-        trajectories: the n-th holds the n-th trajectory of every task.
+        trajectories: entry n holds trajectory n of every task.
         rows: the table, one row per trajectory.
         policy: what acted.
         recorded: the same environment, where a film was asked for.

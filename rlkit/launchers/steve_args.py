@@ -1,4 +1,5 @@
-"""`rlkit steve args`: the configuration that does what one of tensorflow/models' research/steve says.
+"""`rlkit steve args`: the configuration that does what one of tensorflow/models' research/steve
+says.
 
     rlkit steve args config/experiments/goodruns/halfcheetah/steve3.json 0
 

@@ -1,4 +1,6 @@
-"""The sweep command: configurations × settings × seeds, side by side on this machine or on a cluster."""
+"""The sweep command: configurations × settings × seeds, side by side on this machine or on a
+cluster.
+"""
 
 from pathlib import Path
 

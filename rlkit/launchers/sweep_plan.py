@@ -1,4 +1,6 @@
-"""The runs of a sweep: configurations × settings × seeds, each with a name by which it is found again."""
+"""The runs of a sweep: configurations × settings × seeds, each with a name by which it is found
+again.
+"""
 
 import hashlib
 import itertools

@@ -1,6 +1,6 @@
 """Runs the jobs of a sweep side by side: processes of this machine, or workers of a Ray cluster.
 
-joblib hands the jobs out. Each is a process of its own, so that one that fails or is killed takes
+joblib hands the jobs out. Each is a separate process, so that one that fails or is killed takes
 no other down.
 """
 

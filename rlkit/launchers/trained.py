@@ -177,7 +177,9 @@ class TrainedAgent:
         return lanes[0].copy() if self._single else lanes.copy()
 
     def _start_trajectories(self) -> None:
-        """Let the policy draw what it fixes for a trajectory, each lane from a generator of its own."""
+        """Let the policy draw what it fixes for a trajectory, each lane from a generator of its
+        own.
+        """
         index = self._num_resets, self._num_trajectories
         self._generators = [
             stream(self._seed, "trained agent", *index, lane) for lane in range(self._num_lanes)

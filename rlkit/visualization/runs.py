@@ -1,4 +1,6 @@
-"""Runs as curves: reads `progress.csv` and `variant.json`, and puts the seeds of one configuration together."""
+"""Runs as curves: reads `progress.csv` and `variant.json`, and puts the seeds of one configuration
+together.
+"""
 
 import csv
 import json
@@ -38,7 +40,8 @@ class Run:
 
     Attributes:
         path: the folder.
-        config: what was run, flattened to `algo_params.kl_lambda` -> value, without seed, machine and length.
+        config: what was run, flattened to `algo_params.kl_lambda` -> value, without seed, machine
+            and length.
         seed: the top-level seed, None where the run does not say.
         columns: column name -> values, one per iteration, [num_iterations].
         headline: label -> column that the run's algorithm names as its main results; may be empty.
@@ -77,7 +80,9 @@ class Run:
 
 
 def read_progress(path: Path) -> dict[str, np.ndarray]:
-    """Read a `progress.csv` as column name -> [num_iterations] float64; a torn last line is left out."""
+    """Read a `progress.csv` as column name -> [num_iterations] float64; a torn last line is left
+    out.
+    """
     if reason := obstacle(path):
         raise UserError(f"{path} {reason}")
     try:
@@ -170,7 +175,8 @@ def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Put runs that differ in nothing but their seed together.
 
     Returns:
-        Label -> runs, in order of first appearance. The label names the settings in which the groups differ.
+        Label -> runs, in order of first appearance. The label names the settings in which the
+        groups differ.
     """
     groups: dict[str, list[Run]] = {}
     for run in runs:
@@ -183,7 +189,9 @@ def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def _label(run: Run, others: Sequence[Run]) -> str:
-    """The environment, where several are shown, and the settings in which runs of this environment differ."""
+    """The environment, where several are shown, and the settings in which runs of this environment
+    differ.
+    """
     name = str(run.config.get("env_name", run.path.name))
     rivals = [
         other.config
@@ -206,7 +214,9 @@ def stack(runs: Sequence[Run], name: str) -> np.ndarray:
 
 
 def smooth(values: np.ndarray, window: int) -> np.ndarray:
-    """Mean over the last `window` iterations (fewer at the start), ignoring nan, along the last axis."""
+    """Mean over the last `window` iterations (fewer at the start), ignoring nan, along the last
+    axis.
+    """
     if window < 2:
         return values
     known = np.isfinite(values)

@@ -97,7 +97,7 @@ class RecordedEnv(EnvWrapper):
             path: MP4 file.
             task_ids: tasks of the evaluation that was recorded, one lane each.
             filmed: indices into `task_ids` of what is shown.
-            trajectories: the n-th holds the n-th trajectory of every task.
+            trajectories: entry n holds trajectory n of every task.
             captions: lines above the picture, from (index into task_ids, number of the trajectory).
             sparse: show sparse returns.
             quality: of MuJoCo scenes, see `Renderer`.

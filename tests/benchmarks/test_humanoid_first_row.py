@@ -1,4 +1,6 @@
-"""The first gradient step of a fresh humanoid-dir run is that of the published one, as far as the seed leaves it open."""
+"""The first gradient step of a fresh humanoid-dir run is that of the published one, as far as the
+seed leaves it open.
+"""
 
 import pytest
 

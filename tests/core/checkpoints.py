@@ -18,7 +18,9 @@ def make_buffers():
 
 
 def advance(buffers, iteration):
-    """One iteration's collection: rows for two tasks, one of them cleared before in "encoder"; returns the run's state."""
+    """One iteration's collection: rows for two tasks, one of them cleared before in "encoder";
+    returns the run's state.
+    """
     generator = torch.Generator().manual_seed(iteration + 10)
     for task in (iteration % 3, (iteration + 1) % 3):
         buffers["encoder"].clear(task)
@@ -32,7 +34,9 @@ def advance(buffers, iteration):
 
 
 def save_iterations(run_dir, last, checkpoint=None, buffers=None, first=-1):
-    """Save checkpoints `first` to `last` of a run; returns what each holds: (state, rows of every task)."""
+    """Save checkpoints `first` to `last` of a run; returns what each holds: (state, rows of every
+    task).
+    """
     checkpoint, buffers = checkpoint or Checkpoint(run_dir), buffers or make_buffers()
     saved = {}
     for iteration in range(first, last + 1):

@@ -26,7 +26,9 @@ class Killed(BaseException):
 
 
 def count_and_fail(monkeypatch, names, at, make_error, stay_dead):
-    """Let the at-th call (from 0) to any of the named functions fail, and with `stay_dead` all calls after it too."""
+    """Let the at-th call (from 0) to any of the named functions fail, and with `stay_dead` all
+    calls after it too.
+    """
     calls = []
 
     def wrap(function):
@@ -236,7 +238,9 @@ def test_a_full_disk_leaves_the_weights_before(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("what", ["state", "weights"])
 def test_a_failed_write_leaves_no_view_of_the_content_alive(tmp_path, monkeypatch, what):
-    """A view that outlives its BytesIO crashes Python 3.12.1 and raises BufferError somewhere else on 3.13.0."""
+    """A view that outlives its BytesIO crashes Python 3.12.1 and raises BufferError somewhere else
+    on 3.13.0.
+    """
     contents = []
 
     class Content(io.BytesIO):

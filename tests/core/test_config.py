@@ -1,4 +1,6 @@
-"""Strict loading: every problem at once, each naming key, value, what was expected and the nearest known key."""
+"""Strict loading: every problem at once, each naming key, value, what was expected and the nearest
+known key.
+"""
 
 import os
 from collections.abc import Iterator

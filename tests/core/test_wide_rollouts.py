@@ -1,4 +1,6 @@
-"""Wide evaluation against one lane at a time on the cheetah, where contact amplifies rounding: the same distributions."""
+"""Wide evaluation against one lane at a time on the cheetah, where contact amplifies rounding: the
+same distributions.
+"""
 
 import numpy as np
 import torch

@@ -1,13 +1,17 @@
-"""`physics: "mujoco210"` on the official bindings against MuJoCo 2.1.0 itself, whose numbers are stored.
+"""`physics: "mujoco210"` on the official bindings against MuJoCo 2.1.0 itself, whose numbers are
+stored.
 
 benchmarks/mujoco210/record.py wrote them. What is left between the two engines:
 
-- Rounding, for bodies without a free joint: after one environment step from each of 1,000 states positions differ by at most
+- Rounding, for bodies without a free joint: after one environment step from each of 1,000 states
+positions differ by at most
   3e-14 and velocities by 3e-12, after 15 steps by 1e-12 and 5e-11 (MuJoCo 3.3.0, 3.17.0 and 4.0.0).
-- MuJoCo ≥ 4 integrates the rotation of free joints better in RK4, which cannot be switched off. With the old formula written
-  out (`old_rk4`) the ant follows to 1e-14 over 15 steps on 4.0.0, without it to 1e-6 in the first step, and the lanes in which
-  a foot meets the ground a little earlier to 0.1 in the fifteenth.
-- The humanoid's solver, PGS, stops in 2.1.0 after 50 iterations, short of convergence; MuJoCo ≥ 3.8.1 visits constraints in
+- MuJoCo ≥ 4 integrates the rotation of free joints better in RK4, which cannot be switched off.
+With the old formula written
+  out (`old_rk4`) the ant follows to 1e-14 over 15 steps on 4.0.0, without it to 1e-6 in the first
+  step, and the lanes in which a foot meets the ground a little earlier to 0.1 in the fifteenth.
+- The humanoid's solver, PGS, stops in 2.1.0 after 50 iterations, short of convergence; MuJoCo ≥
+3.8.1 visits constraints in
   another order and converges better, which moves positions by up to 1e-5 in a step.
 """
 
@@ -31,8 +35,8 @@ FREE = ("ant", "humanoid")  # bodies with a free joint
 VERSION = tuple(int(part) for part in mujoco.__version__.split(".")[:3])
 NEW_RK4, NEW_PGS = VERSION >= (4, 0, 0), VERSION >= (3, 8, 1)
 
-# Largest differences of positions and velocities [m, rad, and per second] after one step, 20 to 150 times those measured:
-# processors and compilers round differently.
+# Largest differences of positions and velocities [m, rad, and per second] after one step, 20 to 150
+# times those measured: processors and compilers round differently.
 ONE_STEP = {
     "half_cheetah": (1e-12, 1e-10),
     "hopper": (1e-14, 1e-12),
@@ -43,7 +47,8 @@ ONE_STEP = {
 FOLLOWED = (
     (1e-9,) * 4
 )  # positions, velocities, observations (contact forces among them) and rewards over fifteen steps
-# With the new RK4: what half, nine tenths and 99 of a hundred states keep, positions and velocities; 5 to 10 times the measured.
+# With the new RK4: what half, nine tenths and 99 of a hundred states keep, positions and
+# velocities; 5 to 10 times the measured.
 NEW_RK4_QUANTILES = (0.5, 0.9, 0.99)
 NEW_RK4_ONE_STEP = {
     "ant": ((5e-5, 2e-4, 1e-3), (1e-4, 2e-3, 5e-2)),
@@ -76,7 +81,9 @@ def tensors(inertia, iquat):
 
 
 def old_rk4(model, data, num_steps):
-    """`mj_step` with the RK4 of MuJoCo < 4: the stages' angular velocities are averaged as if they were plain vectors."""
+    """`mj_step` with the RK4 of MuJoCo < 4: the stages' angular velocities are averaged as if they
+    were plain vectors.
+    """
     timestep = model.opt.timestep
     for _ in range(num_steps):
         mujoco.mj_forward(model, data)
@@ -108,7 +115,9 @@ def advance(model, data, qpos, qvel, velocity, acceleration, timestep):
 
 
 def follow(body):
-    """Repeat the stored trajectories; differences of positions, velocities, observations and rewards, [steps, lanes] each."""
+    """Repeat the stored trajectories; differences of positions, velocities, observations and
+    rewards, [steps, lanes] each.
+    """
     data = stored(body)
     env = made(body, data["tasks"])
     env.reset_task(range(len(data["tasks"])))
@@ -127,7 +136,9 @@ def follow(body):
 
 
 def step_from_visited_states(body, advance_by):
-    """Differences of positions and velocities after one environment step from each stored state, [states, 2]."""
+    """Differences of positions and velocities after one environment step from each stored state,
+    [states, 2].
+    """
     data = stored(body)
     env = made(body, data["tasks"][:1])
     model, ours = env.model, mujoco.MjData(env.model)

@@ -1,4 +1,6 @@
-"""Loaded models: inertias of old MuJoCo derived again by formula, total mass, margins, and no warnings."""
+"""Loaded models: inertias of old MuJoCo derived again by formula, total mass, margins, and no
+warnings.
+"""
 
 import math
 import xml.etree.ElementTree as ElementTree
@@ -18,7 +20,9 @@ def numbers(text):
 
 
 def capsule_as_cylinder(geom):
-    """Mass, centre and inertia tensor that MuJoCo ≤ 2.1.0 gives a capsule of density 1000: a cylinder of length 2h + r."""
+    """Mass, centre and inertia tensor that MuJoCo ≤ 2.1.0 gives a capsule of density 1000: a
+    cylinder of length 2h + r.
+    """
     if "fromto" in geom.attrib:
         start, end = numbers(geom.attrib["fromto"]).reshape(2, 3)
         centre, length = (start + end) / 2, np.linalg.norm(end - start)
@@ -37,7 +41,9 @@ def capsule_as_cylinder(geom):
 
 
 def derived_bodies():
-    """Mass, centre of mass and inertia tensor about it of each body of the cheetah, from the text of the file."""
+    """Mass, centre of mass and inertia tensor about it of each body of the cheetah, from the text
+    of the file.
+    """
     bodies = {}
     for body in ElementTree.parse(gymnasium_asset(CHEETAH)).getroot().iter("body"):
         parts = [capsule_as_cylinder(geom) for geom in body.findall("geom")]

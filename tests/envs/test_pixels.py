@@ -1,4 +1,6 @@
-"""Pictures as observations: stacks that begin with each episode, pictures that tell where a body is but not its task."""
+"""Pictures as observations: stacks that begin with each episode, pictures that tell where a body is
+but not its task.
+"""
 
 import numpy as np
 import pytest
@@ -29,7 +31,9 @@ def as_stacks(obs):
 
 
 def robot_at(picture):
-    """Where the red disc of a point robot is, (x, y): the centre of its pixels, weighted by their redness."""
+    """Where the red disc of a point robot is, (x, y): the centre of its pixels, weighted by their
+    redness.
+    """
     pixel = 4 / len(picture)
     weight = np.clip(picture[..., 0].astype(float) - picture[..., 1], 0, None)
     row, column = (np.arange(len(picture)) * weight.sum(axis=axis) for axis in (1, 0))

@@ -23,7 +23,9 @@ def environment(name, physics_threads=1):
 
 
 def script():
-    """Draw what happens: the task of each lane, and phases of equal actions, some of them with resets in between."""
+    """Draw what happens: the task of each lane, and phases of equal actions, some of them with
+    resets in between.
+    """
     numbers = st.integers(min_value=0, max_value=2**31)
     lanes = st.lists(st.integers(0, NUM_ENVS - 1), unique=True, max_size=NUM_ENVS)
     phase = st.tuples(

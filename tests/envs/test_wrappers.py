@@ -67,7 +67,9 @@ def test_bad_actions_are_refused_before_they_are_clipped():
 
 @pytest.mark.parametrize("name", REGISTERED)
 def test_gymnasiums_check_finds_nothing_but_unbounded_observations(name, recwarn):
-    """Positions and velocities have no bound that would mean anything, so the space has none and gymnasium says so twice."""
+    """Positions and velocities have no bound that would mean anything, so the space has none and
+    gymnasium says so twice.
+    """
     check_env(gymnasium.make(name).unwrapped, skip_render_check=True)
     messages = [str(warning.message) for warning in recwarn]
     assert len(messages) == 2

@@ -37,7 +37,9 @@ SETTINGS = [
 
 
 def returns_with_contexts_of(algorithm, tasks):
-    """Mean return over the train tasks, four trajectories each, acting by the newest episodes of the given tasks."""
+    """Mean return over the train tasks, four trajectories each, acting by the newest episodes of
+    the given tasks.
+    """
     cfg, agent, buffer = algorithm.trainer.config, algorithm.trainer.agent, algorithm.encoder_buffer
     if cfg.takes_episodes:
         drawn = [
@@ -62,7 +64,9 @@ def returns_with_contexts_of(algorithm, tasks):
 
 
 def gains(config, num_iterations):
-    """By how much the own task's context serves better than that of other tasks, after each of some iterations."""
+    """By how much the own task's context serves better than that of other tasks, after each of some
+    iterations.
+    """
     algorithm = PEARL().build(config, "cpu", seed=1).algorithm
     tasks, found = list(algorithm.collection.train_tasks), []
     for iteration in range(num_iterations):

@@ -1,4 +1,6 @@
-"""Encoders of whole episodes: the head's Gaussian, the part of the gradient, and what padding leaves of an LSTM."""
+"""Encoders of whole episodes: the head's Gaussian, the part of the gradient, and what padding
+leaves of an LSTM.
+"""
 
 import pytest
 import torch
@@ -162,7 +164,9 @@ def test_a_fresh_embedding_differs_between_rows_as_much_as_from_nothing(kind):
 
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
 def test_a_push_of_every_z_in_one_direction_does_not_saturate_a_recurrent_encoder(kind):
-    """What Q, wrong by much and alike for all tasks, does in the first steps; a saturated h has forgotten the tasks."""
+    """What Q, wrong by much and alike for all tasks, does in the first steps; a saturated h has
+    forgotten the tasks.
+    """
     encoder, rows = (
         encoder_class(kind)(6, 3, generator=torch.Generator().manual_seed(0)),
         task_rows(),

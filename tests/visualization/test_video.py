@@ -1,4 +1,6 @@
-"""Films: what is recorded, what is drawn and written above it, and that the file holds one picture a step."""
+"""Films: what is recorded, what is drawn and written above it, and that the file holds one picture
+a step.
+"""
 
 import imageio.v2 as imageio
 import numpy as np

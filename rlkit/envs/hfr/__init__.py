@@ -1,4 +1,4 @@
 """Task distributions of HFR (Hindsight Foresight Relabeling).
 
-They have names of their own where oyster has another task of that name.
+A task is renamed where oyster has a different one under the same name.
 """

@@ -1,4 +1,4 @@
-"""ant-goal-ring: go to a place on a half circle that is not told.
+"""ant-goal-ring: run to an unknown goal on a half circle.
 
 Only who is close to it learns how close. HFR's ant-goal.
 """
@@ -14,7 +14,7 @@ from rlkit.envs.markers import Goal, Marker
 from rlkit.envs.point_robot import distance
 
 RING = 2.0  # distance of the goals from the start [m]
-RADIUS = 0.8  # round a goal, within which the distance to it is told [m]
+RADIUS = 0.8  # around the goal, within which the reward depends on the distance to it [m]
 OFFSET = 4.0  # from which distances are subtracted
 
 
@@ -43,8 +43,8 @@ class AntGoalRing(LowGearAnt, AntGoal):
 
         Args:
             n_tasks: number of goals, evenly spaced in angle from 0 to π.
-            sparse: the reward tells the distance within 0.8 m of the goal only; False: everywhere,
-                and the former is the sparse reward.
+            sparse: the reward depends on the distance only within 0.8 m of the goal; False:
+                everywhere, and the former is the sparse reward.
             randomize_tasks: accepted because HFR's files may have it; the goals are shuffled either
                 way.
             task_seed: seed of the generator that shuffles the goals.
@@ -81,7 +81,7 @@ class AntGoalRing(LowGearAnt, AntGoal):
         return distance(outcome, task) <= RADIUS
 
     def marker(self, task_id: int, start: np.ndarray | None = None, elapsed: float = 0.0) -> Marker:
-        """The goal, as wide as the distance to it is told; see `MujocoMetaEnv.marker`."""
+        """The goal, with the radius inside which the reward is dense; see `MujocoMetaEnv.marker`."""
         x, y = self.tasks[task_id].tolist()
         return Goal(x, y, RADIUS)
 

@@ -1,4 +1,4 @@
-"""ant-vel and ant-vel-sparse: run along x at a velocity that is not told."""
+"""ant-vel and ant-vel-sparse: run along x at an unknown velocity."""
 
 from typing import Any
 

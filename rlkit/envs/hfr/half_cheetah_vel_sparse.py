@@ -1,4 +1,4 @@
-"""cheetah-vel-sparse: run at a velocity that is not told.
+"""cheetah-vel-sparse: run at an unknown velocity.
 
 Only who is close to it learns how close.
 """

@@ -15,10 +15,10 @@ ALIVE_BONUS = 0.05  # reward of each step
 class LowGearAnt(Ant):
     """The ant with motors of gear 30.
 
-    Subclasses write `_progress`, the first numbers of the outcome.
+    Subclasses implement `_progress`, the first part of the outcome.
 
     The last three numbers of an outcome are the squared norms of the action and of the clipped
-    contact forces, and the torso's height [m]; before them stands what the task is about.
+    contact forces, and the torso's height [m]; the task-specific numbers come before them.
     Source: michaelwan11/hfr, low_gear_ratio_ant.xml and its ant environments.
     """
 
@@ -42,7 +42,7 @@ class LowGearAnt(Ant):
 
     @abc.abstractmethod
     def _progress(self, position_before: np.ndarray, lanes: Lanes) -> np.ndarray:
-        """What the task is about after a step, [num_lanes, n]."""
+        """The task-specific part of the outcome after a step, [num_lanes, n]."""
 
     def _outcome(self, position_before: np.ndarray, action: np.ndarray, lanes: Lanes) -> np.ndarray:
         height = self.simulation.qpos[lanes, 2:3]

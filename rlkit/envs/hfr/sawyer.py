@@ -27,12 +27,12 @@ class Sawyer(MujocoMetaEnv):
 
     The observation is the place of the hand and of the puck [m]. Action: movement along x, y, z of
     a point that pulls the hand, and the gripper, all ±1. Every episode starts alike. Dense rewards
-    count from where it started, so that the outcome tells it.
+    are relative to the start, so the outcome includes it.
     Source: michaelwan11/hfr, rlkit/envs/sawyer_reach_push_pick_place.py.
 
     Attributes:
         sparse: whether the reward is -1 or 0 and success ends the episode.
-        start_dim: how many numbers of the start the outcome ends with.
+        start_dim: size of the start state at the end of the outcome.
     """
 
     obs_dim = 6
@@ -107,7 +107,7 @@ class Sawyer(MujocoMetaEnv):
 
     @abc.abstractmethod
     def _start_place(self, lanes: np.ndarray) -> np.ndarray:
-        """What the dense reward needs of the start, [n, start_dim]."""
+        """The part of the start state that the dense reward needs, [n, start_dim]."""
 
     def _simulate(self, action: np.ndarray, lanes: Lanes) -> np.ndarray:
         target = self.simulation.mocap_pos[lanes, 0] + REACH * np.clip(action[:, :3], -1, 1)

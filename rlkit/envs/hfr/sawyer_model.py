@@ -72,5 +72,5 @@ def load_scene(path: Path, hand_target: Sequence[float]) -> mujoco.MjModel:
     # they are left out is the distance at rest, about 1 m. The numbers that follow, whose count
     # depends on MuJoCo's version, stay.
     spec.equalities[0].data[:10] = (0, 0, 0, 0, 0, 0, 1, 0, 0, 0)
-    spec.site("goal").rgba[3] = 0  # a fixed place; films show the task's own
+    spec.site("goal").rgba[3] = 0  # a fixed place; videos show the task's own
     return spec.compile()

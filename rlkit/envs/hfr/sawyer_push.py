@@ -1,4 +1,4 @@
-"""sawyer-push: bring the puck to a place on the table that is not told."""
+"""sawyer-push: push the puck to an unknown goal position on the table."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""sawyer-reach: bring the fingers to a place in the air that is not told."""
+"""sawyer-reach: move the gripper to an unknown goal position in the air."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""pets-pusher: a 7-joint arm pushes a cylinder to a place on the table."""
+"""pets-pusher: a 7-joint arm pushes a cylinder to a target position on the table."""
 
 from functools import cached_property
 from typing import Any
@@ -52,7 +52,7 @@ class PetsPusher(PetsEnv):
         for geom in spec.body("object").geoms:
             geom.density = OBJECT_DENSITY
         for geom in spec.body("goal").geoms:
-            geom.rgba = (0.1, 0.75, 0.25, 1.0)  # green, as everything that is wanted in pictures
+            geom.rgba = (0.1, 0.75, 0.25, 1.0)  # green, as everything that is wanted in images
         spec.geom("table").rgba = (0.75, 0.72, 0.68, 1.0)
         return spec.compile()
 

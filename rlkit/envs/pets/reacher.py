@@ -1,4 +1,4 @@
-"""pets-reacher: a 7-joint arm brings its hand to a place in space."""
+"""pets-reacher: a 7-joint arm moves its hand to a target position."""
 
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class PetsReacher(PetsEnv):
 
     @classmethod
     def model_path(cls) -> Path:
-        """The model file that lies beside this module; no installed package has one."""
+        """The model file next to this module; no installed package provides one."""
         return Path(__file__).with_name(cls.model_file)
 
     def compute_reward(self, outcome: Any, task: Any) -> tuple[Any, Any, Any]:

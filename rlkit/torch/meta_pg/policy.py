@@ -143,7 +143,7 @@ def _second_derivative_problem(policy: nn.Module, obs_dim: int) -> str:
     ones = {name: torch.ones_like(value) for name, value in params.items()}
     try:
         slope: Any = torch.func.grad(adapted_loss)(params)
-    except Exception as error:  # whatever a class of one's own raises
+    except Exception as error:  # whatever a user-defined class raises
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"
     way = {name: value.flatten().cumsum(0).cos().view_as(value) for name, value in ones.items()}
     along = sum(float((slope[name] * value).sum()) for name, value in way.items())

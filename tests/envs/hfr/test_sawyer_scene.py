@@ -1,4 +1,6 @@
-"""The Sawyer scenes: what is changed in metaworld's files, where episodes start, and what happens without the files."""
+"""The Sawyer scenes: what is changed in metaworld's files, where episodes start, and what happens
+without the files.
+"""
 
 import importlib.metadata
 import importlib.util

@@ -1,4 +1,6 @@
-"""Utilities and log-partitions in batches and chunks against one context, one task and one formula at a time, in float64."""
+"""Utilities and log-partitions in batches and chunks against one context, one task and one formula
+at a time, in float64.
+"""
 
 from dataclasses import replace
 

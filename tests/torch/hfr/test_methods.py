@@ -1,4 +1,6 @@
-"""What each method finds about a trajectory, against formulas one number at a time and against planted networks."""
+"""What each method finds about a trajectory, against formulas one number at a time and against
+planted networks.
+"""
 
 from dataclasses import replace
 from types import SimpleNamespace

@@ -1,4 +1,6 @@
-"""Three goals on a line, networks of float64, buffers filled with trajectories of unequal length: small enough to recompute."""
+"""Three goals on a line, networks of float64, buffers filled with trajectories of unequal length:
+small enough to recompute.
+"""
 
 from dataclasses import replace
 from types import SimpleNamespace

@@ -1,4 +1,6 @@
-"""A gradient step on pictures: which losses reach the convolutional net, and that nothing is waited for."""
+"""A gradient step on pictures: which losses reach the convolutional net, and that nothing is waited
+for.
+"""
 
 import copy
 
@@ -42,7 +44,9 @@ def draw(algorithm):
 
 
 def routes(trainer, batch, context, noise):
-    """Gradient of the convolutional net by each way on which it learns: Q through o, Q through the context, KL through it."""
+    """Gradient of the convolutional net by each way on which it learns: Q through o, Q through the
+    context, KL through it.
+    """
     see, cfg, parameters = (
         trainer.obs_encoder,
         trainer.config,

@@ -15,7 +15,9 @@ WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equ
 
 
 class FailsOnWaiting(TorchDispatchMode):
-    """Fails where an operation would have to fetch a number from a GPU before the program could go on."""
+    """Fails where an operation would have to fetch a number from a GPU before the program could go
+    on.
+    """
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         assert func.overloadpacket.__name__ not in WAITING, f"{func} waits for the device"
