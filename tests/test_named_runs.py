@@ -125,9 +125,9 @@ def test_the_command_that_resumes_is_one_line_on_a_narrow_terminal(here):
     os.close(main_end)
     assert running.wait(60) == 130
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode()).replace("\r", "").splitlines()
-    hint = f"to go on: python launch_experiment.py --resume output/point-robot/{name}"
+    hint = f"to resume: python launch_experiment.py --resume output/point-robot/{name}"
     assert hint in lines
-    resumed = hint.removeprefix("to go on: ").replace("python launch_experiment.py ", "")
+    resumed = hint.removeprefix("to resume: ").replace("python launch_experiment.py ", "")
     done = launch(*resumed.split(), "--set", "algo_params.num_iterations=100000", "--print-config")
     assert json.loads(done.stdout)["algo_params"]["num_iterations"] == 100000
 

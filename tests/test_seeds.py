@@ -192,7 +192,7 @@ def test_a_signal_stops_every_thread_between_two_writes_with_a_line_each(here):
     stderr = running.communicate(timeout=60)[1]
     assert running.returncode == 130 and "Traceback" not in stderr, stderr
     for seed, run_dir in zip(seeds, run_dirs, strict=True):
-        assert f"to go on: python launch_experiment.py --resume {run_dir}\n" in stderr
+        assert f"to resume: python launch_experiment.py --resume {run_dir}\n" in stderr
         assert f"seed {seed}: stopped by SIGINT (exit code 130)\n" in stderr
         done = len(rows(run_dir)) + 1
         more = ("--set", f"algo_params.num_iterations={done}")

@@ -86,7 +86,7 @@ def test_a_disk_that_is_lost_in_mid_run_ends_it_with_code_4_and_nothing_is_lost(
     assert (stopped.exit_code, "Traceback" in stopped.stderr) == (4, False), stopped.stderr
     assert os.strerror(code) in stopped.stderr
     (run_dir,) = set(Path("output").glob("*/*")) - before
-    assert f"to go on: python launch_experiment.py --resume {run_dir}" in stopped.stderr
+    assert f"to resume: python launch_experiment.py --resume {run_dir}" in stopped.stderr
     assert launch("--resume", run_dir).exit_code == 0
     assert rows(run_dir) == rows(whole)
     assert same_weights(run_dir, whole)
@@ -108,7 +108,7 @@ def test_a_signal_stops_a_run_that_then_goes_on_as_if_nothing_had_happened(here,
     assert running.returncode == code, stderr
     assert stderr.splitlines() == [
         f"stopped by {signum.name}",
-        f"to go on: python launch_experiment.py --resume {run_dir}",
+        f"to resume: python launch_experiment.py --resume {run_dir}",
     ]
     length = len(rows(run_dir)) + 2
     assert (
@@ -128,7 +128,7 @@ def test_a_closed_standard_output_stops_a_run_as_a_signal_does(here, stderr):
         running.stderr.close()
     assert running.wait(timeout=60) == 141
     (run_dir,) = Path("output").glob("*/*")
-    hint = f"to go on: python launch_experiment.py --resume {run_dir}"
+    hint = f"to resume: python launch_experiment.py --resume {run_dir}"
     log = (run_dir / "debug.log").read_text().splitlines()
     assert log[-2].endswith("| stopped by SIGPIPE")
     assert log[-1].endswith(f"| {hint}")

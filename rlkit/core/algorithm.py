@@ -1,4 +1,4 @@
-"""What the outer loop and an algorithm ask of each other."""
+"""The interfaces between the outer loop and an algorithm."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -96,7 +96,7 @@ class Beside(Protocol):
     """
 
     def begin(self, iteration: int) -> "Callable[[Loop], tuple[Statistics, Mapping[str, Table]]]":
-        """Take all that the evaluation needs of an algorithm that is about to go on learning.
+        """Copy everything the evaluation needs before the algorithm continues learning.
 
         Returns:
             A function that evaluates, in another thread: statistics and tables. Its loop shows

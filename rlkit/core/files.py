@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their place and renamed."""
+"""Files that are whole or absent: written to a temporary file next to the target and renamed."""
 
 import hashlib
 import json
@@ -101,7 +101,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def json_hash(value: object) -> str:
-    """SHA-256 of a value that JSON can hold, in hexadecimal, whatever the order of its keys."""
+    """SHA-256 of a value that JSON can hold, in hexadecimal, independent of the order of its keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

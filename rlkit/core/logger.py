@@ -1,4 +1,4 @@
-"""What a run writes for people and plots: progress.csv, further tables, debug.log."""
+"""Logs of a run for people and plots: progress.csv, further tables, debug.log."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ class Logger:
         echo: Callable[[str], None] = print,
         sinks: Sequence[Sink] = (),
     ) -> None:
-        """Open a run folder, new or of a run that goes on.
+        """Open the folder of a new or resumed run.
 
         Args:
             run_dir: created if needed.
@@ -158,11 +158,11 @@ class CsvTable:
     """
 
     def __init__(self, path: Path, say: Callable[[str], None] = lambda text: None) -> None:
-        """Open a table; one that exists goes on.
+        """Open a table; an existing one is appended to.
 
         Args:
             path: the file.
-            say: is told when a file is put aside.
+            say: called with a message when a file is put aside.
         """
         self.path, self.say = path, say
         found = self.on_disk()

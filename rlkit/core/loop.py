@@ -1,4 +1,4 @@
-"""Times and progress of an iteration: nested phases, and how far a verb has come."""
+"""Times and progress of an iteration: nested phases, and the progress of a verb."""
 
 import time
 from collections.abc import Iterator

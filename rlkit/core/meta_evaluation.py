@@ -100,7 +100,7 @@ class MetaEvaluation:
         Args:
             iteration: names the random streams.
             splits: the tasks of each split, as from `draw_tasks`.
-            progress: is told the steps; they add up to `budget`.
+            progress: called with the number of steps; they add up to `budget`.
             explored: first trajectories of every run that have been run already, by split; see
                 `evaluate_adaptation`.
         """

@@ -1,4 +1,4 @@
-"""The known name that a mistyped one most likely stands for."""
+"""Finds the known name closest to a mistyped one."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The tables of a run that goes on: what they must hold, whatever was done to them meanwhile."""
+"""Restores the tables of a resumed run, even if they were edited in the meantime."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -46,7 +46,7 @@ def read_manifests(folder: Path) -> Iterator[dict[str, Any] | str]:
 
 
 def manifest_problem(manifest: object) -> str | None:
-    """What is wrong with the content of a manifest, None if nothing is.
+    """The error in the content of a manifest, or None.
 
     Args:
         manifest: expected are `iteration`, and records of files: one as `state`, lists of them by

@@ -1,4 +1,4 @@
-"""What the train command does once its arguments are read."""
+"""Runs the train command after its arguments are parsed."""
 
 import json
 import sys
@@ -39,7 +39,7 @@ def launch(
         settings: `key=value` changes of the configuration.
         run_dir: the folder of a run to be resumed, None for a new run.
         name: of a new run's folder; None: the time, or "debug".
-        start_or_resume: go on with the run of that name, if there is one.
+        start_or_resume: resume the run of that name, if there is one.
         print_config: print the configuration (standard output) and what the run needs (standard
             error), and run nothing.
     Raises:
@@ -98,7 +98,7 @@ def run_to_resume(config: ExperimentConfig, name: str) -> Path | None:
 
 
 def settings_to_resume(config: ExperimentConfig, settings: Sequence[str]) -> list[str]:
-    """The settings with which a run that was begun by the same command goes on.
+    """The settings of a run that the same command resumes.
 
     Args:
         config: of the command; what a resumed run may change is taken from it.

@@ -1,4 +1,4 @@
-"""What a run will take, in words: environment steps, gradient steps, memory, disk, hours."""
+"""Describes the estimated cost of a run: environment steps, gradient steps, memory, disk, hours."""
 
 from rlkit.launchers.display import duration
 from rlkit.launchers.experiment_config import ExperimentConfig

@@ -1,4 +1,4 @@
-"""What an algorithm brings to the house: its settings, and how an experiment is built from them.
+"""The interface of an algorithm: its settings, and how an experiment is built from them.
 
 `settings` and `build` are all that has to be written; everything else has a default.
 """
@@ -75,7 +75,7 @@ class EvaluationProtocol(NamedTuple):
 
 
 class Requirements(NamedTuple):
-    """What a run will take, estimated before anything runs. Sizes are bytes at the end of the run.
+    """Estimated cost of a run, before anything runs. Sizes are bytes at the end of the run.
 
     Attributes:
         initial_steps: environment steps before the first update.

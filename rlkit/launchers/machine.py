@@ -1,4 +1,4 @@
-"""What the machine decides: device, threads, and the record of what a run ran on."""
+"""Choices that depend on the machine: device and threads; and the record of the machine used."""
 
 import ctypes
 import os

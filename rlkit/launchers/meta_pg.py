@@ -32,7 +32,7 @@ Config = TypeVar("Config", bound=MetaPGExperiment)
 
 
 class GradientLauncher(MetaPGLauncher[Config]):
-    """What MAML-TRPO and ProMP share."""
+    """Common base of MAML-TRPO and ProMP."""
 
     def gradient_algo(self, config: Config) -> GradientSettings:
         """The settings of the algorithm."""

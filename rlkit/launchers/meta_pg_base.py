@@ -1,4 +1,4 @@
-"""What the launchers of MAML-TRPO, ProMP and RL² share."""
+"""Common base of the launchers of MAML-TRPO, ProMP and RL²."""
 
 import abc
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ Config = TypeVar("Config", bound=MetaPGExperiment)
 
 
 class MetaPGLauncher(Launcher[Config]):
-    """What the launchers of the three methods share."""
+    """Common base of the launchers of the three methods."""
 
     headline: ClassVar[Mapping[str, str]] = {
         "test": "AverageReturn_all_test_tasks",

@@ -22,7 +22,7 @@ from rlkit.torch.meta_pg.tasks import can_be_drawn_anew
 
 @dataclass(frozen=True)
 class MetaPGExperiment(ExperimentConfig):
-    """What the experiments of the three methods share."""
+    """Common settings of the experiments of the three methods."""
 
     env_name: str = "point-robot"
     n_train_tasks: PositiveCount = 80  # train on the first tasks of the set, or draw in their place

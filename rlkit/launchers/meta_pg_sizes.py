@@ -1,4 +1,4 @@
-"""What a run of a policy-gradient method takes: lanes, steps, memory, disk, seconds."""
+"""Estimated cost of a run of a policy-gradient method: lanes, steps, memory, disk, seconds."""
 
 import time
 from collections.abc import Mapping

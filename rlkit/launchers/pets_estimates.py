@@ -1,4 +1,4 @@
-"""What a run of PETS will take: steps, memory, disk, seconds."""
+"""Estimated cost of a run of PETS: steps, memory, disk, seconds."""
 
 import math
 import time
@@ -69,7 +69,7 @@ def gradient_steps(algo: PETSSettings) -> int:
 def iteration_seconds(algo: PETSSettings, env: PetsEnv, device: torch.device) -> float:
     """Mean seconds of an iteration, from a timed plan and timed training steps.
 
-    Of CEM's iterations one is timed, with the whole population.
+    One CEM iteration is timed, with the whole population.
     """
     plan = algo.ctrl_cfg.opt_cfg
     ensemble = build_ensemble(algo, env, torch.Generator().manual_seed(0)).to(device)

@@ -14,7 +14,7 @@ from rlkit.visualization.video import FilmedEnv
 
 
 class FilmedTrials(FilmedEnv):
-    """Remembers the states of the trials that ran last, one lane each, and films them.
+    """Stores the states of the latest trials, one lane each, and writes videos of them.
 
     Args:
         env: a MuJoCo environment with one task.
@@ -40,7 +40,7 @@ class FilmedTrials(FilmedEnv):
         Args:
             iteration: names the folder.
             paths: the trials that ran last.
-            count: how many of them are filmed.
+            count: number of trials that are recorded on video.
         """
         with tempfile.TemporaryDirectory() as folder:
             for lane in range(count):

@@ -34,7 +34,7 @@ def pets_env(env: MetaEnv) -> PetsEnv:
 
 
 def filmed(env: PetsEnv, count: int, write: Callable[[str, bytes], None]) -> tuple[MetaEnv, Film]:
-    """The environment that trials run in, and what films the first `count` of them.
+    """The environment of the trials, and a function that writes videos of the first `count`.
 
     Raises:
         ValueError: nothing can be drawn on this machine.

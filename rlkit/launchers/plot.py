@@ -1,4 +1,4 @@
-"""The plot command: learning curves of run folders, told apart by the settings of their algorithm."""
+"""The plot command: learning curves of run folders, grouped by the settings of their algorithm."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ X_NAMES = {"steps": X_COLUMN, "iterations": "Epoch", "time": "Total Train Time (
 
 
 def comparable_settings(variant: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by which runs are told apart: those of a variant.json over today's defaults.
+    """Settings that distinguish runs: those of a variant.json over today's defaults.
 
     Earlier versions do not name settings that came later. A run of an algorithm that cannot be
     imported is compared by what it names.
@@ -120,7 +120,7 @@ def beside(
     type=click.Choice(["mean", "median", "iqm"]),
     default="mean",
     show_default=True,
-    help="What seeds are put together by; iqm: the mean of their middle half.",
+    help="How seeds are aggregated; iqm: the mean of their middle half.",
 )
 @click.option(
     "--bootstrap",
@@ -138,7 +138,7 @@ def beside(
     default=(6.4, 4.2),
     show_default=True,
     metavar="WIDTH HEIGHT",
-    help="Of a panel, inches.",
+    help="Size of a panel, inches.",
 )
 @click.option(
     "--adaptation",

@@ -70,7 +70,7 @@ def decisions(config: ExperimentConfig, requested: ExperimentConfig, device: str
 
 
 def changes_since(record: Mapping[str, Any], device: str) -> list[str]:
-    """What differs from when the run began, so that its numbers need not continue bit for bit."""
+    """Differences from the start of the run because of which it may not continue bit for bit."""
     parts = {"versions": record.get("versions", {}), "machine": record.get("machine", {})}
     then = config_lib.flatten(parts)
     now = config_lib.flatten({"versions": versions(), "machine": machine(device)})

@@ -22,7 +22,7 @@ from rlkit.visualization.runs import Run, find_runs, group_runs
     type=UserPath(),
     help="HTML file.",
 )
-@click.option("--title", default=None, help="Of the page; default: the folders.")
+@click.option("--title", default=None, help="Title of the page; default: the folders.")
 def main(folders: tuple[Path, ...], output: Path, title: str | None) -> None:
     """Write a report on the runs in (or below) FOLDERs: one HTML file that opens without a server.
 

@@ -67,7 +67,8 @@ def state_problems(state: Any) -> Iterator[str]:
 def differences(found: Any, expected: Any, where: str) -> Iterator[str]:
     """Yield where a state has tensors of other shapes, or other kinds of values, than expected.
 
-    What only one of them has is left to the algorithm: some parts appear with the first update, and
+    Parts that only one of them has are left to the algorithm: some parts appear with the first
+        update, and
     checkpoints of earlier versions lack others.
     """
     if isinstance(found, Mapping) and isinstance(expected, Mapping):

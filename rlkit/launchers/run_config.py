@@ -29,7 +29,7 @@ FREE_KEYS = ("seed", "path_to_weights", "util_params.", "algo_params.num_iterati
 def resumed_config(
     run_dir: str | Path, config_path: str | Path | None, settings: Iterable[str]
 ) -> ExperimentConfig:
-    """Find out with what configuration a run goes on.
+    """Determine the configuration of a resumed run.
 
     Args:
         run_dir: the run folder.

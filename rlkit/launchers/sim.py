@@ -53,7 +53,7 @@ def draw(simulation: Simulation, config: ExperimentConfig, path: Path) -> None:
 
 
 def in_the_plane(env: MetaEnv) -> bool:
-    """Whether tasks are places in the plane where trajectories run, so that they can be drawn."""
+    """Whether tasks are positions in the plane of the trajectories, so that they can be drawn."""
     return env.task_dim == 2 and (
         env.obs_dim == 2 or (env.obs_dim != env.recorded_dim and env.outcome_dim == 2)
     )
@@ -62,7 +62,7 @@ def in_the_plane(env: MetaEnv) -> bool:
 def positions(env: MetaEnv, paths: Paths) -> Paths:
     """The trajectories with positions as observations.
 
-    Of pictures those that followed the steps, which the outcomes are.
+    With image observations, the positions after each step, taken from the outcomes.
     """
     if env.obs_dim == 2:
         return paths
@@ -72,7 +72,7 @@ def positions(env: MetaEnv, paths: Paths) -> Paths:
 def film(
     simulation: Simulation, env: "RecordedEnv", config: ExperimentConfig, path: Path, quality: str
 ) -> None:
-    """Film all trajectories of a few held-out tasks, one task after the other."""
+    """Write a video of all trajectories of a few held-out tasks, one task after the other."""
     task_ids, num_trajs = simulation.task_ids, len(simulation.trajectories)
 
     def captions(index: int, n: int) -> Sequence[str]:
@@ -104,7 +104,7 @@ def film(
 
 
 def write_latents(simulation: Simulation, config: ExperimentConfig, table: Path) -> None:
-    """Write the posterior of z on every task as a CSV table, and beside it as a picture."""
+    """Write the posterior of z on every task as a CSV table and as an image next to it."""
     env, task_ids, policy = simulation.env, simulation.task_ids, simulation.policy
     assert isinstance(policy, LatentPolicy)  # `simulate` has seen to it
     total, explored = len(simulation.trajectories), simulation.protocol.num_explored
@@ -125,14 +125,14 @@ def write_files(
     quality: str,
     latents: bool,
 ) -> None:
-    """Write the table, and what can be filmed or drawn.
+    """Write the table, and the video and images where the task allows them.
 
     Args:
-        simulation: what was evaluated.
+        simulation: the evaluation.
         config: of the run.
         folder: where the files go; created if needed.
         prefix: of the files' names.
-        quality: of the film, "fast" or "high".
+        quality: of the video, "fast" or "high".
         latents: draw the posteriors of z as well.
     Raises:
         UserError: the folder cannot be written to; an OSError may be its cause.
@@ -189,13 +189,13 @@ def is_refused(error: UserError) -> bool:
     type=click.Choice(["fast", "high"]),
     default="fast",
     show_default=True,
-    help="Of the film; high has shadows.",
+    help="Video quality; high adds shadows.",
 )
 @click.option(
     "--output",
     type=UserPath(),
     metavar="DIR",
-    help="Write table and pictures here; default: RUN_DIR.",
+    help="Write table and images here; default: RUN_DIR.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of the evaluation; default: the run's own."

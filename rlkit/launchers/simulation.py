@@ -39,8 +39,8 @@ class Simulation:
         task_ids: the tasks: held-out, or chosen.
         trajectories: entry n holds trajectory n of every task.
         rows: the table, one row per trajectory.
-        policy: what acted.
-        recorded: the same environment, where a film was asked for.
+        policy: the policy that acted.
+        recorded: the same environment, if a video was requested.
     """
 
     env: MetaEnv
@@ -53,12 +53,12 @@ class Simulation:
 
     @property
     def filmed(self) -> list[int]:
-        """Indices into `task_ids` of what a film shows."""
+        """Indices into `task_ids` of the tasks that a video shows."""
         return indices_of_film(len(self.task_ids))
 
 
 def indices_of_film(num_tasks: int) -> list[int]:
-    """Which of an evaluation's tasks a film shows."""
+    """Choose the tasks of an evaluation that a video shows."""
     return np.unique(np.linspace(0, num_tasks - 1, FILMED_TASKS).round().astype(int)).tolist()
 
 
@@ -80,7 +80,7 @@ def simulate(
         run_dir: holds the weights and, if we wrote it, the task set.
         num_trajs: trajectories per task; None: as many as the algorithm's protocol says.
         deterministic: no action noise.
-        record: remember states or pictures, so that a film can be made.
+        record: store states or images, so that a video can be made.
         latents: the policy must act on a latent z.
         seed: of the trajectories' random numbers.
         choose: puts other tasks into the environment and returns their numbers.

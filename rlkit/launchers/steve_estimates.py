@@ -1,4 +1,4 @@
-"""What a run of STEVE will take: steps, memory, disk, seconds."""
+"""Estimated cost of a run of STEVE: steps, memory, disk, seconds."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""`rlkit steve weights`: greedy episodes of a run, and how STEVE would weigh targets along them."""
+"""`rlkit steve weights`: greedy episodes of a run, and how STEVE would weight targets along them."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -29,7 +29,7 @@ from rlkit.launchers.arguments import UserPath
     default=1,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Threads of a run, where neither its configuration nor --set says.",
+    help="Threads per run, unless its configuration or --set gives them.",
 )
 @click.option("--name", metavar="NAME", help="Begin the names of the runs with this.")
 @click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="Train on GPU N.")
@@ -42,7 +42,9 @@ from rlkit.launchers.arguments import UserPath
     show_default=True,
     help="Run on this machine, or on a Ray cluster.",
 )
-@click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; default: one is started.")
+@click.option(
+    "--address", metavar="HOST:PORT", help="Address of the Ray cluster; default: one is started."
+)
 @click.option(
     "--print",
     "printed",
@@ -65,8 +67,8 @@ def main(
 ) -> None:
     """Run each CONFIG with each combination of settings and each seed.
 
-    A run is in output/<env>/<name>, named after what tells it apart. The same command again skips
-    the runs that are complete and goes on with the others.
+    A run is in output/<env>/<name>, named after its distinguishing settings. Repeating the
+    command skips the runs that are complete and resumes the others.
 
     Exit codes: 0 all runs are complete, 1 some are not, which are named with their logs, 2 bad
     input, 129, 130 or 143 stopped by a signal.

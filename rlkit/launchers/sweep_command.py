@@ -1,4 +1,4 @@
-"""What the sweep command does once its arguments are read."""
+"""Runs the sweep command after its arguments are parsed."""
 
 import os
 import sys
@@ -56,7 +56,7 @@ def sweep(
         SystemExit: with the exit codes of `exit_codes`, and 1 if some runs are not complete.
     """
     console = StoppableConsole(soft_wrap=True, markup=False, emoji=False, highlight=False)
-    with exit_codes(lambda _: "to go on: the same command again"):
+    with exit_codes(lambda _: "to resume: the same command again"):
         numbers = [None] if seeds is None else parse_seeds(seeds)
         runs = plan(configs, settings, numbers, prefix=prefix, threads=where.threads)
         wants_gpu = runs[0].config.util_params.use_gpu

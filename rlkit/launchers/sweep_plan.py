@@ -35,7 +35,7 @@ class Planned:
         name: of its folder.
         folder: where it is or will be.
         config_path: as the user gave it.
-        arguments: of `rlkit train`, which begins the run or goes on with it.
+        arguments: of `rlkit train`, which begins or resumes the run.
         config: checked.
     """
 
@@ -52,7 +52,7 @@ class Planned:
 
     @property
     def log(self) -> Path:
-        """What its processes print, beside the run folder."""
+        """Log file of its processes' output, next to the run folder."""
         return self.folder.with_name(f"{self.folder.name}.log")
 
     @property
@@ -184,7 +184,9 @@ def _runs_of(
 
 
 def run_name(begin: str, chosen: dict[str, str], seed: int | None, *, debug: bool = False) -> str:
-    """Name a run after what tells it apart, such as "quick-point-robot-kl_lambda=0.5-seed=2"."""
+    """Name a run after its distinguishing settings, such as
+    "quick-point-robot-kl_lambda=0.5-seed=2".
+    """
     short = [key.rsplit(".", 1)[-1] for key in chosen]
     parts = [begin, *(["debug"] if debug else [])]
     for key, last in zip(chosen, short, strict=True):

@@ -24,7 +24,7 @@ SECONDS_TO_LEAVE = 120.0  # for a process of a sweep that was killed to leave it
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to know of a run; plain values, which travel to other machines.
+    """Description of a run for a worker; plain values, which travel to other machines.
 
     Attributes:
         name: of the run.

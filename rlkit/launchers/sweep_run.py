@@ -200,7 +200,7 @@ def check_answers(address: str) -> None:
 
 
 def outcome_in_words(code: int) -> str:
-    """What the exit code of a run means."""
+    """The meaning of a run's exit code."""
     known: Mapping[int, str] = {
         1: "failed with a traceback",
         2: "bad input",

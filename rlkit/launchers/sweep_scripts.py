@@ -9,14 +9,14 @@ STOPPED = "129|130|143"  # exit codes of a run that a signal has stopped: it can
 
 
 def shell_lines(runs: Sequence[Planned]) -> list[str]:
-    """The command of each run, which begins it or goes on with it."""
+    """The command of each run, which begins or resumes it."""
     return [shlex.join(["rlkit", "train", *run.arguments]) for run in runs]
 
 
 def slurm_script(runs: Sequence[Planned], *, num_jobs: int, threads: int, gpu: bool) -> str:
     """A script for `sbatch`: an array with a run for each index.
 
-    A run that SLURM stops, before a time limit or for another job, is queued again and goes on.
+    A run that SLURM stops, before a time limit or for another job, is queued again and resumes.
 
     Args:
         runs: at least one.

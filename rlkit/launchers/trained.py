@@ -1,4 +1,4 @@
-"""A trained agent of a run folder, to be used in a program of one's own."""
+"""The trained agent of a run folder, for use in other programs."""
 
 import os
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ BOX_TOLERANCE = 1e-4  # of half the box: what rounding may add to an action
 
 
 class TrainedAgent:
-    """Acts in a task it is not told, and adapts to it after each trajectory.
+    """Acts in an unknown task, and adapts to it after each trajectory.
 
     One lane takes and gives plain arrays, [obs_dim] and [act_dim]. `reset(num_lanes=n)` begins n
     tasks at once, whose arrays have an axis of n in front. Actions are in the box of the run's own
     environment, not in [-1, 1].
 
     Attributes:
-        config: what the run was trained with.
+        config: the configuration of the run.
         protocol: how the run evaluates: horizon, number of trajectories that explore before the
             belief is used, whether rewards are sparse.
         tasks: the task set of the run, [n_tasks, task_dim].
@@ -44,12 +44,12 @@ class TrainedAgent:
         protocol: EvaluationProtocol,
         seed: int,
     ) -> None:
-        """Begin one lane with a task it knows nothing of.
+        """Begin one lane with an unknown task.
 
         Args:
             policy: the trained policy, which acts in [-1, 1].
             env: gives sizes, action box and tasks; kept, because a policy may plan with it.
-            config: what the run was trained with.
+            config: the configuration of the run.
             protocol: see the class.
             seed: of exploration and action noise.
         """
@@ -106,7 +106,7 @@ class TrainedAgent:
         return self._out(action.astype(np.float32))
 
     def after_step(self, reward: ArrayLike, ended: ArrayLike) -> None:
-        """Tell the result of the last action; only recurrent policies that act on it need it.
+        """Report the result of the last action; only recurrent policies use it.
 
         Args:
             reward: a number; of n lanes [n], 0 in lanes that had ended before.

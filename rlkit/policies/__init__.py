@@ -1,1 +1,1 @@
-"""What acts in an environment: the protocols that samplers rely on."""
+"""Policies as samplers see them: the protocols for acting in an environment."""

@@ -29,7 +29,7 @@ class Policy(Protocol):
 
 @runtime_checkable
 class FeedbackPolicy(Policy, Protocol):
-    """A policy that is told the result of its actions while a trajectory runs.
+    """A policy that receives the result of its actions while a trajectory runs.
 
     For recurrent policies that take their last action, its reward and the end of an episode as
     input. A lane that has ended stands still until all have ended, so a policy with a state must

@@ -1,6 +1,6 @@
 """Samples whole trajectories in this process, in slices of the environment's lanes.
 
-`Quota` tells how many trajectories a number of steps takes, where episodes may end early.
+`Quota` computes how many trajectories a number of steps takes, where episodes may end early.
 """
 
 from collections.abc import Callable, Sequence

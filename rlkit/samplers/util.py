@@ -23,11 +23,11 @@ def rollout(
 
     Each trajectory takes its random numbers from its own generator in a fixed order (what the
     policy fixes for the trajectory, reset noise, action noise of the whole horizon), and a lane
-    stands still once it has ended, so a trajectory does not depend on the lanes next to it.
+    is not stepped once it has ended, so a trajectory does not depend on the lanes next to it.
 
     Args:
         env: steps the lanes; takes actions in [-1, 1].
-        policy: already holds the belief of each lane. A `FeedbackPolicy` is told rewards and ends,
+        policy: already holds the belief of each lane. A `FeedbackPolicy` receives rewards and ends,
             and a `PolicyWithLatents` is asked for the z of every trajectory.
         task_ids: task of each lane, [num_paths], at most env.num_envs.
         generators: one per lane.

@@ -1,4 +1,4 @@
-"""Pictures of runs: learning curves, films, trajectories.
+"""Images of runs: learning curves, videos, trajectories.
 
 Reads run folders and stored trajectories; trains nothing.
 """

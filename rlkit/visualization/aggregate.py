@@ -18,7 +18,8 @@ class Summary(NamedTuple):
 
     Attributes:
         center: [num_places].
-        low, high: ends of the spread or the interval, [num_places]; of one seed its value.
+        low, high: ends of the spread or the interval, [num_places]; the value itself for a single
+            seed.
     """
 
     center: np.ndarray
@@ -45,7 +46,7 @@ STATISTICS: dict[Center, Callable[..., np.ndarray]] = {
 
 
 def in_words(center: Center, *, intervals: bool) -> str:
-    """What a curve and its band are, for the figure."""
+    """Describe a curve and its band, for the figure."""
     if not intervals:
         return f"{NAMES[center]} over seeds ± one standard deviation"
     return f"{NAMES[center]} over seeds, {CONFIDENCE:.0%} bootstrap interval"
@@ -56,7 +57,7 @@ def summarize(values: np.ndarray, center: Center, *, intervals: bool) -> Summary
 
     Args:
         values: one row per seed, all finite, [num_seeds, num_places].
-        center: what the seeds are put together by.
+        center: statistic that aggregates the seeds.
         intervals: a percentile bootstrap over seeds, each place on its own, with resamples from a
             fixed seed; false: one standard deviation to each side. All seeds are of one task
             distribution, which is the only stratum.

@@ -1,4 +1,4 @@
-"""One HTML file about runs: curves, final returns, settings that differ, films and pictures.
+"""One HTML file about runs: curves, final returns, settings that differ, videos and images.
 
 Everything is inside the file, which opens without a server and without a network.
 """
@@ -137,7 +137,7 @@ def _differences(groups: Groups) -> str:
 
 
 def _films(groups: Groups) -> str:
-    """Films and pictures that lie in the run folders."""
+    """Videos and images that lie in the run folders."""
     figures = []
     for label, runs in groups.items():
         for run in runs:

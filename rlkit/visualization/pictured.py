@@ -1,4 +1,4 @@
-"""Films of environments that draw themselves: pictures are taken while an evaluation runs."""
+"""Videos of environments that draw themselves: images are taken while an evaluation runs."""
 
 import io
 import sys
@@ -15,16 +15,16 @@ from rlkit.envs.faults import EnvironmentFault
 from rlkit.envs.opengl import choose_for_classes
 from rlkit.visualization.video import Artist, FilmedEnv, RecordedEnv
 
-DRAWN_SIZE = 480  # of the pictures that a `MetaEnv` is asked to draw [pixels]
+DRAWN_SIZE = 480  # of the images that a `MetaEnv` is asked to draw [pixels]
 STEP_SECONDS = 0.1  # that a step is shown where nothing says how long it lasts
 GYMNASIUMS_RENDERER = "gymnasium.envs.mujoco.mujoco_rendering"
-BLOCK = 16  # of which the sides of a film are multiples [pixels]
+BLOCK = 16  # of which the sides of a video are multiples [pixels]
 
 
 class PicturedEnv(RecordedEnv):
     """An environment whose lanes draw themselves.
 
-    Pictures of some tasks are taken at each step, and kept compressed.
+    Images of some tasks are taken at each step, and kept compressed.
     """
 
     def __init__(
@@ -38,14 +38,14 @@ class PicturedEnv(RecordedEnv):
 
         Args:
             env: draws itself.
-            task_ids: tasks of which pictures are taken.
-            paint: gives the picture of a lane, uint8 [height, width, 3].
+            task_ids: tasks of which images are taken.
+            paint: gives the image of a lane, uint8 [height, width, 3].
             step_seconds: see `RecordedEnv`.
         """
         super().__init__(env)
         self.step_seconds, self._wanted, self._paint = step_seconds, set(task_ids), paint
         self._taken: dict[int, list[list[bytes]]] = {task_id: [] for task_id in task_ids}
-        self._lanes: list[tuple[int, list[bytes]]] = []  # of the rollout: lane, its pictures
+        self._lanes: list[tuple[int, list[bytes]]] = []  # of the rollout: lane, its images
 
     def _begin_rollout(self, task_ids: np.ndarray) -> None:
         self._lanes = []
@@ -62,7 +62,7 @@ class PicturedEnv(RecordedEnv):
 
     @contextmanager
     def _artist(self, width: int, height: int, quality: str) -> Iterator[Artist]:
-        size: list[tuple[int, int]] = []  # of the film, from its first picture
+        size: list[tuple[int, int]] = []  # of the video, from its first image
 
         def pictures(task_id: int, trajectory: int) -> Iterator[np.ndarray]:
             for data in self._taken[task_id][trajectory]:
@@ -77,11 +77,11 @@ class PicturedEnv(RecordedEnv):
 
 
 def recorded(env: MetaEnv, task_ids: Collection[int]) -> RecordedEnv:
-    """Wrap an environment so that it can be filmed.
+    """Wrap an environment so that it can be recorded on video.
 
     Args:
         env: its lanes are MuJoCo simulations, or draw themselves.
-        task_ids: tasks that will be filmed.
+        task_ids: tasks that will be recorded.
     Raises:
         UserError: it cannot be drawn, or lacks a package for that.
     """
@@ -110,7 +110,7 @@ def recorded(env: MetaEnv, task_ids: Collection[int]) -> RecordedEnv:
 
 
 def _compressed(picture: np.ndarray) -> bytes:
-    """A picture as a PNG file."""
+    """An image as a PNG file."""
     data = io.BytesIO()
     Image.fromarray(picture).save(data, "PNG", compress_level=1)
     return data.getvalue()

@@ -31,7 +31,7 @@ class Style:
     """How curves are drawn.
 
     Attributes:
-        center: what seeds are put together by.
+        center: statistic that aggregates the seeds.
         intervals: bands are bootstrap intervals, not standard deviations.
         log_x, log_y: logarithmic axes.
         x_limits, y_limits: ends of the axes, None: as the curves need.
@@ -55,10 +55,10 @@ def draw_curves(
     window: int = 1,
     style: Style | None = None,
 ) -> None:
-    """Draw one curve per group: the seeds put together, a band, every seed.
+    """Draw one curve per group: the aggregate over seeds, a band, and every seed.
 
-    A point is of the seeds that have come so far; where some have not, the curve is dashed. The
-    ends of unfinished seeds are crosses.
+    A point aggregates the seeds that have reached it; where some have not, the curve is dashed.
+    Crosses mark the ends of unfinished seeds.
 
     Args:
         axes: where to draw.

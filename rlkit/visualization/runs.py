@@ -23,7 +23,7 @@ LENGTH_KEY = "algo_params.num_iterations"  # a longer run of the same kind is on
 RECORD = ("exp_name", "headline", "requested", "versions", "machine", "log_dir_id")
 NOT_COMPARED = ("seed", "util_params", *RECORD)
 
-# From a variant.json to the settings by which runs are told apart, flattened.
+# From a variant.json to the settings that distinguish runs, flattened.
 SettingsOf = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run has come to its planned end."""
+        """Whether the run has finished all planned iterations."""
         return self.planned is None or self.length >= self.planned
 
     def column(self, name: str) -> np.ndarray:

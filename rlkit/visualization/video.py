@@ -1,4 +1,4 @@
-"""Films of simulated trajectories.
+"""Videos of simulated trajectories.
 
 States are recorded while an evaluation runs, and drawn afterwards frame by frame.
 """
@@ -22,21 +22,22 @@ from rlkit.envs.rendering import Renderer
 from rlkit.envs.wrapper import EnvWrapper
 from rlkit.visualization.video_file import captioned, video_writer
 
-PAUSE = 1.0  # seconds that the last picture of a trajectory stands
-# Pictures per second; tasks with shorter steps are shown slower than life, each step still a
-# picture.
+PAUSE = 1.0  # seconds for which the last image of a trajectory is shown
+# Images per second; tasks with shorter steps are shown in slow motion, still one image
+# per step.
 MAX_FPS = 35.0
-# From a task and the number of its trajectory to its pictures, one of each state.
+# From a task and the number of its trajectory to its images, one of each state.
 Artist = Callable[[int, int], Iterator[np.ndarray]]
 
 
 class RecordedEnv(EnvWrapper):
-    """An environment that remembers its rollouts, so that trajectories can be filmed later.
+    """An environment that remembers its rollouts, so that trajectories can be recorded on video
+    later.
 
     A subclass remembers what it needs, and draws.
 
     Attributes:
-        step_seconds: how long a picture of a step is shown, at least.
+        step_seconds: how long an image of a step is shown, at least.
     """
 
     step_seconds: float
@@ -89,19 +90,19 @@ class RecordedEnv(EnvWrapper):
         width: int = 480,
         height: int = 480,
     ) -> None:
-        """Write the trajectories of a few tasks to one film, one picture per step.
+        """Write the trajectories of a few tasks to one video, one image per step.
 
-        Pictures have captions and returns, those of MuJoCo scenes also the task's marker.
+        Images have captions and returns, those of MuJoCo scenes also the task's marker.
 
         Args:
             path: MP4 file.
             task_ids: tasks of the evaluation that was recorded, one lane each.
             filmed: indices into `task_ids` of what is shown.
             trajectories: entry n holds trajectory n of every task.
-            captions: lines above the picture, from (index into task_ids, number of the trajectory).
+            captions: lines above the image, from (index into task_ids, number of the trajectory).
             sparse: show sparse returns.
             quality: of MuJoCo scenes, see `Renderer`.
-            width, height: of the picture below the captions, in pixels; multiples of 16. A class
+            width, height: of the image below the captions, in pixels; multiples of 16. A class
                 that draws itself has its own height.
         Raises:
             UserError: nothing can be drawn here (no OpenGL library), or the file cannot be written.
@@ -134,7 +135,7 @@ class RecordedEnv(EnvWrapper):
     def _lines(
         self, captions: Sequence[str], rewards: np.ndarray, over: bool, before: Sequence[str]
     ) -> Iterator[list[str]]:
-        """Yield the lines above each picture of a trajectory."""
+        """Yield the lines above each image of a trajectory."""
         _, slowdown = playback(self.step_seconds)
         dt = self.unwrapped.dt
         speed = "" if slowdown == 1 else f" (1/{slowdown} speed)"
@@ -162,7 +163,7 @@ class _Rollout:
 
 
 class FilmedEnv(RecordedEnv):
-    """A MuJoCo environment that remembers its states, which are drawn when the film is made."""
+    """A MuJoCo environment that remembers its states, which are drawn when the video is made."""
 
     def __init__(self, env: MetaEnv) -> None:
         """Wrap an environment.
@@ -208,6 +209,6 @@ class FilmedEnv(RecordedEnv):
 
 
 def playback(dt: float) -> tuple[float, int]:
-    """Pictures per second of a film with a picture every `dt` seconds, and its slowdown."""
+    """Images per second of a video with an image every `dt` seconds, and its slowdown."""
     slowdown = math.ceil(1 / (dt * MAX_FPS))
     return 1 / (dt * slowdown), slowdown

@@ -137,6 +137,6 @@ def test_a_run_ends_with_exit_2_the_reason_in_its_log_and_how_to_go_on(
     log = next(tmp_path.glob("output/*/debug/debug.log")).read_text()
     assert last[0] in log
     if method == "reward":
-        assert last[1].startswith("to go on: python launch_experiment.py --resume")
+        assert last[1].startswith("to resume: python launch_experiment.py --resume")
         arguments = last[1].split()[5:]
         assert CliRunner().invoke(launch_experiment.main, arguments).exit_code == 0

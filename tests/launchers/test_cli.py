@@ -115,7 +115,7 @@ def test_a_run_of_the_command_is_resumed_by_the_command(tmp_path, monkeypatch):
     result = rlkit_command("train", "tiny")
     (run_dir,) = Path("output/point-robot").iterdir()
     assert result.exit_code == 3
-    assert f"to go on: rlkit train --resume {run_dir}" in result.stderr
+    assert f"to resume: rlkit train --resume {run_dir}" in result.stderr
 
 
 def test_an_algorithm_brings_commands_by_its_row_alone(monkeypatch):

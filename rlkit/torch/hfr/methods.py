@@ -22,7 +22,7 @@ REMEMBERED_RETURNS = 500  # trajectories that `ReturnOfTask` is normalised over
 
 
 class Scores(NamedTuple):
-    """What a method finds about a trajectory.
+    """Scores of a trajectory under one method.
 
     Attributes:
         logits: [num_tasks], or [num_tasks, T] where every transition gets a task of its own.

@@ -75,7 +75,7 @@ class RelabelingStatistics:
     def judge(self, scores: Scores, distribution: np.ndarray) -> None:
         """Record a distribution [num_tasks, ...] that a task was drawn from.
 
-        Of the first one, the scores are kept too.
+        The scores of the first trajectory are kept too.
         """
         entropies = entropy(distribution)
         self.judged.append(

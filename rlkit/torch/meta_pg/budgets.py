@@ -1,4 +1,4 @@
-"""What a gradient method earns after adaptation to 0, 1, 2, 3, 5, 10 or 20 trajectories."""
+"""Returns of a gradient method after adaptation to 0, 1, 2, 3, 5, 10 or 20 trajectories."""
 
 from collections.abc import Sequence
 

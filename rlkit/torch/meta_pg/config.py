@@ -20,7 +20,7 @@ from rlkit.torch.meta_pg.policy import Nonlinearity
 
 @dataclass(frozen=True)
 class MetaPGSettings(AlgorithmSettings):
-    """What gradient methods and RL² share."""
+    """Common settings of gradient methods and RL²."""
 
     max_path_length: PositiveCount = 20  # horizon of an episode, environment steps
     meta_batch: PositiveCount = 40  # tasks per iteration
@@ -33,7 +33,7 @@ class MetaPGSettings(AlgorithmSettings):
 
 @dataclass(frozen=True)
 class GradientSettings(MetaPGSettings):
-    """What MAML-TRPO and ProMP share: policy, inner step, baseline."""
+    """Common settings of MAML-TRPO and ProMP: policy, inner step, baseline."""
 
     num_iterations: PositiveCount = 500
     rollouts_per_task: PositiveCount = 20  # trajectories of a task before each step, and after

@@ -22,7 +22,7 @@ Outer = Literal["ratio", "clipped_ratio", "log_likelihood"]
 
 
 class OuterSettings(NamedTuple):
-    """What the outer objective is.
+    """The outer objective.
 
     Attributes:
         inner_lr: α.

@@ -24,7 +24,7 @@ class TaskSource:
 
     Args:
         env: whose task set it is.
-        num_train_tasks: the first so many of the set are for training.
+        num_train_tasks: number of train tasks, which come first in the set.
         num_tasks: tasks of an iteration, at most `num_train_tasks` where they are fresh.
         fresh: draw them anew; False: a random choice of train tasks, each as often as the others.
         seed: of the run.

@@ -25,7 +25,7 @@ class Solution(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a step did.
+    """Result of a step.
 
     Attributes:
         accepted: whether the parameters were moved.

@@ -10,7 +10,7 @@ from rlkit.torch.pets.mpc import MPC
 
 
 class PlanningPolicy:
-    """Plans anew with every action, for films and evaluations of a trained model.
+    """Replans at every action, for videos and evaluations of a trained model.
 
     Args:
         controller: plans in the units of the environment.

@@ -21,7 +21,7 @@ NUM_NETS: dict[ModelType, int] = {"D": 1, "P": 1, "DE": 5, "PE": 5}  # the defau
 
 
 class Model(Protocol):
-    """What propagation asks of a dynamics model.
+    """The interface of a dynamics model for propagation.
 
     Attributes:
         num_nets: members of its ensemble.

@@ -71,7 +71,7 @@ class Trials:
         random: bool,
         report: Callable[[Progress], None],
     ) -> Paths:
-        """Run trials to their end, or go on with those that were stopped.
+        """Run trials to their end, or resume interrupted ones.
 
         Args:
             iteration: names their random numbers.
@@ -153,14 +153,14 @@ class Trials:
         return obs
 
     def state_dict(self) -> dict[str, Any]:
-        """What the trials under way have done, and the controller's state."""
+        """Data of the unfinished trials, and the controller's state."""
         if not self._actions:
             return {"actions": None, "controller": None}
         actions = torch.from_numpy(np.stack(self._actions))
         return {"actions": actions, "controller": self.controller.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a state; the next `run` goes on with its trials."""
+        """Restore a state; the next `run` resumes its trials."""
         actions = state["actions"]
         self._actions = [] if actions is None else list(actions.numpy())
         self._resumed = state["controller"]

@@ -44,7 +44,7 @@ class Rollouts(NamedTuple):
 
     Attributes:
         rewards: r, [F, N_T or 1, N_R or 1, B]; r_0 is the real reward.
-        survival: c_h, the probability that the episode goes on after step h, [F, N_T or 1, B].
+        survival: c_h, the probability that the episode continues after step h, [F, N_T or 1, B].
         values: target critics at (s_h, a_h), [F, N_T or 1, N_Q, B].
         obs, action: s_h and a_h, [F, N_T or 1, B, dim].
     """

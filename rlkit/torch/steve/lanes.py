@@ -1,4 +1,4 @@
-"""Environments that go on from iteration to iteration, and resume in the middle of an episode."""
+"""Environments that keep running across iterations, and resume in the middle of an episode."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +34,7 @@ class Lanes:
         self._actions: list[list[np.ndarray]] = [[] for _ in range(self.num_lanes)]
 
     def begin(self) -> np.ndarray:
-        """Start the episodes, or go on with those that were stopped; observations of all lanes."""
+        """Start the episodes, or continue interrupted ones; returns the observations of all lanes."""
         if self.obs is None:
             self.env.reset_task(np.zeros(self.num_lanes, np.int64))
             self.obs = self.env.reset([self._generator(lane) for lane in range(self.num_lanes)])

@@ -65,9 +65,9 @@ class Sums:
 
 
 class Learner:
-    """Updates of one learner, as many as the frames allow.
+    """Updates of one learner, as many as are due for the frames.
 
-    What is due is done just before the update whose number it divides: log, checkpoint, back-up.
+    Log, checkpoint and back-up happen just before every update whose number their interval divides.
 
     Args:
         steps: take the updates; report the means of `columns`.

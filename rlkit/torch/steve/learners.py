@@ -1,4 +1,4 @@
-"""The two learners of STEVE, alternately on one replay buffer and one device."""
+"""The two learners of STEVE, which alternate on one replay buffer and one device."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -130,7 +130,7 @@ class Learners:
         self.policy_learner.checkpoint()
 
     def update(self, total_frames: int) -> None:
-        """Take the updates that the frames allow, model and policy alternately."""
+        """Take the updates due for the frames so far, alternating model and policy."""
         frames = total_frames - self.settings.frames_before_learning
         while due := [learner for learner in self._each() if learner.may_update(frames)]:
             for learner in due:
