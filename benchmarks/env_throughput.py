@@ -63,7 +63,7 @@ Times = dict[
 
 
 def measure(task: str, lanes: int, repeats: int, seconds: float, seed: int = 0) -> Times:
-    """Time our lanes on one thread, MuJoCo alone and gymnasium, in turns.
+    """Time our lanes on one thread, MuJoCo alone and gymnasium, alternately.
 
     Args:
         task: name of the task distribution.

@@ -2,7 +2,7 @@
 
     python -m benchmarks.hfr_relabeling [--tasks ant-goal,four-corners] [--threads 1] [--repeats 5]
 
-Three parts are measured in turns: a gradient step, a trajectory that hfr-q judges (its rewards
+Three parts are measured alternately: a gradient step, a trajectory that hfr-q judges (its rewards
 under every train task, and its utility for each), and one of the K contexts that every task's
 log-partition is estimated from. An iteration has `num_train_steps_per_itr` of the first, half of
 its trajectories of the second, and K of the third. Networks have their shipped sizes and first

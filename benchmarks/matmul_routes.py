@@ -3,7 +3,7 @@
 python -m benchmarks.matmul_routes [--widths 16,64,128,300,400] [--threads 1,2] [--repeats 15]
 
 Forward and backward pass of a network with three hidden layers on 4,096 rows, a meta-batch of 16
-tasks. All combinations are measured in turns, and each is compared by its median. The last lines
+tasks. All combinations are measured alternately, and each is compared by its median. The last lines
 are rows for the table of `rlkit/launchers/routes.py`: per width and number of threads the library's
 own choice and all rows at once, unless another combination is at least 1.05 times as fast.
 """
@@ -48,7 +48,7 @@ def choice_of(choice: Choice) -> tuple[str, str, int]:
 
 
 def measure(width: int, num_threads: int, repeats: int) -> dict[Choice, float]:
-    """Median CPU milliseconds of every choice, measured in turns."""
+    """Median CPU milliseconds of every choice, measured alternately."""
     passes = {choice: pass_of(choice, width, num_threads) for choice in CHOICES}
     times: dict[Choice, list[float]] = {choice: [] for choice in CHOICES}
     for repeat in range(repeats + 2):  # the first two turns allocate

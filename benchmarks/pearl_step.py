@@ -1,4 +1,5 @@
-"""Time of one meta-gradient step against a plain twin and against the arithmetic floor, in turns.
+"""Time of one meta-gradient step against a plain twin and against the arithmetic floor,
+alternately.
 
 python -m benchmarks.pearl_step [--config configs/cheetah-vel.json] [--threads 1,2] [--repeats 10]
 """

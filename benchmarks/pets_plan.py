@@ -1,5 +1,5 @@
 """CPU time of PETS' plan and training step against a plain twin and against the arithmetic floor,
-in turns.
+alternately.
 
 python -m benchmarks.pets_plan [--tasks cartpole,halfcheetah] [--threads 1,2] [--repeats 10]
 
@@ -192,7 +192,7 @@ def products() -> dict[str, Callable[[], Tensor]]:
 def least_cpu_seconds(
     runs: dict[str, Callable[[], object]], repeats: int
 ) -> dict[str, tuple[float, float]]:
-    """Least CPU and least wall-clock seconds of each, in turns, after one that allocates."""
+    """Least CPU and least wall-clock seconds of each, alternately, after one that allocates."""
     cpu: dict[str, list[float]] = {name: [] for name in runs}
     wall: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats + 1):

@@ -68,7 +68,9 @@ class PlainSampler:
         deterministic: bool,
         context: list[torch.Tensor] | None = None,
     ) -> dict:
-        """One trajectory; with `context`, each transition is appended to its only entry as it happens."""
+        """One trajectory; with `context`, each transition is appended to its only entry as it
+        happens.
+        """
         columns: dict[str, list] = {
             name: [] for name in ("obs", "actions", "rewards", "terminals", "infos")
         }

@@ -45,12 +45,14 @@ def outcome(runs: Sequence[Run]) -> list[str]:
 
 
 def diagnosis(run: Run) -> list[float]:
-    """Counts summed over a run, and means over its iterations of what relabeling chose from; nan for what it has not.
+    """Counts summed over a run, and means over its iterations of what relabeling chose from; nan
+    for what it has not.
 
     Returns:
-        `DIAGNOSES`: the three counts; of what was relabeled the share that got its own task (mean over iterations, each as
-        heavy as the share it relabeled); and of the iterations that judged something, means of the effective tasks and of the
-        standard deviations over the tasks of the first judged trajectory's U and of log Z.
+        `DIAGNOSES`: the three counts; of what was relabeled the share that got its own task (mean
+        over iterations, each as heavy as the share it relabeled); and of the iterations that judged
+        something, means of the effective tasks and of the standard deviations over the tasks of the
+        first judged trajectory's U and of log Z.
     """
     unknown = np.full(len(run.column("Own-task successes")), math.nan)
     columns = {name: run.columns.get(name, unknown) for name in (*COUNTS, *SPREADS)}

@@ -6,7 +6,7 @@ The replay storage is computed by the buffers' own bookkeeping: rings on the met
 no data, go through the schedule of the whole run, and their pages are counted. A partly filled page
 counts as a whole one.
 
-The rest is measured on a part of the run, in a process of its own: the first iteration (collection,
+The rest is measured on a part of the run, in a separate process: the first iteration (collection,
 training, evaluation, checkpoint) with fewer train tasks and a few gradient steps. *Beside the
 storage* is the peak of that process minus the computed storage of the part. Adding the storage of
 the whole run gives the peak of the whole run. Blocks of collection overshoot if episodes end early;

@@ -44,7 +44,7 @@ class Shown:
     Attributes:
         run: the trained run.
         prior: trajectories with z from the prior.
-        trajectories: the meta-test; the n-th holds the n-th trajectory of every test task.
+        trajectories: the meta-test; entry n holds trajectory n of every test task.
     """
 
     run: TrainedRun
@@ -200,7 +200,9 @@ def draw_adaptation(shown: Shown, path: Path) -> None:
 
 
 def draw_belief(shown: Shown, beliefs: Beliefs, path: Path) -> None:
-    """Figure 3: the belief, of tasks whose goals are spread over the half circle, and its curves over all test tasks."""
+    """Figure 3: the belief, of tasks whose goals are spread over the half circle, and its curves
+    over all test tasks.
+    """
     by_angle = np.argsort(np.arctan2(shown.goals[:, 1], shown.goals[:, 0]))
     middles = (np.arange(min(SHOWN, len(by_angle))) + 0.5) / min(SHOWN, len(by_angle))
     plot_belief(

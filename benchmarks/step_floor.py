@@ -38,8 +38,8 @@ class Product:
 def products(networks: Mapping[str, nn.Module], rows: int, context_rows: int) -> dict[Product, int]:
     """Count the products that one step cannot do without.
 
-    Q goes forward twice; its loss needs dW and, for z, dx down to the inputs; the policy's loss dx alone. V, policy and
-    encoder need no dx of their inputs. The target V only goes forward.
+    Q goes forward twice; its loss needs dW and, for z, dx down to the inputs; the policy's loss dx
+    alone. V, policy and encoder need no dx of their inputs. The target V only goes forward.
     """
     counts: dict[Product, int] = {}
     for name, network in networks.items():
@@ -66,8 +66,9 @@ def _layers(network: nn.Module) -> Iterator[tuple[int, int]]:
 
 
 def floor_seconds(counts: Mapping[Product, int], num_threads: int, repeats: int) -> float:
-    """Seconds of all products, each on the route that is fastest for it: the library's own or oneDNN, all rows at once with
-    threads inside the product, or slices of rows that threads share."""
+    """Seconds of all products, each on the route that is fastest for it: the library's own or
+    oneDNN, all rows at once with threads inside the product, or slices of rows that threads share.
+    """
     with ThreadPoolExecutor(num_threads) as workers:
         return sum(
             count * _fastest(product, num_threads, workers, repeats)

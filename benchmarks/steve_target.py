@@ -1,5 +1,5 @@
-"""CPU time of STEVE's target batch against a plain twin and against the arithmetic floor, in turns,
-and of all updates of a frame against the floor.
+"""CPU time of STEVE's target batch against a plain twin and against the arithmetic floor,
+alternately, and of all updates of a frame against the floor.
 
 python -m benchmarks.steve_target [--threads 1,2] [--repeats 10]
 

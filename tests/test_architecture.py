@@ -239,7 +239,7 @@ def test_no_global_random_numbers_are_used(path):
     lent = {
         "np.random.get_bit_generator",
         "np.random.set_bit_generator",
-    }  # to classes of one's own, and given back
+    }  # to user-defined classes, and given back
     assert ambient <= {"np.random.default_rng"} | (
         lent if path.name == "legacy_random.py" else set()
     )

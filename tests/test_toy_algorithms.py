@@ -32,7 +32,7 @@ def start(script: str, *arguments: object) -> subprocess.Popen:
 
 
 def call(script: str, *arguments: object, code: int = 0) -> tuple[str, str]:
-    """Run a script in a process of its own."""
+    """Run a script in a separate process."""
     running = start(script, *arguments)
     stdout, stderr = running.communicate(timeout=120)
     assert running.returncode == code, stderr

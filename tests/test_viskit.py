@@ -97,7 +97,9 @@ def as_float(cell: str) -> float:
 
 
 def offered_splits(runs: list[dict]) -> list[str]:
-    """Parameters by which runs can be split: those with two values or more, seed and log_dir left out."""
+    """Parameters by which runs can be split: those with two values or more, seed and log_dir left
+    out.
+    """
     keys = dict.fromkeys(key for run in runs for key in run["params"])
     return [
         key

@@ -1,7 +1,7 @@
 """Two small algorithms from outside the package, which keep the seam honest.
 
-`Interleaved` collects and updates in turns, from a replay buffer of its own. `OnPolicy` learns from
-whole trajectories and stores none. Neither derives from PEARL.
+`Interleaved` collects and updates alternately, from a replay buffer of its own. `OnPolicy` learns
+from whole trajectories and stores none. Neither derives from PEARL.
 """
 
 from collections.abc import Mapping, Sequence

@@ -97,7 +97,7 @@ class Beside(Protocol):
     """
 
     def begin(self, iteration: int) -> "Callable[[Loop], tuple[Statistics, Mapping[str, Table]]]":
-        """Take all that the evaluation needs of an algorithm that is about to go on learning.
+        """Copy everything the evaluation needs before the algorithm continues learning.
 
         Returns:
             A function that evaluates, in another thread: statistics and tables. Its loop shows

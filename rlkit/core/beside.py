@@ -70,7 +70,7 @@ class Frozen:
     """An algorithm as the end of its iteration sees it, which does not change any more.
 
     Args:
-        algorithm: about to go on learning.
+        algorithm: about to continue learning.
         evaluate: evaluates it as it is now.
         checkpoint: that is written next; None: none is.
         with_weights: weights are written, with or without a checkpoint.

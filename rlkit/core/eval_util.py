@@ -19,7 +19,7 @@ class Adaptation:
 
     Attributes:
         num_tasks, num_runs: the lanes are task-major: lane = task * num_runs + run.
-        trajectories: `trajectories[n]` holds the n-th trajectory of every lane (length 0 where the
+        trajectories: `trajectories[n]` holds trajectory n of every lane (length 0 where the
             lane's budget was spent).
         counted: trajectories that enter the final return, [num_trajectories, num_lanes] bool; None:
             the last of each lane.

@@ -1,4 +1,4 @@
-"""What a draw from replay data gives."""
+"""The result of sampling replay data."""
 
 from typing import NamedTuple
 

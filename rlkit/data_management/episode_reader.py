@@ -16,7 +16,7 @@ TaskIds = Tensor | Sequence[int] | np.ndarray
 
 
 class Rows(Protocol):
-    """What a draw needs of a buffer."""
+    """The interface of a buffer for drawing episodes."""
 
     rows: PagedRings
 

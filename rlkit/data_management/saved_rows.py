@@ -1,4 +1,4 @@
-"""What a checkpoint asks of replay data that it stores incrementally."""
+"""The interface of replay data that a checkpoint stores incrementally."""
 
 from collections.abc import Mapping
 from typing import Protocol

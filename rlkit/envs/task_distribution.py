@@ -118,7 +118,7 @@ class TaskDistribution(abc.ABC):
         """Store a checked task set."""
 
     def get_all_task_idx(self) -> range:
-        """Numbers of all tasks."""
+        """Indices of all tasks."""
         return range(self.n_tasks)
 
     @property

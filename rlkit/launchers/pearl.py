@@ -89,7 +89,8 @@ class PEARL(Launcher[PEARLExperiment]):
     units: ClassVar[Mapping[str, str]] = UNITS
     # Columns that repeat a count of the collection: new name -> original name.
     count_names: ClassVar[Mapping[str, str]] = {}
-    # Kinds of devices on which an iteration is evaluated beside the next; a CPU's cores are training.
+    # Kinds of devices on which an iteration is evaluated beside the next; a CPU's cores are
+    # training.
     beside_on: ClassVar[tuple[str, ...]] = ("cuda",)
 
     def resolve(self, config: PEARLExperiment, device: str) -> PEARLExperiment:

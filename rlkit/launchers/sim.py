@@ -103,7 +103,7 @@ def film(
 
 
 def write_latents(simulation: Simulation, config: ExperimentConfig, table: Path) -> None:
-    """Write the posterior of z on every task as a CSV table, and beside it as a picture."""
+    """Write the posterior of z on every task as a CSV table and as an image next to it."""
     env, task_ids, policy = simulation.env, simulation.task_ids, simulation.policy
     assert isinstance(policy, LatentPolicy)  # `simulate` has seen to it
     total, explored = len(simulation.trajectories), simulation.protocol.num_explored

@@ -35,7 +35,7 @@ class Simulation:
         env: the environment.
         protocol: of the evaluation, with the actual number of trajectories.
         task_ids: the tasks: held-out, or chosen.
-        trajectories: the n-th holds the n-th trajectory of every task.
+        trajectories: entry n holds trajectory n of every task.
         rows: the table, one row per trajectory.
         policy: the acting policy.
         recorded: the same environment, if a video was requested.

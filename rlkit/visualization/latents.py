@@ -69,7 +69,7 @@ def infer_latents(
 
     Args:
         policy: loses what it believed before.
-        trajectories: the n-th holds the n-th trajectory of every task.
+        trajectories: entry n holds trajectory n of every task.
         counts: the numbers n, ascending, none above len(trajectories).
     """
     policy.reset_belief(trajectories[0].num_paths)

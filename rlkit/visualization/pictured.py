@@ -45,7 +45,7 @@ class PicturedEnv(RecordedEnv):
         super().__init__(env)
         self.step_seconds, self._wanted, self._paint = step_seconds, set(task_ids), paint
         self._taken: dict[int, list[list[bytes]]] = {task_id: [] for task_id in task_ids}
-        self._lanes: list[tuple[int, list[bytes]]] = []  # of the rollout: lane, its pictures
+        self._lanes: list[tuple[int, list[bytes]]] = []  # of the rollout: lane, its images
 
     def _begin_rollout(self, task_ids: np.ndarray) -> None:
         self._lanes = []
@@ -62,7 +62,7 @@ class PicturedEnv(RecordedEnv):
 
     @contextmanager
     def _artist(self, width: int, height: int, quality: str) -> Iterator[Artist]:
-        size: list[tuple[int, int]] = []  # of the film, from its first picture
+        size: list[tuple[int, int]] = []  # of the video, from its first image
 
         def pictures(task_id: int, trajectory: int) -> Iterator[np.ndarray]:
             for data in self._taken[task_id][trajectory]:

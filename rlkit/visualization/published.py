@@ -1,4 +1,4 @@
-"""Returns that others have published, drawn beside learning curves."""
+"""Published returns of other work, drawn next to learning curves."""
 
 import csv
 import math

@@ -35,7 +35,7 @@ def plot_trajectories(
         output: image file.
         goals: of all drawn tasks, [num_tasks, 2].
         task_ids: their numbers, for the titles.
-        trajectories: the n-th holds the n-th trajectory of every task, num_tasks paths with
+        trajectories: entry n holds trajectory n of every task, num_tasks paths with
             observations (x, y).
         goal_radius: radius of the discs around the goals; None: a star.
         sparse: titles give the sparse return of the last trajectory.

@@ -44,12 +44,12 @@ def video_writer(path: Path, fps: float) -> Iterator[Any]:
 
 
 def film_as_gif(path: Path) -> tuple[bytes, int, int]:
-    """A small GIF of a film, and its height and width in pixels.
+    """A small GIF of a video, and its height and width in pixels.
 
-    It is GIF_WIDTH wide and shows GIF_FPS pictures a second, at the film's own speed.
+    It is GIF_WIDTH wide and shows GIF_FPS images a second, at the video's own speed.
 
     Raises:
-        OSError: the film cannot be read.
+        OSError: the video cannot be read.
     """
     small = f"fps={GIF_FPS},scale={GIF_WIDTH}:-2,split[a][b];[a]palettegen[p];[b][p]paletteuse"
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-vf", small]

@@ -47,7 +47,9 @@ def config(num_tasks, num_envs):
 
 
 def peak_of_collection(num_tasks, num_envs):
-    """Greatest size of what Python and numpy held while collecting (replay data are outside of it), and rows collected."""
+    """Greatest size of what Python and numpy held while collecting (replay data are outside of it),
+    and rows collected.
+    """
     experiment = PEARL().build(config(num_tasks, num_envs), "cpu", 0)
     tracemalloc.start()
     try:

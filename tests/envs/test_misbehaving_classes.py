@@ -1,4 +1,4 @@
-"""Whatever a class of one's own does wrong, and wherever: one message, exit 2."""
+"""Whatever a user-defined class does wrong, and wherever: one message, exit 2."""
 
 import json
 import re

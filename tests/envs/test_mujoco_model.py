@@ -1,4 +1,6 @@
-"""Loaded models: inertias of old MuJoCo derived again by formula, total mass, margins, and no warnings."""
+"""Loaded models: inertias of old MuJoCo derived again by formula, total mass, margins, and no
+warnings.
+"""
 
 import math
 import xml.etree.ElementTree as ElementTree

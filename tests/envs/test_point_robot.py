@@ -112,7 +112,9 @@ def test_a_goal_radius_that_is_not_a_positive_number_is_refused(radius):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("cls", [PointRobot, SparsePointRobot])
 def test_numpy_and_torch_rewards_agree_to_the_last_digit_of_the_root(cls, dtype):
-    """PyTorch's float32 root on the CPU may differ by one unit in the last place; nothing else does."""
+    """PyTorch's float32 root on the CPU may differ by one unit in the last place; nothing else
+    does.
+    """
     env = cls(40, dtype=dtype)
     outcome = np.random.default_rng(1).uniform(-2, 2, (300, 1, 2)).astype(dtype)
     on_numpy = env.compute_reward(outcome, env.tasks)

@@ -1,4 +1,6 @@
-"""The tasks of unknown dynamics: models, a lane's own body, observation, reward and end of an episode."""
+"""The tasks of unknown dynamics: models, a lane's own body, observation, reward and end of an
+episode.
+"""
 
 import mujoco
 import numpy as np

@@ -1,4 +1,6 @@
-"""The console command `rlkit`: what it lists, where it finds configurations, algorithms' own commands."""
+"""The console command `rlkit`: what it lists, where it finds configurations, algorithms' own
+commands.
+"""
 
 import json
 import subprocess

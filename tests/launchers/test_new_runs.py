@@ -22,7 +22,7 @@ NEVER_TESTED = {"num_exp_traj_eval": 2}  # of the two trajectories of a meta-tes
 
 
 class Walk(LineWalk):
-    """A task of one's own that does not declare whether it has a sparse reward."""
+    """A user-defined task distribution that does not declare whether it has a sparse reward."""
 
     def __init__(self, n_tasks, *, randomize_tasks=True, **settings):
         super().__init__(n_tasks, **settings)

@@ -1,4 +1,6 @@
-"""The shipped configurations: oyster's files as they are, quick ones, ablations, those of the first release."""
+"""The shipped configurations: oyster's files as they are, quick ones, ablations, those of the first
+release.
+"""
 
 import json
 from pathlib import Path

@@ -47,7 +47,7 @@ class GradientSettings(MetaPGSettings):
     init_std: Positive = 1.0  # of the actions, whose box is [-1, 1]
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the constraints between fields that are violated."""
         yield from super().relations()
         if self.baseline != "zero" and self.max_path_length * self.rollouts_per_task < 2:
             keys = "max_path_length", "rollouts_per_task", "baseline"
@@ -80,7 +80,7 @@ class MAMLSettings(GradientSettings):
     learning_rate: Positive = 1e-3  # of Adam, with outer "vpg"
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the constraints between fields that are violated."""
         yield from super().relations()
         if not 0 < self.line_search_decay < 1:
             yield Relation(("line_search_decay",), "a number between 0 and 1, both excluded")
@@ -119,7 +119,7 @@ class RL2Settings(MetaPGSettings):
     max_grad_norm: Positive = 0.5
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the constraints between fields that are violated."""
         yield from super().relations()
         if self.num_exp_traj_eval >= self.episodes_per_trial:
             keys = "num_exp_traj_eval", "episodes_per_trial"

@@ -65,7 +65,7 @@ class PETSSettings(AlgorithmSettings):
         return self.model_type == "DE" and self.prop_type in ("TS1", "TSinf")
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the constraints between fields that are violated."""
         yield from self._model_relations()
         yield from self._planner_relations()
         sim = self.exp_cfg.sim_cfg

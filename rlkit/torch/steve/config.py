@@ -32,7 +32,7 @@ class EnsembleSettings:
     eval_sample_count: PositiveCount = 4  # random members of targets and policy losses
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the constraints between fields that are violated."""
         for name in ("train_sample_count", "eval_sample_count"):
             if getattr(self, name) > self.ensemble_size:
                 yield Relation((name, "ensemble_size"), "no more members drawn than there are")
@@ -64,7 +64,7 @@ class PolicySettings:
         return self.explore_chance if alias is None else alias
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the constraints between fields that are violated."""
         if self.twin_critics and self.critic.eval_sample_count < 2:
             keys = "twin_critics", "critic.eval_sample_count"
             yield Relation(keys, "at least 2 critics to take the least of")
@@ -99,7 +99,7 @@ class ExpansionSettings:
     tdk_trick: bool = False  # train the critics at imagined states too
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the constraints between fields that are violated."""
         if self.tdk_trick and self.method == "ddpg":
             yield Relation(("tdk_trick", "method"), "a method that expands, or no tdk_trick")
 
@@ -141,7 +141,7 @@ class STEVESettings(AlgorithmSettings):
         return -(-wanted // self.num_agents) * self.num_agents
 
     def relations(self) -> Iterator[Relation]:
-        """Yield the relations between fields that do not hold."""
+        """Yield the constraints between fields that are violated."""
         if self.row_routing:
             parts = [("policy_config", "critic", self.policy_config.critic)]
             if self.has_model:

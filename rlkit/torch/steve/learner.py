@@ -65,7 +65,7 @@ class Sums:
 
 
 class Learner:
-    """Updates of one learner, as many as the frames allow.
+    """Updates of one learner, as many as are due for the frames.
 
     Logs, checkpoints and back-ups are made just before the updates whose numbers they divide.
 

@@ -42,7 +42,9 @@ def draw(algorithm):
 
 
 def routes(trainer, batch, context, noise):
-    """Gradient of the convolutional net by each way on which it learns: Q through o, Q through the context, KL through it."""
+    """Gradient of the convolutional net by each way on which it learns: Q through o, Q through the
+    context, KL through it.
+    """
     see, cfg, parameters = (
         trainer.obs_encoder,
         trainer.config,

@@ -1,4 +1,6 @@
-"""A step whose networks are stacked (the default on a GPU) against one whose networks are not, and their checkpoints."""
+"""A step whose networks are stacked (the default on a GPU) against one whose networks are not, and
+their checkpoints.
+"""
 
 import copy
 
