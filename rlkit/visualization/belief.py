@@ -89,7 +89,7 @@ def plot_belief(
         goals: of all tasks, [num_tasks, 2].
         goal_radius: of the discs.
         task_ids: numbers of the tasks.
-        trajectories: the context; the n-th entry holds trajectory n of every task.
+        trajectories: the context; entry n holds trajectory n of every task.
         beliefs: of the same tasks.
         shown: indices of the tasks that get a row of half circles.
         num_exploration: trajectories after which the agent starts to use its belief.
