@@ -1,14 +1,18 @@
-"""`physics: "mujoco210"` on the official bindings against MuJoCo 2.1.0 itself, whose numbers are stored.
+"""`physics: "mujoco210"` on the official bindings against MuJoCo 2.1.0 itself.
 
-benchmarks/mujoco210/record.py wrote them. What is left between the two engines:
+Its numbers are stored; benchmarks/mujoco210/record.py wrote them. Remaining differences between
+the two engines:
 
-- Rounding, for bodies without a free joint: after one environment step from each of 1,000 states positions differ by at most
-  3e-14 and velocities by 3e-12, after 15 steps by 1e-12 and 5e-11 (MuJoCo 3.3.0, 3.17.0 and 4.0.0).
-- MuJoCo ≥ 4 integrates the rotation of free joints better in RK4, which cannot be switched off. With the old formula written
-  out (`old_rk4`) the ant follows to 1e-14 over 15 steps on 4.0.0, without it to 1e-6 in the first step, and the lanes in which
-  a foot meets the ground a little earlier to 0.1 in the fifteenth.
-- The humanoid's solver, PGS, stops in 2.1.0 after 50 iterations, short of convergence; MuJoCo ≥ 3.8.1 visits constraints in
-  another order and converges better, which moves positions by up to 1e-5 in a step.
+- Rounding, for bodies without a free joint: after one environment step from each of 1,000 states
+  positions differ by at most 3e-14 and velocities by 3e-12, after 15 steps by 1e-12 and 5e-11
+  (MuJoCo 3.3.0, 3.17.0 and 4.0.0).
+- MuJoCo ≥ 4 integrates the rotation of free joints better in RK4, which cannot be switched off.
+  With the old formula written out (`old_rk4`) the ant follows to 1e-14 over 15 steps on 4.0.0,
+  without it to 1e-6 in the first step, and the lanes in which a foot meets the ground a little
+  earlier to 0.1 in the fifteenth.
+- The humanoid's solver, PGS, stops in 2.1.0 after 50 iterations, short of convergence; MuJoCo
+  ≥ 3.8.1 visits constraints in another order and converges better, which moves positions by up to
+  1e-5 in a step.
 """
 
 from pathlib import Path
@@ -31,8 +35,8 @@ FREE = ("ant", "humanoid")  # bodies with a free joint
 VERSION = tuple(int(part) for part in mujoco.__version__.split(".")[:3])
 NEW_RK4, NEW_PGS = VERSION >= (4, 0, 0), VERSION >= (3, 8, 1)
 
-# Largest differences of positions and velocities [m, rad, and per second] after one step, 20 to 150 times those measured:
-# processors and compilers round differently.
+# Largest differences of positions and velocities [m, rad, and per second] after one step, 20 to 150
+# times those measured: processors and compilers round differently.
 ONE_STEP = {
     "half_cheetah": (1e-12, 1e-10),
     "hopper": (1e-14, 1e-12),
@@ -43,7 +47,8 @@ ONE_STEP = {
 FOLLOWED = (
     (1e-9,) * 4
 )  # positions, velocities, observations (contact forces among them) and rewards over fifteen steps
-# With the new RK4: what half, nine tenths and 99 of a hundred states keep, positions and velocities; 5 to 10 times the measured.
+# With the new RK4: bounds that half, nine tenths and 99 of a hundred states keep, positions and
+# velocities; 5 to 10 times those measured.
 NEW_RK4_QUANTILES = (0.5, 0.9, 0.99)
 NEW_RK4_ONE_STEP = {
     "ant": ((5e-5, 2e-4, 1e-3), (1e-4, 2e-3, 5e-2)),
