@@ -1,9 +1,10 @@
 #!/bin/bash
 # All that only a GPU can show, from the repository's root; every stage leaves its result even if a later one fails.
-#   bash benchmarks/gpu.sh [--dry-run] [step|operations|seeds|rollouts|iteration|tests|many|run]...
+#   bash benchmarks/gpu.sh [--dry-run] [weights|step|operations|seeds|rollouts|iteration|tests|many|run]...
 # No stage named: all, in this order, so that a stop costs the least important. Each is a process with a limit of
-# LIMIT seconds (120 unless told); `many` trains five
-# seeds in one process that long; `run` trains one for SLICE seconds (540) and is resumed by the next call.
+# LIMIT seconds (120 unless told); `many` trains five seeds in one process that long; `run` trains one for SLICE
+# seconds (540) and is resumed by the next call. `weights` compares the weights after 500 replays with branches and
+# in line.
 # Lines end with what was predicted for an H100 and "holds" or "OFF" (docs/pearl.md says how to read them).
 # --dry-run: the same command on a CPU at small size, to try it before a GPU is at hand; nothing is kept.
 # The machine needs Python, PyTorch with CUDA and this package's dependencies; nothing is downloaded here:
@@ -18,7 +19,7 @@ stages=()
 for argument in "$@"; do
     if [ "$argument" = --dry-run ]; then device=cpu keep=(--no-write); else stages+=("$argument"); fi
 done
-[ ${#stages[@]} -gt 0 ] || stages=(step operations seeds rollouts iteration tests many run)
+[ ${#stages[@]} -gt 0 ] || stages=(weights step operations seeds rollouts iteration tests many run)
 failed=0
 bounded() { timeout -k 10 "$limit" "$python" "$@"; }
 train() { # a slice of a training run, or its continuation
@@ -47,7 +48,7 @@ many() { # five seeds in one process; predicted for an H100 with tf32: at most 8
 for stage in "${stages[@]}"; do
     echo "== $stage"
     case $stage in
-        step | operations | seeds | rollouts) bounded -m benchmarks.gpu_checks "$stage" --device "$device" "${keep[@]}" ;;
+        weights | step | operations | seeds | rollouts) bounded -m benchmarks.gpu_checks "$stage" --device "$device" "${keep[@]}" ;;
         iteration)
             if [ "$device" = cpu ]; then
                 bounded -m benchmarks.step_operations --no-write
@@ -66,7 +67,7 @@ for stage in "${stages[@]}"; do
         many) many ;;
         run) train ;;
         *)
-            echo "unknown stage $stage: expected step, operations, seeds, rollouts, iteration, tests, many or run" >&2
+            echo "unknown stage $stage: expected weights, step, operations, seeds, rollouts, iteration, tests, many or run" >&2
             exit 2
             ;;
     esac || failed=1

@@ -1,6 +1,7 @@
 """Predictions of what a GPU does with a gradient step, checked where one is at hand.
 
-python -m benchmarks.gpu_checks step|operations|seeds|rollouts [--device cuda:0] [--repeats 5]
+python -m benchmarks.gpu_checks weights|step|operations|seeds|rollouts [--device cuda:0]
+    [--repeats 5]
 
 Each line is a measurement and, where there is one, the prediction for an H100 with "holds" or
 "OFF" (10 %, several seeds 15 %). With `--device cpu` everything runs once at small size, to try the
@@ -20,33 +21,34 @@ import click
 import numpy as np
 import torch
 
+from benchmarks.branch_checks import weight_checks
 from benchmarks.gpu_operations import PRECISIONS, Check, operation_checks, seconds
 from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.pearl_step import fill
 from benchmarks.step_operations import as_on_a_gpu
 from rlkit.core.seeding import stream
+from rlkit.launchers import pearl
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch import gpu_route, optimizers
 from rlkit.torch.adam import Adam
-from rlkit.torch.execution import torch_threads
+from rlkit.torch.execution import Branch, torch_threads
 from rlkit.torch.gpu_route import GpuRoute
 from rlkit.torch.mlp_function import Route
-from rlkit.torch.networks import EachMlp
 from rlkit.torch.sac import halves
 
 CONFIG = "configs/cheetah-vel.json"
 SMALL = ("n_train_tasks=4", "n_eval_tasks=2", "algo_params.batch_size=64", "net_size=32")
-# Milliseconds predicted for an H100; the first two rows without the shorter arithmetic's gain.
+# Milliseconds predicted for an H100, in float32 and tf32. What is undone in each row.
 STEP: dict[str, tuple[float | None, float | None]] = {
-    "whole weight gradients, an optimizer launch per network": (2.74, 1.78),
-    "the same, networks one by one": (2.32, 1.72),
-    "weight gradients by parts": (2.03, 1.49),
-    "and optimizers in pieces": (1.82, 1.28),
-    "and bias and ReLU in the product (as shipped)": (1.80, 1.26),
-    "as shipped, networks one by one": (None, None),
+    "in line, whole weight gradients, an optimizer launch per network": (2.32, 1.72),
+    "in line, weight gradients by parts": (None, None),
+    "in line, and optimizers in pieces": (None, None),
+    "in line, and bias and ReLU in the product": (None, None),
+    "branches (as shipped)": (1.44, 0.94),
 }
-SEEDS = {1: (1.80, 1.26), 3: (None, None), 5: (None, None)}
+UNDONE = [["branches", "pieces", "epilogues", "parts"][: 4 - n] for n in range(len(STEP))]
+SEEDS = {1: (1.44, 0.94), 3: (None, None), 5: (None, None)}
 
 
 def build(device: str, precision: str = "float32", seed: int = 0) -> Any:
@@ -73,7 +75,7 @@ def train(experiment: Any, num_steps: int) -> None:
 
 @contextmanager
 def without(*changes: str) -> Iterator[None]:
-    """Undo some of "parts", "pieces" and "epilogues" for what is built and captured inside."""
+    """Undo "parts", "pieces", "epilogues" or "branches" for what is built and captured inside."""
 
     def whole_adam(groups: list[tuple[torch.nn.Module, float]]) -> torch.optim.Adam:
         parameters: list[dict[str, Any]] = [
@@ -89,6 +91,7 @@ def without(*changes: str) -> Iterator[None]:
             (halves, "adam", whole_adam),
             (optimizers, "cut_on_gpu", lambda tensors: tensors),
         ],
+        "branches": [(pearl, "branches_of", lambda device, wanted=True: Branch)],
     }
     with ExitStack() as stack:
         for change in changes:
@@ -103,24 +106,14 @@ def train_without(changes: Sequence[str], experiment: Any, num_steps: int) -> No
         train(experiment, num_steps)
 
 
-def one_by_one(experiment: Any) -> None:
-    """Take the stacks of an experiment apart."""
-    trainer: Any = experiment.algorithm.trainer
-    for name in ("q_networks", "policy_and_v"):
-        setattr(trainer, name, EachMlp(getattr(trainer, name).networks))
-
-
 def step_checks(device: str, repeats: int, steps: int) -> Iterator[Check]:
     """A captured step with and without each change, in turns."""
-    undone = ["parts", "epilogues", "pieces"]
-    kinds = dict(zip(STEP, (undone, undone, undone[1:], undone[1:2], [], []), strict=True))
+    kinds = dict(zip(STEP, UNDONE, strict=True))
     for number, precision in enumerate(PRECISIONS):
         runs: dict[str, Callable[[], None]] = {}
         for name, changes in kinds.items():
             with without(*changes):
                 experiment = build(device, precision)
-                if "one by one" in name:
-                    one_by_one(experiment)
                 train(experiment, 2)  # captures, with and without statistics
             runs[name] = partial(train_without, changes, experiment, steps)
         times: dict[str, list[float]] = {name: [] for name in runs}
@@ -196,6 +189,7 @@ def rollout_checks(device: str, repeats: int, steps: int) -> Iterator[Check]:
 
 
 STAGES = {
+    "weights": (weight_checks, 500),
     "step": (step_checks, 200),
     "operations": (operation_checks, 50),
     "seeds": (seed_checks, 200),

@@ -16,13 +16,12 @@ from rlkit.torch.gpu_route import GpuRoute
 from rlkit.torch.mlp_function import Route
 
 PRECISIONS = ("float32", "tf32")
-# Products of weight gradients: networks, rows, outputs, inputs; predicted microseconds by parts.
+# Products of weight gradients: rows, outputs, inputs; predicted microseconds by parts.
 GRADIENTS = {
-    (2, 4096, 300, 300): (54, 25),
-    (1, 4096, 300, 300): (29, 14),
-    (1, 1600, 200, 200): (9, 8),
-    (2, 4096, 12, 300): (9, 8),
-    (2, 4096, 300, 31): (9, 9),
+    (4096, 300, 300): (29, 14),
+    (1600, 200, 200): (9, 8),
+    (4096, 12, 300): (9, 8),
+    (4096, 300, 31): (9, 9),
 }
 
 
@@ -83,15 +82,14 @@ def operation_checks(device: str, repeats: int, calls: int) -> Iterator[Check]:
     for number, precision in enumerate(PRECISIONS):
         kind = torch.backends.cuda.matmul
         before, kind.fp32_precision = kind.fp32_precision, "tf32" if number else "ieee"
-        for (networks, rows, outputs, inputs), predicted in GRADIENTS.items():
-            leading = (networks,) if networks > 1 else ()
-            grad = torch.randn(*leading, rows, outputs, device=device)
-            h = torch.randn(*leading, rows, inputs, device=device)
+        for (rows, outputs, inputs), predicted in GRADIENTS.items():
+            grad = torch.randn(rows, outputs, device=device)
+            h = torch.randn(rows, inputs, device=device)
             chosen = gpu_route.row_parts(grad.shape, inputs)
             for parts in sorted({n for n in (1, 2, 4, 8, 16, 32, 64) if rows % n == 0} | {chosen}):
                 with mock.patch.object(gpu_route, "row_parts", lambda *_, n=parts: n):
                     took = time_of(partial(GpuRoute().outer, grad, h, torch.float32))
-                name = f"{networks} x {rows} rows, {outputs} x {inputs}, {parts} parts"
+                name = f"{rows} rows, {outputs} x {inputs}, {parts} parts"
                 name += " (chosen)" if parts == chosen else ""
                 expected = predicted[number] if parts == chosen else None
                 yield Check(f"weight gradient, {precision}, us", name, took, expected)

@@ -26,10 +26,15 @@ from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import has_bf16_units, keep_freed_memory
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch.execution import rounded_factors, sharing_threads, torch_threads
-from rlkit.torch.networks import EachMlp
 
-ONE_BY_ONE = "tf32, captured, networks one by one"
 ROWS_PER_TASK = 2000  # in both buffers: as after the initial pool
+config_option = click.option(
+    "--config",
+    "path",
+    default="configs/cheetah-vel.json",
+    show_default=True,
+    type=click.Path(path_type=Path),
+)
 
 
 def fill(buffer: MultiTaskReplayBuffer, rng: np.random.RandomState) -> list[PlainBuffer]:
@@ -98,7 +103,7 @@ def gpu_rows(config: Any, device: str, repeats: int, steps: int = 100) -> list[l
     keys: dict[str, dict[str, Any]] = {
         "float32, launched step by step": {"cuda_graph": False},
         "float32, captured": {},
-        ONE_BY_ONE: {"precision": "tf32"},
+        "tf32, captured, in line": {"precision": "tf32", "branches": False},
         "tf32, captured": {"precision": "tf32"},
         "bf16, captured": {"precision": "bf16"},
     }
@@ -115,10 +120,6 @@ def gpu_rows(config: Any, device: str, repeats: int, steps: int = 100) -> list[l
             replace(config, util_params=replace(config.util_params, **chosen)), 1, 1, device
         )
         algorithm = experiment.algorithm
-        if name == ONE_BY_ONE:
-            for name in ("q_networks", "policy_and_v"):
-                stacks = getattr(algorithm.trainer, name)
-                setattr(algorithm.trainer, name, EachMlp(stacks.networks))
         train = partial(
             algorithm.trainer.train, algorithm.replay_buffer, algorithm.encoder_buffer, steps
         )
@@ -136,13 +137,7 @@ def gpu_rows(config: Any, device: str, repeats: int, steps: int = 100) -> list[l
 
 
 @click.command()
-@click.option(
-    "--config",
-    "path",
-    default="configs/cheetah-vel.json",
-    show_default=True,
-    type=click.Path(path_type=Path),
-)
+@config_option
 @click.option("--device", default="cpu", show_default=True, help="cpu, or a GPU such as cuda:0.")
 @click.option(
     "--threads", default="1,2", show_default=True, help="Numbers of threads, with commas."

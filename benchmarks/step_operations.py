@@ -2,8 +2,8 @@
 
 python -m benchmarks.step_operations [--config configs/cheetah-vel.json] [--precision float32]
 
-A step of full size without statistics, with the routes, stacks and optimizers of a GPU. Views are
-not counted: they launch nothing. An operation is one or two kernels.
+A step of full size without statistics, with the routes and optimizers of a GPU. Views are not
+counted: they launch nothing. An operation is one or two kernels.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.machine import Table, Value, Watch, write_result
-from benchmarks.pearl_step import fill
+from benchmarks.pearl_step import config_option, fill
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch import optimizers
@@ -28,8 +28,7 @@ from rlkit.torch.adam import AdamInPieces
 from rlkit.torch.gpu_route import GpuRoute
 from rlkit.torch.mlp_function import Arithmetic
 from rlkit.torch.pieces import in_pieces
-from rlkit.torch.sac import halves, sac
-from rlkit.torch.stacked import StackedMlps
+from rlkit.torch.sac import halves
 
 KINDS: dict[str, tuple[str, ...]] = {
     "products": ("mm", "bmm", "addmm", "baddbmm", "_addmm_activation"),
@@ -57,7 +56,6 @@ def as_on_a_gpu() -> Iterator[None]:
         (Arithmetic, "route_of", as_arithmetic_of_a_gpu),
         (optimizers, "cut_on_gpu", in_pieces),
         (halves, "adam", adam_of_a_gpu),
-        (sac, "EachMlp", StackedMlps),
     ]
     with ExitStack() as stack:
         for where, name, replacement in patches:
@@ -121,13 +119,7 @@ def by_kind(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 @click.command()
-@click.option(
-    "--config",
-    "path",
-    default="configs/cheetah-vel.json",
-    show_default=True,
-    type=click.Path(path_type=Path),
-)
+@config_option
 @click.option("--precision", default="float32", type=click.Choice(["float32", "bf16"]))
 @click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
 def main(path: Path, precision: str, write: bool) -> None:

@@ -38,6 +38,7 @@ from rlkit.launchers.run_folder import load_weights
 from rlkit.policies.base import MetaPolicy
 from rlkit.samplers.in_place import InPlacePathSampler
 from rlkit.torch.aux_learner import AuxLearner
+from rlkit.torch.branches import branches_of
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.collection import Collection
 from rlkit.torch.sac.evaluation import PEARLEvaluation
@@ -170,7 +171,7 @@ class PEARL(Launcher[PEARLExperiment]):
                 collection and each evaluation; None: if `rollout_device` is "cpu" and the device
                 is not.
         """
-        algo, place = config.algo_params, torch.device(device)
+        algo, util, place = config.algo_params, config.util_params, torch.device(device)
         env = self.build_env(config, tasks)
         generator = torch.Generator().manual_seed(torch_seed(seed, "networks"))
         networks = build_networks(config, env, generator)
@@ -178,18 +179,15 @@ class PEARL(Launcher[PEARLExperiment]):
             network.to(place)
         agent = build_agent(config, networks)
         acting, copies = agent, None
-        on_cpu = config.util_params.rollout_device == "cpu" and place.type != "cpu"
+        on_cpu = util.rollout_device == "cpu" and place.type != "cpu"
         if copy_weights or (copy_weights is None and on_cpu):
             copies = WeightMirror("cpu")
             acting = build_agent(config, networks.copied_for_acting(copies))
         sizes = self.buffer_sizes(config)
         overshoot = config.n_train_tasks * (algo.max_path_length - 1)  # if episodes end early
-        replay_rows = config.util_params.replay_reserve or sizes.replay
-        replay_buffer = build_buffer(config, env, place, replay_rows)
-        encoder_buffer = build_buffer(config, env, place, sizes.encoder + overshoot)
-        context = BuildContext(
-            config, env, agent, networks, replay_buffer, encoder_buffer, sizes, seed
-        )
+        replay = build_buffer(config, env, place, util.replay_reserve or sizes.replay)
+        encoder = build_buffer(config, env, place, sizes.encoder + overshoot)
+        context = BuildContext(config, env, agent, networks, replay, encoder, sizes, seed)
         update = None if copies is None else copies.update
         algorithm = self._build_algorithm(context, acting, eval_path_writer(files), update)
         experiment = Experiment(env, algorithm, acting)
@@ -207,7 +205,7 @@ class PEARL(Launcher[PEARLExperiment]):
         before_rollouts: Callable[[], None] | None,
     ) -> MetaRLAlgorithm:
         """Wire the trainer, the collection and the evaluation."""
-        config, algo = context.config, context.config.algo_params
+        config, algo, util = context.config, context.config.algo_params, context.config.util_params
         device, num_tasks = context.replay_buffer.device, len(context.env.tasks)
         relabeler = self.make_relabeler(context)
         aux_learner = self.aux_learner(context, relabeler)
@@ -216,8 +214,9 @@ class PEARL(Launcher[PEARLExperiment]):
             context.networks,
             algo,
             torch.Generator(device).manual_seed(torch_seed(context.seed, "training")),
-            num_threads=config.util_params.torch_threads or 1,
-            cuda_graph=config.util_params.cuda_graph,
+            num_threads=util.torch_threads or 1,
+            cuda_graph=util.cuda_graph,
+            make_branch=branches_of(device, util.cuda_graph and util.branches),
             aux_learner=aux_learner,
         )
         sampler = InPlacePathSampler(context.env, acting, algo.max_path_length)

@@ -30,6 +30,7 @@ class PEARLUtil(UtilConfig):
         "auto"  # device of the acting policy; cpu: with a copy of the weights
     )
     cuda_graph: bool = True  # on a GPU: capture the gradient step once and replay it
+    branches: bool = True  # of a captured step: independent parts beside each other
     replay_reserve: PositiveCount | None = (
         None  # rows reserved for RL data; null: as many as the run fills
     )

@@ -1,7 +1,7 @@
-"""Context managers for matrix products: number of CPU threads, precision on a GPU."""
+"""How updates use the machine: CPU threads, precision on a GPU, and parts that may overlap."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -77,3 +77,20 @@ def tensor_cores(enabled: bool) -> Iterator[None]:
     finally:
         for kind, precision in zip(kinds, before, strict=True):
             kind.fp32_precision = precision
+
+
+class Branch:
+    """A part of a step that may run beside what follows it; here it runs at once.
+
+    Between `start` and `result` neither the part nor the rest may read what the other writes.
+    `rlkit.torch.branches.StreamBranch` runs beside the rest, on a GPU.
+    """
+
+    def start(self, function: Callable[..., Any], *inputs: Any) -> None:
+        """Call a function; all tensors of earlier parts of the step that it reads are inputs."""
+        self._outputs = function(*inputs)
+
+    def result(self) -> Any:
+        """What the function returned. It can be fetched once, so that no graph is kept alive."""
+        outputs, self._outputs = self._outputs, None
+        return outputs

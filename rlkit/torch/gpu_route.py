@@ -1,7 +1,7 @@
 """How a GPU does the products of an MLP.
 
-Weight gradients are sums over thousands of rows. As one batched product they occupy a third of an
-H100, because its library splits the sum of a single product only; here they are cut into parts.
+Weight gradients are sums over thousands of rows and have few outputs, which occupy a part of an
+H100's multiprocessors; here the rows are cut into parts that occupy all.
 """
 
 import math
@@ -24,11 +24,11 @@ def row_parts(shape: Sequence[int], num_inputs: int) -> int:
     The fewest that fill a GPU with tiles; if none does, the most that there are.
 
     Args:
-        shape: of the gradient of the layer's outputs, [..., rows, out].
+        shape: of the gradient of the layer's outputs, [rows, out].
         num_inputs: of the layer.
     """
-    *networks, rows, outputs = shape
-    tiles = math.prod(networks) * math.ceil(outputs / TILE) * math.ceil(num_inputs / TILE)
+    rows, outputs = shape
+    tiles = math.ceil(outputs / TILE) * math.ceil(num_inputs / TILE)
     divisors = [n for n in range(1, max(1, rows // ROWS_OF_A_PART) + 1) if rows % n == 0]
     return next((n for n in divisors if n * tiles >= TILES_OF_A_GPU), divisors[-1])
 
@@ -40,12 +40,12 @@ class GpuRoute(Route):
     """
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
-        """As `Route.linear`; of a single network with bias and ReLU in the product's own pass.
+        """As `Route.linear`, with bias and ReLU in the product's own pass.
 
         Without the private function of torch the ReLU is another pass, equal bit for bit on a CPU.
         """
         fused = fast_torch.addmm_relu
-        if relu and bias is not None and weight.ndim == 2 and fused is not None:
+        if relu and bias is not None and fused is not None:
             return fused(bias, x, weight.t())
         return super().linear(x, weight, bias, relu)
 

@@ -48,16 +48,10 @@ class Route(NamedTuple):
     onednn_all: bool = False
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
-        """x W^T + b, then ReLU if wanted: [rows, in] -> [rows, out].
-
-        A leading axis of networks on all arguments makes it a batched product.
-        """
+        """x W^T + b, then ReLU if wanted: [rows, in] -> [rows, out]."""
         if self.onednn:
             return fast_torch.onednn_linear(x, weight, bias, "relu" if relu else "none")
-        if weight.ndim == 2:
-            y = functional.linear(x, weight, bias)
-        else:
-            y = x @ weight.mT if bias is None else torch.baddbmm(bias.unsqueeze(-2), x, weight.mT)
+        y = functional.linear(x, weight, bias)
         return y.relu_() if relu else y
 
     def outer(self, grad: Tensor, h: Tensor, dtype: torch.dtype) -> Tensor:
@@ -163,8 +157,6 @@ class MlpFunction(torch.autograd.Function):
 
     h_0 = x,  h_i = relu(h_{i-1} W_i^T + b_i),  y = h_n V^T + c.
     Backward from G = dL/dy:  dV = G^T h_n,  dc = sum(G),  G <- (G V) * [h_n > 0],  down to dx.
-    With a leading axis on x and all weights it is the function of several networks, each layer one
-    batched product.
     """
 
     @staticmethod

@@ -110,18 +110,3 @@ class Mlp(nn.Module):
 
 class FlattenMlp(Mlp):
     """An Mlp over several concatenated inputs: Q(o, a, z) and V(o, z). Kept under oyster's name."""
-
-
-class EachMlp:
-    """Applies several MLPs to the same inputs, one after the other.
-
-    Args:
-        networks: with inputs of the same width.
-    """
-
-    def __init__(self, networks: Sequence[Mlp]) -> None:
-        self.networks = tuple(networks)
-
-    def __call__(self, *inputs: Tensor, frozen: bool = False) -> list[Tensor]:
-        """Map the concatenated inputs to each network's output, as `Mlp.forward` does."""
-        return [network(*inputs, frozen=frozen) for network in self.networks]

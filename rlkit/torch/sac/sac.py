@@ -3,8 +3,9 @@
 Equations: Rakelly et al. 2019 (algorithm 1, section 5), Haarnoja et al. 2018; see docs/pearl.md.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from rlkit.data_management.batch import Batch
-from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer as Buffer
 from rlkit.torch.aux_learner import AuxLearner
 from rlkit.torch.distributions import kl_to_standard_normal
+from rlkit.torch.execution import Branch
 from rlkit.torch.gradient_steps import GradientSteps, statistics_of
-from rlkit.torch.networks import EachMlp
 from rlkit.torch.optimizers import soft_update_
 from rlkit.torch.sac import columns, diagnostics
 from rlkit.torch.sac.agent import PEARLAgent
@@ -25,7 +26,6 @@ from rlkit.torch.sac.halves import halves_of
 from rlkit.torch.sac.meta_batch import MetaBatch, MetaBatchSampler, Noise
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import PolicySample
-from rlkit.torch.stacked import StackedMlps
 
 Posterior = tuple[Tensor, Tensor]  # means and variances of z, each [num_tasks, latent_dim]
 
@@ -40,7 +40,7 @@ class PEARLSoftActorCritic:
         generator: source of every random number of the updates, on the networks' device.
         num_threads: CPU threads that share the products of a step; each runs its operations alone.
         cuda_graph: on a GPU, capture the step once and replay it.
-        stacked: Q1 and Q2, and policy and V, as batched products; None: on a GPU.
+        make_branch: gives the step's independent parts, which may run side by side.
         aux_learner: learns from the same RL rows, after each step.
 
     `statistic_names` are all names that `fetch` may report, in the order of the log's columns,
@@ -57,7 +57,7 @@ class PEARLSoftActorCritic:
         generator: torch.Generator,
         num_threads: int = 1,
         cuda_graph: bool = True,
-        stacked: bool | None = None,
+        make_branch: Callable[[], Branch] = Branch,
         aux_learner: AuxLearner | None = None,
     ) -> None:
         self.agent, self.config, self.generator = agent, config, generator
@@ -65,10 +65,7 @@ class PEARLSoftActorCritic:
         self.qf1, self.qf2, self.vf, self.target_vf = networks[:4]
         self.policy, self.context_encoder, self.obs_encoder = networks[4:]
         self.target_vf.requires_grad_(False)
-        stacked = generator.device.type == "cuda" if stacked is None else stacked
-        side_by_side = StackedMlps if stacked else EachMlp
-        self.q_networks = side_by_side([self.qf1, self.qf2])
-        self.policy_and_v = side_by_side([self.policy, self.vf])
+        self._target, self._acting, self._value, self._second_q = (make_branch() for _ in range(4))
         (self.q_optimizer, self.policy_optimizer), gradients = halves_of(self.networks, config)
         self.q_gradients, self.policy_gradients = gradients
         self.gradient_norms = (*self.q_gradients.names, *self.policy_gradients.names)
@@ -129,24 +126,33 @@ class PEARLSoftActorCritic:
             statistics = diagnostics.posterior_statistics(
                 self.context_encoder, context, z_means, z_vars, mask
             )
-        statistics |= self._update_critics_and_encoder(batch, obs, z, posterior, with_statistics)
         # o and z are data for V and the policy
-        obs, z = obs.detach(), z.detach()
-        statistics |= self._update_value_and_policy(obs, z, noise.action, with_statistics)
+        data = obs.detach(), z.detach()
+        self._target.start(self._bellman_target, batch, data[1])
+        self._acting.start(self._act, *data, noise.action)
+        statistics |= self._update_critics_and_encoder(
+            batch.actions, obs, z, self._target, posterior, with_statistics
+        )
+        statistics |= self._update_value_and_policy(*data, self._acting, with_statistics)
         soft_update_(self.vf, self.target_vf, self.config.soft_target_tau)
         return {name: statistics[name] for name in self._step_names if name in statistics}
 
     def _update_critics_and_encoder(
-        self, batch: Batch, obs: Tensor, z: Tensor, posterior: Posterior, with_statistics: bool
+        self,
+        actions: Tensor,
+        obs: Tensor,
+        z: Tensor,
+        target: Branch,
+        posterior: Posterior,
+        with_statistics: bool,
     ) -> dict[str, Tensor]:
         """Step Q1, Q2 and the encoder (algorithm 1, lines 18 to 20).
 
         The encoder learns from the Q loss through z, and from the KL. What sees pictures learns
         from both through the context, and from the Q loss through o as well.
         """
-        cfg, target = self.config, self._bellman_target(batch, z.detach())
-        q1, q2 = self.q_networks(obs, batch.actions, z)
-        qf_loss = functional.mse_loss(q1, target) + functional.mse_loss(q2, target)
+        cfg, (q1, q2), y = self.config, self._q_values(obs, actions, z), target.result()
+        qf_loss = functional.mse_loss(q1, y) + functional.mse_loss(q2, y)
         loss, losses = qf_loss, {"QF Loss": qf_loss}
         if cfg.use_information_bottleneck:
             kl = kl_to_standard_normal(*posterior)
@@ -164,12 +170,11 @@ class PEARLSoftActorCritic:
         }
 
     def _update_value_and_policy(
-        self, obs: Tensor, z: Tensor, action_noise: Tensor, with_statistics: bool
+        self, obs: Tensor, z: Tensor, acting: Branch, with_statistics: bool
     ) -> dict[str, Tensor]:
         """Step V and the policy; min Q is that of the networks just stepped."""
-        heads, v = self.policy_and_v(obs, z)
-        sample = self.policy.sample_of(heads, action_noise)
-        q1, q2 = self.q_networks(obs, sample.action, z, frozen=True)
+        sample, v = acting.result()
+        q1, q2 = self._q_values(obs, sample.action, z, frozen=True)
         q_new = torch.where(q1 < q2, q1, q2)
         vf_loss = functional.mse_loss(v, (q_new - sample.log_prob).detach())
         policy_loss = (sample.log_prob - q_new).mean() + self._policy_regularisation(sample)
@@ -184,6 +189,18 @@ class PEARLSoftActorCritic:
             statistics |= statistics_of("Policy mu", sample.mean)
             statistics |= statistics_of("Policy log std", sample.log_std)
         return statistics
+
+    def _q_values(self, *inputs: Tensor, frozen: bool = False) -> tuple[Tensor, Tensor]:
+        """Q1 and Q2 of the same rows, side by side."""
+        x = torch.cat(inputs, dim=-1)
+        self._second_q.start(partial(self.qf2, frozen=frozen), x)
+        return self.qf1(x, frozen=frozen), self._second_q.result()
+
+    def _act(self, obs: Tensor, z: Tensor, noise: Tensor) -> tuple[PolicySample, Tensor]:
+        """The policy's actions and V, side by side."""
+        x = torch.cat([obs, z], dim=-1)
+        self._value.start(self.vf, x)
+        return self.policy.sample_of(self.policy(x), noise), self._value.result()
 
     @torch.no_grad()
     def _bellman_target(self, batch: Batch, z: Tensor) -> Tensor:
@@ -208,10 +225,7 @@ class PEARLSoftActorCritic:
     # Many steps
 
     def train(
-        self,
-        replay_buffer: MultiTaskReplayBuffer,
-        encoder_buffer: MultiTaskReplayBuffer,
-        num_steps: int,
+        self, replay_buffer: Buffer, encoder_buffer: Buffer, num_steps: int
     ) -> dict[str, float]:
         """Take `num_steps` steps on rows of these buffers and report on them."""
         with self.training(replay_buffer, encoder_buffer):
@@ -219,9 +233,7 @@ class PEARLSoftActorCritic:
         return self.fetch()
 
     @contextmanager
-    def training(
-        self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer
-    ) -> Iterator[None]:
+    def training(self, replay_buffer: Buffer, encoder_buffer: Buffer) -> Iterator[None]:
         """Let `take` learn from rows of these buffers inside the block."""
         self._draw_from(replay_buffer, encoder_buffer)
         with self.steps.running():
@@ -237,10 +249,7 @@ class PEARLSoftActorCritic:
         return self.steps.fetch()
 
     def train_step(
-        self,
-        replay_buffer: MultiTaskReplayBuffer,
-        encoder_buffer: MultiTaskReplayBuffer,
-        with_statistics: bool,
+        self, replay_buffer: Buffer, encoder_buffer: Buffer, with_statistics: bool
     ) -> dict[str, Tensor]:
         """Take a single step on rows of these buffers; report on its first update.
 
@@ -249,9 +258,7 @@ class PEARLSoftActorCritic:
         self._draw_from(replay_buffer, encoder_buffer)
         return self._draw_and_update(with_statistics)[0]
 
-    def _draw_from(
-        self, replay_buffer: MultiTaskReplayBuffer, encoder_buffer: MultiTaskReplayBuffer
-    ) -> None:
+    def _draw_from(self, replay_buffer: Buffer, encoder_buffer: Buffer) -> None:
         self._sampler = MetaBatchSampler(
             replay_buffer, encoder_buffer, self.config, self.agent.latent_dim, self.generator
         )

@@ -22,7 +22,7 @@ class FailsOnWaiting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def small_experiment(device: str = "cpu", **algo_params) -> Experiment:
+def small_experiment(device: str = "cpu", util_params=None, **algo_params) -> Experiment:
     counts = {
         "num_initial_steps": 40,
         "num_tasks_sample": 2,
@@ -47,7 +47,7 @@ def small_experiment(device: str = "cpu", **algo_params) -> Experiment:
                 "net_size": 8,
                 "env_params": {"n_tasks": 6},
                 "algo_params": {**counts, **sizes, "num_train_steps_per_itr": 3, **algo_params},
-                "util_params": {"matmul": "default"},
+                "util_params": {"matmul": "default", **(util_params or {})},
                 "seed": 0,
             },
             "test",

@@ -9,7 +9,7 @@ import torch
 from benchmarks.plain_pearl import FIELDS, PlainPEARL
 from rlkit.data_management.batch import Batch
 from rlkit.torch.encoders import MlpEncoder
-from rlkit.torch.execution import sharing_threads
+from rlkit.torch.execution import Branch, sharing_threads
 from rlkit.torch.mlp_function import MATMUL_ROUTES, Arithmetic
 from rlkit.torch.networks import FlattenMlp
 from rlkit.torch.sac.agent import PEARLAgent
@@ -23,7 +23,7 @@ CONFIG = PEARLConfig(meta_batch=TASKS, batch_size=ROWS, embedding_batch_size=CON
 
 
 def make_trainer(
-    config=CONFIG, dtype=torch.float64, matmul="default", stacked=None
+    config=CONFIG, dtype=torch.float64, matmul="default", make_branch=Branch
 ) -> PEARLSoftActorCritic:
     generator = torch.Generator().manual_seed(0)
     context_dim = OBS + ACT + 1 + (OBS if config.use_next_obs_in_context else 0)
@@ -46,7 +46,7 @@ def make_trainer(
     )
     target = copy.deepcopy(nets["vf"])
     networks = PEARLNetworks(**nets, target_vf=target, policy=policy, context_encoder=encoder)
-    return PEARLSoftActorCritic(agent, networks, config, generator, stacked=stacked)
+    return PEARLSoftActorCritic(agent, networks, config, generator, make_branch=make_branch)
 
 
 def draw(generator: torch.Generator, rows: int, dtype=torch.float64) -> Batch:
