@@ -34,7 +34,7 @@ class LateBranch(Branch):
 @contextmanager
 def branches(make: Callable[[], Branch]) -> Iterator[None]:
     """Let PEARL experiments that are built in the block have these branches."""
-    with mock.patch.object(pearl, "branches_of", lambda device, wanted=True: make):
+    with mock.patch.object(pearl, "branches_of", lambda device, wanted: make):
         yield
 
 

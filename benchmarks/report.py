@@ -7,7 +7,7 @@ import ast
 import json
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,21 @@ then this one.
 machine wall-clock figures, marked "busy", say little; figures per CPU second suffer less, and
 ratios least, because what is compared was measured in turns.
 """
+
+# What only a GPU can show, until a result of that benchmark exists: benchmark, what, predicted for
+# an H100 and the most that it may be (each in float32 and tf32), stage of benchmarks/gpu.sh.
+ON_A_GPU = (
+    ("gpu_checks_weights", "weights after 500 captured steps, branches against in line",
+     "equal", "equal", "equal", "equal", "weights"),
+    ("gpu_checks_step", "a captured step, ms", "1.31", "1.6", "0.82", "0.95", "step"),
+    ("gpu_checks_seeds", "a step of five seeds at the same time, ms",
+     "5.2", "8", "2.8", "–", "seeds"),
+    ("gpu_checks_rollouts", "a tick of 15 lanes of cheetah-vel, ms", "0.69", "–", "0.69", "–",
+     "rollouts"),
+    ("gpu_checks_step", "an iteration of cheetah-vel, evaluation beside training, s",
+     "2.9 to 3.3", "3.4", "2.0 to 2.2", "2.3", "iteration"),
+    ("gpu_checks_step", "an iteration of five seeds, s", "10.9", "–", "6.2", "8", "many"),
+)  # fmt: skip
 
 
 def load_results(folder: Path) -> list[dict[str, Any]]:
@@ -54,7 +69,20 @@ def page(results: Sequence[Mapping[str, Any]], folder: Path = ROOT / "benchmarks
         parts.append(f"## {benchmark}\n\n{with_code_blocks(docstring)}\n")
         for title in dict.fromkeys(table["title"] for result in own for table in result["tables"]):
             parts.append(merged_table(title, own, letters))
-    return "\n".join(parts)
+    return "\n".join([*parts, *not_measured({result["benchmark"] for result in results})])
+
+
+def not_measured(benchmarks: Collection[str]) -> list[str]:
+    """The table of predictions for a GPU that no result of these benchmarks has checked."""
+    missing = [row([*entry[1:6], f"`bash benchmarks/gpu.sh {entry[6]}`"])
+               for entry in ON_A_GPU if entry[0] not in benchmarks]  # fmt: skip
+    if not missing:
+        return []
+    precisions = ("float32", "at most", "tf32", "at most")
+    header = row(["predicted for an H100", *precisions, "command"])
+    lines = [header, row(["---", *["---:"] * 4, "---"]), *missing]
+    title = "## Not measured\n\nThe present code on a GPU.\n"
+    return [title, "\n".join(lines) + "\n"]
 
 
 def with_code_blocks(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Gradient norms and clipping, and the soft update of target networks."""
+"""Gradient norms and clipping, steps of some networks, and the soft update of target networks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -43,6 +43,16 @@ class Gradients:
 
 def _gradients_of(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
     return [p.grad for p in parameters if p.grad is not None]
+
+
+def step_groups(optimizer: torch.optim.Optimizer, groups: slice) -> None:
+    """Step some parameter groups of an optimizer."""
+    every = optimizer.param_groups
+    optimizer.param_groups = every[groups]
+    try:
+        optimizer.step()
+    finally:
+        optimizer.param_groups = every
 
 
 @torch.no_grad()

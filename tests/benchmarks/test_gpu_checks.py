@@ -1,15 +1,17 @@
 """The command for a GPU, on a CPU: verdicts, changes that are undone, and stages that run."""
 
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmarks import gpu_checks
+from benchmarks import branch_checks, gpu_checks
 from benchmarks.gpu_checks import CONFIG, STAGES, STEP, build, main, train_without
 from benchmarks.gpu_operations import PRECISIONS, Check
 from benchmarks.step_operations import Operations, as_on_a_gpu
+from rlkit.torch.execution import Branch
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ def test_a_measurement_holds_up_to_a_tenth_above_its_prediction(
 @pytest.mark.parametrize(
     ("undone", "operation", "with_it", "without_it"),
     [
-        ("pieces", "_fused_adam_", 2, 5),
+        ("pieces", "_fused_adam_", 3, 5),
         ("epilogues", "_addmm_activation", 24, 0),
     ],
 )
@@ -48,6 +50,43 @@ def test_what_is_undone_is_not_launched(undone, operation, with_it, without_it):
                     algorithm.trainer.take(1)
         found.append(operations.counts[operation])
     assert found == [with_it, without_it]
+
+
+def test_the_branches_that_are_undone_run_in_line(monkeypatch):
+    late = iter("ABCDEFGH")
+    monkeypatch.setattr(gpu_checks, "branches_of", lambda device, wanted: lambda: next(late))
+    with gpu_checks.without("the encoder's branch"):
+        trainer = build("cpu").algorithm.trainer
+        assert isinstance(trainer._encoding, Branch)
+        assert (trainer._target, trainer._second_q) == ("A", "D")
+    with gpu_checks.without("branches"):
+        trainer = build("cpu").algorithm.trainer
+        assert isinstance(trainer._target, Branch) and isinstance(trainer._encoding, Branch)
+
+
+def test_weights_of_late_branches_equal_those_in_line_and_a_race_would_be_off(monkeypatch):
+    found = list(branch_checks.weight_checks("cpu", 1, 3))
+    assert [(check.measured, check.predicted) for check in found] == [(0.0, 0.0)] * 2
+    assert Check("weights", "x", 0.0, 0.0).verdict(on_gpu=True) == "holds"
+    assert Check("weights", "x", 1e-9, 0.0).verdict(on_gpu=True) == "OFF"
+
+    class TooEarly(branch_checks.LateBranch):
+        """Forgets a part, as if the rest did not wait for it."""
+
+        def start(self, function, *inputs):
+            inputs = [torch.zeros_like(x) if isinstance(x, torch.Tensor) else x for x in inputs]
+            super().start(function, *inputs)
+
+    monkeypatch.setattr(branch_checks, "LateBranch", TooEarly)
+    assert all(check.measured > 0 for check in branch_checks.weight_checks("cpu", 1, 3))
+
+
+def test_a_weight_that_is_no_number_is_an_infinite_difference():
+    networks = [{"q": torch.nn.Linear(2, 1)} for _ in range(2)]
+    torch.nn.init.constant_(networks[1]["q"].bias, float("nan"))
+    ours, theirs = (SimpleNamespace(networks=found) for found in networks)
+    assert branch_checks.largest_difference(ours, theirs) == float("inf")
+    assert branch_checks.largest_difference(ours, ours) == 0
 
 
 def test_whole_weight_gradients_are_not_cut():

@@ -6,7 +6,16 @@ import re
 import pytest
 
 from benchmarks.machine import RESULTS
-from benchmarks.report import PAGE, load_results, merged_table, page, shown, with_code_blocks
+from benchmarks.report import (
+    ON_A_GPU,
+    PAGE,
+    load_results,
+    merged_table,
+    not_measured,
+    page,
+    shown,
+    with_code_blocks,
+)
 
 VALUES = [
     {"name": "steps / s", "digits": 0, "wall": True},
@@ -102,3 +111,14 @@ def test_a_committed_result_carries_no_path_of_the_machine_and_the_name_of_its_b
     text = path.read_text()
     assert json.loads(text)["benchmark"] == re.match(r"[a-z0-9_]+", path.name).group()
     assert not re.search(r'"(/|~)[^"]*"', text)
+
+
+def test_what_no_gpu_has_measured_is_named_with_its_command_until_there_is_a_result(folder):
+    text = page([result()], folder)
+    assert text.count("`bash benchmarks/gpu.sh ") == len(ON_A_GPU)
+    assert "| a captured step, ms | 1.31 | 1.6 | 0.82 | 0.95 | `bash benchmarks/gpu.sh step` |" in (
+        text
+    )
+    _, table = not_measured(["gpu_checks_step"])
+    assert "gpu.sh step" not in table and "gpu.sh weights" in table
+    assert not_measured({entry[0] for entry in ON_A_GPU}) == []

@@ -9,7 +9,7 @@ from rlkit.torch import adam as adam_module
 from rlkit.torch import optimizers, pieces
 from rlkit.torch.adam import AdamInPieces, adam
 from rlkit.torch.networks import Mlp
-from rlkit.torch.optimizers import Gradients, soft_update_
+from rlkit.torch.optimizers import Gradients, soft_update_, step_groups
 from rlkit.torch.pieces import in_pieces
 
 
@@ -81,6 +81,30 @@ def test_a_checkpoint_of_one_kind_goes_on_as_the_other(kinds):
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     step(ours, second, 3, seed=2), step(theirs, whole, 3, seed=2)
     assert_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("kind", [AdamInPieces, torch.optim.Adam])
+def test_groups_stepped_one_after_the_other_equal_one_step_of_all(kind):
+    ours, theirs = networks(), networks()
+    mine, whole = optimizer_of(kind, ours), optimizer_of(kind, theirs)
+    for optimizer, found in ((mine, ours), (whole, theirs)):
+        for network in found:
+            network(torch.ones(2, network.input_size)).sum().backward()
+        if optimizer is whole:
+            optimizer.step()
+    step_groups(mine, slice(1))
+    assert_equal(ours[1:], networks()[1:])
+    step_groups(mine, slice(1, None))
+    assert_equal(ours, theirs)
+    assert str(mine.state_dict()) == str(whole.state_dict())
+
+
+def test_all_groups_are_back_after_a_step_of_some_that_failed(monkeypatch):
+    optimizer = optimizer_of(torch.optim.Adam, networks())
+    monkeypatch.setattr(optimizer, "step", lambda: 1 / len(optimizer.param_groups[2:]))
+    with pytest.raises(ZeroDivisionError):
+        step_groups(optimizer, slice(1))
+    assert len(optimizer.param_groups) == 2
 
 
 def test_a_parameter_without_a_gradient_stays_and_has_no_state():

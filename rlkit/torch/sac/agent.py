@@ -12,7 +12,6 @@ from rlkit.data_management.frame_buffer import stacked
 from rlkit.data_management.paths import Paths
 from rlkit.torch.context_encoder import ContextEncoder, State, split_before_last
 from rlkit.torch.conv_encoder import ConvEncoder
-from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.execution import tensor_cores
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 
@@ -193,10 +192,6 @@ class PEARLAgent:
         The noise is standard normal, [num_envs, latent_dim].
         """
         self.z = self.z_means + self.z_vars.sqrt() * noise
-
-    def compute_kl_div(self) -> Tensor:
-        """KL of the beliefs to the prior, summed over lanes and dimensions."""
-        return kl_to_standard_normal(self.z_means, self.z_vars)
 
     # Acting: rlkit.policies.base.MetaPolicy
 

@@ -1,4 +1,4 @@
-"""What the two halves of a gradient step train, and how fast."""
+"""What the halves of a gradient step train, and how fast."""
 
 from collections.abc import Mapping
 
@@ -14,11 +14,13 @@ Optimizers = tuple[torch.optim.Adam, torch.optim.Adam]
 
 def halves_of(
     networks: Mapping[str, nn.Module], config: PEARLConfig
-) -> tuple[Optimizers, tuple[Gradients, Gradients]]:
-    """Make the optimizer and the gradients of each half: critics and encoder; V and policy.
+) -> tuple[Optimizers, tuple[Gradients, Gradients, Gradients]]:
+    """Make the optimizer of each half: critics, then encoder; V and policy. And their gradients.
 
     There are two optimizers, because min Q in the second half must see the Q networks that the
-    first half has stepped.
+    first half has stepped. The first one's groups are those of Q1, of Q2, and of what the encoder
+    is, which is stepped beside the second half. Gradients are those of the critics, of the encoder,
+    and of V and the policy.
 
     Args:
         networks: by name; "obs_encoder" learns with the context encoder where there is one.
@@ -31,8 +33,8 @@ def halves_of(
     of_critics, of_policy = (
         adam([(networks[name], lr) for name, lr in half.items()]) for half in (first, second)
     )
-    clipped, also_clipped = (
-        Gradients({name: networks[name] for name in half}, config.gradient_clip)
-        for half in (first, second)
+    critics, encoder, policy = (
+        Gradients({name: networks[name] for name in part}, config.gradient_clip)
+        for part in (list(first)[:2], list(first)[2:], second)
     )
-    return (of_critics, of_policy), (clipped, also_clipped)
+    return (of_critics, of_policy), (critics, encoder, policy)

@@ -92,10 +92,7 @@ class MetaBatchSampler:
         """Draw tasks (with replacement), context rows, RL rows and noise, in this order."""
         num_tasks, generator = self.config.meta_batch, self.generator
         task_ids = torch.randint(
-            self.replay_buffer.num_tasks,
-            (num_tasks,),
-            generator=generator,
-            device=generator.device,
+            self.replay_buffer.num_tasks, (num_tasks,), generator=generator, device=generator.device
         )
         context_rows, batch = self._draw_rows(task_ids)
         return MetaBatch(task_ids, context_rows, batch, self._draw_noise(batch))

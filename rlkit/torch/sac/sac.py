@@ -18,16 +18,17 @@ from rlkit.torch.aux_learner import AuxLearner
 from rlkit.torch.distributions import kl_to_standard_normal
 from rlkit.torch.execution import Branch
 from rlkit.torch.gradient_steps import GradientSteps, statistics_of
-from rlkit.torch.optimizers import soft_update_
-from rlkit.torch.sac import columns, diagnostics
+from rlkit.torch.optimizers import soft_update_, step_groups
+from rlkit.torch.sac import columns
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.config import PEARLConfig
+from rlkit.torch.sac.diagnostics import posterior_statistics
 from rlkit.torch.sac.halves import halves_of
 from rlkit.torch.sac.meta_batch import MetaBatch, MetaBatchSampler, Noise
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import PolicySample
 
-Posterior = tuple[Tensor, Tensor]  # means and variances of z, each [num_tasks, latent_dim]
+Inferred = tuple[Tensor, Tensor, Tensor, Tensor]  # o of rows; z, its mean, its variance of tasks
 
 
 class PEARLSoftActorCritic:
@@ -65,10 +66,11 @@ class PEARLSoftActorCritic:
         self.qf1, self.qf2, self.vf, self.target_vf = networks[:4]
         self.policy, self.context_encoder, self.obs_encoder = networks[4:]
         self.target_vf.requires_grad_(False)
-        self._target, self._acting, self._value, self._second_q = (make_branch() for _ in range(4))
+        self._encoding, self._target, self._acting = (make_branch() for _ in range(3))
+        self._value, self._second_q = make_branch(), make_branch()
         (self.q_optimizer, self.policy_optimizer), gradients = halves_of(self.networks, config)
-        self.q_gradients, self.policy_gradients = gradients
-        self.gradient_norms = (*self.q_gradients.names, *self.policy_gradients.names)
+        self.q_gradients, self.encoder_gradients, self.policy_gradients = gradients
+        self.gradient_norms = tuple(name for measured in gradients for name in measured.names)
         of_step = columns.statistic_names(agent.latent_dim)
         self._step_names = (*of_step, *self.gradient_norms)
         means, maxima = (*columns.LOSSES, *self.gradient_norms), self.gradient_norms
@@ -111,63 +113,61 @@ class PEARLSoftActorCritic:
         Returns:
             Scalar tensors by column name, still on the device.
         """
-        num_tasks, batch_size = batch.obs.shape[:2]
-        if context.shape[0] != num_tasks or noise.z.shape[0] != num_tasks:
-            raise ValueError(
-                f"batch has {num_tasks} tasks, context {context.shape[0]}, noise {noise.z.shape[0]}"
-            )
-        obs = self.agent.features(batch.obs)
-        # Posterior and z of each task, repeated over the task's rows
-        z_means, z_vars = posterior = self.agent.posterior(context, mask)
-        z_of_task = torch.addcmul(z_means, z_vars.sqrt(), noise.z)
-        z = z_of_task.unsqueeze(1).expand(num_tasks, batch_size, -1)
+        counts = len(batch.obs), len(context), len(noise.z)
+        if len({*counts}) > 1:
+            raise ValueError("batch has {} tasks, context {}, noise {}".format(*counts))
+        self._encoding.start(self._infer, batch.obs, context, mask, noise.z)
+        inferred: Inferred = self._encoding.result()
         statistics: dict[str, Tensor] = {}
         if with_statistics and self.config.use_information_bottleneck:
-            statistics = diagnostics.posterior_statistics(
-                self.context_encoder, context, z_means, z_vars, mask
-            )
-        # o and z are data for V and the policy
-        data = obs.detach(), z.detach()
+            statistics = posterior_statistics(self.context_encoder, context, *inferred[2:], mask)
+        # The graph is cut at o and z. What Q's backward pass leaves there goes to the encoder.
+        cut = [x.detach().requires_grad_(x.requires_grad) for x in inferred[:2]]
+        obs, z = cut[0], cut[1].unsqueeze(1).expand(-1, batch.obs.shape[1], -1)
+        data = obs.detach(), z.detach()  # for V and the policy
         self._target.start(self._bellman_target, batch, data[1])
         self._acting.start(self._act, *data, noise.action)
-        statistics |= self._update_critics_and_encoder(
-            batch.actions, obs, z, self._target, posterior, with_statistics
-        )
+        statistics |= self._update_critics(batch.actions, obs, z, self._target, with_statistics)
+        self._encoding.start(self._update_encoder, inferred, [x.grad for x in cut])
         statistics |= self._update_value_and_policy(*data, self._acting, with_statistics)
         soft_update_(self.vf, self.target_vf, self.config.soft_target_tau)
+        statistics |= self._encoding.result()
         return {name: statistics[name] for name in self._step_names if name in statistics}
 
-    def _update_critics_and_encoder(
-        self,
-        actions: Tensor,
-        obs: Tensor,
-        z: Tensor,
-        target: Branch,
-        posterior: Posterior,
-        with_statistics: bool,
-    ) -> dict[str, Tensor]:
-        """Step Q1, Q2 and the encoder (algorithm 1, lines 18 to 20).
+    def _infer(self, obs: Tensor, context: Tensor, mask: Tensor | None, noise: Tensor) -> Inferred:
+        """What the encoder says of the tasks; its backward pass is that of `_update_encoder`."""
+        features = self.agent.features(obs)
+        means, variances = self.agent.posterior(context, mask)
+        return features, torch.addcmul(means, variances.sqrt(), noise), means, variances
 
-        The encoder learns from the Q loss through z, and from the KL. What sees pictures learns
-        from both through the context, and from the Q loss through o as well.
-        """
-        cfg, (q1, q2), y = self.config, self._q_values(obs, actions, z), target.result()
+    def _update_critics(
+        self, actions: Tensor, obs: Tensor, z: Tensor, target: Branch, with_statistics: bool
+    ) -> dict[str, Tensor]:
+        """Step Q1 and Q2 (algorithm 1, lines 19 and 20)."""
+        (q1, q2), y = self._q_values(obs, actions, z), target.result()
         qf_loss = functional.mse_loss(q1, y) + functional.mse_loss(q2, y)
-        loss, losses = qf_loss, {"QF Loss": qf_loss}
-        if cfg.use_information_bottleneck:
-            kl = kl_to_standard_normal(*posterior)
-            kl_loss = cfg.kl_lambda * (kl / len(z) if cfg.kl_reduction == "mean_task" else kl)
-            loss = qf_loss + kl_loss
-            losses |= {"KL Divergence": kl, "KL Loss": kl_loss}
         self.q_optimizer.zero_grad()
-        loss.backward()
-        norms = self.q_gradients.clip_()
-        self.q_optimizer.step()
-        return {
-            **{name: value.detach() for name, value in losses.items()},
-            **norms,
-            **(statistics_of("Q Predictions", q1) if with_statistics else {}),
-        }
+        qf_loss.backward()
+        statistics = {"QF Loss": qf_loss.detach(), **self.q_gradients.clip_()}
+        step_groups(self.q_optimizer, slice(2))
+        return statistics | (statistics_of("Q Predictions", q1) if with_statistics else {})
+
+    def _update_encoder(self, inferred: Inferred, of_q: list[Tensor | None]) -> dict[str, Tensor]:
+        """Step the encoder (algorithm 1, line 18): on the Q loss through z, and on the KL.
+
+        What sees pictures learns from both through the context, and from the Q loss through o too.
+        """
+        cfg, z, statistics = self.config, inferred[1], {}
+        roots = [(x, grad) for x, grad in zip(inferred[:2], of_q, strict=True) if x.requires_grad]
+        if cfg.use_information_bottleneck:
+            kl = kl_to_standard_normal(*inferred[2:])
+            loss = cfg.kl_lambda * (kl / len(z) if cfg.kl_reduction == "mean_task" else kl)
+            statistics = {"KL Divergence": kl.detach(), "KL Loss": loss.detach()}
+            roots.append((loss, None))
+        torch.autograd.backward([x for x, _ in roots], [grad for _, grad in roots])
+        statistics |= self.encoder_gradients.clip_()
+        step_groups(self.q_optimizer, slice(2, None))
+        return statistics
 
     def _update_value_and_policy(
         self, obs: Tensor, z: Tensor, acting: Branch, with_statistics: bool
@@ -214,10 +214,8 @@ class PEARLSoftActorCritic:
     def _policy_regularisation(self, sample: PolicySample) -> Tensor:
         """In oyster's code, not in the paper: mean(m^2), mean(log_std^2) and mean(sum_i u_i^2)."""
         cfg = self.config
-        loss = (
-            cfg.policy_mean_reg_weight * (sample.mean**2).mean()
-            + cfg.policy_std_reg_weight * (sample.log_std**2).mean()
-        )
+        loss = cfg.policy_mean_reg_weight * (sample.mean**2).mean()
+        loss = loss + cfg.policy_std_reg_weight * (sample.log_std**2).mean()
         if cfg.policy_pre_activation_weight > 0:
             loss = loss + cfg.policy_pre_activation_weight * (sample.pre_tanh**2).sum(dim=-1).mean()
         return loss
@@ -269,7 +267,8 @@ class PEARLSoftActorCritic:
         return [self._update(part, with_statistics and i == 0) for i, part in drawn]
 
     def _update(self, drawn: MetaBatch, with_statistics: bool) -> dict[str, Tensor]:
-        context = self.agent.context_of(drawn.context_rows)
+        self._encoding.start(self.agent.context_of, drawn.context_rows)
+        context = self._encoding.result()
         statistics = self.take_step(drawn.batch, context, drawn.noise, with_statistics, drawn.mask)
         if self.aux_learner is not None:
             statistics |= self.aux_learner.train_step(drawn.batch, drawn.task_ids, with_statistics)
