@@ -11,7 +11,7 @@ command without a GPU; nothing is compared then. `bash benchmarks/gpu.sh` runs a
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -26,20 +26,19 @@ from benchmarks.branch_checks import weight_checks
 from benchmarks.gpu_operations import PRECISIONS, Check, operation_checks, seconds
 from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.pearl_step import fill
+from benchmarks.rollout_checks import CONFIG, rollout_checks
 from benchmarks.step_operations import as_on_a_gpu
-from rlkit.core.seeding import stream
 from rlkit.launchers import pearl
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch import gpu_route, optimizers
 from rlkit.torch.adam import Adam
 from rlkit.torch.branches import branches_of
-from rlkit.torch.execution import Branch, torch_threads
+from rlkit.torch.execution import Branch
 from rlkit.torch.gpu_route import GpuRoute
 from rlkit.torch.mlp_function import Route
 from rlkit.torch.sac import halves
 
-CONFIG = "configs/cheetah-vel.json"
 SMALL = ("n_train_tasks=4", "n_eval_tasks=2", "algo_params.batch_size=64", "net_size=32")
 # Milliseconds predicted for an H100, in float32 and tf32.
 STEP: dict[str, tuple[float | None, float | None]] = {
@@ -182,30 +181,6 @@ def all_at_once(
 ) -> None:
     """Take steps of several experiments, each in a thread."""
     list(pool.map(lambda run: run(num_steps), runs))
-
-
-def rollout_checks(device: str, repeats: int, steps: int) -> Iterator[Check]:
-    """Milliseconds of a tick of the rollouts by lanes, threads and the device that acts."""
-    horizon = 200
-    for acting in ("cpu", "gpu") if device != "cpu" else ("cpu",):
-        for threads in (1, 4, 16) if device != "cpu" else (1,):
-            keys = [
-                f"util_params.physics_threads={threads}",
-                f"util_params.rollout_device={acting}",
-            ]
-            config: Any = load_config(CONFIG, ["seed=0", "util_params.num_envs=128", *keys])
-            experiment: Any = PEARL().build(config, device, 0)
-            with closing(experiment.env), torch_threads(1):
-                sampler: Any = experiment.algorithm.collection.sampler
-                for lanes in (15, 64, 128) if device != "cpu" else (2,):
-                    generators = [stream(0, "benchmark", n) for n in range(lanes)]
-                    tasks: Sequence[int] = [0] * lanes
-                    sampler.obtain_samples(tasks, generators)
-                    rollout = partial(sampler.obtain_samples, tasks, generators)
-                    times = [seconds(rollout) for _ in range(repeats)]
-                    name = f"{lanes} lanes, {threads} threads, policy on the {acting}"
-                    took = 1e3 * statistics.median(times) / horizon
-                    yield Check("tick of a rollout, ms", name, took, 0.55 + 0.0096 * lanes)
 
 
 STAGES = {

@@ -7,7 +7,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmarks import branch_checks, gpu_checks
+from benchmarks import branch_checks, gpu_checks, rollout_checks
 from benchmarks.gpu_checks import CONFIG, STAGES, STEP, build, main, train_without
 from benchmarks.gpu_operations import PRECISIONS, Check
 from benchmarks.step_operations import Operations, as_on_a_gpu
@@ -113,3 +113,24 @@ def stages_of_the_script() -> list[str]:
     )
     assert refused.returncode == 2
     return refused.stderr.partition("expected ")[2].replace(" or ", ", ").strip().split(", ")
+
+
+def test_a_tick_is_told_in_parts_that_add_up():
+    checks = list(rollout_checks.rollout_checks("cpu", 2, 1))
+    took = {check.stage: check.measured for check in checks}
+    assert list(took) == [
+        f"{part} of a rollout, ms" for part in ("tick", "physics", "acting", "rest")
+    ]
+    assert all(ms > 0 for ms in took.values())
+    assert checks[0].predicted == pytest.approx(0.55 + 2 * 0.0096)
+    assert {check.name for check in checks} == {"2 lanes of 2, 1 threads, policy on the cpu"}
+
+
+def test_calls_of_a_method_are_timed_inside_the_block_also_those_that_fail():
+    owner = SimpleNamespace(act=lambda x: 1 / x)
+    with rollout_checks.timed(owner, "act") as times:
+        assert owner.act(2) == 0.5
+        with pytest.raises(ZeroDivisionError):
+            owner.act(0)
+    owner.act(1)
+    assert len(times) == 2 and min(times) >= 0

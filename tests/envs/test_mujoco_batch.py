@@ -14,7 +14,7 @@ from rlkit.envs.half_cheetah_vel import HalfCheetahVel
 from rlkit.envs.mujoco_model import gymnasium_asset, load_model
 from rlkit.envs.mujoco_pool import make_simulation
 
-LANES, STEPS = 7, 25
+LANES, STEPS = 13, 25  # lanes for four threads
 HAS_BATCH = importlib.util.find_spec("mujoco.batch") is not None
 BACKENDS = ["batch", "pool"] if HAS_BATCH else ["pool"]
 
@@ -66,6 +66,17 @@ def test_lanes_equal_single_simulations_bit_for_bit(alone, backend, num_lanes, t
     np.testing.assert_array_equal(outcomes, alone[1][:, :num_lanes])
 
 
+@pytest.mark.skipif(not HAS_BATCH, reason="needs mujoco.batch")
+@pytest.mark.parametrize(
+    ("num_lanes", "threads", "used"),
+    [(1, 16, 1), (4, 16, 1), (5, 16, 2), (15, 16, 4), (64, 16, 16), (128, 2, 2), (128, 16, 16)],
+)
+def test_narrow_environments_take_a_thread_for_four_lanes(num_lanes, threads, used):
+    env = HalfCheetahVel(1, num_envs=num_lanes, physics_threads=threads, backend="batch")
+    assert env.simulation._batch.nthread == used
+    env.close()
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_lane_reset_amid_a_rollout_starts_like_a_fresh_one(backend):
     env = HalfCheetahVel(3, num_envs=3, backend=backend, dtype=np.float64)
@@ -87,7 +98,7 @@ def test_a_diverged_lane_is_terminated_and_reported_and_disturbs_no_other(
 ):
     monkeypatch.chdir(tmp_path)
     calm, env = (
-        HalfCheetahVel(3, num_envs=3, backend=backend, physics_threads=2) for _ in range(2)
+        HalfCheetahVel(3, num_envs=5, backend=backend, physics_threads=2) for _ in range(2)
     )
     for each in (calm, env):
         each.reset_task([0, 1, 2])
@@ -123,10 +134,10 @@ def test_a_users_own_warning_handler_hears_of_divergence_and_stays():
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_physics_threads_sleep_while_idle(backend):
-    env = HalfCheetahVel(1, num_envs=8, physics_threads=4, backend=backend)
-    env.reset_task([0] * 8)
-    env.reset([np.random.default_rng(lane) for lane in range(8)])
-    env.step(np.zeros((8, 6)))
+    env = HalfCheetahVel(1, num_envs=16, physics_threads=4, backend=backend)
+    env.reset_task([0] * 16)
+    env.reset([np.random.default_rng(lane) for lane in range(16)])
+    env.step(np.zeros((16, 6)))
     before = time.process_time()
     time.sleep(0.4)
     assert time.process_time() - before < 0.08
