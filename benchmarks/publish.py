@@ -21,6 +21,7 @@ import numpy as np
 
 from rlkit.core.errors import UserError
 from rlkit.launchers.plot import comparable_settings
+from rlkit.launchers.work_display import WorkDisplay
 from rlkit.visualization.plot import plot_runs
 from rlkit.visualization.results import write_results
 from rlkit.visualization.runs import Run, find_runs, group_runs, read_run
@@ -248,13 +249,17 @@ def main(
 ) -> None:
     """Copy the tables of RUN_DIRS to FOLDER and write its page and figure."""
     try:
-        for name, run_dir in folder_names(run_dirs, labels).items():
-            copy_run(run_dir, folder / name)
+        with WorkDisplay("run") as display:
+            for n, (name, run_dir) in enumerate(folder_names(run_dirs, labels).items(), 1):
+                display.line(f"copying {run_dir} to {folder / name} ({n} of {len(run_dirs)})")
+                display.progress(n, len(run_dirs))
+                copy_run(run_dir, folder / name)
         runs = find_runs([folder], comparable_settings)
         groups = as_curves(runs, each, labels)
         names = [
             name for name in y_names if all(np.isfinite(run.column(name)).any() for run in runs)
         ]
+        click.echo(f"drawing {folder / 'curves.png'}: {', '.join(names)}", err=True)
         plot_runs(
             groups,
             folder / "curves.png",

@@ -55,6 +55,11 @@ def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_loc
     ]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == [
+        f"copying {tmp_path / 'run1'} to {docs / 'seed1'} (1 of 2)",
+        f"copying {tmp_path / 'run2'} to {docs / 'seed2'} (2 of 2)",
+        f"drawing {docs / 'curves.png'}: {', '.join(HEADER[:3])}",
+    ]
     page = (docs / "README.md").read_text()
     assert "| -16.00 |" in page and "| -15.00 |" in page  # mean of -18..-14, and one more
     assert "Wall-clock minutes: 3, 3 (2 threads, with other jobs on the machine)." in page
