@@ -20,7 +20,7 @@ import click
 import numpy as np
 
 from rlkit.core.errors import UserError
-from rlkit.launchers.plot import comparable_settings
+from rlkit.launchers.plot import comparable_settings, smooth_option
 from rlkit.launchers.work_display import WorkDisplay
 from rlkit.visualization.plot import plot_runs
 from rlkit.visualization.results import write_results
@@ -200,14 +200,7 @@ def page(
     show_default=True,
     help="A panel; runs are judged on the first.",
 )
-@click.option(
-    "--smooth",
-    "window",
-    default=1,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Average over the last N iterations.",
-)
+@smooth_option
 @click.option(
     "--command", required=True, help="The command that made the runs, with <seed> for the seed."
 )

@@ -86,6 +86,16 @@ def beside(
     return points
 
 
+smooth_option = click.option(
+    "--smooth",
+    "window",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Average over the last N iterations.",
+)
+
+
 @click.command()
 @click.argument("run_dirs", nargs=-1, required=True, type=UserPath())
 @click.option(
@@ -101,14 +111,7 @@ def beside(
     multiple=True,
     help="Column to plot; repeat for more panels. Default: the main result of the algorithm.",
 )
-@click.option(
-    "--smooth",
-    "window",
-    default=1,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Average over the last N iterations.",
-)
+@smooth_option
 @click.option(
     "--label",
     "labels",
