@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field
 
 from rlkit.core.config import Problem, Relation, relation_problem, to_dict
-from rlkit.core.names import import_named
+from rlkit.core.names import as_expected, import_named
 from rlkit.core.settings import PositiveCount
 from rlkit.envs import ENVS, env_class, make_env, names_with_sparse_rewards
 from rlkit.envs.base import MetaEnv
@@ -58,8 +58,7 @@ class PEARLExperiment(TaskSetExperiment):
         try:
             import_named(self.algo_params.relabeler, self.relabelers)
         except ValueError as error:
-            expected = str(error).removeprefix("expected ")
-            yield Relation(("algo_params.relabeler",), expected)
+            yield Relation(("algo_params.relabeler",), as_expected(error))
         yield from super().relations()
 
     def _task_counts(self, n_tasks: int, source: tuple[str, ...]) -> Iterator[Relation]:

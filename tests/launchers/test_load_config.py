@@ -125,6 +125,14 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
             'expected one of attention, gru, lstm, mlp, or "module:Class"',
         ),
         (
+            {"algo_params": {"encoder": "nowhere:Thing"}},
+            "expected a class; nowhere cannot be imported",
+        ),
+        (
+            {"algo_params": {"relabeler": "nowhere:Thing"}},
+            "expected a class; nowhere cannot be imported",
+        ),
+        (
             {"algo_params": {"encoder": "gru", "context_source": "whole"}},
             'expected "recent": it takes episodes',
         ),

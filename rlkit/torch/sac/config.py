@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self, cast
 from pydantic import Field
 
 from rlkit.core.config import Relation
-from rlkit.core.names import import_class
+from rlkit.core.names import as_expected, import_class
 from rlkit.core.settings import (
     AlgorithmSettings,
     Count,
@@ -183,7 +183,7 @@ class PEARLConfig(AlgorithmSettings):
         try:
             import_class(self.encoder_kind, ENCODERS, ContextEncoder)
         except ValueError as error:
-            yield Relation(("encoder",), str(error).removeprefix("expected "))
+            yield Relation(("encoder",), as_expected(error))
             return
         yield from self._encoder_relations()
         if self.context_source == "rl_batch" and self.embedding_batch_size > self.batch_size:
