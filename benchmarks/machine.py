@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from rlkit.launchers.machine import machine, versions
 
 RESULTS = Path(__file__).parent / "results"
 BUSY = 0.1  # cores used by other processes, from which on wall-clock figures are marked
+GB = 1e9
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,12 @@ def _cpu_seconds() -> tuple[float, float, float] | None:
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     used = (user + nice + system + interrupts + soft_interrupts + stolen) / os.sysconf("SC_CLK_TCK")
     return uptime, used, sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def peak_bytes() -> int:
+    """Peak resident size of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def result_path(folder: Path, benchmark: str, on: Mapping[str, Any]) -> Path:

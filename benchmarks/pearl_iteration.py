@@ -19,8 +19,6 @@ import torch
 
 from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.pearl_step import fast_step, twin_step
-from benchmarks.plain_pearl import PlainPEARL
-from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
 from benchmarks.rollouts import CONFIG, HORIZON, evaluate
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.loop import Progress
@@ -29,6 +27,8 @@ from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch.execution import torch_threads
+from tests.reference.plain_pearl import PlainPEARL
+from tests.reference.plain_rollouts import PlainCheetah, PlainSampler
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import Table, Value, Watch, write_result
-from benchmarks.plain_pearl import PlainBuffer, PlainPEARL
 from benchmarks.step_floor import floor_seconds, products
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.launchers.launcher import Experiment
@@ -27,6 +26,7 @@ from rlkit.launchers.machine import has_bf16_units, keep_freed_memory
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch.execution import rounded_factors, sharing_threads, torch_threads
 from rlkit.torch.networks import EachMlp
+from tests.reference.plain_pearl import PlainBuffer, PlainPEARL
 
 ONE_BY_ONE = "tf32, captured, networks one by one"
 ROWS_PER_TASK = 2000  # in both buffers: as after the initial pool

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import Table, Value, Watch, write_result
-from benchmarks.plain_pets import PlainPETS
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.torch.execution import torch_threads
 from rlkit.torch.fast_torch import has_onednn, onednn_linear
@@ -30,6 +29,7 @@ from rlkit.torch.pets.mpc import MPC
 from rlkit.torch.pets.objective import ModelCosts, Reward
 from rlkit.torch.pets.planners import CEM
 from rlkit.torch.pets.propagation import trajectory_sampling_inf
+from tests.reference.plain_pets import PlainPETS
 
 NUM_NETS, NUM_PARTICLES, BATCH_SIZE, MAX_ITERS = 5, 20, 32, 5
 SIDE = 1024  # of the product that the floor's rate is measured on

@@ -31,8 +31,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.initial_pool_memory import GB, peak_bytes
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import GB, Table, Value, Watch, peak_bytes, write_result
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.seeding import stream

@@ -44,13 +44,14 @@ def machine_name(result: Mapping[str, Any]) -> str:
 
 
 def page(results: Sequence[Mapping[str, Any]], folder: Path = ROOT / "benchmarks") -> str:
-    """Compose the page; `folder` holds the benchmarks, whose docstrings say what they measure."""
+    """Compose the page from the results and the docstrings of the benchmarks below `folder`."""
     names = sorted({machine_name(result) for result in results})
     letters = dict(zip(names, string.ascii_uppercase, strict=False))
     parts = [INTRODUCTION, machines_table(results, letters)]
     for benchmark in sorted({result["benchmark"] for result in results}):
         own = [result for result in results if result["benchmark"] == benchmark]
-        docstring = ast.get_docstring(ast.parse((folder / f"{benchmark}.py").read_text())) or ""
+        (module,) = folder.rglob(f"{benchmark}.py")
+        docstring = ast.get_docstring(ast.parse(module.read_text())) or ""
         parts.append(f"## {benchmark}\n\n{with_code_blocks(docstring)}\n")
         for title in dict.fromkeys(table["title"] for result in own for table in result["tables"]):
             parts.append(merged_table(title, own, letters))

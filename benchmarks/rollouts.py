@@ -17,8 +17,6 @@ import numpy as np
 import torch
 
 from benchmarks.machine import Table, Value, Watch, write_result
-from benchmarks.plain_pearl import PlainPEARL
-from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.loop import Progress
 from rlkit.core.seeding import stream
@@ -26,6 +24,8 @@ from rlkit.launchers.launcher import Experiment
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch.execution import torch_threads
+from tests.reference.plain_pearl import PlainPEARL
+from tests.reference.plain_rollouts import PlainCheetah, PlainSampler
 
 CONFIG = "configs/cheetah-vel.json"
 HORIZON = 200

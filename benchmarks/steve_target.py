@@ -17,13 +17,13 @@ import torch
 
 from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.pets_plan import SIDE, least_cpu_seconds, products
-from benchmarks.plain_steve import PlainSTEVE
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.steve_estimates import build
 from rlkit.torch.execution import torch_threads
 from rlkit.torch.steve.config import STEVESettings
 from rlkit.torch.steve.learners import Learners
 from rlkit.torch.steve.world_model import Transitions
+from tests.reference.plain_steve import PlainSTEVE
 
 OBS, ACT, ROWS = 17, 6, 512
 UPDATES = 4  # of each learner per frame

@@ -193,3 +193,18 @@ def test_the_documents_that_the_code_names_are_there():
     }
     assert {(file, name) for file, name in named if not (ROOT / name).exists()} == set()
     assert len(named) > 10
+
+
+def test_the_commands_of_benchmarks_that_are_named_anywhere_can_be_run():
+    pages = [*PAGES, *(ROOT / "docs" / "results").rglob("*.md"), *(ROOT / "notebooks").glob("*")]
+    results = (ROOT / "benchmarks" / "results").glob("*.json")
+    sources = [file for folder in ("benchmarks", "rlkit") for file in (ROOT / folder).rglob("*.py")]
+    named = {
+        (str(file.relative_to(ROOT)), name)
+        for file in [*pages, *results, *sources]
+        for name in re.findall(r"(?:python -m|`)\s*(benchmarks(?:\.\w+)+)", file.read_text())
+    }
+    assert len({name for _, name in named}) > 25
+    assert {
+        (file, name) for file, name in named if not (ROOT / f"{name.replace('.', '/')}.py").exists()
+    } == set()

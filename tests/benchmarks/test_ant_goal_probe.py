@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks.ant_goal_probe import behaviour_lines, crossed, ideal_lines
+from benchmarks.studies.ant_goal_probe import behaviour_lines, crossed, ideal_lines
 
 
 @pytest.mark.parametrize(

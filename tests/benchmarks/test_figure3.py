@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner
 
-from benchmarks import figure3
+from benchmarks.publishing import figure3
 from rlkit.visualization.runs import read_run
 
 NAN = math.nan

@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.initial_pool_memory import main, peak_bytes
+from benchmarks.studies.initial_pool_memory import main, peak_bytes
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.loop import Progress
 from rlkit.launchers.load_config import parse_config

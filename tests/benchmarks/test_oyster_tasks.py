@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.oyster_tasks import CASES, FILE, as_users_file, main
+from benchmarks.studies.oyster_tasks import CASES, FILE, as_users_file, main
 from rlkit.envs.old_gym import OldGymEnv
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.pearl import PEARL

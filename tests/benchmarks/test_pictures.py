@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.pictures import SET_SIZE, STEPS, TASKS, act, photograph, plot
+from benchmarks.publishing.pictures import SET_SIZE, STEPS, TASKS, act, photograph, plot
 from rlkit.envs import ENVS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

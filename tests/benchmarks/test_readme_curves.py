@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from benchmarks import readme_curves
+from benchmarks.publishing import readme_curves
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.relabeling_arms import MEASURES, diagnosis, main
+from benchmarks.studies.relabeling_arms import MEASURES, diagnosis, main
 from rlkit.visualization.runs import Run
 
 COLUMNS = {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.relabeling_probe import Judged, main, table, telling_rows
+from benchmarks.studies.relabeling_probe import Judged, main, table, telling_rows
 from rlkit.data_management.labels import Labels
 from tests.benchmarks.test_trained_run import CONFIGS, small_run
 

@@ -5,7 +5,7 @@ import json
 
 from click.testing import CliRunner
 
-from benchmarks.steve_curves import COPIED, main
+from benchmarks.publishing.steve_curves import COPIED, main
 
 
 def make_run(folder, method: str, seed: int, returns: list[float], tdk: bool = False):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmarks.trained_run import load_trained
+from benchmarks.studies.trained_run import load_trained
 from rlkit.core.errors import UserError
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL

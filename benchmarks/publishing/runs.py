@@ -1,6 +1,6 @@
 """Publish finished runs in docs/results: their tables, a figure, and a page on how they were made.
 
-    python -m benchmarks.publish docs/results/quick-point-robot output/point-robot/<time> ... \
+    python -m benchmarks.publishing.runs docs/results/quick-point-robot output/point-robot/<time> ... \
         --title "point-robot, quick" --command "python launch_experiment.py ... --seed <seed>"
 
 Give it the run folders themselves; weights and checkpoints are not needed and not copied.
@@ -175,7 +175,7 @@ def page(
         *([notes.strip(), ""] if notes else []),
         table,
         f"- Command, once per seed: `{command}`; the complete settings are in `<seed>/variant.json`.",
-        "- Page, table and figure: `python -m benchmarks.publish` on the run folders."
+        "- Page, table and figure: `python -m benchmarks.publishing.runs` on the run folders."
         f" Returns are `{judged}`.",
         f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads}{others}).",
         *stopped(runs, variants),

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 import torch
 
-from benchmarks.plain_pearl import PlainPEARL
+from tests.reference.plain_pearl import PlainPEARL
 
 
 class PlainCheetah:

@@ -2,7 +2,7 @@
 
 Where the prior explores, how each test task is found, and how the belief narrows.
 
-    python -m benchmarks.sparse_point_robot RUN_DIR [--output FOLDER]
+    python -m benchmarks.studies.sparse_point_robot RUN_DIR [--output FOLDER]
 
 Writes prior.png, adaptation.png, belief.png and belief.csv. Trajectories are run again with the
 weights of RUN_DIR, as the evaluation runs them; `--epoch N` takes those of iteration N of a run
@@ -18,7 +18,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.trained_run import TrainedRun, load_trained
+from benchmarks.studies.trained_run import TrainedRun, load_trained
 from rlkit.core.errors import UserError
 from rlkit.core.eval_util import evaluate_adaptation
 from rlkit.core.seeding import stream

@@ -1,6 +1,6 @@
 """Publish runs of STEVE and its baselines: curves by method and seed, a table, and a page.
 
-    python -m benchmarks.steve_curves docs/results/steve/pendulum output/Pendulum-v1/<time> ... \\
+    python -m benchmarks.publishing.steve_curves docs/results/steve/pendulum output/Pendulum-v1/<time> ... \\
         --title "..." --command "python launch_experiment.py ... --seed <seed>" --bar -200
 
 Copies each run's evaluations to `<method>-seed<seed>.csv`. Everything on the page is read from the
@@ -116,7 +116,7 @@ def page(title: str, curves: Sequence[Curve], bar: float, command: str, notes: s
     lines = [f"# {title}", "", "![curves](curves.png)", "", *([notes.strip(), ""] if notes else [])]
     lines += [*table(curves, bar), "", f"- Command, once per run: `{command}`."]
     lines.append(
-        "- Page, table and figure: `python -m benchmarks.steve_curves` on the run folders."
+        "- Page, table and figure: `python -m benchmarks.publishing.steve_curves` on the run folders."
     )
     lines.append(
         "- Minutes are those of updates and frames, on one thread, with other jobs on the machine."

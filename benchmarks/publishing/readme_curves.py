@@ -1,6 +1,6 @@
 """Draw the small curves of the README's table of results from the CSV files in docs/results.
 
-python -m benchmarks.readme_curves [FOLDER]
+python -m benchmarks.publishing.readme_curves [FOLDER]
 """
 
 import csv
@@ -11,7 +11,7 @@ import click
 import numpy as np
 from matplotlib.figure import Figure
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RESULTS, FOLDER = ROOT / "docs" / "results", ROOT / "docs" / "images" / "curves"
 STEPS, AFTER = "Number of env steps total", "AverageReturn_all_test_tasks"
 BEFORE, SINGLE = "AverageReturn_prior_test_tasks", "AverageReturn"

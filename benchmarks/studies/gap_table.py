@@ -1,4 +1,4 @@
-"""The table and the figure of `benchmarks.adaptation_gap`.
+"""The table and the figure of `benchmarks.studies.adaptation_gap`.
 
 The context of a measured return, and its uncertainty.
 """

@@ -1,6 +1,6 @@
 """The first gradient step of a new humanoid-dir run, compared with a published run of oyster.
 
-    python -m benchmarks.humanoid_first_row FOLDER
+    python -m benchmarks.studies.humanoid_first_row FOLDER
 
 Networks, meta-batch, batch and context are as shipped; so is all that the first step depends on but
 the size of the pool that its rows are drawn from: 200 steps of every train task (`--initial-steps`)
@@ -23,7 +23,7 @@ from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.torch.execution import torch_threads
 from rlkit.torch.sac.columns import TRAINED
 
-CONFIG = Path(__file__).resolve().parents[1] / "configs" / "humanoid-dir.json"
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "humanoid-dir.json"
 
 # Row 0, columns 1 to 27, of output/humanoid-dir/2021_03_08_13_46_45/progress.csv in ZiyiLiubird/CRL
 # at 574fdf5e: oyster's code with oyster's humanoid-dir.json, one seed, 206,461 steps collected.

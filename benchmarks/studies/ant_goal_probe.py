@@ -1,6 +1,6 @@
 """Observations of ant-goal's exploration, and the components of its return; no training.
 
-    python -m benchmarks.ant_goal_probe [--episodes 128]
+    python -m benchmarks.studies.ant_goal_probe [--episodes 128]
 
 *Reach* is how far from the origin a trajectory of 200 steps gets at most. *Crossed* is the share of
 (goal, two trajectories) in which one of the two comes past a coordinate of the goal: before that,
@@ -16,7 +16,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.reference_returns import ZeroPolicy
+from benchmarks.studies.reference_returns import ZeroPolicy
 from rlkit.core.seeding import stream, torch_seed
 from rlkit.data_management.paths import Paths
 from rlkit.envs import make_env

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional
 
-from benchmarks.plain_encoders import PlainSequenceEncoder
+from tests.reference.plain_encoders import PlainSequenceEncoder
 
 FIELDS = ("obs", "actions", "rewards", "next_obs", "terminated")
 

@@ -1,6 +1,6 @@
 """The comparison of PEARL with RL², MAML-TRPO and ProMP: figure, table and page from run folders.
 
-    python -m benchmarks.figure3 docs/results/figure3 output/point-robot/<time> ...
+    python -m benchmarks.publishing.figure3 docs/results/figure3 output/point-robot/<time> ...
 
 Copies the tables of the runs to `<folder>/<task>/<method>-seed<seed>` and draws everything that is
 there, so that further runs can be added later. PEARL's curves are its published runs. What is to be
@@ -20,12 +20,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from scipy.stats import t as student
 
-from benchmarks.publish import copy_run, wall_minutes
+from benchmarks.publishing.runs import copy_run, wall_minutes
 from rlkit.core.errors import UserError
 from rlkit.visualization.plot import X_COLUMN, Y_COLUMN
 from rlkit.visualization.runs import Run, find_runs, read_run, smooth
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PEARL = {  # task -> its published runs
     "point-robot": ROOT / "docs" / "results" / "quick-point-robot",
     "cheetah-vel": ROOT / "docs" / "results" / "cheetah-vel",
@@ -199,7 +199,7 @@ def page(folder: Path, tables: Mapping[str, Sequence[str]]) -> str:
         " *Ratio*: to PEARL's steps.",
         "- *After adaptation*: to 2 trajectories for PEARL and RL², to the trajectories of a round"
         " (20, unless a run says otherwise) for gradient methods.",
-        "- `python -m benchmarks.figure3` on the run folders; settings are in"
+        "- `python -m benchmarks.publishing.figure3` on the run folders; settings are in"
         " `<task>/<run>/variant.json`. PEARL's runs are"
         " [quick-point-robot](../quick-point-robot/README.md) and"
         " [cheetah-vel](../cheetah-vel/README.md).",

@@ -2,7 +2,7 @@
 
 From `progress.csv` alone.
 
-    python -m benchmarks.relabeling_arms docs/results/hfr/quick-four-corners
+    python -m benchmarks.studies.relabeling_arms docs/results/hfr/quick-four-corners
 
 Takes a folder with run folders in it (published ones will do) and writes arms.md there. Runs that
 differ in nothing but the seed are one arm.

@@ -1,6 +1,6 @@
 """Returns of simple behaviour in every task and both physics modes, where a learning curve starts.
 
-python -m benchmarks.reference_returns [--episodes 400] [--tasks ant-dir,cheetah-vel]
+python -m benchmarks.studies.reference_returns [--episodes 400] [--tasks ant-dir,cheetah-vel]
 
 *Zero* actions, *random* ones (uniform in the action box), and for point robots and the Sawyer arm a
 script that knows the *goal*. Episodes have the length used in training, or end earlier where the
@@ -18,8 +18,8 @@ import click
 import numpy as np
 
 from benchmarks.machine import Table, Value, Watch, write_result
-from benchmarks.reference_cases import CASES, Case
 from benchmarks.sawyer_policies import DragPuck, ReachGoal, runnable
+from benchmarks.studies.reference_cases import CASES, Case
 from rlkit.core.seeding import stream
 from rlkit.envs import env_class, make_env
 from rlkit.envs.base import MetaEnv
@@ -165,7 +165,7 @@ def main(episodes: int, tasks: str, seed: int, write: bool) -> None:
     ]
     table = Table("Returns", ["task", "on", "actions", "physics"], values, rows)
     if write:
-        command = f"python -m benchmarks.reference_returns --episodes {episodes}"
+        command = f"python -m benchmarks.studies.reference_returns --episodes {episodes}"
         click.echo(f"wrote {write_result('reference_returns', [table], watch, command=command)}")
 
 

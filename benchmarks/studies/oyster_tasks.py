@@ -1,6 +1,6 @@
 """Tasks drawn by oyster's classes when used here, compared with those of oyster's code.
 
-python -m benchmarks.oyster_tasks CHECKOUT
+python -m benchmarks.studies.oyster_tasks CHECKOUT
 
 CHECKOUT is a folder with oyster's source. Its file of point robots is run unchanged, with
 stand-ins for what it imports (`gym`, and `register_env` of its package), and once more as a user's

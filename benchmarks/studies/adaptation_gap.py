@@ -3,7 +3,7 @@
 By how many rows it is inferred from, from how many
 trajectories they were taken, and how those were explored.
 
-    python -m benchmarks.adaptation_gap RUN_DIR FOLDER
+    python -m benchmarks.studies.adaptation_gap RUN_DIR FOLDER
 
 Every context is collected with z from the prior; the return is that of one more trajectory with z
 from the posterior of the context, acting as the evaluation does. Contexts of one run of a task are
@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.gap_table import Cell, draw_gap, markdown, standard_errors, write_cells
-from benchmarks.trained_run import TrainedRun, load_trained
+from benchmarks.studies.gap_table import Cell, draw_gap, markdown, standard_errors, write_cells
+from benchmarks.studies.trained_run import TrainedRun, load_trained
 from rlkit.core.errors import UserError
 from rlkit.core.eval_util import evaluate_adaptation
 from rlkit.core.seeding import stream

@@ -2,7 +2,7 @@
 
 Which of them would stay with their own task, and why. No training.
 
-    python -m benchmarks.relabeling_probe RUN_DIR FOLDER [--trajectories 50]
+    python -m benchmarks.studies.relabeling_probe RUN_DIR FOLDER [--trajectories 50]
 
 On every train task so many trajectories are collected with z from the prior, and as many with z
 from the posterior of stored rows, as while training. A *telling* row is one whose reward under the
@@ -22,7 +22,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.trained_run import TrainedRun, load_trained
+from benchmarks.studies.trained_run import TrainedRun, load_trained
 from rlkit.core.errors import UserError
 from rlkit.core.eval_util import successes
 from rlkit.core.seeding import stream

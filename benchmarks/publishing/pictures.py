@@ -1,7 +1,7 @@
 """Make the pictures of docs/environments.md: three tasks of each distribution, after the same
 random actions.
 
-    python -m benchmarks.pictures [FOLDER]
+    python -m benchmarks.publishing.pictures [FOLDER]
 
 MuJoCo tasks need an OpenGL library (`apt install libegl1`).
 """
