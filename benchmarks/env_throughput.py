@@ -100,7 +100,7 @@ def measure(task: str, lanes: int, repeats: int, seconds: float, seed: int = 0) 
         contestant.close()
     if difference > 0:
         raise RuntimeError(
-            f"{task}: MuJoCo alone is {difference} away from our lanes, so the two did not do the same work"
+            f"{task}: bare MuJoCo ends {difference} away from our lanes: the two did different work"
         )
     return times
 
@@ -207,8 +207,9 @@ def tables(
             + [best(measured[task, lanes], kind)[0] for kind in ("Sync", "Async")]
             for (task, lanes), times in scaled.items()
         ],
-        "Each in its fastest turn. Threads step different lanes; *cores used* is their CPU time over the wall-clock time. What "
-        "threads do per CPU second, compared with one thread, is what remains of each core when all are free.",
+        "Each in its fastest turn. Threads step different lanes; *cores used* is their CPU time "
+        "over the wall-clock time. What threads do per CPU second, compared with one thread, is "
+        "what remains of each core when all are free.",
     )
     return [shares, wall]
 
@@ -269,10 +270,10 @@ def main(
             shown += [f"{name} {best(more, name)[0]:,.0f}" for name in more]
             click.echo(f"{task}, {number} lanes: {', '.join(shown)}")
     if write:
-        command = f"python -m benchmarks.env_throughput --threads {','.join(map(str, threads))} --repeats {repeats}"
-        click.echo(
-            f"wrote {write_result('env_throughput', tables(measured, scaled, threads), watch, command=command)}"
-        )
+        options = f"--threads {','.join(map(str, threads))} --repeats {repeats}"
+        command = f"python -m benchmarks.env_throughput {options}"
+        found = tables(measured, scaled, threads)
+        click.echo(f"wrote {write_result('env_throughput', found, watch, command=command)}")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ TRAJECTORIES = 3  # of each task in the buffers
 def random_paths(
     env: MetaEnv, task_ids: np.ndarray, horizon: int, generator: np.random.Generator
 ) -> Paths:
-    """Trajectories of full length with standard normal observations, actions, rewards and outcomes."""
+    """Full-length trajectories: standard normal observations, actions, rewards and outcomes."""
     paths = Paths.empty(
         len(task_ids), horizon, env.obs_dim, env.act_dim, env.outcome_dim, dtype=env.dtype
     )
@@ -139,7 +139,8 @@ def main(tasks: str | None, threads: int, repeats: int, write: bool) -> None:
             for part in ("gradient step", "judged trajectory", "partition context")
         ]
         values += [Value("judged per iteration", 0), Value("relabeling / training, %", 1)]
-        note = f"hfr-q as shipped, {threads} thread{'s' * (threads > 1)}. Aim: at most 10 %, ant-vel 15 %."
+        threaded = f"{threads} thread{'s' * (threads > 1)}"
+        note = f"hfr-q as shipped, {threaded}. Aim: at most 10 %, ant-vel 15 %."
         table = Table("Cost of relabeling", ["configuration"], values, rows, note)
         command = f"python -m benchmarks.hfr_relabeling --threads {threads} --repeats {repeats}"
         click.echo(f"wrote {write_result('hfr_relabeling', [table], watch, command=command)}")

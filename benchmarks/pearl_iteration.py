@@ -152,10 +152,10 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
             "The twin is composed of measured parts; the last row is in hours."
         )
         table = Table("An iteration of cheetah-vel", ["part"], values, rows, note)
-        command = f"python -m benchmarks.pearl_iteration --device {device} --threads {threads} --repeats {repeats}"
-        click.echo(
-            f"wrote {write_result('pearl_iteration', [table], watch, command=command, device=device)}"
-        )
+        options = f"--device {device} --threads {threads} --repeats {repeats}"
+        command = f"python -m benchmarks.pearl_iteration {options}"
+        file = write_result("pearl_iteration", [table], watch, command=command, device=device)
+        click.echo(f"wrote {file}")
 
 
 if __name__ == "__main__":

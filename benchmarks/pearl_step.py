@@ -172,10 +172,10 @@ def main(path: Path, device: str, threads: str, repeats: int, write: bool) -> No
                 rows,
                 str(path),
             )
-            command = f"python -m benchmarks.pearl_step --config {path} --device {device} --repeats {repeats}"
-            click.echo(
-                f"wrote {write_result('pearl_step', [table], watch, command=command, device=device)}"
-            )
+            options = f"--config {path} --device {device} --repeats {repeats}"
+            command = f"python -m benchmarks.pearl_step {options}"
+            file = write_result("pearl_step", [table], watch, command=command, device=device)
+            click.echo(f"wrote {file}")
         return
     routes: dict[str, dict[str, Any]] = {
         "default, all rows at once": {"matmul": "default", "slice_rows": 0},
@@ -252,7 +252,8 @@ def main(path: Path, device: str, threads: str, repeats: int, write: bool) -> No
         ]
         ratios = [Value("twin / this", 2, wall=True), Value("floor / this", 2, wall=True)]
         note = (
-            f"{path}. GFLOP of products as counted: twin {counted['plain twin']:.1f}, ours {counted['fast']:.1f}. "
+            f"{path}. GFLOP of products as counted: "
+            f"twin {counted['plain twin']:.1f}, ours {counted['fast']:.1f}. "
             "The floor is the time of the step's products alone, each on its fastest exact route."
         )
         tables = [
@@ -274,7 +275,8 @@ def main(path: Path, device: str, threads: str, repeats: int, write: bool) -> No
                 floors,
             ),
         ]
-        command = f"python -m benchmarks.pearl_step --config {path} --threads {threads} --repeats {repeats}"
+        options = f"--config {path} --threads {threads} --repeats {repeats}"
+        command = f"python -m benchmarks.pearl_step {options}"
         click.echo(f"wrote {write_result('pearl_step', tables, watch, command=command)}")
 
 

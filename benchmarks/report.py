@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from benchmarks.machine import RESULTS
+from benchmarks.prose import wrapped
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -117,7 +118,7 @@ def merged_table(
     lines += [
         line
         for note in dict.fromkeys(table["note"] for _, table in having if table["note"])
-        for line in (note, "")
+        for line in (wrapped(note), "")
     ]
     lines += [row(header), row(["---"] * len(labels) + ["---:"] * (len(header) - len(labels)))]
     lines += [row([*map(str, key), *line]) for key, line in cells.items()]

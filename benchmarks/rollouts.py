@@ -184,7 +184,8 @@ def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
                 )
                 share = f"{wall / bare_wall:.2f} of bare physics (CPU time: {cpu / bare_cpu:.2f})"
                 click.echo(
-                    f"{number} threads, {name}: {wall:.0f} steps/s, {share}, {wall / medians[against][0]:.1f} x twin"
+                    f"{number} threads, {name}: {wall:.0f} steps/s, {share}, "
+                    f"{wall / medians[against][0]:.1f} x twin"
                 )
     if write:
         values = [

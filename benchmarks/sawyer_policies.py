@@ -33,7 +33,7 @@ class ReachGoal:
 
 
 class DragPuck(ReachGoal):
-    """Lifts the hand, lowers it over the puck, closes the gripper and drags the puck to the goal."""
+    """Lift the hand, lower it over the puck, close the gripper and drag the puck to the goal."""
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
         self._closed = np.zeros(len(generators))  # steps since the gripper began to close

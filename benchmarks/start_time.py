@@ -88,7 +88,8 @@ def main(path: str, threads: int, repeats: int, settings: tuple[str, ...], write
         f"util_params.torch_threads={threads}",
         f"util_params.physics_threads={threads}",
     ]
-    code = f"import json; from {__spec__.name} import measure_start; print(json.dumps(measure_start({path!r}, {changes!r})))"
+    code = f"import json; from {__spec__.name} import measure_start; "
+    code += f"print(json.dumps(measure_start({path!r}, {changes!r})))"
     runs: list[dict[str, list[float]]] = []
     with Watch() as watch:
         for _ in range(repeats):
@@ -115,7 +116,8 @@ def main(path: str, threads: int, repeats: int, settings: tuple[str, ...], write
         ]
         note = f"{path}, {threads} threads, {repeats} processes one after the other."
         table = Table("Start to the first gradient step", ["part"], values, rows, note)
-        command = f"python -m benchmarks.start_time --config {path} --threads {threads} --repeats {repeats}"
+        options = f"--config {path} --threads {threads} --repeats {repeats}"
+        command = f"python -m benchmarks.start_time {options}"
         click.echo(f"wrote {write_result('start_time', [table], watch, command=command)}")
 
 

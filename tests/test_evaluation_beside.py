@@ -121,7 +121,7 @@ def test_an_iteration_is_trained_while_the_one_before_is_evaluated(here, monkeyp
 
 
 def written(monkeypatch, minutes, beside_on):
-    """Run, and list what was written: rows, tables, checkpoints with the rows they hold, weights."""
+    """Run, and list what was written: rows, tables, weights, checkpoints with their rows."""
     events = []
 
     def noting(owner, name, kind, detail=lambda *arguments: None):

@@ -62,7 +62,7 @@ def output(tmp_path_factory):
 
 
 def load_runs(root: Path) -> list[dict]:
-    """What viskit reads from a folder: every run with a progress.csv, its parameters and columns."""
+    """Read a folder as viskit does: parameters and columns of every run with a progress.csv."""
     runs = []
     for folder in sorted(path.parent for path in root.rglob("progress.csv")):
         params = flatten(json.loads((folder / "variant.json").read_text()))

@@ -36,7 +36,8 @@ MODEL_FIELDS = (
 )
 NUM_TRAJECTORIES, NUM_STEPS = 4, 15
 NUM_LANES, STEPS_PER_LANE, EPISODE = 20, 50, 25  # of the visited states
-HOLD = 5  # steps for which every second lane keeps an action: such bodies move further than those that tremble
+# Steps for which every second lane repeats an action; such bodies move further than trembling ones.
+HOLD = 5
 
 
 def reference_env(body: str, num_envs: int, backend: str = "mujoco-py") -> Any:

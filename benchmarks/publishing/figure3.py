@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from scipy.stats import t as student
 
+from benchmarks.prose import wrapped
 from benchmarks.publishing.runs import copy_run, wall_minutes
 from rlkit.core.errors import UserError
 from rlkit.visualization.plot import X_COLUMN, Y_COLUMN
@@ -123,7 +124,7 @@ def in_words(steps: float) -> str:
 
 
 def rows_of(task: str, groups: Mapping[str, Sequence[Run]]) -> list[str]:
-    """Two tables: final returns and gains; steps to return thresholds and their ratio to PEARL's."""
+    """Two tables: final returns and gains; steps to thresholds and their ratio to PEARL's."""
     names = (
         "method",
         "seeds",
@@ -190,9 +191,8 @@ def page(folder: Path, tables: Mapping[str, Sequence[str]]) -> str:
     lines += [notes, ""] if notes else []
     for task, rows in tables.items():
         lines += [f"## {task}", "", *rows, ""]
-    lines += [
-        "## How it was made",
-        "",
+    lines += ["## How it was made", ""]
+    facts = [
         f"- Returns are means of the last {LAST} evaluations, over seeds with 95 % intervals;"
         " steps are all those of training until the mean of"
         f" {LAST} evaluations reaches the return in the head of the column, averaged over seeds."
@@ -206,7 +206,7 @@ def page(folder: Path, tables: Mapping[str, Sequence[str]]) -> str:
         f"- Machine: {'; '.join(sorted(machines))}, one thread, with other jobs on the machine.",
         f"- Versions: {'; '.join(sorted(versions))}.",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *map(wrapped, facts)]) + "\n"
 
 
 @click.command()

@@ -1,6 +1,7 @@
 """Publish finished runs in docs/results: their tables, a figure, and a page on how they were made.
 
-    python -m benchmarks.publishing.runs docs/results/quick-point-robot output/point-robot/<time> ... \
+    python -m benchmarks.publishing.runs docs/results/quick-point-robot \
+        output/point-robot/<time> ... \
         --title "point-robot, quick" --command "python launch_experiment.py ... --seed <seed>"
 
 Give it the run folders themselves; weights and checkpoints are not needed and not copied.
@@ -19,6 +20,7 @@ from typing import Any
 import click
 import numpy as np
 
+from benchmarks.prose import wrapped
 from rlkit.core.errors import UserError
 from rlkit.launchers.plot import comparable_settings
 from rlkit.visualization.plot import plot_runs
@@ -174,7 +176,10 @@ def page(
         "",
         *([notes.strip(), ""] if notes else []),
         table,
-        f"- Command, once per seed: `{command}`; the complete settings are in `<seed>/variant.json`.",
+    ]
+    facts = [
+        f"- Command, once per seed: `{command}`; the complete settings are in "
+        "`<seed>/variant.json`.",
         "- Page, table and figure: `python -m benchmarks.publishing.runs` on the run folders."
         f" Returns are `{judged}`.",
         f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads}{others}).",
@@ -182,6 +187,7 @@ def page(
         f"- Machine: {'; '.join(sorted(machines))}.",
         f"- Versions: {'; '.join(sorted(versions))}.",
     ]
+    lines += map(wrapped, facts)
     for run in runs:
         lines += meta_test(run.path)
     return "\n".join(lines) + "\n"

@@ -60,7 +60,8 @@ class Trials:
         whole = Paths.concatenate(trajectories)
         if not whole.mask.all():
             raise UserError(
-                f"{self.run.config.env_name}: trajectories end early; this measurement needs whole ones"
+                f"{self.run.config.env_name}: its trajectories can end early; "
+                "expected a task whose trajectories last for the whole horizon"
             )
         rows = self.run.experiment.policy.context_of_paths(whole)
         return rows.reshape(len(trajectories), len(self.lanes), *rows.shape[1:]).transpose(0, 1)
@@ -76,7 +77,7 @@ class Trials:
         return paths.returns(self.algo.sparse_rewards).reshape(-1, self.runs)
 
     def online(self) -> np.ndarray:
-        """Return after 0, 1, ... trajectories of the evaluation's procedure, [n, num_tasks, runs]."""
+        """Return after 0, 1, ... trajectories of the meta-test, [n, num_tasks, runs]."""
         adaptation = evaluate_adaptation(
             self.run.experiment.env,
             self.run.experiment.policy,
@@ -194,7 +195,8 @@ def main(run_dir: Path, folder: Path, seed: int) -> None:
             f"{line.context} {line.exploration} {line.trajectories} trajectories, {line.rows} rows"
         )
         click.echo(
-            f"{line.tasks}: {what}: {line.mean:.2f} ± {line.error:.2f} ({line.error_tasks:.2f} over tasks)"
+            f"{line.tasks}: {what}: {line.mean:.2f} ± {line.error:.2f} "
+            f"({line.error_tasks:.2f} over tasks)"
         )
 
     with exit_codes():
@@ -202,7 +204,8 @@ def main(run_dir: Path, folder: Path, seed: int) -> None:
         run = load_trained(run_dir, num_fresh_tasks=FRESH_TASKS, with_state=True)
         if run.experiment.policy.context_encoder.needs_sequences:
             raise UserError(
-                f"{run_dir}: its encoder reads whole episodes; contexts of drawn rows mean nothing to it"
+                f"{run_dir}: its encoder reads whole episodes; "
+                "expected one that reads single transitions"
             )
         cells = [
             line for split, runs in RUNS.items() for line in measure(run, split, runs, seed, tell)

@@ -79,7 +79,8 @@ def markdown(cells: Sequence[Cell]) -> str:
     """
     splits = dict.fromkeys(c.tasks for c in cells)
     lines = [
-        f"| context | trajectories | rows | exploration | {' | '.join(HEADINGS[split] for split in splits)} |",
+        "| context | trajectories | rows | exploration | "
+        f"{' | '.join(HEADINGS[split] for split in splits)} |",
         "|---|---|---|---|" + "---|" * len(splits),
     ]
     order = {"prior": 0, "drawn": 1, "whole": 2, "buffer": 3, "on-line": 4}
@@ -143,9 +144,16 @@ def _draw_panel(axes: Axes, cells: Sequence[Cell]) -> None:
             )
             places = [numbers.index(number) for number, _, _ in line]
             axes.errorbar(
-                places, [v for _, v, _ in line], [e for _, _, e in line], color=color, linestyle=style, linewidth=1.3,
-                elinewidth=0.8, capsize=2, label=f"{rows} rows, {exploration}",
-            )  # fmt: skip
+                places,
+                [v for _, v, _ in line],
+                [e for _, _, e in line],
+                color=color,
+                linestyle=style,
+                linewidth=1.3,
+                elinewidth=0.8,
+                capsize=2,
+                label=f"{rows} rows, {exploration}",
+            )
     online = [c for c in cells if c.context == "on-line"]
     axes.plot(
         [numbers.index(c.trajectories) for c in online],

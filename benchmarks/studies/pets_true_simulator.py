@@ -1,6 +1,7 @@
 """Returns of the PETS planner on the true simulator: what no learned model is expected to exceed.
 
-    python -m benchmarks.studies.pets_true_simulator [--tasks pets-cartpole] [--episodes 3] [--steps N]
+    python -m benchmarks.studies.pets_true_simulator [--tasks pets-cartpole]
+        [--episodes 3] [--steps N]
 
 The cross-entropy method as PETS uses it (Chua et al. 2018; kchua/handful-of-trials,
 dmbrl/misc/optimizers/cem.py), with the published sizes of each task, but every candidate is a lane
@@ -171,7 +172,8 @@ def main(tasks: str, episodes: int, steps: int | None, seed: int, write: bool) -
             Value("CPU seconds an episode"),
         ]
         table = Table("Returns on the true simulator", ["task"], values, rows)
-        command = f"python -m benchmarks.studies.pets_true_simulator --tasks {tasks} --episodes {episodes}"
+        options = f"--tasks {tasks} --episodes {episodes}"
+        command = f"python -m benchmarks.studies.pets_true_simulator {options}"
         click.echo(f"wrote {write_result('pets_true_simulator', [table], watch, command=command)}")
 
 

@@ -154,7 +154,8 @@ def main(episodes: int, tasks: str, seed: int, write: bool) -> None:
         for case, physics in all_cases(tasks.split(",")):
             rows.append(row_of(case, physics, measure(case, physics, episodes, seed)))
             name, on, actions, mode, mean, error, steps, number, earlier = rows[-1]
-            shown = f"{mean:9.2f} ± {error:.2f} in {steps:.1f} steps, {number} episodes (earlier: {earlier})"
+            shown = f"{mean:9.2f} ± {error:.2f} in {steps:.1f} steps, {number} episodes"
+            shown += f" (earlier: {earlier})"
             click.echo(f"{name}, {on}, {actions} actions, physics {mode}: {shown}")
     values = [
         Value("return", 2),

@@ -137,7 +137,8 @@ def judge(run: TrainedRun, per_kind: int, seed: int) -> list[Judged]:
 def table(judged: Sequence[Judged]) -> str:
     """Means over successful and failed trajectories, by number of telling rows, as Markdown."""
     lines = [
-        "| goal reached | telling rows | trajectories | steps | return | U | log Z | U − log Z | best other | share that stays |",
+        "| goal reached | telling rows | trajectories | steps | return | U | log Z | U − log Z "
+        "| best other | share that stays |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for success in (True, False, None):
@@ -152,7 +153,8 @@ def table(judged: Sequence[Judged]) -> str:
                 )
                 steps, returns, utility, log_z, best_other, share = numbers.mean(axis=0)
                 said = {True: "yes", False: "no", None: "–"}[success]
-                values = f"{steps:.1f} | {returns:.1f} | {utility:.0f} | {log_z:.0f} | {utility - log_z:.0f} | {best_other:.0f}"
+                values = f"{steps:.1f} | {returns:.1f} | {utility:.0f} | {log_z:.0f} | "
+                values += f"{utility - log_z:.0f} | {best_other:.0f}"
                 lines.append(f"| {said} | {name} | {len(group)} | {values} | {share:.2f} |")
     return "\n".join(lines) + "\n"
 
@@ -184,7 +186,8 @@ def main(run_dir: Path, folder: Path, trajectories: int, seed: int) -> None:
             relabeler.method, ForesightOfTask
         ):
             raise UserError(
-                f"{run_dir}: relabels by no utility of trajectories; expected relabel_method hfr-q or hfr-bellman"
+                f"{run_dir}: relabels by no utility of trajectories; "
+                "expected relabel_method hfr-q or hfr-bellman"
             )
         judged = judge(run, trajectories, seed)
         folder.mkdir(parents=True, exist_ok=True)

@@ -122,7 +122,8 @@ def read_trajectories(run: TrainedRun, run_dir: Path, epoch: int) -> Shown:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise UserError(
-            f"{folder}: {missing[0]} is missing; it takes a run with algo_params.dump_eval_paths = true"
+            f"{folder}: {missing[0]} is missing; "
+            "expected a run with algo_params.dump_eval_paths = true"
         )
     try:
         prior, *tasks = (load_paths(folder / name) for name in names)
@@ -186,7 +187,10 @@ def draw_prior(shown: Shown, path: Path) -> None:
 def draw_adaptation(shown: Shown, path: Path) -> None:
     """Figure 2: the meta-test, a panel per task."""
     explored = shown.run.config.algo_params.num_exp_traj_eval
-    title = f"z from the prior up to trajectory {explored}, then from the posterior; return is the last trajectory's"
+    title = (
+        f"z from the prior up to trajectory {explored}, then from the posterior; "
+        "return of the last trajectory"
+    )
     plot_trajectories(
         path,
         shown.goals,
@@ -214,7 +218,8 @@ def draw_belief(shown: Shown, beliefs: Beliefs, path: Path) -> None:
         beliefs,
         shown=by_angle[(middles * len(by_angle)).astype(int)].tolist(),
         num_exploration=shown.run.config.algo_params.num_exp_traj_eval,
-        title=f"where {beliefs.ends.shape[2]} draws of z from the belief lead, as trajectories are added to the context",
+        title=f"where {beliefs.ends.shape[2]} draws of z from the belief lead, "
+        "as trajectories are added to the context",
     )
 
 

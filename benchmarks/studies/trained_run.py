@@ -60,7 +60,8 @@ def load_trained(
         if own is not None:
             if own.shape != (n_tasks, experiment.env.task_dim):
                 raise ValueError(
-                    f"tasks.npz holds tasks of shape {own.shape}, expected {(n_tasks, experiment.env.task_dim)}"
+                    f"tasks.npz holds tasks of shape {own.shape}, "
+                    f"expected {(n_tasks, experiment.env.task_dim)}"
                 )
             experiment.env.set_tasks(np.concatenate([own, experiment.env.tasks[len(own) :]]))
     except ValueError as error:

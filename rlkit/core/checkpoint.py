@@ -112,7 +112,8 @@ class Checkpoint(CheckpointWriter):
                 ) from error
             if rows != buffer.num_rows:
                 raise DamagedError(
-                    f"{self.folder} lacks rows of buffer {name}: {rows} instead of {buffer.num_rows}"
+                    f"{self.folder} lacks rows of buffer {name}: "
+                    f"{rows} instead of {buffer.num_rows}"
                 )
         self._manifest, self.segments = manifest, segments
         self.totals = {name: counter["totals"] for name, counter in counters.items()}

@@ -73,9 +73,10 @@ def test_the_peak_follows_the_lanes_and_not_the_pool():
 def test_the_check_exits_1_above_its_limit(tmp_path, monkeypatch):
     path = tmp_path / "tiny.json"
     path.write_text(
-        '{"env_name": "point-robot", "n_train_tasks": 3, "n_eval_tasks": 1, "net_size": 8, "env_params": {"n_tasks": 4},'
-        ' "algo_params": {"num_initial_steps": 40, "max_path_length": 20, "num_steps_prior": 20, "num_steps_per_eval": 40,'
-        ' "num_extra_rl_steps_posterior": 20}}'
+        '{"env_name": "point-robot", "n_train_tasks": 3, "n_eval_tasks": 1, "net_size": 8,'
+        ' "env_params": {"n_tasks": 4},'
+        ' "algo_params": {"num_initial_steps": 40, "max_path_length": 20, "num_steps_prior": 20,'
+        ' "num_steps_per_eval": 40, "num_extra_rl_steps_posterior": 20}}'
     )
     above = CliRunner().invoke(main, ["--config", str(path), "--no-write", "--limit", "0.001"])
     below = CliRunner().invoke(

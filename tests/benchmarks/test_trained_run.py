@@ -15,8 +15,16 @@ from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.run import start_run
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "quick"
-SMALL = ["seed=1", "util_params.use_gpu=false", "net_size=8", "algo_params.batch_size=4", "util_params.torch_threads=1",
-         "util_params.physics_threads=1", "util_params.matmul=default", "util_params.slice_rows=0"]  # fmt: skip
+SMALL = [
+    "seed=1",
+    "util_params.use_gpu=false",
+    "net_size=8",
+    "algo_params.batch_size=4",
+    "util_params.torch_threads=1",
+    "util_params.physics_threads=1",
+    "util_params.matmul=default",
+    "util_params.slice_rows=0",
+]
 
 
 def small_run(folder, name, *settings):

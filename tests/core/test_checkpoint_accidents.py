@@ -121,9 +121,8 @@ def test_a_full_disk_at_any_call_leaves_the_checkpoint_before_and_no_new_file(
         loaded_buffers = make_buffers()
         loaded = Checkpoint(run_dir).load(loaded_buffers, warn=pytest.fail)
         assert_holds(loaded, loaded_buffers, saved)
-        if (
-            loaded[0] == 1
-        ):  # the manifest was not replaced: of its own files nothing may be missing, and nothing new be left
+        # The manifest was not replaced: all of its own files are there, and no new ones.
+        if loaded[0] == 1:
             after = {path.name: path.read_bytes() for path in (run_dir / "checkpoint").iterdir()}
             assert after[MANIFEST] == before[MANIFEST]
             assert set(after) <= set(before)

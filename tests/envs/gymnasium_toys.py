@@ -37,7 +37,7 @@ class Line(gymnasium.Env):
 
 
 class FiveLines:
-    """Not derived from gymnasium, its number of tasks fixed, numpy's global generator, no success."""
+    """Not derived from gymnasium; fixed tasks, numpy's global generator, no success."""
 
     num_tasks = 5
 

@@ -221,6 +221,6 @@ def test_a_file_that_asks_for_more_tasks_than_exist_is_named(tmp_path, monkeypat
     result = CliRunner().invoke(launch_experiment.main, ["mine.json", "--cpu"])
     assert result.exit_code == 2
     assert (
-        "mine.json: n_train_tasks = 100, n_eval_tasks = 31, env_params.n_tasks = 130: expected their sum"
-        in result.stderr
+        "mine.json: n_train_tasks = 100, n_eval_tasks = 31, env_params.n_tasks = 130: "
+        "expected their sum" in result.stderr
     )

@@ -1,4 +1,4 @@
-"""What threads that each train a seed share: signals, precision, captures, warnings, the console."""
+"""Threads that each train a seed share signals, precision, captures, warnings and the console."""
 
 import copy
 import threading

@@ -96,7 +96,7 @@ class PlainSampler:
             self.rollout(self._noise(self.plain.latent_dim), horizon, deterministic=False)
 
     def evaluate_task(self, num_trajectories: int, num_exploration: int, horizon: int) -> None:
-        """The meta-test of one task: every step adds a context row; inference after trajectories."""
+        """Meta-test of one task: every step adds a context row, every trajectory a posterior."""
         context: list[torch.Tensor] = []
         z = self._noise(self.plain.latent_dim)
         for n in range(num_trajectories):

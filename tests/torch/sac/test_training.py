@@ -132,7 +132,7 @@ class BatchMean:
         return {"Aux Loss": loss.detach()}
 
 
-def test_an_auxiliary_learner_learns_from_the_rl_rows_of_each_step_and_its_statistics_are_reported():
+def test_an_auxiliary_learner_uses_the_rl_rows_of_each_step_and_its_statistics_are_reported():
     trainer, buffers = collected()
     alone, _ = collected()
     aux = BatchMean()
