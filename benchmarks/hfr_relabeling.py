@@ -2,12 +2,12 @@
 
     python -m benchmarks.hfr_relabeling [--tasks ant-goal,four-corners] [--threads 1] [--repeats 5]
 
-Three parts are measured alternately: a gradient step, a trajectory that hfr-q judges (its rewards
-under every train task, and its utility for each), and one of the K contexts that every task's
-log-partition is estimated from. An iteration has `num_train_steps_per_itr` of the first, half of
-its trajectories of the second, and K of the third. Networks have their shipped sizes and first
-weights, rows and trajectories are random numbers of the environment's shapes: nothing is simulated.
-Seconds of the processor's time, all threads together; medians.
+Three parts are measured alternately: a gradient step, scoring a trajectory with hfr-q (its rewards
+and its utility under every train task), and one of the K contexts from which the log-partition of
+every task is estimated. An iteration has `num_train_steps_per_itr` gradient steps, scores half of
+its trajectories and uses K contexts. Networks have their shipped sizes and initial weights; rows
+and trajectories are random numbers with the environment's shapes, and nothing is simulated. Figures
+are median CPU seconds, summed over threads.
 """
 
 import statistics
@@ -49,7 +49,7 @@ def random_paths(
 
 
 def measure(config: Any, repeats: int) -> tuple[float, float, float]:
-    """CPU seconds of a gradient step, a judged trajectory and a partition context, in turns."""
+    """CPU seconds of a gradient step, a scored trajectory and a partition context, in turns."""
     experiment, generator = HFR().build(config, "cpu", 0), np.random.default_rng(0)
     algorithm, env = experiment.algorithm, experiment.env
     relabeler: Any = algorithm.collection.relabeler
@@ -79,7 +79,7 @@ def measure(config: Any, repeats: int) -> tuple[float, float, float]:
 
 
 def in_turns(parts: tuple[Callable[[], None], ...], repeats: int) -> Any:
-    """Median processor seconds of each part, after a round that does not count."""
+    """Median CPU seconds of each part, after a warm-up round."""
     rounds = []
     for _ in range(repeats + 1):
         marks = [time.process_time()]

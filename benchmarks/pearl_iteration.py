@@ -1,11 +1,11 @@
 """An iteration of cheetah-vel as shipped, and the whole experiment, compared with the plain twin.
 
-Both are made up of parts that are measured in one process.
+The parts of both are measured in one process.
 
     python -m benchmarks.pearl_iteration [--threads 2] [--repeats 10]
 
-The twin's iteration is never run as a whole: its parts are measured and multiplied by their
-numbers.
+The twin's iteration is never run as a whole: the time of each part is multiplied by how often it
+occurs.
 """
 
 import statistics
@@ -41,7 +41,7 @@ class Part:
 
 
 def seconds(run: Callable[[], object], repeats: int) -> float:
-    """Median seconds, after one run that does not count."""
+    """Median seconds, after a warm-up run."""
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()

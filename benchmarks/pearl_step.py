@@ -1,5 +1,4 @@
-"""Time of one meta-gradient step against a plain twin and against the arithmetic floor,
-alternately.
+"""Time of a meta-gradient step compared with a plain twin and with the arithmetic floor, in turns.
 
 python -m benchmarks.pearl_step [--config configs/cheetah-vel.json] [--threads 1,2] [--repeats 10]
 """
@@ -69,7 +68,7 @@ def fast_step(
 def twin_step(config: Any, threads: int, rng_seed: int, device: str = "cpu") -> Callable[[], None]:
     """The same for the plain twin, whose threads work inside each operation.
 
-    Its rows stand in the host's memory.
+    Its rows are in host memory.
     """
     experiment = PEARL().build(config, device, 0)
     rng, generator = np.random.RandomState(rng_seed), torch.Generator(device).manual_seed(0)

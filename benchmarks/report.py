@@ -26,9 +26,9 @@ Written by `python -m benchmarks.report` from the files in `benchmarks/results`,
 benchmark and machine; do not edit this page. To add a machine, run a benchmark's command there and
 then this one.
 
-*Busy* tells how many cores other processes used on average during the measurement. On a busy
-machine wall-clock figures, marked "busy", say little; figures per CPU second suffer less, and
-ratios least, because what is compared was measured in turns.
+*Busy* is the mean number of cores used by other processes during the measurement. On a busy machine
+wall-clock figures, marked "busy", say little. Figures per CPU second suffer less, and ratios least,
+because both sides were measured in turns.
 """
 
 
@@ -60,12 +60,12 @@ def page(results: Sequence[Mapping[str, Any]], folder: Path = ROOT / "benchmarks
 
 
 def with_code_blocks(text: str) -> str:
-    """Set the command lines of a docstring as Markdown code."""
+    """Turn the command lines of a docstring into Markdown code blocks."""
     return re.sub(r"^ *(python -m .*(?:\n +.*)*)$", r"```\n\1\n```", text, flags=re.M)
 
 
 def machines_table(results: Sequence[Mapping[str, Any]], letters: Mapping[str, str]) -> str:
-    """Say for every result on what it was measured."""
+    """Describe the machine, versions and load of every result."""
     lines = [
         row(["", "machine", "benchmark", "versions", "commit", "load before, after", "busy"]),
         row(["---"] * 7),

@@ -1,6 +1,6 @@
-"""Collection and evaluation of cheetah-vel.
+"""Collection and evaluation of cheetah-vel, compared with bare physics and with a plain twin.
 
-Environment steps per second, as a share of bare physics, and against a plain twin.
+Figures are environment steps per second.
 
 python -m benchmarks.rollouts [--threads 1,2] [--lanes 10,15,64,128] [--repeats 10]
 """
@@ -32,7 +32,7 @@ HORIZON = 200
 
 
 class BarePhysics:
-    """`mj_step(nstep=5)` alone on states that random actions reach, one simulation a thread."""
+    """`mj_step(nstep=5)` alone on states that random actions reach, one simulation per thread."""
 
     def __init__(self, model: mujoco.MjModel, threads: int) -> None:
         self.model, self.threads = model, threads
@@ -57,7 +57,7 @@ class BarePhysics:
 
 
 def build(threads: int, lanes: int | None) -> Experiment:
-    """A fresh experiment with its initial pool cut to one trajectory a task, collected."""
+    """A new experiment after collecting an initial pool of one trajectory per task."""
     settings = [
         "seed=0",
         *(f"util_params.{what}_threads={threads}" for what in ("physics", "torch")),

@@ -1,7 +1,4 @@
-"""The documents say what the code does.
-
-Settings with their defaults, columns in their order, links that lead somewhere.
-"""
+"""The documents agree with the code: settings and defaults, columns, links, commands."""
 
 import json
 import re

@@ -39,7 +39,7 @@ class Curve(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """Name of its file."""
         return f"{self.method}-seed{self.seed}"
 
     def column(self, name: str) -> list[float]:
@@ -79,7 +79,7 @@ def table(curves: Sequence[Curve], bar: float) -> list[str]:
 
 
 def draw(curves: Sequence[Curve], path: Path, title: str, levels: dict[str, float]) -> None:
-    """A line per run, a colour per method."""
+    """Draw a line per run and a colour per method."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -135,7 +135,12 @@ def page(title: str, curves: Sequence[Curve], bar: float, command: str, notes: s
 @click.argument("run_dirs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--title", required=True, help="Heading of the page.")
 @click.option("--command", required=True, help="The command that made the runs.")
-@click.option("--bar", required=True, type=float, help="Return whose first evaluation is named.")
+@click.option(
+    "--bar",
+    required=True,
+    type=float,
+    help="Threshold: the table has the first evaluation that reaches this return.",
+)
 @click.option(
     "--level", "levels", multiple=True, type=(str, float), help="A dotted line with its name."
 )

@@ -1,14 +1,15 @@
-"""Performance lost by the posterior, measured on a trained run without further training.
+"""Return of a trained run by the context of its posterior, without further training.
 
-By how many rows it is inferred from, from how many
-trajectories they were taken, and how those were explored.
+Contexts differ in the number of rows, the number of trajectories that the rows come from, and the
+exploration of these trajectories.
 
     python -m benchmarks.studies.adaptation_gap RUN_DIR FOLDER
 
-Every context is collected with z from the prior; the return is that of one more trajectory with z
-from the posterior of the context, acting as the evaluation does. Contexts of one run of a task are
-cut from the same ten trajectories, which start alike with either kind of exploration, so that the
-cells of the table differ in nothing but what they name. For tasks that run for the whole horizon.
+Every context is collected with z from the prior. The return is that of one more trajectory, with z
+from the posterior of the context, acting as in the evaluation. Contexts of one run of a task are
+taken from the same ten trajectories, whose start states are the same for both kinds of exploration,
+so that cells of the table differ only in what they name. For tasks whose trajectories last for the
+whole horizon.
 """
 
 import math
@@ -69,9 +70,8 @@ class Trials:
     def returns(self, contexts: Sequence[Tensor] | None) -> np.ndarray:
         """Return of a trajectory with z from each lane's posterior, [num_tasks, runs].
 
-        With a context of None, z is from the prior.
-
-        Start and noise of z are the same for whatever contexts.
+        With context None, z is from the prior. Start states and the noise of z do not depend on
+        the context.
         """
         paths = self._sample(self.generators("judged"), contexts, self.algo.eval_deterministic)
         return paths.returns(self.algo.sparse_rewards).reshape(-1, self.runs)

@@ -2,11 +2,11 @@
 
     python -m benchmarks.studies.humanoid_first_row FOLDER
 
-Networks, meta-batch, batch and context are as shipped; so is all that the first step depends on but
-the size of the pool that its rows are drawn from: 200 steps of every train task (`--initial-steps`)
-instead of 2,000. Before anything is learned these columns check much at once: initial weights,
-product of Gaussians and KL, the reward and its scale, log pi. Runs are made with contact forces, as
-shipped, and without, since MuJoCo from 2.0 on leaves them at zero unless asked.
+Networks, meta-batch, batch and context are as shipped. The only difference is the size of the pool
+that the rows are drawn from: 200 steps of every train task (`--initial-steps`) instead of 2,000.
+Before anything is learned, these columns check the initial weights, product of Gaussians and KL,
+the reward and its scale, and log pi. Runs are made with contact forces, as shipped, and without,
+because MuJoCo since 2.0 leaves them at zero unless they are requested.
 """
 
 import csv
@@ -70,7 +70,7 @@ def markdown(runs: dict[str, list[dict[str, float]]]) -> str:
 
 
 def write_csv(path: Path, runs: dict[str, list[dict[str, float]]]) -> None:
-    """A line per run, the reference first."""
+    """One row per run, the reference first."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["run", "seed", *next(iter(runs.values()))[0]])

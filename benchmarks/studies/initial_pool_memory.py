@@ -1,13 +1,13 @@
-"""Memory of the process while the first data of a run are collected, above the replay data.
+"""Memory of the process during the first collection of a run, in addition to the replay data.
 
 python -m benchmarks.studies.initial_pool_memory [--config configs/humanoid-dir.json] [--tasks 100]
     [--limit 1.5]
 
 Collects the initial pool and the visits of the first iteration with the untrained policy, as a run
-does, and compares the greatest resident size of the process with what the two replay buffers hold
-at the end. For the shipped humanoid that is a pool of 200,000 transitions with two observations of
-376 numbers each. Collection goes in chunks of as many trajectories as there are lanes, so that the
-difference depends on the lanes and not on the pool. Exits 1 if the difference is above the limit.
+does, and compares the peak resident size of the process with the data of the two replay buffers at
+the end. For the shipped humanoid this is a pool of 200,000 transitions with two observations of
+size 376. Trajectories are collected in chunks of one per lane, so the difference depends on the
+lanes and not on the pool. Exits 1 if the difference is above the limit.
 """
 
 import time

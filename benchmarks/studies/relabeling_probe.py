@@ -1,14 +1,12 @@
-"""What a trained HFR run makes of its trajectories.
-
-Which of them would stay with their own task, and why. No training.
+"""Score trajectories of a trained HFR run: which would stay with their own task, and why.
 
     python -m benchmarks.studies.relabeling_probe RUN_DIR FOLDER [--trajectories 50]
 
-On every train task so many trajectories are collected with z from the prior, and as many with z
-from the posterior of stored rows, as while training. A *telling* row is one whose reward under the
-own task is that of no other train task. *Best other* is the largest U - log Z of the other tasks;
-the *share that stays* is the mean probability of the own task. Log Z is estimated again, so that a
-run that relabeled nothing (`relabel_prob` 0) can be examined.
+On every train task, `--trajectories` trajectories are collected with z from the prior, and as many
+with z from the posterior of stored rows, as in training. A *telling* row is one whose reward under
+its own task differs from that under every other train task. *Best other* is the largest U - log Z
+of the other tasks. The *share that stays* is the mean probability of the own task. Log Z is
+estimated again, so that runs that relabeled nothing (`relabel_prob` 0) can be examined.
 """
 
 import csv
@@ -48,7 +46,7 @@ class Judged:
         task: its own.
         z_from: "prior" or "posterior".
         steps: its length.
-        success: whether it ends where its task asks for; None where tasks do not say.
+        success: whether it ends in success; None for tasks that do not report success.
         own_return: its return.
         telling_rows: see above.
         utility, log_z: U and log Z of the own task.

@@ -44,7 +44,7 @@ class Checkpoint(CheckpointWriter):
         Args:
             buffers: the run's buffers, by the names that they were saved under; their rows are
                 replaced.
-            warn: is told when the newest checkpoint is damaged and the one before is used.
+            warn: called when the newest checkpoint is damaged and the previous one is used.
         Returns:
             Iteration and state; the state's tensors are on the CPU.
         Raises:

@@ -1,4 +1,4 @@
-"""The table of contexts: what is in a context, how sure a mean is, what is written."""
+"""Contexts of the adaptation gap, standard errors of its means, and the files that it writes."""
 
 import csv
 

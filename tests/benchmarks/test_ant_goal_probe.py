@@ -1,4 +1,4 @@
-"""ant-goal without training: what its tables count."""
+"""The tables about ant-goal without training: what they count."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The comparison's page is made of the runs' own numbers."""
+"""The page of the comparison is computed from the runs' own numbers."""
 
 import json
 import math

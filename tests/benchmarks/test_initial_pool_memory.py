@@ -17,10 +17,7 @@ ROW = 4 * (2 * 376 + 17 + 3)
 
 
 def config(num_tasks, num_envs):
-    """The humanoid with short episodes and small networks.
-
-    Visits and batches as small as can be.
-    """
+    """The humanoid with short episodes, small networks, and minimal visits and batches."""
     algo = {
         "num_initial_steps": STEPS,
         "max_path_length": HORIZON,

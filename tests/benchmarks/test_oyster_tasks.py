@@ -1,4 +1,4 @@
-"""Point robots as oyster publishes them, brought as a user's file: the tasks, and the command."""
+"""Oyster's published point robots as a user's file: the tasks, and the command."""
 
 import json
 import sys

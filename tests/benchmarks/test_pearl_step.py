@@ -1,4 +1,4 @@
-"""What the step's benchmark compares with: the products that it counts, and the twin's inputs."""
+"""References of the step benchmark: the counted matrix products, and the twin's inputs."""
 
 import numpy as np
 import pytest

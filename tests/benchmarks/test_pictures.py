@@ -1,7 +1,4 @@
-"""The pictures of docs/environments.md.
-
-Made by the script, small, one in the section of each distribution.
-"""
+"""The pictures of docs/environments.md: drawn by the script, small, one per distribution."""
 
 import re
 from pathlib import Path

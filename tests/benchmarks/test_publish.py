@@ -1,4 +1,4 @@
-"""Published pages are made from the runs' own files and carry nothing of the machine's folders."""
+"""Published pages are made from the runs' own files and contain no local path."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The small curves of the README: one for each row of its table, drawn from the published runs."""
+"""The small curves of the README: one per row of its table, drawn from the published runs."""
 
 import re
 from pathlib import Path

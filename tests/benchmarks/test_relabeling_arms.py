@@ -1,7 +1,4 @@
-"""Metrics of the comparison of relabeling methods.
-
-Means of the last five iterations, and counts over whole runs.
-"""
+"""Metrics of the comparison of relabeling methods: final means, and counts over whole runs."""
 
 import json
 

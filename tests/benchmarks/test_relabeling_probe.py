@@ -1,7 +1,4 @@
-"""What a trained HFR run makes of its trajectories.
-
-Rows that tell a task, groups of the table, what is written.
-"""
+"""Scores of trajectories of a trained HFR run: telling rows, groups, and the written files."""
 
 import csv
 import math

@@ -1,4 +1,4 @@
-"""The page of benchmarks: machines side by side, and always what the result files say."""
+"""The page of benchmarks: machines next to each other, and equal to the result files."""
 
 import json
 import re

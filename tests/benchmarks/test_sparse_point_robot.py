@@ -1,4 +1,4 @@
-"""The sparse point robot's figures, from a run folder by command and by notebook."""
+"""The figures of the sparse point robot, from a run folder, by command and by notebook."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""A step with the routes of a GPU: how many operations it launches, and that its numbers stay."""
+"""A step with the routes of a GPU: its number of operations, and unchanged results."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The page of STEVE's curves is read from run folders."""
+"""The page of STEVE's curves is made from run folders."""
 
 import csv
 import json

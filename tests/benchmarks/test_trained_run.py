@@ -1,4 +1,4 @@
-"""A run folder rebuilt: weights, tasks, rows."""
+"""A run rebuilt from its folder: weights, tasks, rows."""
 
 from contextlib import nullcontext
 from pathlib import Path

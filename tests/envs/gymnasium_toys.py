@@ -1,4 +1,4 @@
-"""Classes as they are written for today's gymnasium, called by name in configurations."""
+"""Classes in the style of current gymnasium, named in configurations."""
 
 import gymnasium
 import numpy as np

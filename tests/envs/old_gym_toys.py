@@ -1,7 +1,4 @@
-"""Classes as they were written for old gym.
-
-One to be called here, one in a file as a user has it.
-"""
+"""Classes written for old gym: one to call directly, and one in a file, as a user has it."""
 
 import numpy as np
 

@@ -1,5 +1,6 @@
-"""Bad input gets one message that says what was got and what was expected, from every environment
-and on the command line.
+"""Bad input gets one message with the value and the expectation.
+
+This holds for every environment and on the command line.
 """
 
 import json
@@ -209,7 +210,7 @@ def test_without_an_opengl_library_rendering_answers_with_one_message(monkeypatc
     with pytest.raises(ValueError, match=r"^no OpenGL library works here.*libegl1") as caught:
         env.render()
     assert len(str(caught.value).splitlines()) == 1
-    env.reset(seed=0)  # the environment itself is none the worse
+    env.reset(seed=0)  # the environment still works
     env.close()
 
 

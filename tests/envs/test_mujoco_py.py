@@ -1,7 +1,7 @@
 """The backend "mujoco-py": the same tasks on MuJoCo 2.1.0 itself.
 
-Where mujoco-py is installed; benchmarks/mujoco210/install_and_test.sh installs it and runs this
-file.
+Runs where mujoco-py is installed; benchmarks/mujoco210/install_and_test.sh installs it and runs
+this file.
 """
 
 import importlib.util

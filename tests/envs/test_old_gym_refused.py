@@ -1,4 +1,4 @@
-"""Classes that are no task distribution of old gym are refused with one message."""
+"""Classes that are no task distribution of old gym are rejected with one message."""
 
 import numpy as np
 import pytest

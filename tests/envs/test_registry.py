@@ -1,4 +1,4 @@
-"""Names of environments, and what holds for every one of them."""
+"""Names of environments, and properties of all of them."""
 
 import subprocess
 import sys

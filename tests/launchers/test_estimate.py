@@ -1,7 +1,4 @@
-"""The estimated cost of a run.
-
-Steps against those of oyster's files, computed by hand.
-"""
+"""The estimated cost of a run; steps of oyster's files are checked by hand."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""HFR as it is built: whole iterations on four-corners and a small point robot."""
+"""HFR as built by its launcher: whole iterations on four-corners and a small point robot."""
 
 import copy
 import math

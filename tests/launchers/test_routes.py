@@ -1,4 +1,4 @@
-"""The route of products and the device of rollouts are looked up; no timing enters."""
+"""The route of products and the device of rollouts are looked up; no timing is involved."""
 
 import time
 from dataclasses import replace

@@ -102,7 +102,7 @@ def test_the_handler_of_warnings_stays_until_the_last_thread_has_left():
 
 def test_a_handler_of_the_users_stays():
     def own(message):
-        """Take a warning."""
+        """Receive a warning."""
 
     mujoco.set_mju_user_warning(own)
     try:

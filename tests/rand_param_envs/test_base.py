@@ -1,7 +1,4 @@
-"""`RandomEnv` on a compiled model handed to it.
-
-Ranges, what `set_task` writes, what it leaves alone.
-"""
+"""`RandomEnv` on a compiled model: ranges, and what `set_task` writes and leaves alone."""
 
 import mujoco
 import numpy as np

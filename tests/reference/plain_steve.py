@@ -1,6 +1,6 @@
 """A plain twin of STEVE's targets: a loop over members, samples and steps, eager operations.
 
-It is written for reading, to compare times and numbers with; nothing runs on it.
+It serves only for comparison.
 """
 
 import torch

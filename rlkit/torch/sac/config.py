@@ -83,13 +83,13 @@ class PEARLConfig(AlgorithmSettings):
         None  # context rows of an update; encoders of episodes: with a gradient; 0: all
     )
     rl_batch_sampling: Literal["transitions", "trajectories"] = (
-        "transitions"  # RL rows singly, or whole episodes up to so many
+        "transitions"  # single RL rows, or whole episodes up to this number
     )
     context_source: Literal["recent", "whole", "rl_batch"] = (
         "recent"  # training context: encoder, RL rows, RL batch
     )
     context_trajectories: PositiveCount | None = (
-        None  # its rows are of 1 ... so many trajectories, a random number; null: of all
+        None  # its rows come from a random number of trajectories, at most this; null: all
     )
     discount: Fraction = 0.99  # gamma
     soft_target_tau: Fraction = 0.005  # share of V that moves into target V at every step
@@ -129,7 +129,7 @@ class PEARLConfig(AlgorithmSettings):
     encoder: str = "mlp"  # a name of ENCODERS, or "module:Class" of a ContextEncoder
     recurrent: bool = False  # oyster's word for the lstm encoder
 
-    # What becomes of collected trajectories
+    # Storage of collected trajectories
     relabeler: str = "original"  # under which task they are stored; or "module:Class"
 
     @property

@@ -1,4 +1,4 @@
-"""Options of PEARL that the strict configuration accepts, and what it says of those it refuses."""
+"""Options of PEARL that the strict configuration accepts, and its messages for others."""
 
 import pytest
 

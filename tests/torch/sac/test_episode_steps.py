@@ -1,6 +1,6 @@
-"""The meta-gradient step with contexts of whole episodes.
+"""The meta-gradient step with contexts of whole episodes, and the agent's use of them.
 
-Against a plain twin, and what the agent makes of episodes.
+The step is compared with a plain twin.
 """
 
 from dataclasses import replace

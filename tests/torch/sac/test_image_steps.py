@@ -1,4 +1,4 @@
-"""A gradient step on images: which losses reach the convolutional net; nothing waits."""
+"""A gradient step on images: losses that reach the convolutional net, and no synchronisation."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""The meta-gradient step against a plain twin, and the facts about who gets which gradient."""
+"""The meta-gradient step compared with a plain twin, and which networks get which gradients."""
 
 import copy
 from dataclasses import replace
