@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from pathlib import Path
 
 import imageio.v2 as imageio
 import numpy as np
@@ -272,3 +273,14 @@ def test_a_policy_without_z_has_no_latents_to_draw(tmp_path):
     assert result.exit_code == 2
     assert '--latents: "rl2" has no latent z' in result.output
     assert not (run_dir / "sim_policy.csv").exists()
+
+
+def test_the_published_weights_of_cheetah_vel_adapt_to_a_velocity(tmp_path):
+    folder = Path(__file__).parents[1] / "docs/results/cheetah-vel/seed0"
+    tasks = "--task", "velocity=0.56", "--task", "velocity=2.05"
+    result = run(folder, *tasks, "--output", tmp_path)
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "chosen_sim_policy.csv").open() as file:
+        returns = [float(row["mean"]) for row in csv.DictReader(file)]
+    assert sum(returns[:2]) / 2 < -105  # exploring; -133 where the pages were made
+    assert min(returns[2:]) > -85  # adapted; -58

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rlkit.torch.captured import Captured, rolled_back
-from rlkit.torch.execution import rounded_factors, sharing_threads, tensor_cores
+from rlkit.torch.execution import flushed_denormals, rounded_factors, sharing_threads, tensor_cores
 
 Statistics = dict[str, Tensor]
 
@@ -85,6 +85,7 @@ class GradientSteps:
     def running(self) -> Iterator[None]:
         """Allow steps inside the block, in which threads share the networks' products."""
         with (
+            flushed_denormals(),
             sharing_threads(self._networks, self._num_threads),
             rounded_factors(self._networks),
             tensor_cores(self._tf32),
@@ -130,10 +131,8 @@ class GradientSteps:
             raise ValueError("no gradient step was taken since the last fetch")
         place = {name: i for i, name in enumerate(self._summed)}
         means = self._sums / (self.num_taken * self._updates_per_step)
-        over_steps = [
-            *(means[place[name]] for name in self._means),
-            *(self._largest[place[name]] for name in self._maxima),
-        ]
+        over_steps = [means[place[name]] for name in self._means]
+        over_steps += [self._largest[place[name]] for name in self._maxima]
         names = (*self._first, *self.names_over_steps(self._means, self._maxima))
         values = torch.stack([*self._first.values(), *over_steps]).tolist()
         self._reset()
@@ -148,12 +147,8 @@ class GradientSteps:
         """The sums since the last fetch; empty if no step was taken."""
         if self.num_taken == 0:
             return {}
-        return {
-            "num_taken": self.num_taken,
-            "first": dict(self._first),
-            "sums": self._sums.clone(),
-            "largest": self._largest.clone(),
-        }
+        state = {"num_taken": self.num_taken, "first": dict(self._first)}
+        return state | {"sums": self._sums.clone(), "largest": self._largest.clone()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state that `state_dict` returned."""
@@ -183,11 +178,8 @@ class GradientSteps:
         if self._generator.device.type != "cuda" or not self.cuda_graph:
             return functions
         if self._captured is None:
-            first, later = (
-                Captured(function, self._captured_state, self._undone, self._generator)
-                for function in functions
-            )
-            self._captured = first, later
+            on = self._captured_state, self._undone, self._generator
+            self._captured = Captured(functions[0], *on), Captured(functions[1], *on)
         return self._captured
 
     def _undone(self) -> AbstractContextManager[None]:

@@ -235,3 +235,14 @@ def test_a_loss_that_is_not_finite_in_any_step_makes_its_mean_not_finite():
     report = toy.steps.fetch()
     assert report["loss"] == toy.seen[0]["loss"]
     assert all(report[name] != report[name] for name in ("loss (mean)", "error (max)"))
+
+
+def test_steps_treat_denormal_numbers_as_zero_and_the_rest_of_the_program_does_not():
+    toy, small = Regression(num_threads=2), torch.full((4,), 1e-39)
+    toy.step = lambda with_statistics: {"loss": small.sum() * 1e3, "error": small.sum() * 1e3}
+    toy.take(2)
+    assert toy.steps.fetch()["loss (mean)"] == 0.0
+    assert (small.sum() * 1e3).item() == pytest.approx(4e-36)
+    with pytest.raises(RuntimeError, match="outside"), toy.steps.running():
+        raise RuntimeError("outside")
+    assert (small.sum() * 1e3).item() == pytest.approx(4e-36)
