@@ -50,7 +50,8 @@ many() { # five seeds in one process; predicted for an H100 with tf32: at most 8
         return
     fi
     timeout -s INT "$limit" "$python" launch_experiment.py configs/cheetah-vel.json --seeds 1-5 \
-        --gpu "${GPU:-0}" --set util_params.precision=tf32 --set util_params.base_log_dir=output/many
+        --gpu "${GPU:-0}" --set util_params.precision=tf32 \
+        --set util_params.base_log_dir=output/many
     local code=$?
     [ $code -eq 0 ] || [ $code -eq 124 ] || [ $code -eq 130 ]
 }

@@ -103,7 +103,8 @@ def row_of(name: str, threads: int, repeats: int) -> list[Any]:
     one_context = replace(config, algo_params=replace(config.algo_params, num_partition_samples=1))
     step, judge, partition = measure(resolve(one_context, "cpu"), repeats)
     algo = config.algo_params
-    judged = HFR().requirements(config).iteration_steps / algo.max_path_length * algo.probability  # type: ignore[attr-defined]
+    trajectories = HFR().requirements(config).iteration_steps / algo.max_path_length
+    judged = trajectories * algo.probability  # type: ignore[attr-defined]
     share = (judged * judge + samples * partition) / (algo.num_train_steps_per_itr * step)
     return [name, 1e3 * step, 1e3 * judge, 1e3 * partition, judged, 100 * share]
 

@@ -205,3 +205,15 @@ def test_the_commands_of_benchmarks_that_are_named_anywhere_can_be_run():
     assert {
         (file, name) for file, name in named if not (ROOT / f"{name.replace('.', '/')}.py").exists()
     } == set()
+
+
+def test_every_page_of_the_site_is_linked_from_another_page():
+    links = {
+        ((page.parent / match[1].partition("#")[0]).resolve(), page)
+        for page in PAGES
+        for match in LINK.finditer(page.read_text())
+        if match[1]
+    }
+    reached = {target for target, page in links if target != page}
+    listed = re.findall(r"^ +- (?:.+: )?([\w/.-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
+    assert [page for page in listed if ROOT / "docs" / page not in reached] == []
