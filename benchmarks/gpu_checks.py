@@ -1,10 +1,11 @@
-"""Predictions of what a GPU does with a gradient step, checked where one is at hand.
+"""Check predictions about the time of a gradient step on a GPU.
 
 python -m benchmarks.gpu_checks step|operations|seeds|rollouts [--device cuda:0] [--repeats 5]
 
-Each line is a measurement and, where there is one, the prediction for an H100 with "holds" or
-"OFF" (10 %, several seeds 15 %). With `--device cpu` everything runs once at small size, to try the
-command without a GPU; nothing is compared then. `bash benchmarks/gpu.sh` runs all stages.
+Each line is a measurement, followed by the prediction for an H100, if there is one, and "holds" or
+"OFF" (tolerance 10 %, for several seeds 15 %). With `--device cpu` everything runs once at small
+size to try the command without a GPU, and nothing is compared. `bash benchmarks/gpu.sh` runs all
+stages.
 """
 
 import statistics
@@ -37,7 +38,7 @@ from rlkit.torch.sac import halves
 
 CONFIG = "configs/cheetah-vel.json"
 SMALL = ("n_train_tasks=4", "n_eval_tasks=2", "algo_params.batch_size=64", "net_size=32")
-# Milliseconds predicted for an H100; the first two rows without the shorter arithmetic's gain.
+# Milliseconds predicted for an H100; the first two rows without the gain of shorter arithmetic.
 STEP: dict[str, tuple[float | None, float | None]] = {
     "whole weight gradients, an optimizer launch per network": (2.74, 1.78),
     "the same, networks one by one": (2.32, 1.72),
@@ -73,7 +74,7 @@ def train(experiment: Any, num_steps: int) -> None:
 
 @contextmanager
 def without(*changes: str) -> Iterator[None]:
-    """Undo some of "parts", "pieces" and "epilogues" for what is built and captured inside."""
+    """Disable some of "parts", "pieces" and "epilogues" for what is built inside the block."""
 
     def whole_adam(groups: list[tuple[torch.nn.Module, float]]) -> torch.optim.Adam:
         parameters: list[dict[str, Any]] = [
@@ -98,13 +99,13 @@ def without(*changes: str) -> Iterator[None]:
 
 
 def train_without(changes: Sequence[str], experiment: Any, num_steps: int) -> None:
-    """Train without some changes; on a GPU the capture has decided that already."""
+    """Train without some changes; on a GPU this was fixed at capture."""
     with without(*changes):
         train(experiment, num_steps)
 
 
 def one_by_one(experiment: Any) -> None:
-    """Take the stacks of an experiment apart."""
+    """Replace the stacked networks of an experiment by single ones."""
     trainer: Any = experiment.algorithm.trainer
     for name in ("q_networks", "policy_and_v"):
         setattr(trainer, name, EachMlp(getattr(trainer, name).networks))
@@ -172,7 +173,7 @@ def all_at_once(
 
 
 def rollout_checks(device: str, repeats: int, steps: int) -> Iterator[Check]:
-    """Milliseconds of a tick of the rollouts by lanes, threads and the device that acts."""
+    """Milliseconds per tick of the rollouts, by lanes, threads and acting device."""
     horizon = 200
     for acting in ("cpu", "gpu") if device != "cpu" else ("cpu",):
         for threads in (1, 4, 16) if device != "cpu" else (1,):

@@ -1,4 +1,4 @@
-"""The files of docs/extending_tasks.md run as they stand there."""
+"""The files of docs/extending_tasks.md run unchanged."""
 
 import json
 import re

@@ -1,6 +1,6 @@
-"""A run folder as vitchyr/viskit sees it.
+"""A run folder as read by vitchyr/viskit.
 
-Its loader's rules are followed here step by step, on folders that real runs left.
+The rules of its loader are followed step by step on folders of real runs.
 """
 
 import csv
@@ -33,7 +33,7 @@ def output(tmp_path_factory):
 
 
 def load_runs(root: Path) -> list[dict]:
-    """What viskit reads from a folder: every run with a progress.csv, its parameters and columns."""
+    """Read a folder as viskit does: parameters and columns of every run with a progress.csv."""
     runs = []
     for folder in sorted(path.parent for path in root.rglob("progress.csv")):
         params = flatten(json.loads((folder / "variant.json").read_text()))
@@ -127,5 +127,5 @@ def test_pandas_reads_the_same_numbers(output):
         table = pandas.read_csv(run["folder"] / "progress.csv")
         assert list(table.columns) == list(run["columns"])
         columns = np.array(list(run["columns"].values())).T
-        # pandas 2 reads the last digits wrong unless it is told to be exact
+        # pandas 2 rounds the last digits unless float_precision is set
         np.testing.assert_allclose(table.to_numpy(), columns, rtol=1e-12, atol=0)

@@ -1,8 +1,8 @@
-"""Evaluation, row and checkpoint of an iteration in a thread, beside the next iteration.
+"""Evaluation, row and checkpoint of an iteration in a thread, during the next iteration.
 
 Nothing of the next iteration reads them, so that no number changes. What they need of the algorithm
-is copied before it goes on; then an outer loop of their own finishes the iteration, with the order
-on the disk of every run: row, tables, weights that are kept, checkpoint. A run that is killed has
+is copied before it continues; then a separate outer loop finishes the iteration, with the order on
+the disk of every run: row, tables, weights that are kept, checkpoint. A run that is killed has
 lost at most one iteration more, which a resumed run repeats with the same numbers.
 """
 

@@ -68,7 +68,7 @@ class ExperimentConfig:
         yield from ()
 
     def side_by_side(self) -> Self | str:
-        """What to run if several seeds train at the same time in threads on one GPU.
+        """The configuration if several seeds train at the same time in threads on one GPU.
 
         Returns:
             These settings, perhaps with further choices, that leave alone what the threads of a

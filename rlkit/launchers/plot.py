@@ -70,7 +70,7 @@ def chosen_groups(
 def beside(
     path: Path | None, groups: Mapping[str, Sequence[Run]], x_name: str, y_names: Sequence[str]
 ) -> list[PublishedPoint]:
-    """Published points that belong to the figure; none where `path` is None.
+    """Published points for the figure; none where `path` is None.
 
     Raises:
         UserError: the table is damaged or holds none, or the x axis is not environment steps.

@@ -1,4 +1,4 @@
-"""How a GPU does the products of an MLP.
+"""Matrix products of an MLP on a GPU.
 
 Weight gradients are sums over thousands of rows. As one batched product they occupy a third of an
 H100, because its library splits the sum of a single product only; here they are cut into parts.

@@ -121,7 +121,7 @@ class GruEncoder(RecurrentEncoder):
         return (self.last_fc.weight.new_zeros(num_tasks, self.width),)
 
     def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
-        """Go on over rows [num_tasks, n, context_dim]; the true entries of the mask stand first."""
+        """Continue over rows [num_tasks, n, context_dim]; true entries of the mask come first."""
         outputs, _ = self.cell(self.embed(rows), state[0].unsqueeze(0))
         return (_at_last_row(state[0], outputs, mask),)
 
@@ -149,7 +149,7 @@ class LstmEncoder(RecurrentEncoder):
         return zeros, zeros.clone()
 
     def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
-        """Go on over rows [num_tasks, n, context_dim]; the true entries of the mask stand first."""
+        """Continue over rows [num_tasks, n, context_dim]; true entries of the mask come first."""
         embedded = self.embed(rows)
         padding = (
             embedded.new_zeros(embedded.shape[:2]) if mask is None else (~mask).to(embedded.dtype)

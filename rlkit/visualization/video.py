@@ -124,7 +124,7 @@ class RecordedEnv(EnvWrapper):
                     rewards = (paths.sparse_rewards if sparse else paths.rewards)[index, :length]
                     over = bool(paths.terminated[index, length - 1])
                     lines = self._lines(captions(index, n), rewards, over, done)
-                    # The states may go on past the trajectory's end, for as long as other lanes
+                    # The states may continue past the trajectory's end, for as long as other lanes
                     # ran.
                     for text, picture in zip(lines, artist(task_ids[index], n), strict=False):
                         frame = captioned(picture, text)

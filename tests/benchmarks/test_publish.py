@@ -1,10 +1,10 @@
-"""Published pages are made from the runs' own files and carry nothing of the machine's folders."""
+"""Published pages are made from the runs' own files and contain no local path."""
 
 import json
 
 from click.testing import CliRunner
 
-from benchmarks.publish import folder_names, main
+from benchmarks.publishing.runs import folder_names, main
 
 HEADER = [
     "AverageReturn_all_test_tasks",
@@ -96,7 +96,7 @@ def test_runs_of_different_lengths_keep_theirs_and_the_page_says_which_were_stop
         write_run(tmp_path / f"run{seed}", seed, iterations=iterations, num_iterations=8)
     drawn = {}
     monkeypatch.setattr(
-        "benchmarks.publish.plot_runs",
+        "benchmarks.publishing.runs.plot_runs",
         lambda groups, output, **options: drawn.update(groups=groups, **options),
     )
     folders = [str(tmp_path / f"run{seed}") for seed in (1, 2, 3)]

@@ -1,9 +1,8 @@
-"""A step with the routes of a GPU: how many operations it launches, and that its numbers stay."""
+"""A step with the routes of a GPU: its number of operations, and unchanged results."""
 
 import pytest
 import torch
 
-from benchmarks.plain_pearl import PlainPEARL
 from benchmarks.step_operations import (
     REST,
     Operations,
@@ -16,6 +15,7 @@ from rlkit.launchers.load_config import load_config
 from rlkit.torch import gpu_route
 from rlkit.torch.adam import AdamInPieces
 from rlkit.torch.sac.config import PEARLConfig
+from tests.reference.plain_pearl import PlainPEARL
 from tests.torch.sac.test_sac import (
     CONFIG,
     CONTEXT_ROWS,

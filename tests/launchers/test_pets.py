@@ -1,4 +1,4 @@
-"""PETS goes through the house's commands: it trains, is refused, evaluated and printed."""
+"""PETS through every command: training, rejected input, evaluation, printing."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Networks as one batched product.
-
-The numbers of the networks one by one, and parameters that stay where they are.
-"""
+"""Stacked networks equal single ones, and their parameters do not move in memory."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""What the loops of the policy-gradient methods share: counters, meta-test, columns, state."""
+"""Base of the loops of the policy-gradient methods: counters, meta-test, columns, state."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,4 @@
-"""A step whose networks are stacked (the default on a GPU) against one whose networks are not, and
-their checkpoints.
-"""
+"""A step with stacked networks (the default on a GPU) equals one without; so do checkpoints."""
 
 import copy
 
