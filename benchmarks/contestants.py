@@ -23,11 +23,11 @@ Starts = list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]
 
 
 class OurLanes:
-    """A task distribution as training steps it: observation, outcome, reward, termination, float32.
+    """A task distribution, stepped as in training: observation, outcome, reward, termination.
 
     Attributes:
         env: the environment.
-        body: the same without wrappers, where it has simulations.
+        body: the environment without wrappers, if it has simulations.
         starts: of the last run, the episodes that began in it: (step, lanes [n], qpos [n, nq], qvel
             [n, nv]).
         given: of the last run, controls and places of mocap bodies in each step, if actions are not
@@ -53,7 +53,7 @@ class OurLanes:
             self._record()
 
     def _record(self) -> None:
-        """Let the simulation keep what it is given."""
+        """Record the inputs of the simulation."""
         simulation, step = self._simulation, self._simulation.step
 
         def recorded(ctrl: np.ndarray, lanes: Lanes | None = None) -> np.ndarray:
@@ -86,7 +86,7 @@ class OurLanes:
 class BareMujoco:
     """The limit: `mj_step` (then `mj_rnePostConstraint`, if ours calls it), nothing read.
 
-    One `MjData` a lane, one thread.
+    One `MjData` per lane, one thread.
 
     Models, starts and actions are those of our lanes, so that the states are the same.
     """
@@ -138,11 +138,11 @@ class BareMujoco:
         return 0.0
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to release."""
 
 
 class CpuTime(gymnasium.Wrapper):
-    """Tells the CPU time of the process that the environment runs in."""
+    """Reports the CPU time of the process that the environment runs in."""
 
     def cpu_seconds(self) -> float:
         return time.process_time()

@@ -1,18 +1,21 @@
-"""Environment steps per second of every task, against lanes and threads, beside gymnasium and
-beside MuJoCo alone.
+"""Environment steps per second of every task by lanes and threads, compared with gymnasium and with
+MuJoCo alone.
 
 python -m benchmarks.env_throughput [--tasks ant-dir,cheetah-vel] [--lanes 1,5,16,64,128]
     [--threads 1,2] [--repeats 20]
 
-Uniform random actions; an episode ends where its task ends it, at the latest after 200 steps
-(Sawyer: 150, point robots: 20), and a new one begins. Ours includes observation, reward and
-termination, as in training. *Bare* is a loop in Python over `mj_step` with the same substeps (then
-`mj_rnePostConstraint` for ant and humanoid), on the same models, starts and actions, an `MjData` a
-lane, without reading anything: the limit of one core. `mujoco.batch`, on which all but ant and
-humanoid run, goes from lane to lane without Python between, so that ours can be above it. *Sync*
-and *Async* are gymnasium's vector environments on its nearest environment, whose physics, episodes
-and observations differ somewhat. All have short turns one after the other; figures per CPU second,
-which count the work of all threads and processes, are medians of these.
+Actions are uniform random. An episode ends where its task ends it, after at most 200 steps (Sawyer:
+150, point robots: 20), and the next one begins.
+
+*Ours* includes observation, reward and termination, as in training. *Bare* is a Python loop over
+`mj_step` with the same substeps (followed by `mj_rnePostConstraint` for ant and humanoid), on the
+same models, start states and actions, with one `MjData` per lane. It reads nothing and is the limit
+of one core. `mujoco.batch`, which steps all bodies except ant and humanoid, goes through the lanes
+without Python in between, so ours can exceed it. *Sync* and *Async* are gymnasium's vector
+environments of its nearest environment; physics, episodes and observations differ somewhat.
+
+All take short turns one after another. Figures per CPU second count the work of all threads and
+processes and are medians over the turns.
 """
 
 import statistics
@@ -54,9 +57,7 @@ NEAREST = {
     "sawyer-reach": "Pusher-v5",
 }
 WARM_UP = 20  # steps of every lane before anything is timed
-GYMNASIUM_EVERY = (
-    4  # gymnasium has a turn in every fourth repeat only: its workers take most of the time
-)
+GYMNASIUM_EVERY = 4  # gymnasium runs in every fourth repeat only: its workers take most of the time
 Times = dict[
     str, list[tuple[float, float]]
 ]  # contestant -> per repeat CPU and wall-clock seconds per environment step
@@ -69,13 +70,13 @@ def measure(task: str, lanes: int, repeats: int, seconds: float, seed: int = 0) 
         task: name of the task distribution.
         lanes: how many lanes.
         repeats: how many turns each has.
-        seconds: about how long one turn of ours takes; short, so that all have the same share of
-            what else the machine does.
+        seconds: approximate length of a turn of ours; short, so that other load on the machine
+            affects all alike.
         seed: of starts and actions.
     Returns:
         Seconds per environment step of "ours", "bare", "Sync" and "Async".
     Raises:
-        RuntimeError: MuJoCo alone arrived at other states than our lanes.
+        RuntimeError: MuJoCo alone reached other states than our lanes.
     """
     ours = OurLanes(task, lanes, 1, seed)
     bare = None if ours.body is None else BareMujoco(ours)
@@ -100,7 +101,7 @@ def measure(task: str, lanes: int, repeats: int, seconds: float, seed: int = 0) 
         contestant.close()
     if difference > 0:
         raise RuntimeError(
-            f"{task}: MuJoCo alone is {difference} away from our lanes, so the two did not do the same work"
+            f"{task}: bare MuJoCo ends {difference} away from our lanes: the two did different work"
         )
     return times
 
@@ -108,8 +109,9 @@ def measure(task: str, lanes: int, repeats: int, seconds: float, seed: int = 0) 
 def scale(
     task: str, lanes: int, threads: Sequence[int], repeats: int, seconds: float, seed: int = 0
 ) -> Times:
-    """Time our lanes on different numbers of threads, in turns long enough for the system to spread
-    the threads over cores.
+    """Time our lanes on different numbers of threads.
+
+    Turns are long enough for the system to spread the threads over cores.
 
     Args:
         task, lanes, repeats, seconds, seed: as for `measure`.
@@ -140,15 +142,13 @@ def rate(times: Times, name: str) -> float:
 
 
 def best(times: Times, name: str) -> tuple[float, float]:
-    """Steps per second of wall-clock time in the fastest turn, which others disturbed least, and
-    the cores used in it.
-    """
+    """Steps per second and cores used in the fastest turn, the one least disturbed."""
     cpu, wall = min(times[name], key=lambda pair: pair[1])
     return 1 / wall, cpu / wall
 
 
 def speedup(times: Times, ours: str, other: str) -> float:
-    """How many times more steps ours does in a CPU second, the median over turns side by side."""
+    """Ratio of our steps per CPU second to theirs: median over adjacent turns."""
     every = len(times[ours]) // len(times[other])
     pairs = zip(times[ours][every - 1 :: every], times[other], strict=True)
     return statistics.median(theirs / own for (own, _), (theirs, _) in pairs)
@@ -207,8 +207,9 @@ def tables(
             + [best(measured[task, lanes], kind)[0] for kind in ("Sync", "Async")]
             for (task, lanes), times in scaled.items()
         ],
-        "Each in its fastest turn. Threads step different lanes; *cores used* is their CPU time over the wall-clock time. What "
-        "threads do per CPU second, compared with one thread, is what remains of each core when all are free.",
+        "Each in its fastest turn. Threads step different lanes; *cores used* is their CPU time "
+        "over the wall-clock time. What threads do per CPU second, compared with one thread, is "
+        "what remains of each core when all are free.",
     )
     return [shares, wall]
 
@@ -269,10 +270,10 @@ def main(
             shown += [f"{name} {best(more, name)[0]:,.0f}" for name in more]
             click.echo(f"{task}, {number} lanes: {', '.join(shown)}")
     if write:
-        command = f"python -m benchmarks.env_throughput --threads {','.join(map(str, threads))} --repeats {repeats}"
-        click.echo(
-            f"wrote {write_result('env_throughput', tables(measured, scaled, threads), watch, command=command)}"
-        )
+        options = f"--threads {','.join(map(str, threads))} --repeats {repeats}"
+        command = f"python -m benchmarks.env_throughput {options}"
+        found = tables(measured, scaled, threads)
+        click.echo(f"wrote {write_result('env_throughput', found, watch, command=command)}")
 
 
 if __name__ == "__main__":

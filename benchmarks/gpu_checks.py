@@ -1,11 +1,12 @@
-"""Predictions of what a GPU does with a gradient step, checked where one is at hand.
+"""Check predictions about the time of a gradient step on a GPU.
 
 python -m benchmarks.gpu_checks weights|step|operations|seeds|rollouts [--device cuda:0]
     [--repeats 5]
 
-Each line is a measurement and, where there is one, the prediction for an H100 with "holds" or
-"OFF" (10 %, several seeds 15 %). With `--device cpu` everything runs once at small size, to try the
-command without a GPU; nothing is compared then. `bash benchmarks/gpu.sh` runs all stages.
+Each line is a measurement, followed by the prediction for an H100, if there is one, and "holds" or
+"OFF" (tolerance 10 %, for several seeds 15 %). With `--device cpu` everything runs once at small
+size to try the command without a GPU, and nothing is compared. `bash benchmarks/gpu.sh` runs all
+stages.
 """
 
 import statistics
@@ -118,7 +119,7 @@ def all_but_the_first(device: torch.device, wanted: bool) -> Callable[[], Branch
 
 
 def train_without(changes: Sequence[str], experiment: Any, num_steps: int) -> None:
-    """Train without some changes; on a GPU the capture has decided that already."""
+    """Train without some changes; on a GPU this was fixed at capture."""
     with without(*changes):
         train(experiment, num_steps)
 

@@ -26,7 +26,7 @@ GRADIENTS = {
 
 
 class Check(NamedTuple):
-    """A measurement and what was predicted: the unit is in the name of the table."""
+    """A measurement and its prediction; the name of the table has the unit."""
 
     stage: str
     name: str

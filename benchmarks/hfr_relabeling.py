@@ -2,12 +2,12 @@
 
     python -m benchmarks.hfr_relabeling [--tasks ant-goal,four-corners] [--threads 1] [--repeats 5]
 
-Three parts are measured alternately: a gradient step, a trajectory that hfr-q judges (its rewards
-under every train task, and its utility for each), and one of the K contexts that every task's
-log-partition is estimated from. An iteration has `num_train_steps_per_itr` of the first, half of
-its trajectories of the second, and K of the third. Networks have their shipped sizes and first
-weights, rows and trajectories are random numbers of the environment's shapes: nothing is simulated.
-Seconds of the processor's time, all threads together; medians.
+Three parts are measured alternately: a gradient step, scoring a trajectory with hfr-q (its rewards
+and its utility under every train task), and one of the K contexts from which the log-partition of
+every task is estimated. An iteration has `num_train_steps_per_itr` gradient steps, scores half of
+its trajectories and uses K contexts. Networks have their shipped sizes and initial weights; rows
+and trajectories are random numbers with the environment's shapes, and nothing is simulated. Figures
+are median CPU seconds, summed over threads.
 """
 
 import statistics
@@ -38,7 +38,7 @@ TRAJECTORIES = 3  # of each task in the buffers
 def random_paths(
     env: MetaEnv, task_ids: np.ndarray, horizon: int, generator: np.random.Generator
 ) -> Paths:
-    """Trajectories of full length with standard normal observations, actions, rewards and outcomes."""
+    """Full-length trajectories: standard normal observations, actions, rewards and outcomes."""
     paths = Paths.empty(
         len(task_ids), horizon, env.obs_dim, env.act_dim, env.outcome_dim, dtype=env.dtype
     )
@@ -49,7 +49,7 @@ def random_paths(
 
 
 def measure(config: Any, repeats: int) -> tuple[float, float, float]:
-    """CPU seconds of a gradient step, a judged trajectory and a partition context, in turns."""
+    """CPU seconds of a gradient step, a scored trajectory and a partition context, in turns."""
     experiment, generator = HFR().build(config, "cpu", 0), np.random.default_rng(0)
     algorithm, env = experiment.algorithm, experiment.env
     relabeler: Any = algorithm.collection.relabeler
@@ -79,7 +79,7 @@ def measure(config: Any, repeats: int) -> tuple[float, float, float]:
 
 
 def in_turns(parts: tuple[Callable[[], None], ...], repeats: int) -> Any:
-    """Median processor seconds of each part, after a round that does not count."""
+    """Median CPU seconds of each part, after a warm-up round."""
     rounds = []
     for _ in range(repeats + 1):
         marks = [time.process_time()]
@@ -103,7 +103,8 @@ def row_of(name: str, threads: int, repeats: int) -> list[Any]:
     one_context = replace(config, algo_params=replace(config.algo_params, num_partition_samples=1))
     step, judge, partition = measure(resolve(one_context, "cpu"), repeats)
     algo = config.algo_params
-    judged = HFR().requirements(config).iteration_steps / algo.max_path_length * algo.probability  # type: ignore[attr-defined]
+    trajectories = HFR().requirements(config).iteration_steps / algo.max_path_length
+    judged = trajectories * algo.probability  # type: ignore[attr-defined]
     share = (judged * judge + samples * partition) / (algo.num_train_steps_per_itr * step)
     return [name, 1e3 * step, 1e3 * judge, 1e3 * partition, judged, 100 * share]
 
@@ -139,7 +140,8 @@ def main(tasks: str | None, threads: int, repeats: int, write: bool) -> None:
             for part in ("gradient step", "judged trajectory", "partition context")
         ]
         values += [Value("judged per iteration", 0), Value("relabeling / training, %", 1)]
-        note = f"hfr-q as shipped, {threads} thread{'s' * (threads > 1)}. Aim: at most 10 %, ant-vel 15 %."
+        threaded = f"{threads} thread{'s' * (threads > 1)}"
+        note = f"hfr-q as shipped, {threaded}. Aim: at most 10 %, ant-vel 15 %."
         table = Table("Cost of relabeling", ["configuration"], values, rows, note)
         command = f"python -m benchmarks.hfr_relabeling --threads {threads} --repeats {repeats}"
         click.echo(f"wrote {write_result('hfr_relabeling', [table], watch, command=command)}")

@@ -1,10 +1,9 @@
-"""Kill a run with SIGKILL at random moments, resume it each time, and compare its end with a whole
-run.
+"""Kill a run with SIGKILL at random moments, resume it, and compare it with an uninterrupted run.
 
     python -m benchmarks.kill_and_resume [--case pearl] [--kills 10] [--seed 0]
 
 Prints where each kill struck. Exits 1 unless weights, tables and logs are equal bit for bit, apart
-from what holds times.
+from times.
 """
 
 import csv
@@ -129,7 +128,7 @@ def the_run_in(folder: Path) -> Path:
 
 
 def wait_for_work(process: subprocess.Popen, folder: Path, known_lines: int) -> float:
-    """Wait until a run has begun to work, which its log says, or has ended; the time then."""
+    """Wait until the log says that a run works, or the run has ended; return the time."""
     while process.poll() is None and num_log_lines(folder) <= known_lines:
         time.sleep(0.005)
     return time.monotonic()
@@ -143,8 +142,8 @@ def num_log_lines(folder: Path) -> int:
 def killed_run(config: Path, folder: Path, seconds: float, kills: int, rng: random.Random) -> Path:
     """Start a run, kill it `kills` times, and let it finish.
 
-    Each kill comes at a random moment of the first `seconds` of work after a start. A run that is
-    done before the last kill shows less than was asked for: SystemExit.
+    Each kill comes at a random moment within `seconds` of work after a start. A run that finishes
+    before the last kill raises SystemExit.
     """
     process = launch(
         str(config), "--seed", "0", "--set", f"util_params.base_log_dir={json.dumps(str(folder))}"
@@ -241,11 +240,11 @@ def compare(
     """Run once without a kill and once with `kills` of them.
 
     Args:
-        kills: how often the second is killed.
-        seed: of the moments.
-        workspace: where the runs go.
+        kills: number of kills of the second run.
+        seed: of the random moments.
+        workspace: folder of the runs.
         settings: the configuration.
-        share: of a whole run's time, to which the latest possible moments add up.
+        share: the latest possible moments add up to this fraction of the time of a whole run.
     Returns:
         What differs.
     """

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from rlkit.launchers.machine import machine, versions
 
 RESULTS = Path(__file__).parent / "results"
 BUSY = 0.1  # cores used by other processes, from which on wall-clock figures are marked
+GB = 1e9
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,9 @@ class Watch:
             self.others = max(0.0, (all_cpus - own) / uptime) if uptime > 0 else None
 
     def record(self) -> dict[str, Any]:
-        """One-minute load averages, mean cores used by others, and whether that is too many."""
-        used = (
-            self.load_before if self.others is None else self.others
-        )  # where the system does not tell, its load must do
+        """One-minute load averages, mean cores used by others, and whether the machine is busy."""
+        # Without CPU times of the system, the load average has to serve.
+        used = self.load_before if self.others is None else self.others
         return {
             "load_before": round(self.load_before, 2),
             "load_after": round(self.load_after, 2),
@@ -91,8 +92,14 @@ def _cpu_seconds() -> tuple[float, float, float] | None:
     return uptime, used, sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
+def peak_bytes() -> int:
+    """Peak resident size of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 def result_path(folder: Path, benchmark: str, on: Mapping[str, Any]) -> Path:
-    """Name the results file of a benchmark after the machine, so that machines have own files."""
+    """Name the results file of a benchmark after the machine, so that each has its own file."""
     parts = [on["cpu"], f"{on['cpus']} cpus", on["gpu"] or ""]
     return (
         folder
@@ -115,13 +122,13 @@ def write_result(
     Args:
         benchmark: name of the module that measured.
         tables: what the page shows.
-        watch: the machine during the measurement, ended.
-        command: what was typed.
-        details: further figures, which the page does not show.
+        watch: the load during the measurement, which has ended.
+        command: the command line.
+        details: further figures, not shown on the page.
         device: name of the torch device that was measured.
-        folder: where results are kept.
+        folder: folder of the results.
     Returns:
-        The file.
+        Path of the file.
     """
     on = machine(device)
     content = {

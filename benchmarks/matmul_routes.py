@@ -4,8 +4,8 @@ python -m benchmarks.matmul_routes [--widths 16,64,128,300,400] [--threads 1,2] 
 
 Forward and backward pass of a network with three hidden layers on 4,096 rows, a meta-batch of 16
 tasks. All combinations are measured alternately, and each is compared by its median. The last lines
-are rows for the table of `rlkit/launchers/routes.py`: per width and number of threads the library's
-own choice and all rows at once, unless another combination is at least 1.05 times as fast.
+are rows for the table of `rlkit/launchers/routes.py`: for each width and number of threads, torch's
+own route without slices, unless another combination is at least 1.05 times as fast.
 """
 
 import statistics

@@ -1,11 +1,11 @@
 """An iteration of cheetah-vel as shipped, and the whole experiment, compared with the plain twin.
 
-Both are made up of parts that are measured in one process.
+The parts of both are measured in one process.
 
     python -m benchmarks.pearl_iteration [--threads 2] [--repeats 10]
 
-The twin's iteration is never run as a whole: its parts are measured and multiplied by their
-numbers.
+The twin's iteration is never run as a whole: the time of each part is multiplied by how often it
+occurs.
 """
 
 import statistics
@@ -19,8 +19,6 @@ import torch
 
 from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.pearl_step import fast_step, twin_step
-from benchmarks.plain_pearl import PlainPEARL
-from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
 from benchmarks.rollouts import CONFIG, HORIZON, evaluate
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.loop import Progress
@@ -29,6 +27,8 @@ from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch.execution import torch_threads
+from tests.reference.plain_pearl import PlainPEARL
+from tests.reference.plain_rollouts import PlainCheetah, PlainSampler
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Part:
 
 
 def seconds(run: Callable[[], object], repeats: int) -> float:
-    """Median seconds, after one run that does not count."""
+    """Median seconds, after a warm-up run."""
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
@@ -152,10 +152,10 @@ def main(device: str, threads: int, repeats: int, write: bool) -> None:
             "The twin is composed of measured parts; the last row is in hours."
         )
         table = Table("An iteration of cheetah-vel", ["part"], values, rows, note)
-        command = f"python -m benchmarks.pearl_iteration --device {device} --threads {threads} --repeats {repeats}"
-        click.echo(
-            f"wrote {write_result('pearl_iteration', [table], watch, command=command, device=device)}"
-        )
+        options = f"--device {device} --threads {threads} --repeats {repeats}"
+        command = f"python -m benchmarks.pearl_iteration {options}"
+        file = write_result("pearl_iteration", [table], watch, command=command, device=device)
+        click.echo(f"wrote {file}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""Time of one meta-gradient step against a plain twin and against the arithmetic floor,
-alternately.
+"""Time of a meta-gradient step compared with a plain twin and with the arithmetic floor, in turns.
 
 python -m benchmarks.pearl_step [--config configs/cheetah-vel.json] [--threads 1,2] [--repeats 10]
 """
@@ -18,7 +17,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import Table, Value, Watch, write_result
-from benchmarks.plain_pearl import PlainBuffer, PlainPEARL
 from benchmarks.step_floor import floor_seconds, products
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.launchers.launcher import Experiment
@@ -26,6 +24,7 @@ from rlkit.launchers.load_config import load_config
 from rlkit.launchers.machine import has_bf16_units, keep_freed_memory
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch.execution import rounded_factors, sharing_threads, torch_threads
+from tests.reference.plain_pearl import PlainBuffer, PlainPEARL
 
 ROWS_PER_TASK = 2000  # in both buffers: as after the initial pool
 config_option = click.option(
@@ -74,7 +73,7 @@ def fast_step(
 def twin_step(config: Any, threads: int, rng_seed: int, device: str = "cpu") -> Callable[[], None]:
     """The same for the plain twin, whose threads work inside each operation.
 
-    Its rows stand in the host's memory.
+    Its rows are in host memory.
     """
     experiment = PEARL().build(config, device, 0)
     rng, generator = np.random.RandomState(rng_seed), torch.Generator(device).manual_seed(0)
@@ -167,10 +166,10 @@ def main(path: Path, device: str, threads: str, repeats: int, write: bool) -> No
                 rows,
                 str(path),
             )
-            command = f"python -m benchmarks.pearl_step --config {path} --device {device} --repeats {repeats}"
-            click.echo(
-                f"wrote {write_result('pearl_step', [table], watch, command=command, device=device)}"
-            )
+            options = f"--config {path} --device {device} --repeats {repeats}"
+            command = f"python -m benchmarks.pearl_step {options}"
+            file = write_result("pearl_step", [table], watch, command=command, device=device)
+            click.echo(f"wrote {file}")
         return
     routes: dict[str, dict[str, Any]] = {
         "default, all rows at once": {"matmul": "default", "slice_rows": 0},
@@ -247,7 +246,8 @@ def main(path: Path, device: str, threads: str, repeats: int, write: bool) -> No
         ]
         ratios = [Value("twin / this", 2, wall=True), Value("floor / this", 2, wall=True)]
         note = (
-            f"{path}. GFLOP of products as counted: twin {counted['plain twin']:.1f}, ours {counted['fast']:.1f}. "
+            f"{path}. GFLOP of products as counted: "
+            f"twin {counted['plain twin']:.1f}, ours {counted['fast']:.1f}. "
             "The floor is the time of the step's products alone, each on its fastest exact route."
         )
         tables = [
@@ -269,7 +269,8 @@ def main(path: Path, device: str, threads: str, repeats: int, write: bool) -> No
                 floors,
             ),
         ]
-        command = f"python -m benchmarks.pearl_step --config {path} --threads {threads} --repeats {repeats}"
+        options = f"--config {path} --threads {threads} --repeats {repeats}"
+        command = f"python -m benchmarks.pearl_step {options}"
         click.echo(f"wrote {write_result('pearl_step', tables, watch, command=command)}")
 
 

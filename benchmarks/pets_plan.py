@@ -1,12 +1,12 @@
-"""CPU time of PETS' plan and training step against a plain twin and against the arithmetic floor,
-alternately.
+"""CPU time of PETS' plan and training step compared with a plain twin and the arithmetic floor.
 
 python -m benchmarks.pets_plan [--tasks cartpole,halfcheetah] [--threads 1,2] [--repeats 10]
 
 A plan is PE-TSinf-CEM at the published size: five equal CEM iterations, of which one is measured.
-Figures are CPU seconds, the least of all repeats, because other processes slow a plan down by more
-than what is measured here. The floor is the number of multiplications and additions over the rate
-of a 1,024^3 float32 product on the faster of the two routes, torch's own and oneDNN.
+All are measured in turns. Figures are the minimum CPU seconds over all repeats, because other
+processes slow a plan down by more than the differences measured here. The floor is the number of
+multiplications and additions divided by the rate of a 1,024^3 float32 product on the faster of two
+routes, torch's own and oneDNN.
 """
 
 import time
@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import Table, Value, Watch, write_result
-from benchmarks.plain_pets import PlainPETS
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.torch.execution import torch_threads
 from rlkit.torch.fast_torch import has_onednn, onednn_linear
@@ -30,6 +29,7 @@ from rlkit.torch.pets.mpc import MPC
 from rlkit.torch.pets.objective import ModelCosts, Reward
 from rlkit.torch.pets.planners import CEM
 from rlkit.torch.pets.propagation import trajectory_sampling_inf
+from tests.reference.plain_pets import PlainPETS
 
 NUM_NETS, NUM_PARTICLES, BATCH_SIZE, MAX_ITERS = 5, 20, 32, 5
 SIDE = 1024  # of the product that the floor's rate is measured on
@@ -69,7 +69,7 @@ class Task:
 
 
 def cartpole_inputs(obs: Tensor) -> tuple[Tensor, ...]:
-    """Sine and cosine of the angle, then the other numbers."""
+    """Sine and cosine of the angle, then the other coordinates."""
     angle = obs[..., 1:2]
     return angle.sin(), angle.cos(), obs[..., :1], obs[..., 2:]
 
@@ -82,13 +82,13 @@ def cartpole_reward(obs: Tensor, action: Tensor, next_obs: Tensor, planned_from:
 
 
 def cheetah_inputs(obs: Tensor) -> tuple[Tensor, ...]:
-    """Sine and cosine of the pitch, and everything but the velocity of the last step."""
+    """Sine and cosine of the pitch, and everything except the velocity of the last step."""
     pitch = obs[..., 2:3]
     return obs[..., 1:2], pitch.sin(), pitch.cos(), obs[..., 3:]
 
 
 def cheetah_target(obs: Tensor, next_obs: Tensor) -> Tensor:
-    """Differences, but the velocity itself."""
+    """Differences, except that the velocity is itself."""
     return torch.cat([next_obs[..., :1], next_obs[..., 1:] - obs[..., 1:]], dim=-1)
 
 
@@ -192,7 +192,7 @@ def products() -> dict[str, Callable[[], Tensor]]:
 def least_cpu_seconds(
     runs: dict[str, Callable[[], object]], repeats: int
 ) -> dict[str, tuple[float, float]]:
-    """Least CPU and least wall-clock seconds of each, alternately, after one that allocates."""
+    """Minimum CPU and wall-clock seconds of each, in turns, after a warm-up that allocates."""
     cpu: dict[str, list[float]] = {name: [] for name in runs}
     wall: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats + 1):
@@ -208,8 +208,8 @@ def measured(task: Task, repeats: int) -> Iterator[tuple[list[Any], list[float]]
     """Measure a plan, then a training step.
 
     Yields:
-        What; milliseconds of twin, ours, ours by the clock, floor; twin / ours; ours / floor. Then
-        GFLOP per CPU second of the routes of a product.
+        Name; milliseconds of twin, ours, ours (wall clock) and floor; twin / ours; ours / floor;
+        GFLOP per CPU second of each route of a product.
     """
     parts = (
         ("plan", plans(task), task.plan_flops, MAX_ITERS),

@@ -1,10 +1,10 @@
-"""Run the same command many times, half of them beside a busy core, and compare the numbers.
+"""Run the same command many times, half of them with one core kept busy, and compare the numbers.
 
 python -m benchmarks.repeat_runs [--runs 20] [--config configs/quick/point-robot.json]
 
-Every run has a home folder and an output folder of its own. What the machine decides is left open:
-threads, the route of products, slices. Exits 1 unless all runs have the same table, apart from the
-columns of times, the same settings, and weights that are equal bit for bit.
+Every run has its own home and output folders. Settings that are chosen for the machine (threads,
+route of products, slices) are left open. Exits 1 unless all runs have the same settings, the same
+table except for times, and weights that are equal bit for bit.
 """
 
 import csv

@@ -1,16 +1,16 @@
-"""Memory of a whole run: the replay storage, computed, and the rest of the process, measured.
+"""Memory of a whole run: replay storage (computed) and the rest of the process (measured).
 
 python -m benchmarks.replay_memory [--config configs/cheetah-vel.json] [--tasks 20]
 
-The replay storage is computed by the buffers' own bookkeeping: rings on the meta device, which hold
-no data, go through the schedule of the whole run, and their pages are counted. A partly filled page
-counts as a whole one.
+The replay storage is computed with the buffers' own bookkeeping: rings on the meta device, which
+hold no data, follow the schedule of the whole run, and their pages are counted. A partly filled
+page counts as a whole one.
 
 The rest is measured on a part of the run, in a separate process: the first iteration (collection,
-training, evaluation, checkpoint) with fewer train tasks and a few gradient steps. *Beside the
+training, evaluation, checkpoint) with fewer train tasks and a few gradient steps. *Besides the
 storage* is the peak of that process minus the computed storage of the part. Adding the storage of
 the whole run gives the peak of the whole run. Blocks of collection overshoot if episodes end early;
-by how much is measured on the part too.
+the amount is measured on the part as well.
 
 As a check, the resident memory of the buffers at the end of the part is shown next to their
 computed pages. It can be smaller, because only the written part of a page is resident. Exits 1
@@ -31,8 +31,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.initial_pool_memory import GB, peak_bytes
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import GB, Table, Value, Watch, peak_bytes, write_result
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.seeding import stream
@@ -62,13 +61,13 @@ class Storage(NamedTuple):
 def projected_storage(
     config: Any, row_bytes: int, num_iterations: int, excess: float = 1.0
 ) -> Storage:
-    """Go through the schedule of a run.
+    """Follow the schedule of a run and count rows and pages.
 
     Args:
         config: checked.
         row_bytes: of one row.
         num_iterations: how many of its iterations.
-        excess: rows that a block of collection brings, as a multiple of those asked for.
+        excess: rows collected by a block, as a multiple of those requested.
     """
     algo, tasks = config.algo_params, config.n_train_tasks
     replay, encoder = (

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from benchmarks.machine import RESULTS
+from benchmarks.prose import wrapped
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -25,9 +26,9 @@ Written by `python -m benchmarks.report` from the files in `benchmarks/results`,
 benchmark and machine; do not edit this page. To add a machine, run a benchmark's command there and
 then this one.
 
-*Busy* tells how many cores other processes used on average during the measurement. On a busy
-machine wall-clock figures, marked "busy", say little; figures per CPU second suffer less, and
-ratios least, because what is compared was measured in turns.
+*Busy* is the mean number of cores used by other processes during the measurement. On a busy machine
+wall-clock figures, marked "busy", say little. Figures per CPU second suffer less, and ratios least,
+because both sides were measured in turns.
 """
 
 # What only a GPU can show, until a result of that benchmark exists: benchmark, what, predicted for
@@ -59,13 +60,14 @@ def machine_name(result: Mapping[str, Any]) -> str:
 
 
 def page(results: Sequence[Mapping[str, Any]], folder: Path = ROOT / "benchmarks") -> str:
-    """Compose the page; `folder` holds the benchmarks, whose docstrings say what they measure."""
+    """Compose the page from the results and the docstrings of the benchmarks below `folder`."""
     names = sorted({machine_name(result) for result in results})
     letters = dict(zip(names, string.ascii_uppercase, strict=False))
     parts = [INTRODUCTION, machines_table(results, letters)]
     for benchmark in sorted({result["benchmark"] for result in results}):
         own = [result for result in results if result["benchmark"] == benchmark]
-        docstring = ast.get_docstring(ast.parse((folder / f"{benchmark}.py").read_text())) or ""
+        (module,) = folder.rglob(f"{benchmark}.py")
+        docstring = ast.get_docstring(ast.parse(module.read_text())) or ""
         parts.append(f"## {benchmark}\n\n{with_code_blocks(docstring)}\n")
         for title in dict.fromkeys(table["title"] for result in own for table in result["tables"]):
             parts.append(merged_table(title, own, letters))
@@ -86,12 +88,12 @@ def not_measured(benchmarks: Collection[str]) -> list[str]:
 
 
 def with_code_blocks(text: str) -> str:
-    """Set the command lines of a docstring as Markdown code."""
+    """Turn the command lines of a docstring into Markdown code blocks."""
     return re.sub(r"^ *(python -m .*(?:\n +.*)*)$", r"```\n\1\n```", text, flags=re.M)
 
 
 def machines_table(results: Sequence[Mapping[str, Any]], letters: Mapping[str, str]) -> str:
-    """Say for every result on what it was measured."""
+    """Describe the machine, versions and load of every result."""
     lines = [
         row(["", "machine", "benchmark", "versions", "commit", "load before, after", "busy"]),
         row(["---"] * 7),
@@ -144,7 +146,7 @@ def merged_table(
     lines += [
         line
         for note in dict.fromkeys(table["note"] for _, table in having if table["note"])
-        for line in (note, "")
+        for line in (wrapped(note), "")
     ]
     lines += [row(header), row(["---"] * len(labels) + ["---:"] * (len(header) - len(labels)))]
     lines += [row([*map(str, key), *line]) for key, line in cells.items()]

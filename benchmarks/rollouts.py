@@ -1,6 +1,6 @@
-"""Collection and evaluation of cheetah-vel.
+"""Collection and evaluation of cheetah-vel, compared with bare physics and with a plain twin.
 
-Environment steps per second, as a share of bare physics, and against a plain twin.
+Figures are environment steps per second.
 
 python -m benchmarks.rollouts [--threads 1,2] [--lanes 10,15,64,128] [--repeats 10]
 """
@@ -17,8 +17,6 @@ import numpy as np
 import torch
 
 from benchmarks.machine import Table, Value, Watch, write_result
-from benchmarks.plain_pearl import PlainPEARL
-from benchmarks.plain_rollouts import PlainCheetah, PlainSampler
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.loop import Progress
 from rlkit.core.seeding import stream
@@ -26,13 +24,15 @@ from rlkit.launchers.launcher import Experiment
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.torch.execution import torch_threads
+from tests.reference.plain_pearl import PlainPEARL
+from tests.reference.plain_rollouts import PlainCheetah, PlainSampler
 
 CONFIG = "configs/cheetah-vel.json"
 HORIZON = 200
 
 
 class BarePhysics:
-    """`mj_step(nstep=5)` alone on states that random actions reach, one simulation a thread."""
+    """`mj_step(nstep=5)` alone on states that random actions reach, one simulation per thread."""
 
     def __init__(self, model: mujoco.MjModel, threads: int) -> None:
         self.model, self.threads = model, threads
@@ -57,7 +57,7 @@ class BarePhysics:
 
 
 def build(threads: int, lanes: int | None) -> Experiment:
-    """A fresh experiment with its initial pool cut to one trajectory a task, collected."""
+    """A new experiment after collecting an initial pool of one trajectory per task."""
     settings = [
         "seed=0",
         *(f"util_params.{what}_threads={threads}" for what in ("physics", "torch")),
@@ -184,7 +184,8 @@ def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
                 )
                 share = f"{wall / bare_wall:.2f} of bare physics (CPU time: {cpu / bare_cpu:.2f})"
                 click.echo(
-                    f"{number} threads, {name}: {wall:.0f} steps/s, {share}, {wall / medians[against][0]:.1f} x twin"
+                    f"{number} threads, {name}: {wall:.0f} steps/s, {share}, "
+                    f"{wall / medians[against][0]:.1f} x twin"
                 )
     if write:
         values = [

@@ -13,19 +13,19 @@ CLOSING = 14  # steps until the gripper holds the puck
 
 
 def runnable(names: Iterable[str]) -> list[str]:
-    """Leave the Sawyer tasks out where metaworld, which has their scene files, is not installed."""
+    """Skip the Sawyer tasks where metaworld, which has their scene files, is not installed."""
     installed = importlib.util.find_spec("metaworld") is not None
     return [name for name in names if installed or not name.startswith("sawyer")]
 
 
 class ReachGoal:
-    """Goes straight to the goal of sawyer-reach."""
+    """Move the hand straight to the goal of sawyer-reach."""
 
     def __init__(self, env: MetaEnv) -> None:
         self.act_dim, self._env = env.act_dim, env
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
-        """Nothing is remembered."""
+        """There is no state to reset."""
 
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
         missing = self._env.tasks[self._env.task_ids] - (obs[:, :3] + FINGERS)
@@ -33,7 +33,7 @@ class ReachGoal:
 
 
 class DragPuck(ReachGoal):
-    """Lifts the hand, lowers it over the puck, closes the gripper and drags the puck to the goal."""
+    """Lift the hand, lower it over the puck, close the gripper and drag the puck to the goal."""
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
         self._closed = np.zeros(len(generators))  # steps since the gripper began to close

@@ -2,9 +2,9 @@
 
 python -m benchmarks.start_time [--config configs/cheetah-vel.json] [--threads 2] [--repeats 5]
 
-What `launch_experiment.py` does until then: import, configuration, choices that are left to the
-machine, build, the first checkpoint, the initial pool (cheetah-vel: 200,000 environment steps), the
-first iteration's visits, one gradient step.
+Until then `launch_experiment.py` imports, reads the configuration, chooses settings for the
+machine, builds the experiment, writes the first checkpoint, collects the initial pool (cheetah-vel:
+200,000 environment steps) and the first iteration's visits, and takes a gradient step.
 """
 
 import json
@@ -26,7 +26,7 @@ TOTAL = "all, with the interpreter's own start"
 
 
 def measure_start(config_path: str, settings: list[str]) -> dict[str, tuple[float, float]]:
-    """Do all of it in this process: wall-clock and CPU seconds of each part, in order."""
+    """Run all parts in this process; returns wall-clock and CPU seconds of each, in order."""
     seconds: dict[str, tuple[float, float]] = {}
     marks = time.perf_counter(), 0.0  # CPU time counts from the interpreter's start
 
@@ -88,7 +88,8 @@ def main(path: str, threads: int, repeats: int, settings: tuple[str, ...], write
         f"util_params.torch_threads={threads}",
         f"util_params.physics_threads={threads}",
     ]
-    code = f"import json; from {__spec__.name} import measure_start; print(json.dumps(measure_start({path!r}, {changes!r})))"
+    code = f"import json; from {__spec__.name} import measure_start; "
+    code += f"print(json.dumps(measure_start({path!r}, {changes!r})))"
     runs: list[dict[str, list[float]]] = []
     with Watch() as watch:
         for _ in range(repeats):
@@ -115,7 +116,8 @@ def main(path: str, threads: int, repeats: int, settings: tuple[str, ...], write
         ]
         note = f"{path}, {threads} threads, {repeats} processes one after the other."
         table = Table("Start to the first gradient step", ["part"], values, rows, note)
-        command = f"python -m benchmarks.start_time --config {path} --threads {threads} --repeats {repeats}"
+        options = f"--config {path} --threads {threads} --repeats {repeats}"
+        command = f"python -m benchmarks.start_time {options}"
         click.echo(f"wrote {write_result('start_time', [table], watch, command=command)}")
 
 

@@ -36,10 +36,10 @@ class Product:
 
 
 def products(networks: Mapping[str, nn.Module], rows: int, context_rows: int) -> dict[Product, int]:
-    """Count the products that one step cannot do without.
+    """Count the products that a step needs.
 
-    Q goes forward twice; its loss needs dW and, for z, dx down to the inputs; the policy's loss dx
-    alone. V, policy and encoder need no dx of their inputs. The target V only goes forward.
+    Q has two forward passes. Its loss needs dW and, for z, dx down to the inputs; the policy loss
+    needs only dx. V, policy and encoder need no dx of their inputs. The target V is only evaluated.
     """
     counts: dict[Product, int] = {}
     for name, network in networks.items():

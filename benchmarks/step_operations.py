@@ -1,4 +1,4 @@
-"""Operations of one gradient step that launch work on a GPU, counted by kind on a CPU.
+"""Count, on a CPU, the operations of a gradient step that would launch work on a GPU.
 
 python -m benchmarks.step_operations [--config configs/cheetah-vel.json] [--precision float32]
 
@@ -97,7 +97,7 @@ def kind_of(name: str) -> str:
 
 
 def operations_of_a_step(config: Any) -> Counter[str]:
-    """Count the operations of one step, by name, after two others."""
+    """Count the operations of one step, by name, after two warm-up steps."""
     with as_on_a_gpu():
         experiment = PEARL().build(config, "cpu", 0)
         algorithm, rng = experiment.algorithm, np.random.RandomState(0)

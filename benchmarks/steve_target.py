@@ -1,12 +1,13 @@
-"""CPU time of STEVE's target batch against a plain twin and against the arithmetic floor,
-alternately, and of all updates of a frame against the floor.
+"""CPU time of STEVE's target batch compared with a plain twin and the arithmetic floor.
+
+The updates of a frame are compared with the floor too.
 
 python -m benchmarks.steve_target [--threads 1,2] [--repeats 10]
 
-Sizes are those of HalfCheetah: ensembles of 4, horizon 3, 512 rows. Figures are CPU seconds, the
-least of all repeats. The floor is the number of multiplications and additions over the rate of a
-1,024^3 float32 product on the faster of the two routes, torch's own and oneDNN
-(`benchmarks.pets_plan`).
+Sizes are those of HalfCheetah: ensembles of 4, horizon 3, 512 rows. Figures are the minimum CPU
+seconds over all repeats, measured in turns. The floor is the number of multiplications and
+additions divided by the rate of a 1,024^3 float32 product on the faster of two routes, torch's own
+and oneDNN (`benchmarks.pets_plan`).
 """
 
 from collections.abc import Callable
@@ -17,13 +18,13 @@ import torch
 
 from benchmarks.machine import Table, Value, Watch, write_result
 from benchmarks.pets_plan import SIDE, least_cpu_seconds, products
-from benchmarks.plain_steve import PlainSTEVE
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.steve_estimates import build
 from rlkit.torch.execution import torch_threads
 from rlkit.torch.steve.config import STEVESettings
 from rlkit.torch.steve.learners import Learners
 from rlkit.torch.steve.world_model import Transitions
+from tests.reference.plain_steve import PlainSTEVE
 
 OBS, ACT, ROWS = 17, 6, 512
 UPDATES = 4  # of each learner per frame

@@ -4,11 +4,11 @@
 
 One iteration is trained on the CPU in a temporary folder, through the entry script. The list has
 the files in which a function is called between the start of the first collection and the end of
-the writing of the first row of progress.csv, in the order of the first call: what somebody reads to
-follow a transition from the environment to the log. The bodies of modules and classes, which run
-when something is imported, do not count as calls. The display's clock stands still, so that the
-list does not depend on how fast the machine is: no line of progress is due, nor the estimate of the
-first minute.
+the writing of the first row of progress.csv, in the order of the first call. These are the files to
+read in order to follow a transition from the environment to the log. Bodies of modules and classes,
+which run on import, do not count as calls. The display's clock is stopped, so that the list does
+not depend on the speed of the machine: neither a line of progress nor the estimate after the first
+minute is printed.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ FIXED = ("algo_params.num_iterations=1", "util_params.use_gpu=false", "util_para
 
 
 class CallTrace:
-    """A profile function that notes the source files in which functions are called.
+    """A profile function that records the source files in which functions are called.
 
     It begins with the first call of `FIRST` and ends with the return of `LAST`.
 
@@ -51,7 +51,7 @@ class CallTrace:
         self._known: dict[str, bool] = {}
 
     def __call__(self, frame: FrameType, event: str, arg: object) -> None:
-        """Note a call or a return; see `sys.setprofile`."""
+        """Record a call or a return; see `sys.setprofile`."""
         code = frame.f_code
         if self.ended or event not in ("call", "return"):
             return
@@ -88,7 +88,7 @@ class CallTrace:
 
 
 def traced_files(config: Path, settings: tuple[str, ...] = ()) -> list[Path]:
-    """Train one iteration and give the files that it goes through.
+    """Train one iteration and return the files that it goes through.
 
     Args:
         config: the experiment's JSON.

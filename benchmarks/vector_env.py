@@ -2,8 +2,8 @@
 
 python -m benchmarks.vector_env [--ids AntDir,CheetahVel,PointRobot] [--lanes 1,16,64] [--steps 300]
 
-Both run the same tasks with the same random actions, gymnasium's resets and infos included, in
-turns; figures per CPU second are medians.
+Both run the same tasks with the same random actions, in turns, including gymnasium's resets and
+infos. Figures per CPU second are medians.
 """
 
 import statistics

@@ -4,7 +4,7 @@
     debootstrap --include=python3,python3-venv,python3-pip,ca-certificates bookworm ROOTFS
     docker/rehearse.py ROOTFS [--arg COMMIT=...] [--bind FOLDER] [--user UID] -- COMMAND...
 
-Needs root, for chroot. FROM is taken for granted: ROOTFS stands for the base image. COPY takes the
+Needs root, for chroot. FROM is skipped: ROOTFS takes the place of the base image. COPY takes the
 files of the checkout that git knows, without those that .dockerignore names. At the end COMMAND
 runs in the working directory of the image, as its user or as UID. Lines that are of use to an
 engine only (LABEL, VOLUME) are printed.

@@ -1,4 +1,4 @@
-"""Task classes as people publish them: old gym, gymnasium with and without success, a `MetaEnv`."""
+"""Task classes in public styles: old gym, gymnasium with and without success, a `MetaEnv`."""
 
 import gymnasium
 import numpy as np

@@ -194,6 +194,18 @@ def test_the_check_of_names_finds_a_name_in_code_and_prose_but_not_in_a_source()
     assert algorithms_named_in('    Source: PEARL;\n    oyster, file.\n    """') == []
 
 
+def test_only_benchmarks_use_plain_twins_and_nobody_uses_studies_or_publishing():
+    twins = [path for path in files_of_tests() if path.parts[1] == "reference"]
+    assert twins
+    may_import = {"benchmarks": ("benchmarks.", "tests.reference."), "tests": ("tests.reference.",)}
+    for path in [*library_files(), *twins]:
+        own, allowed = ".".join(path.parts[:-1]), may_import.get(path.parts[0], ())
+        others = tuple({"benchmarks.studies", "benchmarks.publishing"} - {own})
+        found = {name for name in imports_of(path) if name.split(".")[0] in ("benchmarks", "tests")}
+        wrong = {name for name in found if not name.startswith(allowed) or name.startswith(others)}
+        assert not wrong, f"{path} imports {wrong}"
+
+
 def test_rand_param_envs_stands_alone():
     files = [path for path in library_files() if path.parts[0] == "rand_param_envs"]
     assert [

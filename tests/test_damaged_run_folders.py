@@ -1,6 +1,6 @@
 """Damaged or replaced files of a run: a message and exit code 2, or the run resumes.
 
-Never a traceback, and never a wait without end.
+There is never a traceback or an endless wait.
 """
 
 import io
@@ -60,9 +60,9 @@ def exit_code_of(name: str, how: str, command: str) -> set[int]:
     if name.endswith(".pth") and command == "resume" and content:
         return {0}  # is written anew
     if name.startswith("checkpoint/") and how != "folder":
-        return {0}  # the checkpoint before is used, which is said
+        return {0}  # the previous checkpoint is used, with a message
     if name.endswith(".csv") and command == "resume" and content:
-        return {0}  # is put aside, and written anew from the checkpoint
+        return {0}  # is set aside and rewritten from the checkpoint
     if name.endswith(".csv") and how == "truncated":
         return {0, 2}  # a last line that was not written to its end, or nothing to draw
     if name.endswith((".csv", ".json")) and how == "altered":
@@ -89,7 +89,7 @@ def make_run(folder: Path, *settings: str) -> Path:
 
 @pytest.fixture
 def alarm() -> Iterator[None]:
-    """Turn a wait without end into a failure."""
+    """Turn an endless wait into a failure."""
 
     def fail(signum: int, frame: object) -> None:
         raise TimeoutError("waited for 60 seconds")

@@ -1,4 +1,4 @@
-"""The source distribution and the wheel: complete, and of use in a fresh environment."""
+"""The source distribution and the wheel are complete and work in a fresh environment."""
 
 import importlib.util
 import os
@@ -55,7 +55,7 @@ def call(command: list[str | Path], folder: Path, code: int = 0) -> str:
 
 
 def build(kind: str, source: Path, target: Path) -> Path:
-    """Let the build backend make an sdist or a wheel."""
+    """Build an sdist or a wheel with the build backend."""
     code = f"from setuptools.build_meta import *; print('\\n' + build_{kind}({str(target)!r}))"
     return target / call([sys.executable, "-c", code], source).split()[-1]
 

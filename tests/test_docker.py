@@ -1,4 +1,4 @@
-"""The images' file: pinned, with the commit, and a folder for runs that every user can write to."""
+"""The Dockerfile: pinned versions, the commit, and a folder for runs that any user can write to."""
 
 import importlib.util
 import re

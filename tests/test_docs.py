@@ -1,7 +1,4 @@
-"""The documents say what the code does.
-
-Settings with their defaults, columns in their order, links that lead somewhere.
-"""
+"""The documents agree with the code: settings and defaults, columns, links, commands."""
 
 import json
 import re
@@ -193,3 +190,30 @@ def test_the_documents_that_the_code_names_are_there():
     }
     assert {(file, name) for file, name in named if not (ROOT / name).exists()} == set()
     assert len(named) > 10
+
+
+def test_the_commands_of_benchmarks_that_are_named_anywhere_can_be_run():
+    pages = [*PAGES, *(ROOT / "docs" / "results").rglob("*.md"), *(ROOT / "notebooks").glob("*")]
+    results = (ROOT / "benchmarks" / "results").glob("*.json")
+    sources = [file for folder in ("benchmarks", "rlkit") for file in (ROOT / folder).rglob("*.py")]
+    named = {
+        (str(file.relative_to(ROOT)), name)
+        for file in [*pages, *results, *sources]
+        for name in re.findall(r"(?:python -m|`)\s*(benchmarks(?:\.\w+)+)", file.read_text())
+    }
+    assert len({name for _, name in named}) > 25
+    assert {
+        (file, name) for file, name in named if not (ROOT / f"{name.replace('.', '/')}.py").exists()
+    } == set()
+
+
+def test_every_page_of_the_site_is_linked_from_another_page():
+    links = {
+        ((page.parent / match[1].partition("#")[0]).resolve(), page)
+        for page in PAGES
+        for match in LINK.finditer(page.read_text())
+        if match[1]
+    }
+    reached = {target for target, page in links if target != page}
+    listed = re.findall(r"^ +- (?:.+: )?([\w/.-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
+    assert [page for page in listed if ROOT / "docs" / page not in reached] == []

@@ -1,4 +1,4 @@
-"""Tables of a run that somebody edited, cut, removed or exchanged, while it was stopped or running."""
+"""Tables that were edited, cut, removed or exchanged while a run was stopped or running."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Evaluation and checkpoint of an iteration beside the next one: every number is as in line."""
+"""Evaluation and checkpoint during the next iteration give the same numbers as in sequence."""
 
 import ast
 import copy
@@ -54,7 +54,7 @@ def run(name):
 
 @pytest.fixture
 def on_the_cpu(monkeypatch):
-    """Let runs on the CPU evaluate beside the next iteration, as those on a GPU do."""
+    """Let runs on the CPU evaluate during the next iteration, as on a GPU."""
     monkeypatch.setattr(PEARL, "beside_on", ("cpu",))
 
 
@@ -71,7 +71,7 @@ def check_equal(one, two, iterations=5):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_column_over_five_iterations_is_as_in_line(here, monkeypatch, kind):
-    """Each evaluation begins when all of the next iteration has been learned."""
+    """Each evaluation begins after the training of the next iteration."""
     configure(KINDS[kind])
     in_line = run("in-line")
     learned, threads = [threading.Event() for _ in range(5)], set()
@@ -121,7 +121,7 @@ def test_an_iteration_is_trained_while_the_one_before_is_evaluated(here, monkeyp
 
 
 def written(monkeypatch, minutes, beside_on):
-    """Run, and list what was written: rows, tables, checkpoints with the rows they hold, weights."""
+    """Run, and list what was written: rows, tables, weights, checkpoints with their rows."""
     events = []
 
     def noting(owner, name, kind, detail=lambda *arguments: None):
@@ -160,7 +160,7 @@ def test_the_order_on_the_disk_is_that_in_line(here, monkeypatch, minutes):
 
 
 class Killed(BaseException):
-    """Ends a process at once: nothing is written any more."""
+    """Ends a process at once; nothing more is written."""
 
 
 MOMENTS = (

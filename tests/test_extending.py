@@ -26,18 +26,15 @@ def write_files(recipe: str) -> None:
 
 
 def run(line: str) -> None:
-    script, *arguments = shlex.split(line)[1:]
-    words = [
-        str(path) for word in arguments for path in (Path().glob(word) if "*" in word else [word])
-    ]
+    program, *words = shlex.split(line)
+    assert program == "rlkit"
     environment = {
         **os.environ,
         "PYTHONPATH": f"{os.getcwd()}{os.pathsep}{ROOT}",
         "OMP_NUM_THREADS": "1",
     }
-    begin = [script] if script == "-m" else [str(ROOT / script)]
     done = subprocess.run(
-        [sys.executable, *begin, *words],
+        [sys.executable, "-m", "rlkit.launchers.cli", *words],
         env=environment,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""The files of docs/extending_tasks.md run as they stand there."""
+"""The files of docs/extending_tasks.md run unchanged."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from rlkit.envs import make_env
 from rlkit.envs.reward_matrix import reward_matrix
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending_tasks.md"
-FILES = dict(re.findall(r"```(?:python|json)\n# (\S+)\n(.*?)```", PAGE.read_text(), re.S))
+FILES = dict(re.findall(r"^`(\S+)`:\n\n```\w+\n(.*?)^```$", PAGE.read_text(), re.M | re.S))
 SETTINGS = (
     "seed=1",
     "util_params.use_gpu=false",

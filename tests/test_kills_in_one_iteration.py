@@ -31,7 +31,7 @@ KINDS = {
 
 
 class Killed(BaseException):
-    """Ends a process at once; nothing catches it, and nothing is written on the way."""
+    """Ends a process at once; it cannot be caught, and nothing is written."""
 
 
 def configure(kind: str) -> None:

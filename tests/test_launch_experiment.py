@@ -1,4 +1,4 @@
-"""The entry script: bad input, printing, tiny runs and what they leave."""
+"""The entry script: bad input, printed output, tiny runs and their files."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Runs with a name: where they lie, what a taken name gets, and jobs that are queued again."""
+"""Runs with a name: their folder, names that are taken, and jobs that are queued again."""
 
 import json
 import os

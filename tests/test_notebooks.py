@@ -1,4 +1,4 @@
-"""Both notebooks run from their first cell to their last, with small settings of their own runs."""
+"""Both notebooks run from the first cell to the last, with small runs of their own."""
 
 import json
 from pathlib import Path

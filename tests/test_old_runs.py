@@ -25,7 +25,7 @@ DROPPED = "Relabeling share of training time"  # a column that later versions do
 
 
 def unpacked(name: str, folder: Path) -> Path:
-    """A copy of one run folder as the older code left it."""
+    """A copy of a run folder written by the older code."""
     run_dir = folder / name
     shutil.copytree(FIXTURES / name, run_dir, ignore=shutil.ignore_patterns("expected"))
     for path in list(run_dir.rglob("*.xz")):
@@ -50,7 +50,7 @@ def table(path: Path) -> list[list[str]]:
 
 
 def number(cell: str) -> float | None:
-    """A cell's number; None of counts and of texts, which are compared as they are."""
+    """Number in a cell; None for counts and texts, which are compared exactly."""
     if cell.lstrip("-").isdigit():
         return None
     try:

@@ -1,5 +1,4 @@
-"""Classes of the public kinds are trained, resumed bit for bit, simulated and filmed, each by one
-command."""
+"""Classes of public kinds are trained, resumed bit for bit, simulated and filmed by one command."""
 
 import json
 import sys

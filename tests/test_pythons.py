@@ -1,7 +1,4 @@
-"""The script that runs the tests on other Pythons.
-
-What counts as one, and what it says of the rest.
-"""
+"""The script that runs the tests on other Pythons: how it finds them, and its table."""
 
 import importlib.util
 import os

@@ -33,7 +33,7 @@ def example() -> str:
 
 
 def returns_of_example(task: int = 99) -> list[float]:
-    """Returns that the example prints, in the working folder; of another task if wanted."""
+    """Returns printed by the example in the working folder, optionally for another task."""
     printed, code = io.StringIO(), example()
     assert code.count('"task": 99') == 1
     with contextlib.redirect_stdout(printed):
@@ -57,9 +57,9 @@ def go_to_z_and_believe(networks, place):
 
 
 def test_the_example_acts_and_adapts_with_weights_made_by_hand(tmp_path, monkeypatch):
-    """What it shows: z of the prior in the first trajectory, the posterior's afterwards.
+    """The first trajectory uses z of the prior, later ones z of the posterior.
 
-    The encoder is told the goal, so nothing is learned here; the slow test is about that.
+    The encoder receives the goal, so nothing is learned here; the slow test covers learning.
     """
     monkeypatch.chdir(tmp_path)
     networks = make_run(RUN_DIR, ROBOT)

@@ -1,4 +1,4 @@
-"""`--seeds`: many runs in one process, one after the other and in threads, each as if alone."""
+"""`--seeds`: many runs in one process, in sequence and in threads, each equal to a run alone."""
 
 import json
 import math
@@ -35,7 +35,7 @@ CHEETAH = {**TINY, "env_name": "cheetah-vel", "algo_params": ALGO}
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """The folder of a run of a small cheetah-vel alone, for each seed."""
+    """The folder of a small cheetah-vel run alone, for each seed."""
     place = tmp_path_factory.mktemp("alone")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
@@ -94,7 +94,7 @@ def check_equal_to_solo_runs(run_dirs, seeds):
 
 @pytest.fixture
 def together(monkeypatch):
-    """Let each gradient step of five runs wait until all five are about to take it."""
+    """Make each gradient step of five runs wait until all five are about to take it."""
     barrier, threads, take = threading.Barrier(len(SEEDS)), set(), PEARLSoftActorCritic.take
 
     def taking(trainer, num_steps):

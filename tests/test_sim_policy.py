@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from pathlib import Path
 
 import imageio.v2 as imageio
@@ -221,12 +222,18 @@ def test_without_opengl_the_table_is_there_all_the_same(tmp_path, monkeypatch):
     assert len(table(tmp_path / "run")) == 3
 
 
-def test_a_point_robot_is_drawn_and_filmed(tmp_path):
+def test_a_point_robot_is_drawn_and_filmed(tmp_path, monkeypatch):
     networks = make_run(tmp_path / "run", ROBOT)
     steer_by_z(networks)
     save(tmp_path / "run", networks)
+    monkeypatch.setattr("rlkit.launchers.work_display.SECONDS_BETWEEN_LINES", 0.0)
     result = run(tmp_path / "run", "--video", "--num_trajs", 3)
     assert result.exit_code == 0, result.output
+    steps, frames = 2 * (2 * 5 + 1), 2 * 3 * (5 + 1)  # of two tasks
+    for task in (3, 4):
+        assert re.search(rf"^filming task {task}: .* \({task - 2} of 2\)$", result.stderr, re.M)
+    assert f"step of the evaluation {steps} of {steps}, " in result.stderr
+    assert f"frame {frames} of {frames}, " in result.stderr
     assert (tmp_path / "run" / "trajectories.png").exists()
     frames, _ = frames_of(tmp_path / "run" / "video.mp4")
     first, last = (np.argwhere(frames[n, 96:, :, 0] > 200).mean(0) for n in (0, -1))

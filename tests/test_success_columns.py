@@ -28,7 +28,7 @@ QUICK = ("--set", "algo_params.num_iterations=1")
 
 
 class Shy(gymnasium.Env):
-    """A point on a line; says so beyond a place, and nothing otherwise."""
+    """A point on a line that reports success beyond a position, and nothing otherwise."""
 
     def __init__(self, n_tasks=5, beyond=0.0):
         self.observation_space = gymnasium.spaces.Box(-99, 99, (1,), np.float64)

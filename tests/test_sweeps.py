@@ -1,4 +1,4 @@
-"""Whole sweeps: killed runs, a killed master, a Ray cluster; the runs equal those done alone."""
+"""Whole sweeps: killed runs, a killed master, a Ray cluster; results equal those of single runs."""
 
 import os
 import signal

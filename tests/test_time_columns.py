@@ -1,4 +1,4 @@
-"""Columns of times can be left out by their name, so that the rest of two equal runs is equal."""
+"""Columns of times can be dropped by name, so that the remaining columns can be compared."""
 
 import csv
 import re

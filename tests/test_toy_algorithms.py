@@ -1,4 +1,4 @@
-"""An algorithm from outside the package goes through every command, started as a user starts it."""
+"""An algorithm from outside the package works with every command, started as a user would."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Tiny runs of the entry script, in this process or another, and what is read from their folders."""
+"""Tiny runs of the entry script, in this process or another, and readers of their folders."""
 
 import csv
 import os

@@ -118,13 +118,13 @@ class Toy:
 
 
 class InterleavedAlgorithm(Toy):
-    """A trajectory, an update from the buffer, a trajectory, ...; may be stopped in between."""
+    """Alternates a trajectory and an update from the buffer; may be stopped in between."""
 
     def __init__(self, env: MetaEnv, config: ToySettings, seed: int) -> None:
         super().__init__(env, config, seed)
         self.buffer = MultiTaskReplayBuffer(1, env.obs_dim, env.act_dim, capacity=100)
         self.generator = torch.Generator().manual_seed(torch_seed(seed, "training"))
-        self.done, self.losses = 0, 0.0  # of the iteration under way
+        self.done, self.losses = 0, 0.0  # of the current iteration
 
     @property
     def buffers(self) -> dict:
@@ -159,7 +159,7 @@ class InterleavedAlgorithm(Toy):
 
 
 class OnPolicyAlgorithm(Toy):
-    """Repeats what went better than usual; the data live for one iteration."""
+    """Reinforces better-than-average actions; data are used for one iteration."""
 
     @property
     def buffers(self) -> dict:

@@ -1,6 +1,4 @@
-"""Records what MuJoCo 2.1.0 computes for each body.
-
-The tests hold `physics: "mujoco210"` against it.
+"""Record what MuJoCo 2.1.0 computes for each body, as the reference for `physics: "mujoco210"`.
 
 Needs the backend "mujoco-py" (benchmarks/mujoco210/install.sh). Run from the repository:
 `python -m benchmarks.mujoco210.record [FOLDER]`, by default tests/envs/data/mujoco210.
@@ -36,7 +34,8 @@ MODEL_FIELDS = (
 )
 NUM_TRAJECTORIES, NUM_STEPS = 4, 15
 NUM_LANES, STEPS_PER_LANE, EPISODE = 20, 50, 25  # of the visited states
-HOLD = 5  # steps for which every second lane keeps an action: such bodies move further than those that tremble
+# Steps for which every second lane repeats an action; such bodies move further than trembling ones.
+HOLD = 5
 
 
 def reference_env(body: str, num_envs: int, backend: str = "mujoco-py") -> Any:
@@ -140,7 +139,7 @@ def record_steps(body: str) -> dict[str, np.ndarray]:
 
 
 def record(body: str) -> dict[str, np.ndarray]:
-    """Everything that is stored of a body."""
+    """All data stored for a body."""
     return {**record_model(body), **record_trajectories(body), **record_steps(body)}
 
 

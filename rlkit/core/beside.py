@@ -1,8 +1,8 @@
-"""Evaluation, row and checkpoint of an iteration in a thread, beside the next iteration.
+"""Evaluation, row and checkpoint of an iteration in a thread, during the next iteration.
 
 Nothing of the next iteration reads them, so that no number changes. What they need of the algorithm
-is copied before it goes on; then an outer loop of their own finishes the iteration, with the order
-on the disk of every run: row, tables, weights that are kept, checkpoint. A run that is killed has
+is copied before it continues; then a separate outer loop finishes the iteration, with the order on
+the disk of every run: row, tables, weights that are kept, checkpoint. A run that is killed has
 lost at most one iteration more, which a resumed run repeats with the same numbers.
 """
 
@@ -11,15 +11,14 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from types import TracebackType
 from typing import Any, Self, cast
 
 import numpy as np
 
 from rlkit.core.algorithm import Beside, Loop, RLAlgorithm, Save, Statistics
 from rlkit.core.checkpoint import Checkpoint
-from rlkit.core.logger import Logger, Table
-from rlkit.core.outer_loop import OuterLoop, Schedule
+from rlkit.core.logger import Table
+from rlkit.core.outer_loop import OuterLoop
 from rlkit.core.saving import plain
 from rlkit.data_management.saved_rows import SavedRows
 
@@ -140,15 +139,8 @@ class BesideLoop(OuterLoop):
     attribute `beside`; other arguments as for `OuterLoop`.
     """
 
-    def __init__(
-        self,
-        algorithm: RLAlgorithm,
-        logger: Logger,
-        checkpoint: Checkpoint,
-        schedule: Schedule,
-        *arguments: Any,
-    ) -> None:
-        super().__init__(algorithm, logger, checkpoint, schedule, *arguments)
+    def __init__(self, algorithm: RLAlgorithm, *arguments: Any) -> None:
+        super().__init__(algorithm, *arguments)
         self._beside: Beside = cast(Any, algorithm).beside
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="beside")
         self._pending: Future[None] | None = None
@@ -160,12 +152,7 @@ class BesideLoop(OuterLoop):
         """Begin."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         """Wait for what is still being evaluated and saved, whatever ends the run."""
         waiting: AbstractContextManager[None] = nullcontext()
         if kind is None:

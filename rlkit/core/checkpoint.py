@@ -44,7 +44,7 @@ class Checkpoint(CheckpointWriter):
         Args:
             buffers: the run's buffers, by the names that they were saved under; their rows are
                 replaced.
-            warn: is told when the newest checkpoint is damaged and the one before is used.
+            warn: called when the newest checkpoint is damaged and the previous one is used.
         Returns:
             Iteration and state; the state's tensors are on the CPU.
         Raises:
@@ -112,7 +112,8 @@ class Checkpoint(CheckpointWriter):
                 ) from error
             if rows != buffer.num_rows:
                 raise DamagedError(
-                    f"{self.folder} lacks rows of buffer {name}: {rows} instead of {buffer.num_rows}"
+                    f"{self.folder} lacks rows of buffer {name}: "
+                    f"{rows} instead of {buffer.num_rows}"
                 )
         self._manifest, self.segments = manifest, segments
         self.totals = {name: counter["totals"] for name, counter in counters.items()}

@@ -57,6 +57,13 @@ def import_class(name: str, table: Mapping[str, str], base: type | tuple[type, .
     return found
 
 
+def as_expected(error: ValueError) -> str:
+    """What was expected, of an error of `import_named` or `import_class`, without that word."""
+    text = str(error)
+    stripped = text.removeprefix("expected ")
+    return f"a class; {text}" if stripped == text else stripped
+
+
 def _hint(name: str, known: Iterable[str]) -> str:
     """A hint with the known name most similar to an unknown one; "" if none is similar."""
     found = nearest(name, known)

@@ -69,7 +69,7 @@ class OuterLoop:
         self._saved_at = time.monotonic()
         self._iteration = -1
         self._finished: dict[str, Statistics] = {}  # verbs of this iteration that are done
-        self._saves_after = False  # whether the running verb has asked for a checkpoint after it
+        self._saves_after = False  # whether the running verb has requested a checkpoint after it
         self._seconds_before: dict[str, float] = {}  # of this iteration, in an earlier process
 
     def restore(self, state: Mapping[str, Any]) -> None:

@@ -35,7 +35,7 @@ def truncate_tables(
 
 
 def drop_from(table: CsvTable, iteration: float) -> None:
-    """Drop the rows of an iteration that is written anew, and of later ones."""
+    """Drop the rows of an iteration that is written again, and of later ones."""
     _cut_back(table, "iteration", math.nextafter(iteration, -math.inf), None)
 
 

@@ -1,4 +1,4 @@
-"""Writes what a run goes on from: checkpoints, and the weights of its networks.
+"""Writes what a run is resumed from: checkpoints, and the weights of its networks.
 
 Replay rows are written once, as segments that never change; the rest as one file; then a manifest
 of both, which is valid on its own: it names its files with their sizes and hashes, and carries a

@@ -134,7 +134,7 @@ class EpisodeDraws:
         return self._window(self.episodes.bounds[task_id].unsqueeze(0), numbers, mask)
 
     def without(self, task_ids: np.ndarray) -> list[int]:
-        """Those of the tasks that have no whole episode."""
+        """Tasks without a whole episode."""
         return sorted(
             {int(task_id) for task_id in task_ids if not self.episodes.host_counts[task_id]}
         )

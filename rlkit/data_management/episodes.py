@@ -1,4 +1,4 @@
-"""Where the episodes of each task begin and end, so that whole episodes can be drawn."""
+"""Boundaries of the episodes of each task, for draws of whole episodes."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""The rewards and terminals that a trajectory would have had under other tasks.
+"""Rewards and terminals of a trajectory under other tasks.
 
 Nothing else of a trajectory is ever rewritten.
 """

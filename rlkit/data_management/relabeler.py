@@ -1,4 +1,4 @@
-"""Under which task's label collected trajectories are stored.
+"""The interface that decides under which task a collected trajectory is stored.
 
 The collection calls a `Relabeler` and does not know which one it has. With `OriginalLabels` every
 trajectory stays with the task that it was collected on; hindsight relabeling is another class with

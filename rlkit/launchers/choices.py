@@ -1,4 +1,4 @@
-"""What a configuration leaves to the machine and to the moment of starting, and its choice."""
+"""Choices that a configuration leaves to the machine and to the start of the run."""
 
 import secrets
 from dataclasses import replace
@@ -24,7 +24,7 @@ def choose(config: ExperimentConfig, console: Console, need_gpu: bool) -> Choice
 
     Args:
         config: checked.
-        console: is told what the user should know of them.
+        console: prints those that the user should know.
         need_gpu: do not fall back to the CPU where `use_gpu` is set.
     Raises:
         UserError: the machine lacks what the configuration asks for, or the room.

@@ -50,6 +50,7 @@ class LineDisplay:
         """Start without progress."""
         self._write, self._headline, self._units = write, headline, units or {}
         self._iteration_seconds, self._began = iteration_seconds, monotonic()
+        self._estimate: float | None = None  # seconds of an iteration, before one is done
         self._first_tick: tuple[float, int] | None = None  # time and steps done, of the phase
         self._num_iterations = self._done = 0
         self._seconds: deque[float] = deque(maxlen=ITERATIONS_AVERAGED)
@@ -76,10 +77,9 @@ class LineDisplay:
             self._write(f"iteration {self._iteration}: {self._in_words(done, total, note)}")
             self._line_at = now
         if self._iteration_seconds is not None and now - self._began >= SECONDS_BETWEEN_LINES:
-            seconds, self._iteration_seconds = self._iteration_seconds(), None
-            if seconds is not None:
-                rest = duration((self._num_iterations - self._done) * seconds)
-                self._write(f"the run will take about {rest}, judged by a short iteration")
+            self._estimate, self._iteration_seconds = self._iteration_seconds(), None
+            if self._estimate is not None:
+                self._write(f"the run will take {self.time_left}, judged by a short iteration")
 
     def iteration_done(self, iteration: int, row: dict[str, float], seconds: float) -> None:
         """Write iteration, environment steps, returns, duration and time left."""
@@ -107,11 +107,11 @@ class LineDisplay:
 
     @property
     def time_left(self) -> str:
-        """Estimated time left from the last iterations; "unknown" before the first is done."""
-        if not self._seconds:
-            return "unknown"
-        mean = sum(self._seconds) / len(self._seconds)
-        return duration((self._num_iterations - self._done) * mean)
+        """Time left by the last iterations; before one is done by a short one, or "unknown"."""
+        rest = self._num_iterations - self._done
+        if self._seconds:
+            return duration(rest * sum(self._seconds) / len(self._seconds))
+        return "unknown" if self._estimate is None else f"about {duration(rest * self._estimate)}"
 
     def _in_words(self, done: int, total: int, note: str) -> str:
         """Progress of a phase, such as "gradient step 812 of 2,000, 4 min 02 s left"."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from rlkit.core.config import Problem, Relation
+from rlkit.core.config import Problem, Relation, relation_problem
 from rlkit.core.settings import AlgorithmSettings, Positive, PositiveCount
 from rlkit.core.user_paths import PathSetting
 from rlkit.envs.base import MetaEnv
@@ -68,7 +68,7 @@ class ExperimentConfig:
         yield from ()
 
     def side_by_side(self) -> Self | str:
-        """What to run if several seeds train at the same time in threads on one GPU.
+        """The configuration if several seeds train at the same time in threads on one GPU.
 
         Returns:
             These settings, perhaps with further choices, that leave alone what the threads of a
@@ -83,3 +83,36 @@ class ExperimentConfig:
             algo_params=self.algo_params.cut_for_debug(),
             util_params=replace(self.util_params, debug=True),
         )
+
+
+@dataclass(frozen=True)
+class TaskSetExperiment(ExperimentConfig):
+    """Settings of one experiment that trains and tests on tasks of a set."""
+
+    n_train_tasks: PositiveCount = 2  # train on the first tasks of the set
+    n_eval_tasks: PositiveCount = 2  # test on the last tasks of the set
+
+    def relations(self) -> Iterator[Relation]:
+        """Yield the violated relations between fields."""
+        yield from super().relations()
+        n_tasks = self.env_params.get("n_tasks")
+        # Other values are reported with the environment's settings.
+        if type(n_tasks) is int and n_tasks >= 1:
+            yield from self._task_counts(n_tasks, ("env_params.n_tasks",))
+
+    def _task_counts(self, n_tasks: int, source: tuple[str, ...]) -> Iterator[Relation]:
+        """Relations of the numbers of train and test tasks to the size of the set.
+
+        Args:
+            n_tasks: size of the task set.
+            source: the key that sets it; empty if the class fixes it.
+        """
+        yield from ()
+
+    def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
+        """Yield problems between these settings and the environment that they construct."""
+        yield from super().env_problems(env)
+        if "n_tasks" not in self.env_params:
+            counts = {"n_train_tasks": self.n_train_tasks, "n_eval_tasks": self.n_eval_tasks}
+            for relation in self._task_counts(env.n_tasks, ()):
+                yield relation_problem(counts, relation)

@@ -3,20 +3,17 @@
 import abc
 from typing import ClassVar, TypeVar, cast
 
-import numpy as np
 import torch
 from torch import nn
 
-from rlkit.core.seeding import torch_seed
 from rlkit.envs.base import MetaEnv
-from rlkit.launchers.launcher import Experiment
 from rlkit.launchers.meta_pg_base import MetaPGLauncher
 from rlkit.launchers.meta_pg_config import (
     MAMLExperiment,
     MetaPGExperiment,
     ProMPExperiment,
 )
-from rlkit.launchers.run_files import RunFiles
+from rlkit.policies.base import MetaPolicy
 from rlkit.samplers.in_place import InPlacePathSampler
 from rlkit.torch.meta_pg.budgets import BudgetReturns
 from rlkit.torch.meta_pg.config import GradientSettings, MAMLSettings, ProMPSettings
@@ -71,26 +68,17 @@ class GradientLauncher(MetaPGLauncher[Config]):
     def update(self, config: Config, network: nn.Module) -> OuterUpdate:
         """Construct the outer update."""
 
-    def build(
-        self,
-        config: Config,
-        device: str,
-        seed: int,
-        *,
-        tasks: np.ndarray | None = None,
-        files: RunFiles | None = None,
-    ) -> Experiment:
-        """Construct an experiment; see `Launcher.build`."""
-        algo, env = self.gradient_algo(config), self.build_env(config, tasks)
-        generator = torch.Generator().manual_seed(torch_seed(seed, "networks"))
-        network = self.network(config, env, generator).to(device)
-        policy = self.policy(config, network)
+    def learner(
+        self, config: Config, env: MetaEnv, policy: MetaPolicy, seed: int
+    ) -> GradientMetaLearner:
+        """Construct the loop."""
+        algo, policy = self.gradient_algo(config), cast(GradientPolicy, policy)
         sampler = InPlacePathSampler(env, policy, algo.max_path_length)
-        algorithm = GradientMetaLearner(
+        return GradientMetaLearner(
             policy,
             sampler,
             self.task_source(config, env, seed),
-            self.update(config, network),
+            self.update(config, policy.network),
             self.evaluation(config, env, policy, seed),
             BudgetReturns(sampler, policy, algo.num_exp_traj_eval, deterministic=True, seed=seed),
             algo,
@@ -98,7 +86,6 @@ class GradientLauncher(MetaPGLauncher[Config]):
             seed=seed,
             num_threads=config.util_params.torch_threads or 1,
         )
-        return Experiment(env, algorithm, policy)
 
 
 class MAMLTRPO(GradientLauncher[MAMLExperiment]):

@@ -11,22 +11,23 @@ import torch
 from torch import nn
 
 from rlkit.core.meta_evaluation import MetaEvaluation, MetaTestSettings
+from rlkit.core.seeding import torch_seed
 from rlkit.envs.base import MetaEnv
-from rlkit.launchers.launcher import EvaluationProtocol, Launcher, Requirements
+from rlkit.launchers.launcher import EvaluationProtocol, Experiment, Launcher, Requirements
 from rlkit.launchers.machine import default_threads
-from rlkit.launchers.meta_pg_config import (
-    MetaPGExperiment,
-)
+from rlkit.launchers.meta_pg_config import MetaPGExperiment
 from rlkit.launchers.meta_pg_sizes import (
     default_num_envs,
     explored_per_test,
     requirements,
     seconds_of,
 )
+from rlkit.launchers.run_files import RunFiles
 from rlkit.launchers.run_folder import load_weights
 from rlkit.policies.base import MetaPolicy
 from rlkit.torch.execution import torch_threads
 from rlkit.torch.meta_pg.config import GradientSettings, RL2Settings
+from rlkit.torch.meta_pg.on_policy import OnPolicyMetaLearner
 from rlkit.torch.meta_pg.tasks import TaskSource
 
 TIMED_TASKS = 4  # of the smaller iteration that is timed
@@ -91,6 +92,28 @@ class MetaPGLauncher(Launcher[Config]):
         network = self.network(config, env, torch.Generator())
         load_weights(run_dir, {"policy": network})
         return self.policy(config, network.to(device))
+
+    def build(
+        self,
+        config: Config,
+        device: str,
+        seed: int,
+        *,
+        tasks: np.ndarray | None = None,
+        files: RunFiles | None = None,
+    ) -> Experiment:
+        """Construct an experiment; see `Launcher.build`."""
+        env = self.build_env(config, tasks)
+        generator = torch.Generator().manual_seed(torch_seed(seed, "networks"))
+        network = self.network(config, env, generator).to(device)
+        policy = self.policy(config, network)
+        return Experiment(env, self.learner(config, env, policy, seed), policy)
+
+    @abc.abstractmethod
+    def learner(
+        self, config: Config, env: MetaEnv, policy: MetaPolicy, seed: int
+    ) -> OnPolicyMetaLearner:
+        """Construct the algorithm, which trains the network of this policy."""
 
     @abc.abstractmethod
     def network(self, config: Config, env: MetaEnv, generator: torch.Generator) -> nn.Module:

@@ -8,7 +8,7 @@ from rlkit.core.config import Problem, Relation, relation_problem, to_dict
 from rlkit.core.settings import PositiveCount
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.class_lanes import ClassEnv
-from rlkit.launchers.experiment_config import ExperimentConfig
+from rlkit.launchers.experiment_config import TaskSetExperiment
 from rlkit.torch.meta_pg.config import (
     GradientSettings,
     MAMLSettings,
@@ -21,7 +21,7 @@ from rlkit.torch.meta_pg.tasks import can_be_drawn_anew
 
 
 @dataclass(frozen=True)
-class MetaPGExperiment(ExperimentConfig):
+class MetaPGExperiment(TaskSetExperiment):
     """Settings common to the experiments of the three methods."""
 
     env_name: str = "point-robot"
@@ -36,9 +36,6 @@ class MetaPGExperiment(ExperimentConfig):
         if algo.fresh_tasks and algo.meta_batch > self.n_train_tasks:
             keys = "algo_params.meta_batch", "n_train_tasks"
             yield Relation(keys, "at most n_train_tasks fresh tasks, whose place they take")
-        n_tasks = self.env_params.get("n_tasks")
-        if type(n_tasks) is int:
-            yield from self._task_counts(n_tasks, ("env_params.n_tasks",))
 
     def _task_counts(self, n_tasks: int, source: tuple[str, ...]) -> Iterator[Relation]:
         """Relations of the numbers of train and test tasks to the size of the set."""
@@ -53,10 +50,6 @@ class MetaPGExperiment(ExperimentConfig):
     def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
         """Yield what does not hold between these settings and the environment."""
         yield from super().env_problems(env)
-        if "n_tasks" not in self.env_params:
-            counts = {"n_train_tasks": self.n_train_tasks, "n_eval_tasks": self.n_eval_tasks}
-            for relation in self._task_counts(env.n_tasks, ()):
-                yield relation_problem(counts, relation)
         own = isinstance(env.unwrapped, ClassEnv)
         if self.algo_params.fresh_tasks and (own or not can_be_drawn_anew(env)):
             expected = f"false: {self.env_name} cannot draw new tasks"

@@ -2,18 +2,14 @@
 
 from typing import ClassVar, cast
 
-import numpy as np
 import torch
 from torch import nn
 
 from rlkit.core.seeding import torch_seed
 from rlkit.envs.base import MetaEnv
-from rlkit.launchers.launcher import Experiment
 from rlkit.launchers.meta_pg_base import MetaPGLauncher
-from rlkit.launchers.meta_pg_config import (
-    RL2Experiment,
-)
-from rlkit.launchers.run_files import RunFiles
+from rlkit.launchers.meta_pg_config import RL2Experiment
+from rlkit.policies.base import MetaPolicy
 from rlkit.torch.meta_pg.ppo import TrialPPO
 from rlkit.torch.meta_pg.recurrent import RecurrentActorCritic
 from rlkit.torch.meta_pg.rl2 import RL2
@@ -47,29 +43,17 @@ class RL2Launcher(MetaPGLauncher[RL2Experiment]):
         """Construct the policy that acts with it."""
         return RL2Policy(cast(RecurrentActorCritic, network))
 
-    def build(
-        self,
-        config: RL2Experiment,
-        device: str,
-        seed: int,
-        *,
-        tasks: np.ndarray | None = None,
-        files: RunFiles | None = None,
-    ) -> Experiment:
-        """Construct an experiment; see `Launcher.build`."""
-        algo, env = config.algo_params, self.build_env(config, tasks)
-        generator = torch.Generator().manual_seed(torch_seed(seed, "networks"))
-        network = self.network(config, env, generator).to(device)
-        policy = RL2Policy(network)
+    def learner(self, config: RL2Experiment, env: MetaEnv, policy: MetaPolicy, seed: int) -> RL2:
+        """Construct the loop."""
+        algo, policy = config.algo_params, cast(RL2Policy, policy)
         training = torch.Generator().manual_seed(torch_seed(seed, "training"))
-        algorithm = RL2(
+        return RL2(
             env,
             policy,
             self.task_source(config, env, seed),
-            TrialPPO(network, algo, training),
+            TrialPPO(policy.network, algo, training),
             self.evaluation(config, env, policy, seed),
             algo,
             seed=seed,
             num_threads=config.util_params.torch_threads or 1,
         )
-        return Experiment(env, algorithm, policy)

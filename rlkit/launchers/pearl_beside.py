@@ -1,4 +1,4 @@
-"""Gives a built PEARL experiment an evaluation that runs beside the next iteration."""
+"""Evaluation of a built PEARL experiment during its next iteration."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -31,7 +31,7 @@ class ExperimentBeside(Experiment):
 def evaluated_beside(
     launcher: "PEARL", context: "BuildContext", experiment: Experiment
 ) -> Experiment:
-    """Let an experiment be evaluated beside its next iteration, where that changes no number.
+    """Evaluate an experiment during its next iteration, where that changes no number.
 
     Where the policy acts on the GPU, the evaluation on the CPU would differ by rounding; what is
     not made for threads is not made for this one either. Dumped trajectories are files, which a

@@ -8,13 +8,13 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field
 
 from rlkit.core.config import Problem, Relation, relation_problem, to_dict
-from rlkit.core.names import import_named
+from rlkit.core.names import as_expected, import_named
 from rlkit.core.settings import PositiveCount
 from rlkit.envs import ENVS, env_class, make_env, names_with_sparse_rewards
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.class_lanes import ClassEnv
 from rlkit.envs.pixels import check_drawable
-from rlkit.launchers.experiment_config import ExperimentConfig, Index, UtilConfig
+from rlkit.launchers.experiment_config import ExperimentConfig, Index, TaskSetExperiment, UtilConfig
 from rlkit.launchers.routes import Matmul, RolloutDevice
 from rlkit.torch.sac.config import PEARLConfig
 
@@ -37,7 +37,7 @@ class PEARLUtil(UtilConfig):
 
 
 @dataclass(frozen=True)
-class PEARLExperiment(ExperimentConfig):
+class PEARLExperiment(TaskSetExperiment):
     """Settings of one PEARL experiment.
 
     Names and defaults are oyster's (its configs/default.py).
@@ -46,8 +46,6 @@ class PEARLExperiment(ExperimentConfig):
     # What `algo_params.relabeler` may name, besides "module:Class": called with a BuildContext.
     relabelers: ClassVar[Mapping[str, str]] = {"original": "rlkit.launchers.pearl:original_labels"}
 
-    n_train_tasks: PositiveCount = 2  # train on the first tasks of the set
-    n_eval_tasks: PositiveCount = 2  # test on the last tasks of the set
     latent_size: PositiveCount = 5  # dimension of z
     net_size: PositiveCount = 300  # width of the hidden layers of policy, Q and V (three each)
     obs_mode: Literal["state", "image"] = "state"  # observations: states, or stacks of images
@@ -61,13 +59,8 @@ class PEARLExperiment(ExperimentConfig):
         try:
             import_named(self.algo_params.relabeler, self.relabelers)
         except ValueError as error:
-            expected = str(error).removeprefix("expected ")
-            yield Relation(("algo_params.relabeler",), expected)
-        n_tasks = self.env_params.get("n_tasks")
-        if (
-            type(n_tasks) is int and n_tasks >= 1
-        ):  # other values are reported with the environment's settings
-            yield from self._task_counts(n_tasks, ("env_params.n_tasks",))
+            yield Relation(("algo_params.relabeler",), as_expected(error))
+        yield from super().relations()
 
     def _task_counts(self, n_tasks: int, source: tuple[str, ...]) -> Iterator[Relation]:
         """Relations of the numbers of train and test tasks to the size of the set.
@@ -90,10 +83,6 @@ class PEARLExperiment(ExperimentConfig):
     def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
         """Yield problems between these settings and their environment."""
         yield from super().env_problems(env)
-        if "n_tasks" not in self.env_params:
-            counts = {"n_train_tasks": self.n_train_tasks, "n_eval_tasks": self.n_eval_tasks}
-            for relation in self._task_counts(env.n_tasks, ()):
-                yield relation_problem(counts, relation)
         try:
             if self.obs_mode == "image":
                 check_drawable(env)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.rendering import Renderer
+from rlkit.torch.pets.pets import Report
 from rlkit.visualization.video import FilmedEnv
 
 
@@ -34,12 +35,20 @@ class FilmedTrials(FilmedEnv):
         self._rollouts.clear()
         super().reset_task(task_ids, lanes)
 
-    def film_trials(self, iteration: int, paths: Paths, count: int) -> None:
+    def film_trials(
+        self,
+        iteration: int,
+        paths: Paths,
+        report: Report,
+        count: int,
+    ) -> None:
         """Write the first `count` trials to train_iter<iteration>/rollout<n>.mp4.
 
         Args:
             iteration: names the folder.
             paths: the last trials.
+            report: called after each frame with the frames drawn, those of the trial, and which
+                trial it is.
             count: number of trials to record.
         """
         with tempfile.TemporaryDirectory() as folder:
@@ -47,8 +56,14 @@ class FilmedTrials(FilmedEnv):
                 self._lane, path = lane, Path(folder) / "trial.mp4"
                 trial = paths.select([lane])
                 self._caption = f"{self.name}, iteration {iteration}, trial {lane}"
-                self.film(path, [0], [0], [trial], lambda index, n: [self._caption])
+                self._film_trial(path, trial, report, f"filming trial {lane + 1} of {count}")
                 self._write(f"train_iter{iteration}/rollout{lane}.mp4", path.read_bytes())
+
+    def _film_trial(self, path: Path, trial: Paths, report: Report, note: str) -> None:
+        def drawn(done: int, total: int) -> None:
+            report(done, total, note)
+
+        self.film(path, [0], [0], [trial], lambda index, n: [self._caption], report=drawn)
 
     def _states(self, task_id: int, trajectory: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """States of the recorded lane: qpos [nq], qvel [nv]."""

@@ -6,19 +6,17 @@ from typing import cast
 
 import torch
 
-from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.envs.pets.base import PetsEnv
 from rlkit.torch.pets.config import PETSSettings, given
 from rlkit.torch.pets.dynamics import Dynamics, TrainingSettings, make_ensemble
 from rlkit.torch.pets.mpc import MPC
 from rlkit.torch.pets.objective import ModelCosts
+from rlkit.torch.pets.pets import Film
 from rlkit.torch.pets.planners import CEM, Planner, RandomShooting
 from rlkit.torch.pets.propagation import PROPAGATIONS, Propagation, moment_matching
 from rlkit.torch.pets.regression import RegressionEnsemble
 from rlkit.torch.pets.task_model import model_sizes, reward_of, transforms_of
-
-Film = Callable[[int, Paths], None]
 
 
 def pets_env(env: MetaEnv) -> PetsEnv:
@@ -40,7 +38,7 @@ def filmed(env: PetsEnv, count: int, write: Callable[[str, bytes], None]) -> tup
         ValueError: rendering does not work on this machine.
     """
     if count == 0:
-        return env, lambda iteration, paths: None
+        return env, lambda iteration, paths, report: None
     from rlkit.launchers.pets_films import FilmedTrials  # imports imageio
 
     stage = FilmedTrials(env, write)

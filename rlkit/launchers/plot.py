@@ -70,7 +70,7 @@ def chosen_groups(
 def beside(
     path: Path | None, groups: Mapping[str, Sequence[Run]], x_name: str, y_names: Sequence[str]
 ) -> list[PublishedPoint]:
-    """Published points that belong to the figure; none where `path` is None.
+    """Published points for the figure; none where `path` is None.
 
     Raises:
         UserError: the table is damaged or holds none, or the x axis is not environment steps.
@@ -84,6 +84,16 @@ def beside(
         names = ", ".join(sorted({f"{point.env_name} ({point.column})" for point in points}))
         raise UserError(f"{path}: nothing on these runs; it has {names or 'no points'}")
     return points
+
+
+smooth_option = click.option(
+    "--smooth",
+    "window",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Average over the last N iterations.",
+)
 
 
 @click.command()
@@ -101,14 +111,7 @@ def beside(
     multiple=True,
     help="Column to plot; repeat for more panels. Default: the main result of the algorithm.",
 )
-@click.option(
-    "--smooth",
-    "window",
-    default=1,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Average over the last N iterations.",
-)
+@smooth_option
 @click.option(
     "--label",
     "labels",

@@ -19,7 +19,7 @@ def run_display(
     Args:
         config: the resolved configuration.
         device: name of the torch device; a short iteration is timed on the CPU only, since on a
-            GPU a second experiment may not fit beside the run's.
+            GPU a second experiment may not fit in addition to the run's.
         console: where the run is watched.
         logger: of the run.
     """

@@ -1,7 +1,7 @@
 """The runs of several seeds in threads of this process, each on a CUDA stream of its own.
 
 Kernels of different streams share a GPU's processors, which those of separate processes do not.
-What a process has once is settled before the threads begin and stays as it is: threads of PyTorch
+What a process has once is fixed before the threads begin: threads of PyTorch
 and the precision of float32 products. The rest belongs to a run: its generators, networks, graphs,
 environment and files.
 """

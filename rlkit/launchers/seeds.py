@@ -37,9 +37,9 @@ class SeedRun(NamedTuple):
     """The run of a seed.
 
     Attributes:
-        config: checked; of a run that goes on its own, with what may change.
+        config: checked; for a resumed run its own, with what may change.
         name: of its folder; None: the time.
-        folder: of a run that goes on; None: a new one.
+        folder: of a resumed run; None: a new one.
     """
 
     config: ExperimentConfig
@@ -56,7 +56,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Begin:
-    """Begins a run or goes on with it, with choices that were made once for all.
+    """Begins or resumes a run, with choices that were made once for all runs.
 
     Args:
         choices: of the first seed.
@@ -101,7 +101,7 @@ def launch_seeds(
         settings: `key=value` changes of the configuration.
         seeds: such as "1-5" or "1,4,7".
         name: of the runs, to which each adds its seed as those of a sweep do; None: the time.
-        start_or_resume: go on with the runs of that name that have begun.
+        start_or_resume: resume the runs of that name that have begun.
         in_threads: train all at the same time; None: on a GPU, where nothing speaks against it.
     Raises:
         SystemExit: with the exit codes of `exit_codes`, and 1 if some runs are not complete.

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from rlkit.core.errors import StopRequested
@@ -39,12 +39,7 @@ class SignalGuard:
         self._previous = {signum: signal.signal(signum, self._handle) for signum in taken}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         """Restore the previous handlers; raise for a signal that has not been reported yet."""
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)

@@ -22,6 +22,7 @@ from rlkit.launchers.load_config import refused_if_new
 from rlkit.launchers.record import other_versions
 from rlkit.launchers.run_config import read_run_config
 from rlkit.launchers.simulation import Simulation, simulate
+from rlkit.launchers.work_display import WorkDisplay
 from rlkit.policies.base import LatentPolicy
 from rlkit.visualization.adaptation import print_by_task, print_rows, write_rows
 from rlkit.visualization.latents import infer_latents, plot_latents
@@ -73,6 +74,7 @@ def film(
 ) -> None:
     """Record a video of all trajectories of a few held-out tasks, task by task."""
     task_ids, num_trajs = simulation.task_ids, len(simulation.trajectories)
+    display = WorkDisplay("frame")
 
     def captions(index: int, n: int) -> Sequence[str]:
         explores, latent = n < simulation.protocol.num_explored, simulation.protocol.latent
@@ -85,21 +87,23 @@ def film(
         task = f"task {task_id}: {env.describe_task(task_id)}".removesuffix(": ")
         if n == 0:
             place = simulation.filmed.index(index) + 1
-            click.echo(f"filming {task} ({place} of {len(simulation.filmed)})", err=True)
+            display.line(f"filming {task} ({place} of {len(simulation.filmed)})")
         return [
             f"{config.env_name}, {task}",
             f"trajectory {n + 1} of {num_trajs}: {what}",
         ]
 
-    env.film(
-        path,
-        task_ids,
-        simulation.filmed,
-        simulation.trajectories,
-        captions,
-        sparse=simulation.protocol.sparse,
-        quality=quality,
-    )
+    with display:
+        env.film(
+            path,
+            task_ids,
+            simulation.filmed,
+            simulation.trajectories,
+            captions,
+            sparse=simulation.protocol.sparse,
+            quality=quality,
+            report=display.progress,
+        )
 
 
 def write_latents(simulation: Simulation, config: ExperimentConfig, table: Path) -> None:
@@ -247,16 +251,18 @@ def main(
             click.echo(refusal, err=True)
         if line := other_versions(run_dir):
             click.echo(line, err=True)
-        simulation = simulate(
-            config,
-            run_dir,
-            num_trajs=num_trajs,
-            deterministic=deterministic,
-            record=video,
-            latents=latents,
-            seed=(config.seed or 0) if seed is None else seed,
-            choose=partial(choose_tasks, texts=task_texts, file=tasks_file) if chosen else None,
-        )
+        with WorkDisplay("step of the evaluation") as display:
+            simulation = simulate(
+                config,
+                run_dir,
+                num_trajs=num_trajs,
+                deterministic=deterministic,
+                record=video,
+                latents=latents,
+                seed=(config.seed or 0) if seed is None else seed,
+                choose=partial(choose_tasks, texts=task_texts, file=tasks_file) if chosen else None,
+                report=display.progress,
+            )
         # The table is printed first, so that it is not lost if writing files fails.
         title = f"{config.env_name}, {len(simulation.task_ids)} {kind} tasks: return by trajectory"
         print_rows(simulation.rows, title, Console())

@@ -60,6 +60,18 @@ def indices_of_film(num_tasks: int) -> list[int]:
     return np.unique(np.linspace(0, num_tasks - 1, FILMED_TASKS).round().astype(int)).tolist()
 
 
+def added_up(report: Callable[[int, int], None], total: int) -> Callable[[int], None]:
+    """Turns the steps that are added, one call after another, into those so far of the total."""
+    done = 0
+
+    def add(steps: int) -> None:
+        nonlocal done
+        done += steps
+        report(done, total)
+
+    return add
+
+
 def simulate(
     config: ExperimentConfig,
     run_dir: Path,
@@ -70,6 +82,7 @@ def simulate(
     latents: bool = False,
     seed: int = 0,
     choose: Callable[[MetaEnv], list[int]] | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Simulation:
     """Evaluate the weights of a run folder on the run's held-out tasks, or on chosen ones.
 
@@ -82,6 +95,7 @@ def simulate(
         latents: the policy must act on a latent z.
         seed: of the trajectories' random numbers.
         choose: sets other tasks in the environment and returns their numbers.
+        report: called as the evaluation goes on, with its steps so far and all of them.
     Raises:
         UserError: files are missing, damaged or of another environment; or a video is
             requested that cannot be rendered, or the z of a policy that has none.
@@ -104,16 +118,18 @@ def simulate(
     policy = launcher.load(config, env, run_dir, "cpu")
     if latents and not isinstance(policy, LatentPolicy):
         raise UserError(f'--latents: "{config.algorithm}" has no latent z; expected one of PEARL')
+    num_steps = (protocol.num_trajectories - 1) * protocol.horizon + 1
     evaluated = evaluate_adaptation(
         env,
         policy,
         task_ids,
         num_runs=1,
-        num_steps=(protocol.num_trajectories - 1) * protocol.horizon + 1,
+        num_steps=num_steps,
         max_path_length=protocol.horizon,
         streams=lambda index, run, n: stream(seed, "simulation", task_ids[index], run, n),
         deterministic=deterministic,
         num_stochastic=protocol.num_stochastic,
+        report=added_up(report, len(task_ids) * num_steps),
     )
     # If episodes end early, there are more trajectories than requested.
     trajectories = evaluated.trajectories[: protocol.num_trajectories]

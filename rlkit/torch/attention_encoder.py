@@ -1,12 +1,10 @@
 """An encoder whose learned queries attend over all rows at once; their order does not matter."""
 
-from typing import Unpack
-
 import torch
 from torch import Tensor, nn
 
 from rlkit.torch.context_encoder import State
-from rlkit.torch.sequence_encoders import SequenceEncoder, SequenceOptions
+from rlkit.torch.sequence_encoders import SequenceEncoder
 
 NUM_QUERIES = 4
 
@@ -20,15 +18,7 @@ class AttentionEncoder(SequenceEncoder):
     could be absorbed by the queries or the head.
     """
 
-    def __init__(
-        self,
-        context_dim: int,
-        latent_dim: int,
-        *,
-        generator: torch.Generator | None = None,
-        **options: Unpack[SequenceOptions],
-    ) -> None:
-        super().__init__(context_dim, latent_dim, generator=generator, **options)
+    def _add_layers(self, generator: torch.Generator | None) -> None:
         self.queries = nn.Parameter(torch.randn(NUM_QUERIES, self.width, generator=generator))
         self.last_fc = self._head(NUM_QUERIES * self.width, self.output_size, 3e-3, generator)
 

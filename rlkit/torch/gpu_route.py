@@ -1,4 +1,4 @@
-"""How a GPU does the products of an MLP.
+"""Matrix products of an MLP on a GPU.
 
 Weight gradients are sums over thousands of rows and have few outputs, which occupy a part of an
 H100's multiprocessors; here the rows are cut into parts that occupy all.

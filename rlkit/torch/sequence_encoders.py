@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import TypedDict, TypeVar, Unpack
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,18 +19,10 @@ HOLD = 1e4  # gate input at which the sigmoid is exactly 0 or 1
 HEAD_BOUND = 4.0  # of a recurrent encoder's head, times the square root of its input width
 
 
-class SequenceOptions(TypedDict, total=False):
-    """Keywords of `SequenceEncoder` that its subclasses pass on."""
-
-    use_information_bottleneck: bool
-    hidden_sizes: Sequence[int]
-    arithmetic: Arithmetic
-
-
 class SequenceEncoder(Mlp, ContextEncoder):
     """Embeds rows [o, a, r, (o'), first step of an episode]; subclasses make one Gaussian per task.
 
-    A subclass defines the state, and the `summary` of it that the head reads.
+    A subclass defines the state, the `summary` of it that the head reads, and the layers of both.
 
     Args:
         context_dim: size of a row, including the flag.
@@ -68,6 +60,11 @@ class SequenceEncoder(Mlp, ContextEncoder):
             nn.init.zeros_(layer.bias)
         self.latent_dim, self.use_information_bottleneck = latent_dim, use_information_bottleneck
         self.width = self.last_fc.in_features
+        self._add_layers(generator)
+
+    @abc.abstractmethod
+    def _add_layers(self, generator: torch.Generator | None) -> None:
+        """Construct what summarises the embedded rows, and the head that reads the summary."""
 
     def _layers(self) -> list[tuple[Tensor, Tensor]]:
         """The layers without the head, which reads the summary instead of the rows."""
@@ -102,15 +99,7 @@ class RecurrentEncoder(SequenceEncoder):
     gradients almost vanish and the cell cannot recover.
     """
 
-    def __init__(
-        self,
-        context_dim: int,
-        latent_dim: int,
-        *,
-        generator: torch.Generator | None = None,
-        **options: Unpack[SequenceOptions],
-    ) -> None:
-        super().__init__(context_dim, latent_dim, generator=generator, **options)
+    def _add_layers(self, generator: torch.Generator | None) -> None:
         self.last_fc = self._head(
             self.width, self.output_size, HEAD_BOUND / self.width**0.5, generator
         )
@@ -123,15 +112,8 @@ class RecurrentEncoder(SequenceEncoder):
 class GruEncoder(RecurrentEncoder):
     """A GRU over the embedded rows; its state is h [num_tasks, width]."""
 
-    def __init__(
-        self,
-        context_dim: int,
-        latent_dim: int,
-        *,
-        generator: torch.Generator | None = None,
-        **options: Unpack[SequenceOptions],
-    ) -> None:
-        super().__init__(context_dim, latent_dim, generator=generator, **options)
+    def _add_layers(self, generator: torch.Generator | None) -> None:
+        super()._add_layers(generator)
         self.cell = _cell(nn.GRU, self.width, self.width, generator)
 
     def initial_state(self, num_tasks: int) -> State:
@@ -139,7 +121,7 @@ class GruEncoder(RecurrentEncoder):
         return (self.last_fc.weight.new_zeros(num_tasks, self.width),)
 
     def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
-        """Go on over rows [num_tasks, n, context_dim]; the true entries of the mask stand first."""
+        """Continue over rows [num_tasks, n, context_dim]; true entries of the mask come first."""
         outputs, _ = self.cell(self.embed(rows), state[0].unsqueeze(0))
         return (_at_last_row(state[0], outputs, mask),)
 
@@ -152,15 +134,8 @@ class LstmEncoder(RecurrentEncoder):
     is zero.
     """
 
-    def __init__(
-        self,
-        context_dim: int,
-        latent_dim: int,
-        *,
-        generator: torch.Generator | None = None,
-        **options: Unpack[SequenceOptions],
-    ) -> None:
-        super().__init__(context_dim, latent_dim, generator=generator, **options)
+    def _add_layers(self, generator: torch.Generator | None) -> None:
+        super()._add_layers(generator)
         self.cell = _cell(nn.LSTM, self.width + 1, self.width, generator)
         with torch.no_grad():
             gates = self.cell.get_parameter("weight_ih_l0")[:, -1].view(
@@ -174,7 +149,7 @@ class LstmEncoder(RecurrentEncoder):
         return zeros, zeros.clone()
 
     def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
-        """Go on over rows [num_tasks, n, context_dim]; the true entries of the mask stand first."""
+        """Continue over rows [num_tasks, n, context_dim]; true entries of the mask come first."""
         embedded = self.embed(rows)
         padding = (
             embedded.new_zeros(embedded.shape[:2]) if mask is None else (~mask).to(embedded.dtype)

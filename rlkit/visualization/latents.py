@@ -1,4 +1,4 @@
-"""The latent z of many tasks in the plane, coloured by task: does the encoder tell tasks apart?"""
+"""The latent z of many tasks in the plane, coloured by task: does the encoder separate tasks?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -247,5 +247,5 @@ def _axis_title(column: str) -> str:
 
 
 if __name__ == "__main__":
-    # The command knows the algorithms, whose defaults tell runs apart; this module only draws.
+    # The command knows the algorithms, whose defaults distinguish runs; this module only draws.
     runpy.run_module("rlkit.launchers.plot", run_name="__main__")

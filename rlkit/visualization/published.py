@@ -80,7 +80,7 @@ def _point(path: Path, line: int, row: Mapping[str, str | None]) -> PublishedPoi
 def published_curves(
     points: Iterable[PublishedPoint], groups: Mapping[str, Sequence[Run]], column: str
 ) -> dict[str, np.ndarray]:
-    """The points that belong beside the curves of one panel.
+    """The published points for the curves of one panel.
 
     Args:
         points: of any environments and columns.

@@ -85,6 +85,7 @@ class RecordedEnv(EnvWrapper):
         quality: str = "fast",
         width: int = 480,
         height: int = 480,
+        report: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         """Write the trajectories of a few tasks to one video, one frame per step.
 
@@ -100,10 +101,14 @@ class RecordedEnv(EnvWrapper):
             quality: of MuJoCo scenes, see `Renderer`.
             width, height: of the image below the captions, in pixels; multiples of 16. A class
                 that renders itself has its own height.
+            report: called after each step's frame with the frames drawn and those of the film,
+                without the repeated ones at the end of a trajectory.
         Raises:
             UserError: rendering does not work (no OpenGL library), or the file cannot be written.
         """
         fps, _ = playback(self.step_seconds)
+        lengths = [int(paths.lengths[index]) for index in filmed for paths in trajectories]
+        drawn, total = 0, sum(length + 1 for length in lengths if length)
         with ExitStack() as stack:
             try:
                 artist = stack.enter_context(self._artist(width, height, quality))
@@ -119,11 +124,13 @@ class RecordedEnv(EnvWrapper):
                     rewards = (paths.sparse_rewards if sparse else paths.rewards)[index, :length]
                     over = bool(paths.terminated[index, length - 1])
                     lines = self._lines(captions(index, n), rewards, over, done)
-                    # The states may go on past the trajectory's end, for as long as other lanes
+                    # The states may continue past the trajectory's end, for as long as other lanes
                     # ran.
                     for text, picture in zip(lines, artist(task_ids[index], n), strict=False):
                         frame = captioned(picture, text)
                         writer.append_data(frame)
+                        drawn += 1
+                        report(drawn, total)
                     for _ in range(round(PAUSE * fps)):
                         writer.append_data(frame)
                     done.append(f"{rewards.sum(dtype=np.float64):.1f}")

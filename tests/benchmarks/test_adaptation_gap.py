@@ -1,4 +1,4 @@
-"""The table of contexts: what is in a context, how sure a mean is, what is written."""
+"""Contexts of the adaptation gap, standard errors of its means, and the files that it writes."""
 
 import csv
 
@@ -7,10 +7,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmarks import adaptation_gap
-from benchmarks.adaptation_gap import ROWS, TRAJECTORIES, Trials, drawn_rows, main
-from benchmarks.gap_table import standard_errors
-from benchmarks.trained_run import load_trained
+from benchmarks.studies import adaptation_gap
+from benchmarks.studies.adaptation_gap import ROWS, TRAJECTORIES, Trials, drawn_rows, main
+from benchmarks.studies.gap_table import standard_errors
+from benchmarks.studies.trained_run import load_trained
 from rlkit.core.seeding import stream
 from tests.benchmarks.test_trained_run import small_run
 

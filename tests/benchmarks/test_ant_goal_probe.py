@@ -1,11 +1,11 @@
-"""ant-goal without training: what its tables count."""
+"""The tables about ant-goal without training: what they count."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from benchmarks.ant_goal_probe import behaviour_lines, crossed, ideal_lines
+from benchmarks.studies.ant_goal_probe import behaviour_lines, crossed, ideal_lines
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_medians_and_ratios_are_taken_over_turns_side_by_side():
         "ours": [(1.0, 1.0)] * 3 + [(2.0, 1.0)] + [(1.0, 1.0)] * 4,
         "Sync": [(8.0, 1.0), (6.0, 1.0)],
     }
-    assert speedup(eight, "ours", "Sync") == 5  # beside the fourth turn and the eighth
+    assert speedup(eight, "ours", "Sync") == 5  # in the fourth and the eighth turn
 
 
 @pytest.mark.parametrize(

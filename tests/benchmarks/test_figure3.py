@@ -1,4 +1,4 @@
-"""The comparison's page is made of the runs' own numbers."""
+"""The page of the comparison is computed from the runs' own numbers."""
 
 import json
 import math
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner
 
-from benchmarks import figure3
+from benchmarks.publishing import figure3
 from rlkit.visualization.runs import read_run
 
 NAN = math.nan

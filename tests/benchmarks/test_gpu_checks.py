@@ -1,4 +1,4 @@
-"""The command for a GPU, on a CPU: verdicts, changes that are undone, and stages that run."""
+"""The GPU checks, run on a CPU: verdicts, disabled changes, and all stages."""
 
 import subprocess
 from types import SimpleNamespace

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.humanoid_first_row import CONFIG, REFERENCE, first_row, markdown, small_pool
+from benchmarks.studies.humanoid_first_row import CONFIG, REFERENCE, first_row, markdown, small_pool
 from rlkit.launchers.load_config import load_config
 
 

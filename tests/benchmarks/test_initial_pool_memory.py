@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.initial_pool_memory import main, peak_bytes
+from benchmarks.studies.initial_pool_memory import main, peak_bytes
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.loop import Progress
 from rlkit.launchers.load_config import parse_config
@@ -17,10 +17,7 @@ ROW = 4 * (2 * 376 + 17 + 3)
 
 
 def config(num_tasks, num_envs):
-    """The humanoid with short episodes and small networks.
-
-    Visits and batches as small as can be.
-    """
+    """The humanoid with short episodes, small networks, and minimal visits and batches."""
     algo = {
         "num_initial_steps": STEPS,
         "max_path_length": HORIZON,
@@ -73,9 +70,10 @@ def test_the_peak_follows_the_lanes_and_not_the_pool():
 def test_the_check_exits_1_above_its_limit(tmp_path, monkeypatch):
     path = tmp_path / "tiny.json"
     path.write_text(
-        '{"env_name": "point-robot", "n_train_tasks": 3, "n_eval_tasks": 1, "net_size": 8, "env_params": {"n_tasks": 4},'
-        ' "algo_params": {"num_initial_steps": 40, "max_path_length": 20, "num_steps_prior": 20, "num_steps_per_eval": 40,'
-        ' "num_extra_rl_steps_posterior": 20}}'
+        '{"env_name": "point-robot", "n_train_tasks": 3, "n_eval_tasks": 1, "net_size": 8,'
+        ' "env_params": {"n_tasks": 4},'
+        ' "algo_params": {"num_initial_steps": 40, "max_path_length": 20, "num_steps_prior": 20,'
+        ' "num_steps_per_eval": 40, "num_extra_rl_steps_posterior": 20}}'
     )
     above = CliRunner().invoke(main, ["--config", str(path), "--no-write", "--limit", "0.001"])
     below = CliRunner().invoke(

@@ -1,4 +1,4 @@
-"""The record of a measurement: the machine, others' use of it, and a file for every machine."""
+"""The record of a measurement: machine, load by other processes, one file per machine."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def test_a_machine_is_busy_when_others_used_a_tenth_of_a_core():
     assert [watch.record()["busy"] for watch in (quiet, used, unknown)] == [False, True, False]
     assert Watch(load_before=2.0).record()[
         "busy"
-    ]  # where the system does not tell what others used
+    ]  # where the system does not report the CPU time of others
     assert 0 < BUSY < 1
 
 

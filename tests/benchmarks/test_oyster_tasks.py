@@ -1,4 +1,4 @@
-"""Point robots as oyster publishes them, brought as a user's file: the tasks, and the command."""
+"""Oyster's published point robots as a user's file: the tasks, and the command."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.oyster_tasks import CASES, FILE, as_users_file, main
+from benchmarks.studies.oyster_tasks import CASES, FILE, as_users_file, main
 from rlkit.envs.old_gym import OldGymEnv
 from rlkit.launchers.load_config import parse_config
 from rlkit.launchers.pearl import PEARL

@@ -1,16 +1,16 @@
-"""What the step's benchmark compares with: the products that it counts, and the twin's inputs."""
+"""References of the step benchmark: the counted matrix products, and the twin's inputs."""
 
 import numpy as np
 import pytest
 import torch
 
 from benchmarks.pearl_step import ROWS_PER_TASK, fill, flops_of
-from benchmarks.plain_rollouts import PlainCheetah
 from benchmarks.step_floor import Product, floor_seconds, products
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.envs import make_env
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
+from tests.reference.plain_rollouts import PlainCheetah
 
 
 def test_the_floor_of_cheetah_vel_counts_27_gflop():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.pets_true_simulator import Sizes, TrueSimulatorPlanner, main
+from benchmarks.studies.pets_true_simulator import Sizes, TrueSimulatorPlanner, main
 from rlkit.envs.pets.cartpole import PetsCartpole
 from rlkit.envs.pets.pusher import PetsPusher
 

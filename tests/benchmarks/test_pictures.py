@@ -1,7 +1,4 @@
-"""The pictures of docs/environments.md.
-
-Made by the script, small, one in the section of each distribution.
-"""
+"""The pictures of docs/environments.md: drawn by the script, small, one per distribution."""
 
 import re
 from pathlib import Path
@@ -9,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.pictures import SET_SIZE, STEPS, TASKS, act, photograph, plot
+from benchmarks.publishing.pictures import SET_SIZE, STEPS, TASKS, act, photograph, plot
 from rlkit.envs import ENVS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -1,10 +1,10 @@
-"""Published pages are made from the runs' own files and carry nothing of the machine's folders."""
+"""Published pages are made from the runs' own files and contain no local path."""
 
 import json
 
 from click.testing import CliRunner
 
-from benchmarks.publish import folder_names, main
+from benchmarks.publishing.runs import folder_names, main
 
 HEADER = [
     "AverageReturn_all_test_tasks",
@@ -55,6 +55,11 @@ def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_loc
     ]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == [
+        f"copying {tmp_path / 'run1'} to {docs / 'seed1'} (1 of 2)",
+        f"copying {tmp_path / 'run2'} to {docs / 'seed2'} (2 of 2)",
+        f"drawing {docs / 'curves.png'}: {', '.join(HEADER[:3])}",
+    ]
     page = (docs / "README.md").read_text()
     assert "| -16.00 |" in page and "| -15.00 |" in page  # mean of -18..-14, and one more
     assert "Wall-clock minutes: 3, 3 (2 threads, with other jobs on the machine)." in page
@@ -91,7 +96,7 @@ def test_runs_of_different_lengths_keep_theirs_and_the_page_says_which_were_stop
         write_run(tmp_path / f"run{seed}", seed, iterations=iterations, num_iterations=8)
     drawn = {}
     monkeypatch.setattr(
-        "benchmarks.publish.plot_runs",
+        "benchmarks.publishing.runs.plot_runs",
         lambda groups, output, **options: drawn.update(groups=groups, **options),
     )
     folders = [str(tmp_path / f"run{seed}") for seed in (1, 2, 3)]

@@ -1,4 +1,4 @@
-"""The small curves of the README: one for each row of its table, drawn from the published runs."""
+"""The small curves of the README: one per row of its table, drawn from the published runs."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from benchmarks import readme_curves
+from benchmarks.publishing import readme_curves
 
 ROOT = Path(__file__).resolve().parents[2]
 

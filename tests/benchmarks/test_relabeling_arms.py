@@ -1,7 +1,4 @@
-"""Metrics of the comparison of relabeling methods.
-
-Means of the last five iterations, and counts over whole runs.
-"""
+"""Metrics of the comparison of relabeling methods: final means, and counts over whole runs."""
 
 import json
 
@@ -9,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.relabeling_arms import MEASURES, diagnosis, main
+from benchmarks.studies.relabeling_arms import MEASURES, diagnosis, main
 from rlkit.visualization.runs import Run
 
 COLUMNS = {

@@ -1,7 +1,4 @@
-"""What a trained HFR run makes of its trajectories.
-
-Rows that tell a task, groups of the table, what is written.
-"""
+"""Scores of trajectories of a trained HFR run: telling rows, groups, and the written files."""
 
 import csv
 import math
@@ -10,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.relabeling_probe import Judged, main, table, telling_rows
+from benchmarks.studies.relabeling_probe import Judged, main, table, telling_rows
 from rlkit.data_management.labels import Labels
 from tests.benchmarks.test_trained_run import CONFIGS, small_run
 

@@ -1,7 +1,4 @@
-"""The projection of a run's memory.
-
-Its bookkeeping is that of the buffers, and a part of a run is measured.
-"""
+"""The projected memory of a run agrees with its buffers, and a part of a run is measured."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The page of benchmarks: machines side by side, and always what the result files say."""
+"""The page of benchmarks: machines next to each other, and equal to the result files."""
 
 import json
 import re
@@ -64,10 +64,8 @@ def test_one_machine_makes_a_plain_table(folder):
     assert "| ant | 4,000 | 0.96 |" in text
     assert "| cheetah | – | 1.10 |" in text
     assert "A note." in text
-    assert (
-        "| A | A processor, 2 CPUs | `python -m benchmarks.speed` | python 3.11.7, mujoco 4.0.0 | 0123456789-dirty |"
-        in text
-    )
+    row = "| A | A processor, 2 CPUs | `python -m benchmarks.speed` | python 3.11.7, mujoco 4.0.0 "
+    assert f"{row}| 0123456789-dirty |" in text
 
 
 def test_a_second_machine_adds_columns_and_rows_and_takes_nothing_away(folder):
@@ -86,10 +84,8 @@ def test_wall_clock_figures_of_a_busy_machine_are_marked(folder):
 
 def test_what_is_measured_stands_in_the_benchmarks_own_docstring(folder):
     text = page([result()], folder)
-    assert (
-        "## speed\n\nWhat is measured.\n\n```\npython -m benchmarks.speed [--lanes 1]\n```\n\nMore of it.\n"
-        in text
-    )
+    command = "```\npython -m benchmarks.speed [--lanes 1]\n```"
+    assert f"## speed\n\nWhat is measured.\n\n{command}\n\nMore of it.\n" in text
     assert with_code_blocks("python is a language.") == "python is a language."
 
 

@@ -1,4 +1,4 @@
-"""The sparse point robot's figures, from a run folder by command and by notebook."""
+"""The figures of the sparse point robot, from a run folder, by command and by notebook."""
 
 import csv
 import json
@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from benchmarks.sparse_point_robot import infer_beliefs, load, main, run_trajectories
+from benchmarks.studies.sparse_point_robot import infer_beliefs, load, main, run_trajectories
 from tests.benchmarks.test_trained_run import small_run
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "sparse-point-robot-vis.ipynb"

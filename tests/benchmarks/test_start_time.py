@@ -1,4 +1,4 @@
-"""The parts of a run's start, on one that is over at once."""
+"""The parts of the start of a run, measured on a tiny run."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A step with the routes of a GPU: how many operations it launches, and that its numbers stay."""
+"""A step with the routes of a GPU: its number of operations, and unchanged results."""
 
 from dataclasses import replace
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from benchmarks.branch_checks import LateBranch
-from benchmarks.plain_pearl import PlainPEARL
 from benchmarks.step_operations import (
     REST,
     Operations,
@@ -19,6 +18,7 @@ from rlkit.launchers.load_config import load_config
 from rlkit.torch import gpu_route
 from rlkit.torch.adam import AdamInPieces
 from rlkit.torch.execution import Branch
+from tests.reference.plain_pearl import PlainPEARL
 from tests.torch.sac.test_sac import (
     CONFIG,
     CONTEXT_ROWS,

@@ -1,11 +1,11 @@
-"""The page of STEVE's curves is read from run folders."""
+"""The page of STEVE's curves is made from run folders."""
 
 import csv
 import json
 
 from click.testing import CliRunner
 
-from benchmarks.steve_curves import COPIED, main
+from benchmarks.publishing.steve_curves import COPIED, main
 
 
 def make_run(folder, method: str, seed: int, returns: list[float], tdk: bool = False):

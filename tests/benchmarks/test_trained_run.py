@@ -1,4 +1,4 @@
-"""A run folder rebuilt: weights, tasks, rows."""
+"""A run rebuilt from its folder: weights, tasks, rows."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -8,15 +8,23 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmarks.trained_run import load_trained
+from benchmarks.studies.trained_run import load_trained
 from rlkit.core.errors import UserError
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.run import start_run
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "quick"
-SMALL = ["seed=1", "util_params.use_gpu=false", "net_size=8", "algo_params.batch_size=4", "util_params.torch_threads=1",
-         "util_params.physics_threads=1", "util_params.matmul=default", "util_params.slice_rows=0"]  # fmt: skip
+SMALL = [
+    "seed=1",
+    "util_params.use_gpu=false",
+    "net_size=8",
+    "algo_params.batch_size=4",
+    "util_params.torch_threads=1",
+    "util_params.physics_threads=1",
+    "util_params.matmul=default",
+    "util_params.slice_rows=0",
+]
 
 
 def small_run(folder, name, *settings):

@@ -1,4 +1,4 @@
-"""The benchmark of vector environments runs, and the batch is the faster way for many lanes."""
+"""The benchmark of vector environments runs, and the batch is faster for many lanes."""
 
 from benchmarks.vector_env import measure
 

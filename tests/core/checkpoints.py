@@ -1,4 +1,4 @@
-"""A run of two small buffers whose checkpoints the tests save, load and damage."""
+"""A run with two small buffers, whose checkpoints the tests save, load and damage."""
 
 import torch
 
@@ -56,7 +56,7 @@ def assert_holds(loaded, buffers, saved):
 
 
 def newest_file(run_dir, kind):
-    """A file that only the newest checkpoint of a run has."""
+    """A file that belongs only to the newest checkpoint of a run."""
     folder = run_dir / "checkpoint"
     return folder / MANIFEST if kind == "manifest" else max(folder.glob(f"{kind}-*"))
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 class MemoryCheckpoint:
-    """Remembers what is saved."""
+    """Records what is saved."""
 
     def __init__(self):
         self.saved = []
@@ -16,7 +16,7 @@ class MemoryCheckpoint:
 
 
 class RecordingDisplay:
-    """Remembers what it is shown; `stop_at` (iteration, done) raises an error there."""
+    """Records what it is shown; `stop_at` (iteration, done) raises an error there."""
 
     def __init__(self, stop_at=None, error=None):
         self.shown, self.rows, self.stopped = [], [], False

@@ -1,4 +1,4 @@
-"""The loop that evaluates and saves beside the next iteration: times, signals, errors, remarks."""
+"""Evaluation and saving during the next iteration: times, signals, errors, messages."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ SPENT = 0.05
 
 
 class Toy:
-    """Takes its time with training and with evaluation, which is its own `Beside`."""
+    """Trains and evaluates slowly, and evaluates as its own `Beside`."""
 
     buffers, networks = {}, {}
     columns = ("Return", "Number of env steps total", "Epoch")
@@ -89,7 +89,7 @@ def test_an_evaluation_is_timed_by_its_thread_and_the_total_by_the_wall(tmp_path
         spent = row["Train Time (s)"] + row["Sample Time (s)"]
         assert row["Epoch Time (s)"] == pytest.approx(spent + seconds)
     total = [row["Total Train Time (s)"] for row in found]
-    # Less than the sum of its parts: the evaluations but the last ran beside a training.
+    # Less than the sum of its parts: all evaluations but the last overlapped with training.
     assert total == sorted(total) and total[-1] < sum(row["Epoch Time (s)"] for row in found)
 
 

@@ -104,7 +104,7 @@ def test_views_are_saved_without_the_storage_they_view(tmp_path):
     assert all(torch.equal(loaded[name], value) for name, value in state.items())
 
 
-# --- weights ---------------------------------------------------------------------------------------------------------------
+# --- weights ----------------------------------------------------------------------
 
 
 def test_saved_weights_load_strictly_under_their_own_names(tmp_path):

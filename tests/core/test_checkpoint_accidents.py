@@ -22,7 +22,7 @@ from tests.core.checkpoints import advance, assert_holds, make_buffers, rows_of,
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: after it nothing that the process does reaches the disk."""
+    """Stands for SIGKILL: afterwards nothing that the process does reaches the disk."""
 
 
 def count_and_fail(monkeypatch, names, at, make_error, stay_dead):
@@ -61,7 +61,7 @@ STEPS = [
 
 
 def number_of_calls(tmp_path, names):
-    """How many of the calls the second save of a run makes."""
+    """Number of these calls in the second save of a run."""
     with pytest.MonkeyPatch.context() as patch:
         checkpoint, buffers = Checkpoint(tmp_path / "counted"), make_buffers()
         save_iterations(None, -1, checkpoint, buffers)
@@ -121,13 +121,12 @@ def test_a_full_disk_at_any_call_leaves_the_checkpoint_before_and_no_new_file(
         loaded_buffers = make_buffers()
         loaded = Checkpoint(run_dir).load(loaded_buffers, warn=pytest.fail)
         assert_holds(loaded, loaded_buffers, saved)
-        if (
-            loaded[0] == 1
-        ):  # the manifest was not replaced: of its own files nothing may be missing, and nothing new be left
+        # The manifest was not replaced: all of its own files are there, and no new ones.
+        if loaded[0] == 1:
             after = {path.name: path.read_bytes() for path in (run_dir / "checkpoint").iterdir()}
             assert after[MANIFEST] == before[MANIFEST]
             assert set(after) <= set(before)
-        # When there is room again, the same object saves the same rows.
+        # Once there is space again, the same object saves the same rows.
         checkpoint.save(2, state, buffers)
         loaded_buffers = make_buffers()
         assert_holds(

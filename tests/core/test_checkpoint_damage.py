@@ -1,6 +1,6 @@
 """Damaged, foreign and incomplete checkpoints.
 
-The one before serves, or one message tells why not.
+Either the previous one is used, or one message says why none can be.
 """
 
 import io
@@ -35,7 +35,7 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_previous_and_this_is_said(
     assert len(said) == 1
     assert path.name in said[0]
     assert "using the previous checkpoint, of iteration 2" in said[0]
-    # The run goes on over the damaged files.
+    # The run continues and overwrites the damaged files.
     again = save_iterations(None, 4, checkpoint, buffers, first=3)
     buffers = make_buffers()
     assert_holds(Checkpoint(tmp_path).load(buffers, warn=pytest.fail), buffers, again)
@@ -71,7 +71,7 @@ def test_a_checkpoint_of_other_buffers_is_refused(tmp_path):
 
 
 class Trap:
-    """Unpickling it makes a folder."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -140,7 +140,7 @@ def test_an_object_that_loaded_nothing_saves_everything_and_keeps_what_was_there
 
 
 def lie(run_dir, change):
-    """Change the newest manifest and give it the hash that fits; the previous one is removed."""
+    """Change the newest manifest and its hash; the previous checkpoint is removed."""
     folder = run_dir / "checkpoint"
     manifest = json.loads((folder / MANIFEST).read_bytes())["manifest"]
     (folder / MANIFEST).write_bytes(saving.manifest_text(change(manifest) or manifest))

@@ -1,7 +1,4 @@
-"""The log files of a run.
-
-Tables without a blank, a log in oyster's form, cutting back after a crash.
-"""
+"""The log files of a run: complete tables, a log in oyster's format, truncation after a crash."""
 
 import csv
 import math

@@ -21,10 +21,10 @@ STEPS = 4  # of each verb
 
 
 class Walk:
-    """A walk in every verb; each step depends on all those before, of whichever process.
+    """A walk in every verb; each step depends on all previous ones, in any process.
 
     Args:
-        saves: what a tick after (verb, number of steps) asks for.
+        saves: checkpoints requested by a tick after (verb, number of steps).
     """
 
     columns = ("Epoch", "Number of env steps total")
@@ -123,7 +123,7 @@ def test_a_checkpoint_inside_a_verb_resumes_inside_it_and_nothing_moves(tmp_path
 
 
 def stopping_in(verb, display, algorithm):
-    """Let the display raise its error in one of the verbs only."""
+    """Let the display raise its error only in one of the verbs."""
     progress = display.progress
 
     def in_verb(done, total, note):

@@ -1,4 +1,4 @@
-"""A mistyped name is answered with the one that was meant."""
+"""A mistyped name is answered with the intended one."""
 
 from collections.abc import Iterator
 

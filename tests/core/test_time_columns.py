@@ -1,4 +1,4 @@
-"""The columns of times have the meaning of the published code."""
+"""The columns of times mean the same as in the published code."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Times of phases, with a clock that the test moves."""
+"""Times of phases, on a clock that the test controls."""
 
 import pytest
 

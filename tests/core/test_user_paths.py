@@ -1,4 +1,4 @@
-"""`~` and environment variables in paths, and which settings are paths."""
+"""Expansion of `~` and environment variables, and the settings that are paths."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Small replay buffers, and transitions whose every entry follows from a number."""
+"""Small replay buffers, and transitions that are computed from a number."""
 
 import numpy as np
 

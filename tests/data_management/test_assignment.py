@@ -1,4 +1,4 @@
-"""Log-partitions, distributions over tasks and draws from them, against numbers computed by hand."""
+"""Log-partitions, distributions over tasks and draws from them, checked by hand."""
 
 import numpy as np
 import pytest

@@ -36,7 +36,7 @@ def filled(lengths, capacity=1000):
 
 
 def episodes_of(buffer, task):
-    """The numbers of each whole episode's transitions, as the buffer has them."""
+    """Numbers of the transitions of each whole episode in the buffer."""
     if not len(buffer.episodes.lengths(task)):
         return []
     batch = buffer.by_episode.newest_episodes(task, 10**6)
@@ -189,7 +189,7 @@ def drawn_stretches(buffer, most, count=4000):
 
 def test_stretches_of_full_episodes_are_k_consecutive_ones_from_a_uniform_boundary():
     first, lengths, batch = drawn_stretches(filled([5] * 6), most=3)
-    assert batch.mask.shape[1] == 15  # as long as the longest, with nothing to spare
+    assert batch.mask.shape[1] == 15  # exactly as long as the longest
     counts = {(k, s): 0 for k in (1, 2, 3) for s in range(7 - k)}
     for s, length in zip((first // 5).tolist(), (lengths // 5).tolist(), strict=True):
         counts[length, s] += 1  # KeyError where a stretch runs over the end

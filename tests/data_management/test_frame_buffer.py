@@ -1,4 +1,4 @@
-"""The frame buffer against a plain model: the stack and next stack of every row in full rings."""
+"""The frame buffer compared with a plain model: both stacks of every row in full rings."""
 
 import numpy as np
 import pytest
@@ -108,7 +108,7 @@ def test_pictures_are_stored_once_and_removed_with_the_last_row_that_shows_them(
     # The oldest of 11 rows is the fourth step of its episode, which shows frames 1 to 3 of 0 to 7.
     # A whole episode follows.
     assert buffer.frames.num_rows == 7 + 8
-    assert len(buffer.frames.pages.data) <= 4 * 8  # pages came back and were used again
+    assert len(buffer.frames.pages.data) <= 4 * 8  # pages were freed and used again
 
 
 def test_a_copy_of_a_tasks_rows_brings_its_pictures_along():

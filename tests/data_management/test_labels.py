@@ -1,4 +1,4 @@
-"""Rewards and ends of a trajectory under every task: what is rewritten, and what never is."""
+"""Rewards and ends of a trajectory under every task: what changes and what does not."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The relabeler that keeps every label, and the rows that contexts are drawn from."""
+"""The relabeler that keeps every label, and the rows from which contexts are drawn."""
 
 import numpy as np
 import pytest

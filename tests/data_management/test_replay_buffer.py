@@ -1,4 +1,4 @@
-"""The replay buffer: what is stored where, sizes that are refused, growth."""
+"""The replay buffer: storage, rejected sizes, growth."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Draws from a replay buffer: uniform, reproducible, views of one gather; what is refused."""
+"""Draws from a replay buffer: uniform, reproducible, views of one gather; rejected input."""
 
 import numpy as np
 import pytest

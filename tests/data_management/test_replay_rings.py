@@ -1,4 +1,4 @@
-"""The replay buffer against a plain model, with random adding, clearing and loading."""
+"""The replay buffer compared with a plain model under random additions, clearing and loading."""
 
 import numpy as np
 import pytest
@@ -91,12 +91,12 @@ def test_a_buffer_rebuilt_from_its_segments_equals_the_original_in_every_row(see
     walk(seed, buffer, plain, 30, sometimes_take_a_segment)
     segments.append(buffer.segment(since))
     rebuilt = make_buffer(3, capacity)
-    rebuilt.add_paths([1, 1], numbered_paths([5, 7], 900))  # what was there before must not stay
+    rebuilt.add_paths([1, 1], numbered_paths([5, 7], 900))  # previous content must not remain
     rebuilt.load_state_dict(buffer.state_dict())
     restored = sum(rebuilt.load_segment(entries, rows) for entries, rows in segments)
     assert restored == buffer.num_rows
     assert_same(rebuilt, plain)
-    # Both go on alike, and draw alike.
+    # Both continue equally and draw the same rows.
     for each in (buffer, rebuilt):
         each.add_paths([0, 1, 2], numbered_paths([5, 6, 7], 10_000))
     drawn = [

@@ -1,4 +1,4 @@
-"""One small class of each kind; any method can be made to misbehave from a given call on."""
+"""One small class of each kind; any method can be made to fail from a given call on."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""Classes as they are written for today's gymnasium, called by name in configurations."""
+"""Classes in the style of current gymnasium, named in configurations."""
 
 import gymnasium
 import numpy as np
@@ -37,7 +37,7 @@ class Line(gymnasium.Env):
 
 
 class FiveLines:
-    """Not derived from gymnasium, its number of tasks fixed, numpy's global generator, no success."""
+    """Not derived from gymnasium; fixed tasks, numpy's global generator, no success."""
 
     num_tasks = 5
 

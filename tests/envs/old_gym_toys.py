@@ -1,7 +1,4 @@
-"""Classes as they were written for old gym.
-
-One to be called here, one in a file as a user has it.
-"""
+"""Classes written for old gym: one to call directly, and one in a file, as a user has it."""
 
 import numpy as np
 
@@ -75,7 +72,8 @@ class Toy:
     def __init__(self, n_tasks=2, randomize_tasks=True, noise=0.05):
         self.observation_space, self.action_space = Space(2), Space(1)
         self.action_space.low, self.action_space.high = np.array([-0.4]), np.array([0.1])
-        self.goals = np.random.uniform(-1, 1, n_tasks) if randomize_tasks else np.linspace(-1, 1, n_tasks)
+        spread = np.linspace(-1, 1, n_tasks)
+        self.goals = np.random.uniform(-1, 1, n_tasks) if randomize_tasks else spread
         self.noise = noise
         self.reset_task(0)
 
@@ -92,7 +90,8 @@ class Toy:
 
     def step(self, action):
         self.place += action[0] + self.noise * np.random.randn()
-        return np.array([self.place, action[0]]), -abs(self.place - self.goal), abs(self.place) > 3, {}
+        obs, reward = np.array([self.place, action[0]]), -abs(self.place - self.goal)
+        return obs, reward, abs(self.place) > 3, {}
 """
 
 

@@ -1,4 +1,4 @@
-"""A task distribution written from the docstring of `MetaEnv` alone."""
+"""A task distribution written only from the docstring of `MetaEnv`."""
 
 import numpy as np
 

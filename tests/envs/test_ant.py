@@ -1,6 +1,6 @@
-"""The ant tasks: draws, observations, rewards, stale positions, contacts.
+"""The ant tasks, compared with plain MuJoCo and the formulas of oyster.
 
-Against plain MuJoCo and the formulas of oyster.
+Covers draws, observations, rewards, stale positions and contacts.
 """
 
 import mujoco

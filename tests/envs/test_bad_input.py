@@ -1,5 +1,6 @@
-"""Bad input gets one message that says what was got and what was expected, from every environment
-and on the command line.
+"""Bad input gets one message with the value and the expectation.
+
+This holds for every environment and on the command line.
 """
 
 import json
@@ -209,7 +210,7 @@ def test_without_an_opengl_library_rendering_answers_with_one_message(monkeypatc
     with pytest.raises(ValueError, match=r"^no OpenGL library works here.*libegl1") as caught:
         env.render()
     assert len(str(caught.value).splitlines()) == 1
-    env.reset(seed=0)  # the environment itself is none the worse
+    env.reset(seed=0)  # the environment still works
     env.close()
 
 
@@ -221,6 +222,6 @@ def test_a_file_that_asks_for_more_tasks_than_exist_is_named(tmp_path, monkeypat
     result = CliRunner().invoke(launch_experiment.main, ["mine.json", "--cpu"])
     assert result.exit_code == 2
     assert (
-        "mine.json: n_train_tasks = 100, n_eval_tasks = 31, env_params.n_tasks = 130: expected their sum"
-        in result.stderr
+        "mine.json: n_train_tasks = 100, n_eval_tasks = 31, env_params.n_tasks = 130: "
+        "expected their sum" in result.stderr
     )

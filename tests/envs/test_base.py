@@ -1,4 +1,4 @@
-"""Lanes, tasks and random streams: what every environment does, shown on the quickest one."""
+"""Lanes, tasks and random streams of every environment, shown on the fastest one."""
 
 import numpy as np
 import pytest

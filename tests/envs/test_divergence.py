@@ -58,7 +58,7 @@ def test_a_lane_whose_episode_has_ended_already_is_not_counted(backend, monkeypa
     step(env)
     assert env.pop_diverged_tasks() == [2]
     simulation = env.unwrapped.simulation
-    simulation.qvel[1] = FAST  # what was ended is stepped on, and fails again
+    simulation.qvel[1] = FAST  # stepping a lane that was ended fails again
     if backend == "pool":
         simulation._data[1].qvel[:] = FAST
     assert step(env)[4]["diverged"].tolist() == [False, True, False]

@@ -1,4 +1,4 @@
-"""Classes written for today's gymnasium, and its registered environments, as task distributions."""
+"""Classes and registered environments of current gymnasium as task distributions."""
 
 import gymnasium
 import numpy as np

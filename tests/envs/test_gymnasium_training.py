@@ -1,4 +1,4 @@
-"""Classes and registered environments of gymnasium are trained, resumed and evaluated as they are."""
+"""Classes and registered environments of gymnasium train, resume and evaluate unchanged."""
 
 import json
 

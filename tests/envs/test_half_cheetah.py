@@ -1,6 +1,6 @@
-"""The half-cheetah tasks: draws, observations, rewards, stale positions.
+"""The half-cheetah tasks, compared with plain MuJoCo and formulas.
 
-Against plain MuJoCo and formulas.
+Covers draws, observations, rewards and stale positions.
 """
 
 import mujoco

@@ -1,6 +1,6 @@
-"""humanoid-dir: draws, observation, reward and end of an episode.
+"""humanoid-dir, compared with plain MuJoCo and the formulas of oyster.
 
-Against plain MuJoCo and the formulas of oyster.
+Covers draws, observation, reward and the end of an episode.
 """
 
 import mujoco

@@ -1,4 +1,4 @@
-"""Instances of a class are compared at the start: same tasks, none shared, noise of their own."""
+"""Instances of a class are compared at the start: equal tasks, no shared state, separate noise."""
 
 import json
 import random
@@ -20,7 +20,7 @@ def lines_of(own_class, num_lanes=4):
 
 
 class Sparse(Line):
-    """Rewarded near the goal only, so that few random steps tell tasks apart."""
+    """Rewarded only near the goal, so that few random steps distinguish tasks."""
 
     def step(self, action):
         obs, reward, *rest = super().step(action)
@@ -28,7 +28,7 @@ class Sparse(Line):
 
 
 class OwnGoals(Sparse):
-    """Draws its goals from a generator that nobody seeds."""
+    """Draws its goals from an unseeded generator."""
 
     def __init__(self, n_tasks=5):
         super().__init__(n_tasks)
@@ -36,7 +36,7 @@ class OwnGoals(Sparse):
 
 
 class HiddenGoals(Line):
-    """The same, where only rewards tell."""
+    """The same, where only rewards show the difference."""
 
     def __init__(self, n_tasks=5):
         super().__init__(n_tasks)
@@ -51,7 +51,7 @@ class HiddenGoals(Line):
 
 
 class GivenSeed(Line):
-    """Draws from the seed that it is given."""
+    """Draws from the given seed."""
 
     def __init__(self, n_tasks=5, task_seed=3):
         super().__init__(n_tasks)
@@ -67,7 +67,7 @@ class Noisy(Line):
 
 
 class NoisyOwnGoals(OwnGoals, Noisy):
-    """Both: other goals are found in spite of the noise."""
+    """Both: different goals are detected despite the noise."""
 
 
 TASK = [0]

@@ -1,7 +1,4 @@
-"""Lanes of every MuJoCo task do not know of each other.
-
-Any number of lanes and threads, both routes, divergence.
-"""
+"""Lanes of every MuJoCo task are independent: lanes, threads, both routes, divergence."""
 
 import functools
 import importlib.util

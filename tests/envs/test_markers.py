@@ -1,4 +1,4 @@
-"""Markers of tasks agree with the reward and are drawn where they belong."""
+"""Markers of tasks agree with the reward and are drawn in the right place."""
 
 import mujoco
 import numpy as np
@@ -26,7 +26,7 @@ def opened(env, **options):
 
 
 def best(env, outcomes, task_id):
-    """The outcome that the task rewards most."""
+    """The outcome with the highest reward for the task."""
     return outcomes[np.argmax(env.compute_reward(outcomes, env.tasks[task_id])[0])]
 
 

@@ -1,4 +1,4 @@
-"""Speed and success, by hand, of every task distribution that has them."""
+"""Speed and success of every task distribution that reports them, by hand."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Whatever a user-defined class does wrong, and wherever: one message, exit 2."""
+"""Any fault of a user-defined class, in any method, gets one message and exit code 2."""
 
 import json
 import re

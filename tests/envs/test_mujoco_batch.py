@@ -1,7 +1,4 @@
-"""Lanes do not know of each other.
-
-Any number of lanes and threads, both routes, divergence, models of their own.
-"""
+"""Lanes are independent: lanes, threads, both routes, divergence, separate models."""
 
 import importlib.util
 import time

@@ -1,6 +1,4 @@
-"""Loaded models: inertias of old MuJoCo derived again by formula, total mass, margins, and no
-warnings.
-"""
+"""Loaded models: inertias of old MuJoCo recomputed by formula, total mass, margins, no warnings."""
 
 import math
 import xml.etree.ElementTree as ElementTree

@@ -1,7 +1,7 @@
 """The backend "mujoco-py": the same tasks on MuJoCo 2.1.0 itself.
 
-Where mujoco-py is installed; benchmarks/mujoco210/install_and_test.sh installs it and runs this
-file.
+Runs where mujoco-py is installed; benchmarks/mujoco210/install_and_test.sh installs it and runs
+this file.
 """
 
 import importlib.util
@@ -65,7 +65,8 @@ def test_where_mujoco_py_is_missing_one_message_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco_py", None)
     with pytest.raises(
         ValueError,
-        match=r"^[^\n]*mujoco_py cannot be imported \(.+\); run benchmarks/mujoco210/install.sh[^\n]*$",
+        match=r"^[^\n]*mujoco_py cannot be imported \(.+\); "
+        r"run benchmarks/mujoco210/install.sh[^\n]*$",
     ):
         made("cheetah-vel")
 
@@ -78,7 +79,8 @@ def test_where_the_engine_is_missing_one_message_says_how_to_get_it(monkeypatch,
     monkeypatch.delitem(sys.modules, "mujoco_py", raising=False)
     with pytest.raises(
         ValueError,
-        match=r"imported \(You appear to be missing MuJoCo\.\); run benchmarks/mujoco210/install\.sh",
+        match=r"imported \(You appear to be missing MuJoCo\.\); "
+        r"run benchmarks/mujoco210/install\.sh",
     ):
         import_mujoco_py()
 

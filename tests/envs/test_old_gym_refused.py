@@ -1,4 +1,4 @@
-"""Classes that are no task distribution of old gym are refused with one message."""
+"""Classes that are no task distribution of old gym are rejected with one message."""
 
 import numpy as np
 import pytest
@@ -81,14 +81,16 @@ class Broken(Toy):
         ),
         (
             Unbounded,
-            r"toys:Toy: the bounds of action_space are \[-inf\] and \[inf\], expected finite numbers",
+            r"toys:Toy: the bounds of action_space are \[-inf\] and \[inf\], "
+            r"expected finite numbers",
         ),
         (TwoOnly, r"toys:Toy: n_tasks is 4, but the class has 2 tasks"),
         (Short, r"toys:Toy: reset gave an observation .*expected an array of 3 numbers"),
         (NotFinite, r"toys:Toy: step returned the reward nan \(sparse .*expected finite numbers"),
         (
             Broken,
-            r"toys:Toy: .*failed \(RuntimeError: the arm is stuck, test_old_gym_refused.py line \d+\)",
+            r"toys:Toy: .*failed "
+            r"\(RuntimeError: the arm is stuck, test_old_gym_refused.py line \d+\)",
         ),
         (print, r"toys:Toy is <built-in function print>, expected a class"),
     ],
@@ -106,7 +108,8 @@ def test_a_constructor_that_fails_is_named_with_what_it_was_given():
 
     with pytest.raises(
         ValueError,
-        match=r"toys:Toy: cannot be constructed with n_tasks=4, noise='loud' \(TypeError: .*line \d+\)",
+        match=r"toys:Toy: cannot be constructed with n_tasks=4, noise='loud' "
+        r"\(TypeError: .*line \d+\)",
     ):
         made(Loud, noise="loud")
 

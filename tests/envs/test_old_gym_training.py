@@ -1,4 +1,4 @@
-"""A class written for old gym, in a file of its user's, is trained, resumed and evaluated as it is."""
+"""A user's class written for old gym trains, resumes and evaluates unchanged."""
 
 import json
 

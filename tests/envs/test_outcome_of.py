@@ -1,4 +1,4 @@
-"""`outcome_of`: predicted states get the reward that the environment gives real ones."""
+"""`outcome_of`: a predicted state gets the same reward as a real one."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The point robots: goals, dynamics, rewards, against numbers and formulas of the reference code."""
+"""Point robots: goals, dynamics and rewards against numbers of the reference code."""
 
 import math
 

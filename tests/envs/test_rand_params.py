@@ -1,6 +1,4 @@
-"""The tasks of unknown dynamics: models, a lane's own body, observation, reward and end of an
-episode.
-"""
+"""The tasks with unknown dynamics: models, each lane's body, observation, reward, episode end."""
 
 import mujoco
 import numpy as np

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.machine import RESULTS
-from benchmarks.reference_cases import CASES
-from benchmarks.reference_returns import all_cases, measure, physics_modes, row_of
+from benchmarks.studies.reference_cases import CASES
+from benchmarks.studies.reference_returns import all_cases, measure, physics_modes, row_of
 from rlkit.envs import ENVS
 
 EPISODES, SEED = 12, 1  # the stored ones are of seed 0

@@ -1,4 +1,4 @@
-"""Names of environments, and what holds for every one of them."""
+"""Names of environments, and properties of all of them."""
 
 import subprocess
 import sys
@@ -147,5 +147,6 @@ def test_a_missing_number_of_tasks_is_named():
 
 
 def test_importing_the_package_does_not_import_mujoco():
-    code = "import rlkit.envs, sys; rlkit.envs.make_env('point-robot', n_tasks=1); assert 'mujoco' not in sys.modules"
+    code = "import rlkit.envs, sys; rlkit.envs.make_env('point-robot', n_tasks=1); "
+    code += "assert 'mujoco' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -175,9 +175,7 @@ def test_without_an_opengl_library_there_is_one_clear_message(monkeypatch):
     "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ, reason="there is a display"
 )
 def test_a_missing_display_is_noticed_before_anything_is_drawn(monkeypatch):
-    monkeypatch.setenv(
-        "MUJOCO_GL", "glfw"
-    )  # opens a context all the same, which fails when it is used
+    monkeypatch.setenv("MUJOCO_GL", "glfw")  # still opens a context, which fails when it is used
     with pytest.raises(ValueError, match="Tried glfw: .*OpenGL"):
         open_gl_context(8, 8)
 

@@ -1,4 +1,4 @@
-"""Lanes that are not running stand still, and the others do not notice."""
+"""Lanes that are not running do not move and do not affect the others."""
 
 import importlib.util
 

@@ -1,4 +1,4 @@
-"""Every task declares whether it has a sparse reward, and what it declares is so."""
+"""Every task declares correctly whether it has a sparse reward."""
 
 import numpy as np
 import pytest

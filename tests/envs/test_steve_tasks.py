@@ -1,4 +1,4 @@
-"""The tasks of STEVE's experiments, by gymnasium's ids."""
+"""The tasks of STEVE's experiments, under gymnasium's ids."""
 
 import importlib.util
 import subprocess

@@ -1,4 +1,4 @@
-"""`gymnasium.make_vec` steps our tasks as one batch, with the numbers of gymnasium's lanes."""
+"""`gymnasium.make_vec` steps our tasks as one batch, with the same numbers as gymnasium's lanes."""
 
 import gymnasium
 import numpy as np

@@ -1,4 +1,4 @@
-"""A wrapper is a `MetaEnv`: it hands on whatever it does not change."""
+"""A wrapper is a `MetaEnv` and passes on everything that it does not change."""
 
 import copy
 

@@ -1,7 +1,4 @@
-"""Evaluation on tasks that the user names.
-
-How they are written, and what the table says of them.
-"""
+"""Evaluation on tasks that the user names: how they are written, and the table."""
 
 import json
 

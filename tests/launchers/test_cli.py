@@ -1,6 +1,4 @@
-"""The console command `rlkit`: what it lists, where it finds configurations, algorithms' own
-commands.
-"""
+"""The console command `rlkit`: its lists, where it finds configurations, algorithms' commands."""
 
 import json
 import subprocess

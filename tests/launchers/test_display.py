@@ -135,6 +135,22 @@ def test_after_a_minute_the_hours_of_the_run_are_told_once(monkeypatch):
     assert told == ["the run will take about 10 h 00 min, judged by a short iteration"]
 
 
+def test_a_terminal_tells_the_hours_after_a_minute_until_an_iteration_is_done(monkeypatch):
+    screen, clock = io.StringIO(), [0.0]
+    monkeypatch.setattr(display_module, "monotonic", lambda: clock[0])
+    console = Console(file=screen, force_terminal=True, width=160)
+    display = LiveDisplay(lambda line: None, HEADLINE, console, "", None, lambda: 3600.0)
+    display.start(10, 0)
+    display.phase(0, "collecting")
+    assert display.time_left == "unknown"
+    clock[0] = 61.0
+    display.progress(12, 200, "")
+    display.stop()
+    assert "0 of 10 iterations, left about 10 h 00 min | iteration 0" in screen.getvalue()
+    display.iteration_done(0, ROW, 60.0)
+    assert display.time_left == "9 min 00 s"
+
+
 def test_a_run_whose_first_iteration_is_done_within_a_minute_is_not_judged_otherwise():
     display = LineDisplay(lambda line: None, HEADLINE, {}, pytest.fail)
     display.start(10, 0)

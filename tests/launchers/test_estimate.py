@@ -1,7 +1,4 @@
-"""The estimated cost of a run.
-
-Steps against those of oyster's files, computed by hand.
-"""
+"""The estimated cost of a run; steps of oyster's files are checked by hand."""
 
 import re
 from pathlib import Path
@@ -45,8 +42,8 @@ def test_evaluation_steps_are_counted_apart():
 def test_the_requirements_name_steps_memory_and_disk():
     text = "\n".join(estimates(load_config(CONFIGS / "cheetah-vel.json")))
     assert (
-        "environment steps: 2,700,000 (200,000 at first, 5,000 per iteration), in addition to 54,000 per evaluation"
-        in text
+        "environment steps: 2,700,000 (200,000 at first, 5,000 per iteration), "
+        "in addition to 54,000 per evaluation" in text
     )
     assert "gradient steps: 1,000,000 (2,000 per iteration)" in text
     assert "(196 bytes per row)" in text

@@ -1,7 +1,4 @@
-"""Every expected end has its exit code and one message on standard error.
-
-Anything else passes as it is.
-"""
+"""Every expected end has its exit code and one message on stderr; other errors pass through."""
 
 import errno
 import signal

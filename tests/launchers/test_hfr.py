@@ -1,4 +1,4 @@
-"""HFR as it is built: whole iterations on four-corners and a small point robot."""
+"""HFR as built by its launcher: whole iterations on four-corners and a small point robot."""
 
 import copy
 import math
@@ -118,7 +118,7 @@ def test_a_resumed_experiment_equals_the_uninterrupted_one_bit_for_bit(tmp_path,
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_transition_is_stored_once_in_the_rl_buffer_and_once_in_the_encoders_if_its_block_feeds_it(
+def test_each_transition_is_stored_once_and_again_for_the_encoder_if_its_block_feeds_it(
     method,
 ):
     algorithm = build(**HINDSIGHT, relabel_method=method).algorithm

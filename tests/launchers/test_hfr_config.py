@@ -1,4 +1,4 @@
-"""HFR's settings: which algorithm knows them, what contradicts what, which tasks are whose."""
+"""HFR's settings: which algorithms accept them, contradictions, and names of tasks."""
 
 import copy
 

@@ -80,11 +80,13 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
         ({"env_params": 5}, "env_params = 5: expected an object"),
         (
             {"env_name": "point-robt"},
-            'env_name = "point-robt": no such environment in this version, the nearest is point-robot',
+            'env_name = "point-robt": no such environment in this version, '
+            "the nearest is point-robot",
         ),
         (
             {"env_name": "cheeta-vle"},
-            'env_name = "cheeta-vle": no such environment in this version, the nearest is cheetah-vel;',
+            'env_name = "cheeta-vle": no such environment in this version, '
+            "the nearest is cheetah-vel;",
         ),
         ({"env_name": "hopper_rand_params"}, "the nearest is hopper-rand-params;"),
         ({"env_name": "atari"}, "version; available are ant-dir, "),
@@ -125,6 +127,14 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
             'expected one of attention, gru, lstm, mlp, or "module:Class"',
         ),
         (
+            {"algo_params": {"encoder": "nowhere:Thing"}},
+            "expected a class; nowhere cannot be imported",
+        ),
+        (
+            {"algo_params": {"relabeler": "nowhere:Thing"}},
+            "expected a class; nowhere cannot be imported",
+        ),
+        (
             {"algo_params": {"encoder": "gru", "context_source": "whole"}},
             'expected "recent": it takes episodes',
         ),
@@ -138,13 +148,13 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
         ),
         (
             {"algo_params": {"embedding_mini_batch_size": 65}},
-            "algo_params.embedding_mini_batch_size = 65, algo_params.embedding_batch_size = 64: expected the"
-            " first at most the second",
+            "algo_params.embedding_mini_batch_size = 65, algo_params.embedding_batch_size = 64: "
+            "expected the first at most the second",
         ),
         (
             {"algo_params": {"embedding_batch_size": 63}},
-            "algo_params.embedding_mini_batch_size = null, algo_params.embedding_batch_size = 63: expected "
-            "the first at most the second, or 0 for all at once (null is 64)",
+            "algo_params.embedding_mini_batch_size = null, algo_params.embedding_batch_size = 63: "
+            "expected the first at most the second, or 0 for all at once (null is 64)",
         ),
         (
             {"algo_params": {"embedding_mini_batch_size": 32, "context_source": "whole"}},
@@ -164,7 +174,8 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
         ),
         (
             {"util_params": {"matmul": "fast"}},
-            'util_params.matmul = "fast": expected one of "auto", "default", "onednn", "onednn-all"',
+            'util_params.matmul = "fast": '
+            'expected one of "auto", "default", "onednn", "onednn-all"',
         ),
         ({"util_params": {"use_gpu": "no"}}, 'util_params.use_gpu = "no": expected true or false'),
     ],

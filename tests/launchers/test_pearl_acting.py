@@ -57,7 +57,7 @@ def test_weights_are_the_same_however_often_is_evaluated():
     np.testing.assert_equal(row, rows[2])
 
 
-def test_stochastic_exploration_changes_exploration_trajectories_and_what_is_learned_from_them_only():
+def test_stochastic_exploration_changes_only_exploration_and_what_is_learned_from_it():
     first, second = (
         PEARL().build(make_config(eval_exploration=kind), "cpu", 0)
         for kind in ("deterministic", "stochastic")

@@ -1,4 +1,4 @@
-"""PETS goes through the house's commands: it trains, is refused, evaluated and printed."""
+"""PETS through every command: training, rejected input, evaluation, printing."""
 
 import json
 from pathlib import Path
@@ -250,9 +250,18 @@ def test_trials_are_filmed_while_it_trains(here):
     files.run_dir = here
     recorded = config(algo_params__exp_cfg__log_cfg__nrecord=2)
     experiment = PETSLauncher().build(recorded, "cpu", 1, files=files)
+    ticks = []
+
+    class Loop(NoLoop):
+        def tick(self, done, total, note="", save=None):
+            ticks.append((note, done, total))
+
     for iteration in range(2):
-        experiment.algorithm.collect_data(iteration, NoLoop())
+        experiment.algorithm.collect_data(iteration, Loop())
         experiment.algorithm.do_training(iteration, NoLoop())
+    assert [tick for tick in ticks if tick[0].startswith("filming")] == [
+        (f"filming trial {trial} of 2", done, 7) for trial in (1, 2) for done in range(1, 8)
+    ]
     films = sorted(str(path.relative_to(here)) for path in here.rglob("*.mp4"))
     assert films == ["train_iter1/rollout0.mp4", "train_iter1/rollout1.mp4"]
     contents = [(here / film).read_bytes() for film in films]

@@ -1,4 +1,4 @@
-"""PETS stopped inside a trial resumes as if it had not been."""
+"""PETS stopped inside a trial and resumed equals the uninterrupted run."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_a_run_stopped_inside_a_trial_equals_an_uninterrupted_one(tmp_path, whol
     done_before = state["algorithm"]["trials"]["actions"]
     assert (0 if done_before is None else len(done_before)) == stop_at[1] - 1
     shown = run(tmp_path, experiment_config(), resume=True)
-    assert shown[0][0] == stop_at[1]  # it goes on with the step at which it was stopped
+    assert shown[0][0] == stop_at[1]  # it continues with the step at which it was stopped
     assert rows(tmp_path) == rows(whole)
     assert same_arrays(logs(tmp_path), logs(whole))
     assert same_weights(tmp_path, whole)

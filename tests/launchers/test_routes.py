@@ -1,4 +1,4 @@
-"""The route of products and the device of rollouts are looked up; no timing enters."""
+"""The route of products and the device of rollouts are looked up; no timing is involved."""
 
 import time
 from dataclasses import replace
@@ -107,7 +107,8 @@ def test_without_a_gpu_the_policy_acts_on_the_cpu(wanted):
 def test_without_a_gpu_acting_on_one_is_refused():
     with pytest.raises(
         UserError,
-        match=r'^util_params.rollout_device = "gpu": expected "auto" or "cpu", because .* trains on the',
+        match=r'^util_params.rollout_device = "gpu": expected "auto" or "cpu", '
+        r"because .* trains on the",
     ):
         choose_rollout_device("gpu", "cpu", lanes=[10], width=300)
 

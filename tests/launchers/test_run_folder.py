@@ -1,4 +1,4 @@
-"""Weight files and task sets: what was altered is noticed, and old files of torch load."""
+"""Weight files and task sets: changes are detected, and old files of torch load."""
 
 import random
 import zipfile

@@ -1,4 +1,4 @@
-"""What threads that each train a seed share: signals, precision, captures, warnings, the console."""
+"""Threads that each train a seed share signals, precision, captures, warnings and the console."""
 
 import copy
 import threading
@@ -102,7 +102,7 @@ def test_the_handler_of_warnings_stays_until_the_last_thread_has_left():
 
 def test_a_handler_of_the_users_stays():
     def own(message):
-        """Take a warning."""
+        """Receive a warning."""
 
     mujoco.set_mju_user_warning(own)
     try:

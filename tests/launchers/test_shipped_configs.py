@@ -1,6 +1,4 @@
-"""The shipped configurations: oyster's files as they are, quick ones, ablations, those of the first
-release.
-"""
+"""The shipped configurations: oyster's files, quick ones, ablations, those of the first release."""
 
 import json
 from pathlib import Path
@@ -180,7 +178,7 @@ def test_a_quick_file_differs_from_the_shipped_one_in_sizes_and_counts_only(path
         "algo_params.meta_batch",
     )
     sizes = ("algo_params.batch_size", "algo_params.embedding_")
-    if base != path.name:  # on pictures, few gradient steps have to do
+    if base != path.name:  # few gradient steps, because images are slow
         rates = (f"algo_params.{network}_lr" for network in ("policy", "qf", "vf", "context"))
         targets = (
             f"algo_params.{name}" for name in ("discount", "reward_scale", "soft_target_tau")

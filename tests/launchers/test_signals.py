@@ -1,4 +1,4 @@
-"""The first signal stops between writes, the second at once."""
+"""The first signal stops between writes, the second immediately."""
 
 import os
 import signal

@@ -83,7 +83,7 @@ def write(root: Path, name: str, inherits=(), updates=None) -> Path:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    """The files of research/steve/config, from the tables of their contents."""
+    """The files of research/steve/config, written from the tables of their contents."""
     root = tmp_path_factory.mktemp("steve")
     for name, updates in (
         ("basic", BASIC),

@@ -1,4 +1,4 @@
-"""The runs of a sweep: their names, what is refused before the first begins, and the scripts."""
+"""The runs of a sweep: names, rejected plans, and the scripts."""
 
 import json
 import os

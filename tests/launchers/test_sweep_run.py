@@ -1,4 +1,4 @@
-"""Jobs of a sweep side by side: failures, kills, signals; the processes are small stand-ins."""
+"""Parallel jobs of a sweep: failures, kills, signals; the processes are small stand-ins."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Rows that go to TensorBoard and W&B as well; a stand-in plays W&B where it is not installed."""
+"""Rows that also go to TensorBoard and W&B; a stand-in replaces W&B where it is missing."""
 
 import json
 import math
@@ -22,7 +22,7 @@ RETURN = "AverageReturn_all_test_tasks"
 
 @pytest.fixture
 def fake_wandb(monkeypatch):
-    """A module `wandb` that notes how it is called."""
+    """A module `wandb` that records its calls."""
     module = ModuleType("wandb")
     module.begun, module.rows, module.fails = [], [], False
 

@@ -1,4 +1,4 @@
-"""`rlkit.load`: a trained agent acts in the environment's own box and adapts, in one lane or many."""
+"""`rlkit.load`: a trained agent acts within the action bounds and adapts, in one lane or many."""
 
 import json
 import subprocess

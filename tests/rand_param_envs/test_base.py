@@ -1,7 +1,4 @@
-"""`RandomEnv` on a compiled model handed to it.
-
-Ranges, what `set_task` writes, what it leaves alone.
-"""
+"""`RandomEnv` on a compiled model: ranges, and what `set_task` writes and leaves alone."""
 
 import mujoco
 import numpy as np
@@ -14,7 +11,8 @@ XML = """
   <worldbody>
     <geom type="plane" size="5 5 1"/>
     <body name="torso" pos="0 0 1.25">
-      <joint type="slide" axis="1 0 0"/> <joint type="slide" axis="0 0 1"/> <joint type="hinge" axis="0 1 0"/>
+      <joint type="slide" axis="1 0 0"/> <joint type="slide" axis="0 0 1"/>
+      <joint type="hinge" axis="0 1 0"/>
       <geom type="capsule" size="0.05 0.2"/>
       <body pos="0 0 -0.3">
         <joint name="knee" type="hinge" axis="0 1 0" damping="1"/>

@@ -107,7 +107,7 @@ def test_the_mode_that_fails_on_synchronisation_ends_with_its_block_whatever_hap
 
 
 class FakeGraph:
-    """A graph that notes what happens to it, for machines without a GPU."""
+    """A graph that records its calls, for machines without a GPU."""
 
     def __init__(self):
         self.generators, self.replays = [], 0

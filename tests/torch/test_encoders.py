@@ -1,7 +1,4 @@
-"""Context encoders: order, padding and pieces do not matter.
-
-The fresh belief is the published one.
-"""
+"""Context encoders: order, padding and pieces do not matter; the initial belief is oyster's."""
 
 import math
 

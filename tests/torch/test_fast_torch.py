@@ -58,7 +58,8 @@ def test_building_networks_and_stepping_them_imports_no_compiler():
     code = (
         "import sys; from tests.torch.test_fast_torch import *; trained(our_adam)[1].state_dict(); "
     )
-    code += "print(*(name for name in ('torch._dynamo', 'torch._inductor', 'sympy') if name in sys.modules))"
+    code += "names = ('torch._dynamo', 'torch._inductor', 'sympy'); "
+    code += "print(*(name for name in names if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

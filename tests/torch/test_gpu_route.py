@@ -1,4 +1,4 @@
-"""The GPU's route of products, on a CPU: parts of rows, epilogues, and a step of all of it."""
+"""The GPU's route of products on a CPU: parts of rows, epilogues, and a whole step."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Steps taken in parts or interrupted report what steps taken at once report."""
+"""Steps taken in parts or interrupted report the same as steps taken at once."""
 
 import copy
 import io

@@ -1,4 +1,4 @@
-"""Optimizers in pieces, as on a GPU, against whole tensors: Adam and the soft update bit for bit."""
+"""Optimizers in pieces, as on a GPU, equal those on whole tensors bit for bit."""
 
 import copy
 

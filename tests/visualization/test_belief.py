@@ -1,4 +1,4 @@
-"""The belief's figure: what its curves and its ridge say."""
+"""The figure of the belief: its curves and its ridge."""
 
 import numpy as np
 import pytest

@@ -13,7 +13,7 @@ from tests.public_classes import Plane, strip
 
 
 class Turns:
-    """Draws by `render` alone, in one and the same array."""
+    """Draws only by `render`, always into the same array."""
 
     def __init__(self):
         self.picture = np.zeros((4, 6, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Published points beside learning curves, and curves over the trajectories of an adaptation."""
+"""Published points in learning curves, and curves over the trajectories of an adaptation."""
 
 from pathlib import Path
 

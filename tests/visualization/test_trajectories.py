@@ -1,4 +1,4 @@
-"""Trajectories of point robots: what is on the panels."""
+"""Trajectories of point robots: the content of the panels."""
 
 import numpy as np
 import pytest

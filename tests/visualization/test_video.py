@@ -17,7 +17,7 @@ from rlkit.visualization.video_file import captioned, video_writer
 
 
 class Constant:
-    """Always the same action."""
+    """Acts with a constant action."""
 
     def __init__(self, action):
         self.action = np.asarray(action, np.float32)

@@ -24,7 +24,7 @@ class MetaPGSettings(AlgorithmSettings):
 
     max_path_length: PositiveCount = 20  # horizon of an episode, environment steps
     meta_batch: PositiveCount = 40  # tasks per iteration
-    fresh_tasks: bool = True  # draw the tasks of every iteration anew; false: from the train tasks
+    fresh_tasks: bool = True  # draw new tasks in every iteration; false: from the train tasks
     discount: Probability = 0.99
     gae_lambda: Probability = 1.0
     num_evals: PositiveCount = 2  # independent runs of a meta-test per task

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from rlkit.core.algorithm import Loop, Statistics
-from rlkit.core.eval_util import Adaptation
 from rlkit.core.loop import Progress
 from rlkit.core.meta_evaluation import MetaEvaluation
 from rlkit.core.seeding import stream
@@ -16,7 +15,7 @@ from rlkit.torch.execution import torch_threads
 from rlkit.torch.meta_pg.budgets import BudgetReturns
 from rlkit.torch.meta_pg.config import GradientSettings
 from rlkit.torch.meta_pg.gradient_policy import GradientPolicy
-from rlkit.torch.meta_pg.on_policy import OnPolicyMetaLearner
+from rlkit.torch.meta_pg.on_policy import MetaTest, OnPolicyMetaLearner
 from rlkit.torch.meta_pg.outer import exploration_credit
 from rlkit.torch.meta_pg.task_data import TaskData
 from rlkit.torch.meta_pg.tasks import TaskSource
@@ -139,16 +138,10 @@ class GradientMetaLearner(OnPolicyMetaLearner):
         _, log_std = self.policy.network(torch.zeros(1, self.sampler.env.obs_dim, device=place))
         return statistics, log_std
 
-    def adaptation_gain(
-        self,
-        iteration: int,
-        final: Statistics,
-        test_tasks: Sequence[int],
-        adaptation: Adaptation,
-    ) -> Statistics:
+    def adaptation_gain(self, test: MetaTest) -> Statistics:
         """Gain of the whole budget over no adaptation, and what smaller budgets earn."""
-        after = self.budgets.measure(iteration, test_tasks, adaptation)
-        gain = final["AverageReturn_all_test_tasks"] - after[self.budgets.columns[0]]
+        after = self.budgets.measure(test.iteration, test.tasks, test.adaptation)
+        gain = test.final["AverageReturn_all_test_tasks"] - after[self.budgets.columns[0]]
         return {**after, "Adaptation gain": gain}
 
 

@@ -1,8 +1,8 @@
-"""What the loops of the policy-gradient methods share: counters, meta-test, columns, state."""
+"""Base of the loops of the policy-gradient methods: counters, meta-test, columns, state."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -31,6 +31,22 @@ class Update(Protocol):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state."""
+
+
+class MetaTest(NamedTuple):
+    """The meta-test of an iteration on test tasks.
+
+    Attributes:
+        iteration: the iteration.
+        final: returns of the meta-test, of train tasks too.
+        tasks: the tasks.
+        adaptation: of them.
+    """
+
+    iteration: int
+    final: Statistics
+    tasks: Sequence[int]
+    adaptation: Adaptation
 
 
 class OnPolicyMetaLearner(ABC):
@@ -112,6 +128,10 @@ class OnPolicyMetaLearner(ABC):
         }
 
     @abstractmethod
+    def collect_data(self, iteration: int, loop: Loop) -> Statistics:
+        """Collect the data of the iteration."""
+
+    @abstractmethod
     def take_update(self) -> tuple[Statistics, Tensor]:
         """Update on the data of the iteration and drop them; statistics and the policy's log σ."""
 
@@ -129,21 +149,8 @@ class OnPolicyMetaLearner(ABC):
         }
 
     @abstractmethod
-    def adaptation_gain(
-        self,
-        iteration: int,
-        final: Statistics,
-        test_tasks: Sequence[int],
-        adaptation: Adaptation,
-    ) -> Statistics:
-        """The gain of adaptation on test tasks, and what it takes to tell it.
-
-        Args:
-            iteration: the iteration.
-            final: returns of the meta-test.
-            test_tasks: the tasks.
-            adaptation: of them.
-        """
+    def adaptation_gain(self, test: MetaTest) -> Statistics:
+        """The gain of adaptation on test tasks, and what it takes to tell it."""
 
     def evaluate(self, iteration: int, loop: Loop) -> Statistics:
         """Run the meta-test on train and test tasks, trajectory by trajectory."""
@@ -152,8 +159,8 @@ class OnPolicyMetaLearner(ABC):
         adaptations = self.evaluation.adaptations(iteration, splits, progress)
         self._online = online_returns(iteration, adaptations, self.evaluation.settings.sparse)
         final = self.evaluation.statistics(adaptations)
-        gain = self.adaptation_gain(iteration, final, splits["test"], adaptations["test"])
-        return {**final, **gain}
+        test = MetaTest(iteration, final, splits["test"], adaptations["test"])
+        return {**final, **self.adaptation_gain(test)}
 
     def tables(self, iteration: int) -> Mapping[str, Table]:
         """Return of the first, second, … trajectory of the meta-test."""

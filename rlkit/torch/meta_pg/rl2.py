@@ -6,7 +6,6 @@ import numpy as np
 from torch import Tensor
 
 from rlkit.core.algorithm import Loop, Statistics
-from rlkit.core.eval_util import Adaptation
 from rlkit.core.loop import Progress
 from rlkit.core.meta_evaluation import MetaEvaluation
 from rlkit.core.seeding import stream
@@ -15,7 +14,7 @@ from rlkit.envs.base import MetaEnv
 from rlkit.samplers.util import rollout
 from rlkit.torch.execution import torch_threads
 from rlkit.torch.meta_pg.config import RL2Settings
-from rlkit.torch.meta_pg.on_policy import OnPolicyMetaLearner
+from rlkit.torch.meta_pg.on_policy import MetaTest, OnPolicyMetaLearner
 from rlkit.torch.meta_pg.ppo import TrialPPO
 from rlkit.torch.meta_pg.rl2_policy import RL2Policy
 from rlkit.torch.meta_pg.tasks import TaskSource
@@ -110,13 +109,9 @@ class RL2(OnPolicyMetaLearner):
         self._trials = None
         return statistics, self.policy.network.log_std.detach()
 
-    def adaptation_gain(
-        self,
-        iteration: int,
-        final: Statistics,
-        test_tasks: Sequence[int],
-        adaptation: Adaptation,
-    ) -> Statistics:
+    def adaptation_gain(self, test: MetaTest) -> Statistics:
         """Gain of the last trajectory of a trial over the first."""
-        first, last = (final[f"AverageReturn_{which}_test_tasks"] for which in ("prior", "all"))
+        first, last = (
+            test.final[f"AverageReturn_{which}_test_tasks"] for which in ("prior", "all")
+        )
         return {"Adaptation gain": last - first}

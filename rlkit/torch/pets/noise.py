@@ -22,14 +22,14 @@ class LaneNoise:
     """Draws every lane's share of a tensor from a generator of that lane.
 
     A lane's trajectory generator provides one integer per plan, the seed of a torch generator on
-        the planner's device. So a trajectory's generator advances equally for every plan, whatever the
-        planner draws, and checkpoints inside a trial need no other state. The normals of trajectory
-        sampling, up to 27 million per plan, are drawn on the device; on a CPU torch draws them four
-        times as fast as numpy.
+    the planner's device. So a trajectory's generator advances equally for every plan, whatever the
+    planner draws, and checkpoints inside a trial need no other state. The normals of trajectory
+    sampling, up to 27 million per plan, are drawn on the device; on a CPU torch draws them four
+    times as fast as numpy.
 
-        Args:
-            generators: one per lane, of its trajectory.
-            device, dtype: of the tensors.
+    Args:
+        generators: one per lane, of its trajectory.
+        device, dtype: of the tensors.
     """
 
     def __init__(

@@ -19,6 +19,8 @@ from rlkit.torch.pets.saved_model import saved_model
 from rlkit.torch.pets.trials import Progress, Trials
 
 RECENT = 10  # evaluated trials in the mean of recent returns
+Report = Callable[[int, int, str], None]  # of progress: steps done, steps in total, a note
+Film = Callable[[int, Paths, Report], None]  # given iteration and trials
 
 
 class PETS:
@@ -33,7 +35,7 @@ class PETS:
         buffer: the training trials; one task, unlimited.
         settings: without nulls.
         write: writes a file of the run folder, given name and content.
-        film: records videos of the last trials, given iteration and trials.
+        film: records videos of the last trials.
         trained: whether the initial networks of `dynamics` are already trained.
         num_threads: CPU threads of the training.
     Source: PETS; kchua/handful-of-trials, dmbrl/misc/MBExp.py. The reference does not train after
@@ -48,7 +50,7 @@ class PETS:
         settings: PETSSettings,
         write: Callable[[str, bytes], None],
         *,
-        film: Callable[[int, Paths], None] = lambda iteration, paths: None,
+        film: Film = lambda iteration, paths, report: None,
         trained: bool = False,
         num_threads: int = 1,
     ) -> None:
@@ -99,7 +101,7 @@ class PETS:
         statistics["Plan Time (s)"] = self.trials.plan_seconds
         if initial:
             return statistics | {"RandomReturn": float(paths.returns().mean())}
-        self.film(iteration, paths)
+        self.film(iteration, paths, loop.tick)
         evaluated = paths.returns()[: self.settings.exp_cfg.log_cfg.neval]
         self.returns += evaluated.tolist()
         return statistics | {

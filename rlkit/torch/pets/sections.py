@@ -102,7 +102,7 @@ class PlanningSettings:
 
 @dataclass(frozen=True)
 class ControlLogSettings:
-    """What is written in addition to the returns."""
+    """Settings of what is written in addition to the returns."""
 
     save_all_models: bool = False  # keep model.mat and model.nns of every iteration
     log_traj_preds: bool = False  # mean and variance of the predictions of every plan

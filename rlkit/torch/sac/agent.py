@@ -27,12 +27,12 @@ class PEARLAgent:
             and the prior is the zero vector.
         use_next_obs_in_context: context rows are [o, a, r, o'] instead of [o, a, r].
         sparse_rewards: r in the context is the sparse reward.
-        num_exp_traj_eval: `adapt` leaves the belief at the prior until so many trajectories
-            are seen.
+        num_exp_traj_eval: `adapt` leaves the belief at the prior for the first
+            `num_exp_traj_eval` trajectories.
         min_sigma: smallest standard deviation of a posterior.
-        gradient_rows: the encoder learns from each task's last so many context rows; 0: from all.
-        obs_encoder: what turns observations that are stacks of pictures into what the networks
-            see; None: they see them as they are.
+        gradient_rows: the encoder learns from the last rows of each context only; 0: from all.
+        obs_encoder: maps observations that are stacks of images to the inputs of the networks;
+            None: the observations are the inputs.
 
     `z_means, z_vars, z` are [num_envs, latent_dim].
     Source: PEARL, sections 4 and 5; oyster, `PEARLAgent`.
@@ -63,7 +63,7 @@ class PEARLAgent:
     # What the networks see
 
     def features(self, obs: Tensor) -> Tensor:
-        """What the networks see of observations [..., obs_dim]: the features of pictures.
+        """Inputs of the networks for observations [..., obs_dim]: the features of images.
 
         Other observations are seen as they are.
         """

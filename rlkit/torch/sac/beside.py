@@ -1,4 +1,4 @@
-"""PEARL's meta-test in a thread of its own, while the algorithm goes on learning."""
+"""PEARL's meta-test in its own thread, while the algorithm continues to learn."""
 
 from collections.abc import Callable, Mapping
 

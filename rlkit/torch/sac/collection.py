@@ -166,7 +166,7 @@ class Collection:
             visits: the task of each visit.
             started: trajectories of each visit before this block, [num_visits].
             block: what is collected.
-            progress: is told the steps.
+            progress: called with the steps.
         Returns:
             Trajectories of each visit after this block, [num_visits].
         """

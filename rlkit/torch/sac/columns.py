@@ -33,7 +33,7 @@ COLUMNS = (
 
 
 def statistic_names(latent_dim: int) -> tuple[str, ...]:
-    """All that a gradient step may report beside the gradient norms: first oyster's."""
+    """Names of all statistics of a gradient step except gradient norms: first oyster's."""
     by_dimension = (f"KL dim {i}" for i in range(latent_dim))
     return (*TRAINED, *by_dimension, "Z variance min", "Z variance at floor")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self, cast
 from pydantic import Field
 
 from rlkit.core.config import Relation
-from rlkit.core.names import import_class
+from rlkit.core.names import as_expected, import_class
 from rlkit.core.settings import (
     AlgorithmSettings,
     Count,
@@ -39,21 +39,15 @@ ExplorationCount = Annotated[
 
 @dataclass(frozen=True)
 class PEARLConfig(AlgorithmSettings):
-    """Settings of one PEARL run; names and defaults are oyster's (its configs/default.py and constructors)."""
+    """Settings of a PEARL run, with the names and defaults of oyster (its configs/default.py)."""
 
     # How much is collected, in environment steps (transitions)
     meta_batch: PositiveCount = 16  # tasks per gradient step
     num_initial_steps: PositiveCount = 2000  # prior transitions per train task before training
-    num_tasks_sample: PositiveCount = (
-        5  # train tasks visited per iteration (drawn with replacement)
-    )
+    num_tasks_sample: PositiveCount = 5  # train tasks visited per iteration, with replacement
     num_steps_prior: Count = 400  # transitions per visit with z from the prior, to both buffers
-    num_steps_posterior: Count = (
-        0  # transitions per visit with z from the posterior, to both buffers
-    )
-    num_extra_rl_steps_posterior: Count = (
-        400  # transitions per visit with z from the posterior, to the RL buffer only
-    )
+    num_steps_posterior: Count = 0  # the same with z from the posterior, to both buffers
+    num_extra_rl_steps_posterior: Count = 400  # the same, to the RL buffer only
     num_train_steps_per_itr: PositiveCount = 2000  # meta-gradient steps per iteration
     update_post_train: Count = (
         1  # trajectories between two posterior updates while collecting; 0: none within a block
@@ -89,13 +83,13 @@ class PEARLConfig(AlgorithmSettings):
         None  # context rows of an update; encoders of episodes: with a gradient; 0: all
     )
     rl_batch_sampling: Literal["transitions", "trajectories"] = (
-        "transitions"  # RL rows singly, or whole episodes up to so many
+        "transitions"  # single RL rows, or whole episodes up to this number
     )
     context_source: Literal["recent", "whole", "rl_batch"] = (
         "recent"  # training context: encoder, RL rows, RL batch
     )
     context_trajectories: PositiveCount | None = (
-        None  # its rows are of 1 ... so many trajectories, a random number; null: of all
+        None  # its rows come from a random number of trajectories, at most this; null: all
     )
     discount: Fraction = 0.99  # gamma
     soft_target_tau: Fraction = 0.005  # share of V that moves into target V at every step
@@ -135,7 +129,7 @@ class PEARLConfig(AlgorithmSettings):
     encoder: str = "mlp"  # a name of ENCODERS, or "module:Class" of a ContextEncoder
     recurrent: bool = False  # oyster's word for the lstm encoder
 
-    # What becomes of collected trajectories
+    # Storage of collected trajectories
     relabeler: str = "original"  # under which task they are stored; or "module:Class"
 
     @property
@@ -175,7 +169,7 @@ class PEARLConfig(AlgorithmSettings):
 
     @cached_property
     def context_episodes(self) -> int:
-        """Most episodes of a context of whole episodes: as many as a posterior of the meta-test sees at most."""
+        """Maximum number of episodes in a context: as many as a posterior of the meta-test sees."""
         return max(1, math.ceil(self.num_steps_per_eval / self.max_path_length) - 1)
 
     def relations(self) -> Iterator[Relation]:
@@ -183,7 +177,7 @@ class PEARLConfig(AlgorithmSettings):
         try:
             import_class(self.encoder_kind, ENCODERS, ContextEncoder)
         except ValueError as error:
-            yield Relation(("encoder",), str(error).removeprefix("expected "))
+            yield Relation(("encoder",), as_expected(error))
             return
         yield from self._encoder_relations()
         if self.context_source == "rl_batch" and self.embedding_batch_size > self.batch_size:
@@ -205,7 +199,8 @@ class PEARLConfig(AlgorithmSettings):
             keys = ("num_steps_prior", "num_steps_posterior", "num_extra_rl_steps_posterior")
             yield Relation(
                 keys,
-                "one of the first two above 0: they fill the encoder buffer, which every visit empties first",
+                "one of the first two above 0: they fill the encoder buffer, which every visit "
+                "empties first",
             )
         if self.num_steps_per_eval < self.max_path_length:
             yield Relation(
@@ -246,7 +241,10 @@ class PEARLConfig(AlgorithmSettings):
         if self.context_trajectories is not None and (
             self.takes_episodes or self.context_source != "recent"
         ):
-            expected = 'null, or the "mlp" encoder and the "recent" source: other contexts have their own trajectories'
+            expected = (
+                'null, or the "mlp" encoder and the "recent" source: other contexts have their own '
+                "trajectories"
+            )
             yield Relation(
                 ("context_trajectories", "encoder", "recurrent", "context_source"), expected
             )
@@ -272,7 +270,7 @@ class PEARLConfig(AlgorithmSettings):
             yield Relation(keys, expected)
 
     def cut_for_debug(self) -> Self:
-        """Cut the counts to the smallest with which a run still collects, trains, evaluates and saves.
+        """Cut the counts to the smallest that still collect, train, evaluate and save.
 
         Networks and batch sizes stay; a second call changes nothing.
         """

@@ -1,4 +1,4 @@
-"""What `dump_eval_paths` writes at each evaluation, as the published code does."""
+"""Files of `dump_eval_paths`, written at each evaluation as in the published code."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

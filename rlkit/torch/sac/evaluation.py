@@ -1,4 +1,4 @@
-"""What PEARL evaluates besides the meta-test: returns with training contexts, and the latent.
+"""PEARL's evaluation besides the meta-test: returns with training contexts, and the latent.
 
 The meta-test is that of `rlkit.core.meta_evaluation`, or that of oyster's first release in
 `oyster2019`.

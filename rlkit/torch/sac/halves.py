@@ -1,4 +1,4 @@
-"""What the halves of a gradient step train, and how fast."""
+"""The networks that the halves of a gradient step train, and their learning rates."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What one meta-gradient step of PEARL learns from, and how it is drawn from the replay buffers."""
+"""The data of a meta-gradient step of PEARL, and its draws from the replay buffers."""
 
 from collections.abc import Hashable, Iterator
 from typing import NamedTuple
@@ -136,7 +136,7 @@ class MetaBatchSampler:
         return context_rows, self._draw_rl_rows(task_ids)
 
     def captured_state(self) -> Hashable:
-        """What a captured draw depends on: where the rows are, and the shape of what is drawn."""
+        """Dependencies of a captured draw: addresses of the rows, and the shape of the batch."""
         episodes = self.encoder_buffer.by_episode
         ends_early = episodes.has_shorter_episodes(self.config.max_path_length)
         return *self.replay_buffer.addresses, *self.encoder_buffer.addresses, ends_early

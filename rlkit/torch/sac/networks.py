@@ -1,4 +1,4 @@
-"""What PEARL trains: the networks together, under the names of their weight files."""
+"""The networks of PEARL, under the names of their weight files."""
 
 from typing import NamedTuple, Self
 

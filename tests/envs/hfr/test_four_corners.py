@@ -1,6 +1,6 @@
-"""four-corners: goals, dynamics, rewards and ends, by hand.
+"""four-corners: goals, dynamics, rewards and ends by hand, and the optimal return.
 
-What the best behaviour earns, by dynamic programming.
+The optimum is found by dynamic programming.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def started(task_ids=(0, 1, 2, 3), **settings):
 
 
 def best_return(env, task, horizon=20, cell=0.05, reach=30):
-    """Highest return from the centre on a lattice, by going back from the last step."""
+    """Highest return from the centre on a lattice, by backward induction."""
     axis = (cell * np.arange(-reach, reach + 1)).astype(np.float32)
     reward, _, ended = env.compute_reward(
         np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1), task

@@ -1,6 +1,6 @@
 """Rewards and ends of HFR's ant and cheetah tasks, by hand and against published numbers.
 
-What they are bounded by.
+The bounds of the rewards are checked too.
 """
 
 import numpy as np

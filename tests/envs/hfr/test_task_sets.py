@@ -1,4 +1,4 @@
-"""HFR's task sets: the numbers that its code draws, for each distribution and seed."""
+"""HFR's task sets: the numbers drawn by its code, for each distribution and seed."""
 
 import numpy as np
 import pytest

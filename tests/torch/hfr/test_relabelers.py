@@ -1,4 +1,4 @@
-"""The relabeler around a method: three buffers, coins, clearing, and what leaves a trace where."""
+"""The relabeler around a method: three buffers, random draws, clearing, where rows are stored."""
 
 import numpy as np
 import pytest
@@ -213,7 +213,7 @@ def test_successes_are_counted_with_those_that_were_moved_away():
 
 def test_a_trajectory_that_passes_the_goal_of_its_new_task_counts_as_a_new_success():
     passing = make_path(0)
-    passing.outcomes[0, 2] = TASKS[2]  # and goes on: its own task does not end there
+    passing.outcomes[0, 2] = TASKS[2]  # and continues: its own task does not end there
     columns = collect(make_relabeler(ChosenTask(TO_TASK_2)), 0, [passing, make_path(0)])
     assert (columns["Own-task successes"], columns["New-task successes"]) == (0, 1)
     at_its_own = make_path(2)

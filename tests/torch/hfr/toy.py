@@ -1,4 +1,4 @@
-"""Three goals on a line, float64 networks, buffers with trajectories of unequal length."""
+"""Three goals on a line, float64 networks, buffers of trajectories of unequal length."""
 
 from dataclasses import replace
 from types import SimpleNamespace

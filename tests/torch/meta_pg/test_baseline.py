@@ -1,4 +1,4 @@
-"""The baseline against a plain least squares, returns and advantages against their sums."""
+"""The baseline compared with plain least squares; returns and advantages with their sums."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Lanes that act with parameters of their tasks, and adapt by inner steps on what they have seen."""
+"""Lanes act with the parameters of their tasks, which inner steps adapt to collected data."""
 
 import numpy as np
 import torch

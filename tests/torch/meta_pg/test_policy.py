@@ -1,4 +1,4 @@
-"""Policies that can be differentiated twice, and the refusal of those that cannot."""
+"""Policies that can be differentiated twice, and the rejection of others."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ class OfMlp(nn.Module):
 
 
 class Detached(GaussianMlp):
-    """Its mean has no derivative, which nothing but a difference quotient shows."""
+    """Its mean has no derivative, which only a difference quotient reveals."""
 
     def forward(self, obs):
         mean, log_std = super().forward(obs)

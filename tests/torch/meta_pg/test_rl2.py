@@ -1,4 +1,4 @@
-"""RL²: what its network sees, how long it remembers, and who is credited with a reward."""
+"""RL²: inputs of its network, the length of its memory, and the credit for a reward."""
 
 import numpy as np
 import pytest

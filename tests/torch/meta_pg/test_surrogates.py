@@ -1,4 +1,4 @@
-"""The two-step problem whose derivatives are known, and what the surrogates have in common."""
+"""A two-step problem with known derivatives, and common properties of the surrogates."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Tasks of an iteration: fresh ones in the place of train tasks, or train tasks themselves."""
+"""Tasks of an iteration: new ones in place of train tasks, or the train tasks."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Hessian products, conjugate gradients, and steps that keep to their region."""
+"""Hessian products, conjugate gradients, and steps that stay within the trust region."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Outer steps: what they move, what they report, and what they keep."""
+"""Outer steps: what they change, report and keep."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Planners: an iteration by hand, bounds, stopping, what is returned."""
+"""Planners: an iteration by hand, bounds, stopping, the returned plan."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Propagation: every mode against particles moved one by one, and illegal combinations."""
+"""Propagation: every mode compared with single particles, and invalid combinations."""
 
 import pytest
 import torch

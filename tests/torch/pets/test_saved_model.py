@@ -1,4 +1,4 @@
-"""Models travel to handful-of-trials and back: model.mat, model.nns."""
+"""Models are exchanged with handful-of-trials in both directions: model.mat, model.nns."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""A small dynamics model in float64, and noise that is remembered for recomputation."""
+"""A small dynamics model in float64, and noise that is recorded for recomputation."""
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ def make_dynamics(model_type: str, *, dtype: torch.dtype = torch.float64, **opti
 
 
 class Remembered(LaneNoise):
-    """Keeps every draw."""
+    """Records every draw."""
 
     def __init__(self, *generators: np.random.Generator) -> None:
         super().__init__(generators or [np.random.default_rng(0)], dtype=torch.float64)

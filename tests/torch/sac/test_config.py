@@ -1,4 +1,4 @@
-"""Options of PEARL that the strict configuration accepts, and what it says of those it refuses."""
+"""Options of PEARL that the strict configuration accepts, and its messages for others."""
 
 import pytest
 
@@ -56,7 +56,8 @@ def test_an_option_is_taken_over_as_it_is_given(options):
                 "embedding_batch_size": 257,
                 "embedding_mini_batch_size": 257,
             },
-            "algo_params.embedding_batch_size = 257, algo_params.batch_size = 256: expected the context to fit",
+            "algo_params.embedding_batch_size = 257, algo_params.batch_size = 256: "
+            "expected the context to fit",
         ),
         (
             {"context_trajectories": 0},
@@ -80,7 +81,8 @@ def test_an_option_is_taken_over_as_it_is_given(options):
         ),
         (
             {"update_post_train": 0},
-            "algo_params.posterior_from_start = false: expected an update, or the posterior from the start",
+            "algo_params.posterior_from_start = false: "
+            "expected an update, or the posterior from the start",
         ),
         (
             {"update_post_train": -1},
@@ -96,7 +98,8 @@ def test_an_option_is_taken_over_as_it_is_given(options):
         ({"min_sigma": -0.1}, "algo_params.min_sigma = -0.1: expected a number, at least 0"),
         (
             {"min_sigma": 0.1, "use_information_bottleneck": False},
-            "algo_params.min_sigma = 0.1, algo_params.use_information_bottleneck = false: expected 0 without the bottleneck",
+            "algo_params.min_sigma = 0.1, algo_params.use_information_bottleneck = false: "
+            "expected 0 without the bottleneck",
         ),
         (
             {"gradient_clip": 0},

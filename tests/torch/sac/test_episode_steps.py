@@ -1,6 +1,6 @@
-"""The meta-gradient step with contexts of whole episodes.
+"""The meta-gradient step with contexts of whole episodes, and the agent's use of them.
 
-Against a plain twin, and what the agent makes of episodes.
+The step is compared with a plain twin.
 """
 
 from dataclasses import replace
@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.plain_pearl import FIELDS, PlainPEARL
 from rlkit.core.names import import_class
 from rlkit.data_management.paths import Paths
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.context_encoder import ContextEncoder
 from rlkit.torch.sac.config import ENCODERS, PEARLConfig
+from tests.reference.plain_pearl import FIELDS, PlainPEARL
 from tests.torch.sac import test_sac
 
 

@@ -1,4 +1,4 @@
-"""A gradient step on images: which losses reach the convolutional net; nothing waits."""
+"""A gradient step on images: losses that reach the convolutional net, and no synchronisation."""
 
 import copy
 
@@ -75,7 +75,7 @@ def routes(trainer, batch, context, noise):
     return [torch.autograd.grad(loss, parameters, retain_graph=True) for loss in losses]
 
 
-def test_the_net_learns_from_q_through_o_and_from_q_and_kl_through_the_context_and_from_nothing_else():
+def test_the_net_learns_only_from_q_through_o_and_from_q_and_kl_through_the_context():
     algorithm = collected(reward_scale=1.0)
     trainer, (batch, context, noise) = algorithm.trainer, draw(algorithm)
     ways = routes(trainer, batch, context, noise)

@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 import torch
 
-from benchmarks.plain_pearl import FIELDS, PlainPEARL
 from rlkit.core.algorithm import NoLoop
 from rlkit.torch.sac.config import PEARLConfig
 from rlkit.torch.sac.meta_batch import MetaBatchSampler
+from tests.reference.plain_pearl import FIELDS, PlainPEARL
 from tests.torch.sac.test_no_waiting import small_experiment
 from tests.torch.sac.test_training import assert_equal_weights, collected
 

@@ -1,4 +1,4 @@
-"""A step never waits for the device, and what a captured step would point to stays where it is."""
+"""A step never waits for the device, and tensors that a captured step refers to do not move."""
 
 import numpy as np
 import pytest

@@ -55,7 +55,8 @@ def test_the_kl_of_the_dimensions_adds_up_to_the_kl():
 
 def test_the_share_of_variances_at_the_floor_counts_rows_and_dimensions():
     trainer = make_trainer()
-    with torch.no_grad():  # the variance of dimension 0 is softplus(-100) in every row, that of the others is not small
+    # The variance of dimension 0 is softplus(-100) in every row, that of the others is not small.
+    with torch.no_grad():
         trainer.context_encoder.last_fc.bias[LATENT] = -100.0
     statistics = one_step(trainer)
     assert statistics["Z variance at floor"].item() == pytest.approx(1 / LATENT)

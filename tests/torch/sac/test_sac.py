@@ -1,4 +1,4 @@
-"""The meta-gradient step against a plain twin, and the facts about who gets which gradient."""
+"""The meta-gradient step compared with a plain twin, and which networks get which gradients."""
 
 import copy
 from dataclasses import replace
@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmarks.plain_pearl import FIELDS, PlainPEARL
 from rlkit.data_management.batch import Batch
 from rlkit.torch.encoders import MlpEncoder
 from rlkit.torch.execution import Branch, sharing_threads
@@ -17,6 +16,7 @@ from rlkit.torch.sac.config import PEARLConfig
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.sac.sac import Noise, PEARLSoftActorCritic
+from tests.reference.plain_pearl import FIELDS, PlainPEARL
 
 OBS, ACT, LATENT, TASKS, ROWS, CONTEXT_ROWS = 4, 2, 3, 5, 60, 60
 CONFIG = PEARLConfig(meta_batch=TASKS, batch_size=ROWS, embedding_batch_size=CONTEXT_ROWS)

@@ -114,7 +114,7 @@ def test_a_trainer_runs_its_steps_with_the_threads_the_precision_and_the_graph_t
 
 
 class BatchMean:
-    """An auxiliary learner of one number: the mean reward of the rows that it is shown."""
+    """An auxiliary learner of one number: the mean reward of its rows."""
 
     def __init__(self):
         self.network = nn.Linear(1, 1, bias=False)
@@ -132,7 +132,7 @@ class BatchMean:
         return {"Aux Loss": loss.detach()}
 
 
-def test_an_auxiliary_learner_learns_from_the_rl_rows_of_each_step_and_its_statistics_are_reported():
+def test_an_auxiliary_learner_uses_the_rl_rows_of_each_step_and_its_statistics_are_reported():
     trainer, buffers = collected()
     alone, _ = collected()
     aux = BatchMean()

@@ -1,4 +1,4 @@
-"""Candidate targets: a worked example, the matrix form, and what every method makes of them."""
+"""Candidate targets: a worked example, the matrix form, and every method."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The losses of both learners, their targets through networks, and the frame gate."""
+"""The losses of both learners, their targets, and the frame gate."""
 
 import copy
 from dataclasses import replace

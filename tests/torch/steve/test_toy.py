@@ -9,7 +9,7 @@ from rlkit.torch.steve.toy import NUM_STATES, VARIANTS, Variant, learn, moved, t
 
 
 def tables(trials: int = 3, members: int = 8) -> np.ndarray:
-    """Critics that are right."""
+    """Critics with the true values."""
     return np.broadcast_to(np.arange(NUM_STATES + 1.0), (trials, members, NUM_STATES + 1)) * 1.0
 
 

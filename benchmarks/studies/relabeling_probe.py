@@ -1,14 +1,12 @@
-"""What a trained HFR run makes of its trajectories.
+"""Score trajectories of a trained HFR run: which would stay with their own task, and why.
 
-Which of them would stay with their own task, and why. No training.
+    python -m benchmarks.studies.relabeling_probe RUN_DIR FOLDER [--trajectories 50]
 
-    python -m benchmarks.relabeling_probe RUN_DIR FOLDER [--trajectories 50]
-
-On every train task so many trajectories are collected with z from the prior, and as many with z
-from the posterior of stored rows, as while training. A *telling* row is one whose reward under the
-own task is that of no other train task. *Best other* is the largest U - log Z of the other tasks;
-the *share that stays* is the mean probability of the own task. Log Z is estimated again, so that a
-run that relabeled nothing (`relabel_prob` 0) can be examined.
+On every train task, `--trajectories` trajectories are collected with z from the prior, and as many
+with z from the posterior of stored rows, as in training. A *telling* row is one whose reward under
+its own task differs from that under every other train task. *Best other* is the largest U - log Z
+of the other tasks. The *share that stays* is the mean probability of the own task. Log Z is
+estimated again, so that runs that relabeled nothing (`relabel_prob` 0) can be examined.
 """
 
 import csv
@@ -22,7 +20,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.trained_run import TrainedRun, load_trained
+from benchmarks.studies.trained_run import TrainedRun, load_trained
 from rlkit.core.errors import UserError
 from rlkit.core.eval_util import successes
 from rlkit.core.seeding import stream
@@ -48,7 +46,7 @@ class Judged:
         task: its own.
         z_from: "prior" or "posterior".
         steps: its length.
-        success: whether it ends where its task asks for; None where tasks do not say.
+        success: whether it ends in success; None for tasks that do not report success.
         own_return: its return.
         telling_rows: see above.
         utility, log_z: U and log Z of the own task.
@@ -137,7 +135,8 @@ def judge(run: TrainedRun, per_kind: int, seed: int) -> list[Judged]:
 def table(judged: Sequence[Judged]) -> str:
     """Means over successful and failed trajectories, by number of telling rows, as Markdown."""
     lines = [
-        "| goal reached | telling rows | trajectories | steps | return | U | log Z | U − log Z | best other | share that stays |",
+        "| goal reached | telling rows | trajectories | steps | return | U | log Z | U − log Z "
+        "| best other | share that stays |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for success in (True, False, None):
@@ -152,7 +151,8 @@ def table(judged: Sequence[Judged]) -> str:
                 )
                 steps, returns, utility, log_z, best_other, share = numbers.mean(axis=0)
                 said = {True: "yes", False: "no", None: "–"}[success]
-                values = f"{steps:.1f} | {returns:.1f} | {utility:.0f} | {log_z:.0f} | {utility - log_z:.0f} | {best_other:.0f}"
+                values = f"{steps:.1f} | {returns:.1f} | {utility:.0f} | {log_z:.0f} | "
+                values += f"{utility - log_z:.0f} | {best_other:.0f}"
                 lines.append(f"| {said} | {name} | {len(group)} | {values} | {share:.2f} |")
     return "\n".join(lines) + "\n"
 
@@ -184,7 +184,8 @@ def main(run_dir: Path, folder: Path, trajectories: int, seed: int) -> None:
             relabeler.method, ForesightOfTask
         ):
             raise UserError(
-                f"{run_dir}: relabels by no utility of trajectories; expected relabel_method hfr-q or hfr-bellman"
+                f"{run_dir}: relabels by no utility of trajectories; "
+                "expected relabel_method hfr-q or hfr-bellman"
             )
         judged = judge(run, trajectories, seed)
         folder.mkdir(parents=True, exist_ok=True)

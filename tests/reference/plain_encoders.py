@@ -1,9 +1,6 @@
-"""Plain twins of the encoders of whole episodes.
+"""Plain twins of the encoders of whole episodes: the equations, task by task and row by row.
 
-One task at a time, one row at a time, the equations written out.
-
-They take the weights of the fast encoders and exist to be compared with; the package does not use
-them.
+They take the weights of the fast encoders and serve only for comparison.
 """
 
 from collections.abc import Mapping
@@ -18,7 +15,7 @@ class PlainSequenceEncoder(nn.Module):
 
     Args:
         weights: the state dict of a fast encoder; its keys determine the kind.
-        latent_dim: numbers of z.
+        latent_dim: size of z.
         use_information_bottleneck: the head gives mean and variance; otherwise z.
         gradient_rows: only the last `gradient_rows` rows have a gradient; 0: all.
     """

@@ -1,6 +1,6 @@
 """Draw the small curves of the README's table of results from the CSV files in docs/results.
 
-python -m benchmarks.readme_curves [FOLDER]
+python -m benchmarks.publishing.readme_curves [FOLDER]
 """
 
 import csv
@@ -11,7 +11,7 @@ import click
 import numpy as np
 from matplotlib.figure import Figure
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RESULTS, FOLDER = ROOT / "docs" / "results", ROOT / "docs" / "images" / "curves"
 STEPS, AFTER = "Number of env steps total", "AverageReturn_all_test_tasks"
 BEFORE, SINGLE = "AverageReturn_prior_test_tasks", "AverageReturn"
@@ -23,9 +23,9 @@ class Line(NamedTuple):
 
     Attributes:
         files: its runs' CSV files, a glob below docs/results.
-        column: what is drawn against the environment steps.
+        column: drawn over the environment steps.
         color: of the line.
-        label: what it is.
+        label: of the line.
     """
 
     files: str
@@ -35,7 +35,7 @@ class Line(NamedTuple):
 
 
 def meta(files: str) -> list[Line]:
-    """The return after and before adaptation."""
+    """Lines of the return after and before adaptation."""
     return [Line(files, BEFORE, GREY, "before"), Line(files, AFTER, BLUE, "after adaptation")]
 
 
@@ -75,7 +75,7 @@ def short(steps: float, _: int) -> str:
 
 
 def draw(lines: list[Line], path: Path) -> None:
-    """Draw the curves of every seed, thin enough for a cell of a table."""
+    """Draw the curves of every seed, small enough for a cell of a table."""
     figure = Figure(figsize=(2.3, 1.15), dpi=240)
     axes = figure.add_axes((0.21, 0.19, 0.72, 0.66))
     for line in lines:

@@ -1,14 +1,15 @@
-"""Performance lost by the posterior, measured on a trained run without further training.
+"""Return of a trained run by the context of its posterior, without further training.
 
-By how many rows it is inferred from, from how many
-trajectories they were taken, and how those were explored.
+Contexts differ in the number of rows, the number of trajectories that the rows come from, and the
+exploration of these trajectories.
 
-    python -m benchmarks.adaptation_gap RUN_DIR FOLDER
+    python -m benchmarks.studies.adaptation_gap RUN_DIR FOLDER
 
-Every context is collected with z from the prior; the return is that of one more trajectory with z
-from the posterior of the context, acting as the evaluation does. Contexts of one run of a task are
-cut from the same ten trajectories, which start alike with either kind of exploration, so that the
-cells of the table differ in nothing but what they name. For tasks that run for the whole horizon.
+Every context is collected with z from the prior. The return is that of one more trajectory, with z
+from the posterior of the context, acting as in the evaluation. Contexts of one run of a task are
+taken from the same ten trajectories, whose start states are the same for both kinds of exploration,
+so that cells of the table differ only in what they name. For tasks whose trajectories last for the
+whole horizon.
 """
 
 import math
@@ -20,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.gap_table import Cell, draw_gap, markdown, standard_errors, write_cells
-from benchmarks.trained_run import TrainedRun, load_trained
+from benchmarks.studies.gap_table import Cell, draw_gap, markdown, standard_errors, write_cells
+from benchmarks.studies.trained_run import TrainedRun, load_trained
 from rlkit.core.errors import UserError
 from rlkit.core.eval_util import evaluate_adaptation
 from rlkit.core.seeding import stream
@@ -60,7 +61,8 @@ class Trials:
         whole = Paths.concatenate(trajectories)
         if not whole.mask.all():
             raise UserError(
-                f"{self.run.config.env_name}: trajectories end early; this measurement needs whole ones"
+                f"{self.run.config.env_name}: its trajectories can end early; "
+                "expected a task whose trajectories last for the whole horizon"
             )
         rows = self.run.experiment.policy.context_of_paths(whole)
         return rows.reshape(len(trajectories), len(self.lanes), *rows.shape[1:]).transpose(0, 1)
@@ -68,15 +70,14 @@ class Trials:
     def returns(self, contexts: Sequence[Tensor] | None) -> np.ndarray:
         """Return of a trajectory with z from each lane's posterior, [num_tasks, runs].
 
-        With a context of None, z is from the prior.
-
-        Start and noise of z are the same for whatever contexts.
+        With context None, z is from the prior. Start states and the noise of z do not depend on
+        the context.
         """
         paths = self._sample(self.generators("judged"), contexts, self.algo.eval_deterministic)
         return paths.returns(self.algo.sparse_rewards).reshape(-1, self.runs)
 
     def online(self) -> np.ndarray:
-        """Return after 0, 1, ... trajectories of the evaluation's procedure, [n, num_tasks, runs]."""
+        """Return after 0, 1, ... trajectories of the meta-test, [n, num_tasks, runs]."""
         adaptation = evaluate_adaptation(
             self.run.experiment.env,
             self.run.experiment.policy,
@@ -194,7 +195,8 @@ def main(run_dir: Path, folder: Path, seed: int) -> None:
             f"{line.context} {line.exploration} {line.trajectories} trajectories, {line.rows} rows"
         )
         click.echo(
-            f"{line.tasks}: {what}: {line.mean:.2f} ± {line.error:.2f} ({line.error_tasks:.2f} over tasks)"
+            f"{line.tasks}: {what}: {line.mean:.2f} ± {line.error:.2f} "
+            f"({line.error_tasks:.2f} over tasks)"
         )
 
     with exit_codes():
@@ -202,7 +204,8 @@ def main(run_dir: Path, folder: Path, seed: int) -> None:
         run = load_trained(run_dir, num_fresh_tasks=FRESH_TASKS, with_state=True)
         if run.experiment.policy.context_encoder.needs_sequences:
             raise UserError(
-                f"{run_dir}: its encoder reads whole episodes; contexts of drawn rows mean nothing to it"
+                f"{run_dir}: its encoder reads whole episodes; "
+                "expected one that reads single transitions"
             )
         cells = [
             line for split, runs in RUNS.items() for line in measure(run, split, runs, seed, tell)

@@ -7,11 +7,11 @@ import mujoco
 import numpy as np
 import torch
 
-from benchmarks.plain_pearl import PlainPEARL
+from tests.reference.plain_pearl import PlainPEARL
 
 
 class PlainCheetah:
-    """One half-cheetah with a wanted velocity.
+    """One half-cheetah with a target velocity.
 
     The physics call is that of the fast path's lanes, on the same model.
     """
@@ -30,7 +30,7 @@ class PlainCheetah:
         return self._obs()
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, dict]:
-        """Observation, reward, end and information, as old gym environments give them."""
+        """Observation, reward, done and info, as in old gym."""
         control = np.clip(-1.0 + (action + 1.0) * 0.5 * 2.0, -1.0, 1.0)
         before = self.data.qpos[0]
         self.data.ctrl[:] = control
@@ -45,7 +45,7 @@ class PlainCheetah:
 
 
 class PlainSampler:
-    """A policy called on one observation at a time, without a graph, and lists of what was seen."""
+    """Calls the policy on one observation at a time, without gradients, and fills lists."""
 
     def __init__(self, env: PlainCheetah, plain: PlainPEARL, generator: torch.Generator) -> None:
         self.env, self.plain, self.generator = env, plain, generator
@@ -96,7 +96,7 @@ class PlainSampler:
             self.rollout(self._noise(self.plain.latent_dim), horizon, deterministic=False)
 
     def evaluate_task(self, num_trajectories: int, num_exploration: int, horizon: int) -> None:
-        """The meta-test of one task: every step adds a context row; inference after trajectories."""
+        """Meta-test of one task: every step adds a context row, every trajectory a posterior."""
         context: list[torch.Tensor] = []
         z = self._noise(self.plain.latent_dim)
         for n in range(num_trajectories):

@@ -1,4 +1,4 @@
-"""Cases of `reference_returns`: task distributions, some of their tasks, and simple behaviour."""
+"""Cases of `reference_returns`: task distributions, some of their tasks, and simple policies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,6 @@
-"""A plain twin of PETS' plan and training step: a loop over members, eager operations, particles in
-the order of candidates.
+"""A plain twin of PETS' plan and training step: a loop over members, eager operations.
 
-It is written for reading, to compare times and numbers with; nothing runs on it.
+Particles are in the order of candidates. It serves only for comparison.
 """
 
 import math

@@ -1,6 +1,6 @@
 """A plain twin of STEVE's targets: a loop over members, samples and steps, eager operations.
 
-It is written for reading, to compare times and numbers with; nothing runs on it.
+It serves only for comparison.
 """
 
 import torch
@@ -14,7 +14,10 @@ from rlkit.torch.steve.world_model import Transitions, WorldModel
 def members_of(network: EnsembleMlp) -> list[list[tuple[Tensor, Tensor]]]:
     """Weights and biases of every layer of every member."""
     return [
-        [(w[e].detach(), b[e, 0].detach()) for w, b in zip(network.weights, network.biases)]  # noqa: B905
+        [
+            (w[e].detach(), b[e, 0].detach())
+            for w, b in zip(network.weights, network.biases, strict=True)
+        ]
         for e in range(network.num_nets)
     ]
 

@@ -1,24 +1,22 @@
-"""Memory of the process while the first data of a run are collected, above the replay data.
+"""Memory of the process during the first collection of a run, in addition to the replay data.
 
-python -m benchmarks.initial_pool_memory [--config configs/humanoid-dir.json] [--tasks 100]
+python -m benchmarks.studies.initial_pool_memory [--config configs/humanoid-dir.json] [--tasks 100]
     [--limit 1.5]
 
 Collects the initial pool and the visits of the first iteration with the untrained policy, as a run
-does, and compares the greatest resident size of the process with what the two replay buffers hold
-at the end. For the shipped humanoid that is a pool of 200,000 transitions with two observations of
-376 numbers each. Collection goes in chunks of as many trajectories as there are lanes, so that the
-difference depends on the lanes and not on the pool. Exits 1 if the difference is above the limit.
+does, and compares the peak resident size of the process with the data of the two replay buffers at
+the end. For the shipped humanoid this is a pool of 200,000 transitions with two observations of
+size 376. Trajectories are collected in chunks of one per lane, so the difference depends on the
+lanes and not on the pool. Exits 1 if the difference is above the limit.
 """
 
-import resource
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import GB, Table, Value, Watch, peak_bytes, write_result
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.errors import UserError
 from rlkit.launchers.load_config import load_config
@@ -26,14 +24,7 @@ from rlkit.launchers.pearl import PEARL
 from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.torch.execution import torch_threads
 
-CONFIG = Path(__file__).resolve().parents[1] / "configs" / "humanoid-dir.json"
-GB = 1e9
-
-
-def peak_bytes() -> int:
-    """Greatest resident size of this process so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "humanoid-dir.json"
 
 
 def collect(config: PEARLExperiment) -> tuple[int, int, int]:
@@ -85,10 +76,12 @@ def main(path: Path, tasks: int | None, limit: float, write: bool) -> None:
     above = peak_bytes() - data
     figures = [lanes, rows, data / GB, peak_bytes() / GB, above / GB, before / GB, cpu, wall]
     click.echo(
-        f"{config.env_name}, {lanes} lanes: {rows:,} transitions, replay data {data / GB:.2f} GB, peak {peak_bytes() / GB:.2f} GB"
+        f"{config.env_name}, {lanes} lanes: {rows:,} transitions, "
+        f"replay data {data / GB:.2f} GB, peak {peak_bytes() / GB:.2f} GB"
     )
     click.echo(
-        f"above the replay data: {above / GB:.2f} GB (limit {limit}), of which before anything was built: {before / GB:.2f} GB"
+        f"above the replay data: {above / GB:.2f} GB (limit {limit}), "
+        f"of which before anything was built: {before / GB:.2f} GB"
     )
     if write:
         values = [
@@ -104,9 +97,9 @@ def main(path: Path, tasks: int | None, limit: float, write: bool) -> None:
             Value("wall, s", wall=True),
         ]
         table = Table("Peak memory", ["configuration"], values, [[path.stem, *figures]])
-        click.echo(
-            f"wrote {write_result('initial_pool_memory', [table], watch, command='python -m benchmarks.initial_pool_memory')}"
-        )
+        command = "python -m benchmarks.studies.initial_pool_memory"
+        path = write_result("initial_pool_memory", [table], watch, command=command)
+        click.echo(f"wrote {path}")
     if above > limit * GB:
         raise SystemExit(1)
 

@@ -1,12 +1,12 @@
 """Tasks drawn by oyster's classes when used here, compared with those of oyster's code.
 
-python -m benchmarks.oyster_tasks CHECKOUT
+python -m benchmarks.studies.oyster_tasks CHECKOUT
 
-CHECKOUT is a folder with oyster's source. Its file of point robots is run unchanged, with
-stand-ins for what it imports (`gym`, and `register_env` of its package), and once more as a user's
-file: only the imports of gym and what concerns `register_env` are changed, and `env_name` of its
-JSON. The goals of all tasks are compared, with those of the built-in tasks too. Exits 1 if any
-differ, 2 if the folder has no such files.
+CHECKOUT is a folder with oyster's source. Its file of point robots is run unchanged, with stand-ins
+for its imports (`gym`, and `register_env` of its package). It is run again as a user's file, where
+only the imports of gym and `register_env`, and `env_name` of its JSON, are changed. The goals of
+all tasks are compared with each other and with those of the built-in tasks. Exits 1 if any differ,
+2 if the folder has no such files.
 """
 
 import importlib.util
@@ -38,14 +38,14 @@ USERS_MODULE, PACKAGE = "oyster_point_robot", "oyster_checkout"
 
 
 def as_users_file(source: str) -> str:
-    """Change a file of oyster's as its user must: gym's name, and nothing is registered."""
+    """Change a file of oyster's as a user must: import gymnasium, and register nothing."""
     source = re.sub(r"^(\s*(?:from|import) )gym\b", r"\1gymnasium", source, flags=re.M)
     return re.sub(r"^.*\bregister_env\b.*\n", "", source, flags=re.M)
 
 
 @contextmanager
 def modules(**stand_ins: ModuleType) -> Iterator[None]:
-    """Let modules be imported under other names for a while."""
+    """Make modules importable under other names within the block."""
     before = {name: sys.modules.get(name) for name in stand_ins}
     sys.modules.update(stand_ins)
     try:
@@ -81,7 +81,7 @@ def goals_of(instance: Any) -> np.ndarray:
 
 
 def goals_here(class_name: str, config: dict[str, Any]) -> list[np.ndarray]:
-    """Goals of two lanes of the user's class, as a run with its JSON has them."""
+    """Goals of two lanes of the user's class, as in a run with its JSON."""
     env_name = f"{USERS_MODULE}:{class_name}"
     parsed = parse_config({**config, "env_name": env_name}, f"{class_name}'s JSON")
     env = launcher_for(parsed).build_env(parsed)
@@ -92,12 +92,12 @@ def goals_here(class_name: str, config: dict[str, Any]) -> list[np.ndarray]:
 
 
 def difference(goals: np.ndarray, others: np.ndarray) -> float:
-    """The greatest difference of two task sets; infinite if their sizes differ."""
+    """Largest difference between two task sets; infinite if their sizes differ."""
     return float(abs(goals - others).max()) if goals.shape == others.shape else np.inf
 
 
 def compare(checkout: Path) -> dict[str, dict[str, float]]:
-    """Greatest differences from oyster's goals by class: of a user's lanes, of the built-in task.
+    """Largest differences from oyster's goals per class, for a user's lanes and the built-in task.
 
     Raises:
         UserError: the folder has no such files.

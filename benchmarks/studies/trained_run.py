@@ -1,7 +1,4 @@
-"""Rebuilds a trained run from its folder, to try things on it.
-
-Its networks, its tasks and more like them, its replay rows.
-"""
+"""Rebuild a trained run from its folder: networks, replay rows, its tasks and new ones."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +17,7 @@ MAX_LANES = 512
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A run as it was saved last.
+    """A run as of its last checkpoint.
 
     Attributes:
         config: what it was trained with.
@@ -60,7 +57,8 @@ def load_trained(
         if own is not None:
             if own.shape != (n_tasks, experiment.env.task_dim):
                 raise ValueError(
-                    f"tasks.npz holds tasks of shape {own.shape}, expected {(n_tasks, experiment.env.task_dim)}"
+                    f"tasks.npz holds tasks of shape {own.shape}, "
+                    f"expected {(n_tasks, experiment.env.task_dim)}"
                 )
             experiment.env.set_tasks(np.concatenate([own, experiment.env.tasks[len(own) :]]))
     except ValueError as error:

@@ -1,6 +1,7 @@
 """Publish runs of STEVE and its baselines: curves by method and seed, a table, and a page.
 
-    python -m benchmarks.steve_curves docs/results/steve/pendulum output/Pendulum-v1/<time> ... \\
+    python -m benchmarks.publishing.steve_curves docs/results/steve/pendulum \\
+        output/Pendulum-v1/<time> ... \\
         --title "..." --command "python launch_experiment.py ... --seed <seed>" --bar -200
 
 Copies each run's evaluations to `<method>-seed<seed>.csv`. Everything on the page is read from the
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+
+from benchmarks.prose import wrapped
 
 FRAMES, RETURN = "Number of env steps total", "AverageReturn"
 COPIED = (FRAMES, RETURN, "MinReturn", "MaxReturn", "Model Use", "Train Time (s)")
@@ -36,7 +39,7 @@ class Curve(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """Name of its file."""
         return f"{self.method}-seed{self.seed}"
 
     def column(self, name: str) -> list[float]:
@@ -76,7 +79,7 @@ def table(curves: Sequence[Curve], bar: float) -> list[str]:
 
 
 def draw(curves: Sequence[Curve], path: Path, title: str, levels: dict[str, float]) -> None:
-    """A line per run, a colour per method."""
+    """Draw a line per run and a colour per method."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -114,17 +117,17 @@ def page(title: str, curves: Sequence[Curve], bar: float, command: str, notes: s
         if len(curve.rows) < curve.variant["algo_params"]["num_iterations"]
     ]
     lines = [f"# {title}", "", "![curves](curves.png)", "", *([notes.strip(), ""] if notes else [])]
-    lines += [*table(curves, bar), "", f"- Command, once per run: `{command}`."]
-    lines.append(
-        "- Page, table and figure: `python -m benchmarks.steve_curves` on the run folders."
-    )
-    lines.append(
-        "- Minutes are those of updates and frames, on one thread, with other jobs on the machine."
-    )
-    if short:
-        lines.append(f"- Stopped before their last iteration: {', '.join(short)}.")
-    lines += [f"- Machine: {'; '.join(sorted(machines))}.", f"- {'; '.join(sorted(packages))}."]
-    return "\n".join(lines) + "\n"
+    lines += [*table(curves, bar), ""]
+    facts = [
+        f"- Command, once per run: `{command}`.",
+        "- Page, table and figure: `python -m benchmarks.publishing.steve_curves` "
+        "on the run folders.",
+        "- Minutes are those of updates and frames, on one thread, with other jobs on the machine.",
+        *([f"- Stopped before their last iteration: {', '.join(short)}."] if short else []),
+        f"- Machine: {'; '.join(sorted(machines))}.",
+        f"- {'; '.join(sorted(packages))}.",
+    ]
+    return "\n".join([*lines, *map(wrapped, facts)]) + "\n"
 
 
 @click.command()
@@ -132,7 +135,12 @@ def page(title: str, curves: Sequence[Curve], bar: float, command: str, notes: s
 @click.argument("run_dirs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--title", required=True, help="Heading of the page.")
 @click.option("--command", required=True, help="The command that made the runs.")
-@click.option("--bar", required=True, type=float, help="Return whose first evaluation is named.")
+@click.option(
+    "--bar",
+    required=True,
+    type=float,
+    help="Threshold: the table has the first evaluation that reaches this return.",
+)
 @click.option(
     "--level", "levels", multiple=True, type=(str, float), help="A dotted line with its name."
 )

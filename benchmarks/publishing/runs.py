@@ -1,11 +1,12 @@
-"""Publish finished runs in docs/results: their tables, a figure, and a page on how they were made.
+"""Publish finished runs in docs/results: tables, a figure, and a page with how they were made.
 
-    python -m benchmarks.publish docs/results/quick-point-robot output/point-robot/<time> ... \
+    python -m benchmarks.publishing.runs docs/results/quick-point-robot \
+        output/point-robot/<time> ... \
         --title "point-robot, quick" --command "python launch_experiment.py ... --seed <seed>"
 
-Give it the run folders themselves; weights and checkpoints are not needed and not copied.
-Everything on the page is read from the runs, except for the folder's notes.md, which is put under
-the figure, and whether the machine had other work.
+The arguments are run folders; weights and checkpoints are neither needed nor copied. Everything on
+the page is read from the runs, except the folder's notes.md, which is placed below the figure, and
+whether the machine had other load.
 """
 
 import csv
@@ -19,8 +20,10 @@ from typing import Any
 import click
 import numpy as np
 
+from benchmarks.prose import wrapped
 from rlkit.core.errors import UserError
-from rlkit.launchers.plot import comparable_settings
+from rlkit.launchers.plot import comparable_settings, smooth_option
+from rlkit.launchers.work_display import WorkDisplay
 from rlkit.visualization.plot import plot_runs
 from rlkit.visualization.results import write_results
 from rlkit.visualization.runs import Run, find_runs, group_runs, read_run
@@ -86,7 +89,7 @@ def wall_minutes(run: Run) -> float:
 
 
 def as_curves(runs: Sequence[Run], each: bool, labels: Sequence[str] = ()) -> dict[str, list[Run]]:
-    """Group runs to curves: by configuration, or each by itself, named by seed and length.
+    """Group runs into curves: by configuration, or one per run, named by seed and length.
 
     With labels, by the folder names that `folder_names` has chosen.
     """
@@ -102,12 +105,12 @@ def as_curves(runs: Sequence[Run], each: bool, labels: Sequence[str] = ()) -> di
 
 
 def iterations(run: Run) -> int:
-    """Number of iterations that a run has finished."""
+    """Number of completed iterations of a run."""
     return len(next(iter(run.columns.values())))
 
 
 def stopped(runs: Sequence[Run], variants: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line on the runs that have fewer iterations than their configuration, if there are any."""
+    """A line about runs with fewer iterations than configured, if there are any."""
     wanted = [variant["algo_params"].get("num_iterations", 0) for variant in variants]
     short = [
         f"{run.path.name} after {iterations(run)} of {total}"
@@ -174,14 +177,18 @@ def page(
         "",
         *([notes.strip(), ""] if notes else []),
         table,
-        f"- Command, once per seed: `{command}`; the complete settings are in `<seed>/variant.json`.",
-        "- Page, table and figure: `python -m benchmarks.publish` on the run folders."
+    ]
+    facts = [
+        f"- Command, once per seed: `{command}`; the complete settings are in "
+        "`<seed>/variant.json`.",
+        "- Page, table and figure: `python -m benchmarks.publishing.runs` on the run folders."
         f" Returns are `{judged}`.",
         f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads}{others}).",
         *stopped(runs, variants),
         f"- Machine: {'; '.join(sorted(machines))}.",
         f"- Versions: {'; '.join(sorted(versions))}.",
     ]
+    lines += map(wrapped, facts)
     for run in runs:
         lines += meta_test(run.path)
     return "\n".join(lines) + "\n"
@@ -199,14 +206,7 @@ def page(
     show_default=True,
     help="A panel; runs are judged on the first.",
 )
-@click.option(
-    "--smooth",
-    "window",
-    default=1,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Average over the last N iterations.",
-)
+@smooth_option
 @click.option(
     "--command", required=True, help="The command that made the runs, with <seed> for the seed."
 )
@@ -248,13 +248,17 @@ def main(
 ) -> None:
     """Copy the tables of RUN_DIRS to FOLDER and write its page and figure."""
     try:
-        for name, run_dir in folder_names(run_dirs, labels).items():
-            copy_run(run_dir, folder / name)
+        with WorkDisplay("run") as display:
+            for n, (name, run_dir) in enumerate(folder_names(run_dirs, labels).items(), 1):
+                display.line(f"copying {run_dir} to {folder / name} ({n} of {len(run_dirs)})")
+                display.progress(n, len(run_dirs))
+                copy_run(run_dir, folder / name)
         runs = find_runs([folder], comparable_settings)
         groups = as_curves(runs, each, labels)
         names = [
             name for name in y_names if all(np.isfinite(run.column(name)).any() for run in runs)
         ]
+        click.echo(f"drawing {folder / 'curves.png'}: {', '.join(names)}", err=True)
         plot_runs(
             groups,
             folder / "curves.png",

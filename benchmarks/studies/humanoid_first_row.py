@@ -1,12 +1,12 @@
 """The first gradient step of a new humanoid-dir run, compared with a published run of oyster.
 
-    python -m benchmarks.humanoid_first_row FOLDER
+    python -m benchmarks.studies.humanoid_first_row FOLDER
 
-Networks, meta-batch, batch and context are as shipped; so is all that the first step depends on but
-the size of the pool that its rows are drawn from: 200 steps of every train task (`--initial-steps`)
-instead of 2,000. Before anything is learned these columns check much at once: initial weights,
-product of Gaussians and KL, the reward and its scale, log pi. Runs are made with contact forces, as
-shipped, and without, since MuJoCo from 2.0 on leaves them at zero unless asked.
+Networks, meta-batch, batch and context are as shipped. The only difference is the size of the pool
+that the rows are drawn from: 200 steps of every train task (`--initial-steps`) instead of 2,000.
+Before anything is learned, these columns check the initial weights, product of Gaussians and KL,
+the reward and its scale, and log pi. Runs are made with contact forces, as shipped, and without,
+because MuJoCo since 2.0 leaves them at zero unless they are requested.
 """
 
 import csv
@@ -23,14 +23,16 @@ from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.torch.execution import torch_threads
 from rlkit.torch.sac.columns import TRAINED
 
-CONFIG = Path(__file__).resolve().parents[1] / "configs" / "humanoid-dir.json"
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "humanoid-dir.json"
 
 # Row 0, columns 1 to 27, of output/humanoid-dir/2021_03_08_13_46_45/progress.csv in ZiyiLiubird/CRL
 # at 574fdf5e: oyster's code with oyster's humanoid-dir.json, one seed, 206,461 steps collected.
 REFERENCE = (
     0.0136108175, 0.002697768, 196.73352, 19.673353, 1190.5638, 131.03583, -11.447098,
-    0.008023704, 0.011687594, 0.04693871, -0.033763845, 0.035268847, 0.014373694, 0.08310493, -0.009333231,
-    -11.382479, 0.8977167, -8.295176, -14.789425, -0.0011839368, 0.0076679555, 0.036166187, -0.031619225,
+    0.008023704, 0.011687594, 0.04693871, -0.033763845,
+    0.035268847, 0.014373694, 0.08310493, -0.009333231,
+    -11.382479, 0.8977167, -8.295176, -14.789425,
+    -0.0011839368, 0.0076679555, 0.036166187, -0.031619225,
     0.0006211934, 0.0069705048, 0.035065446, -0.025709204,
 )  # fmt: skip
 
@@ -68,7 +70,7 @@ def markdown(runs: dict[str, list[dict[str, float]]]) -> str:
 
 
 def write_csv(path: Path, runs: dict[str, list[dict[str, float]]]) -> None:
-    """A line per run, the reference first."""
+    """One row per run, the reference first."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["run", "seed", *next(iter(runs.values()))[0]])

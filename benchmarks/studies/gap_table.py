@@ -1,7 +1,4 @@
-"""The table and the figure of `benchmarks.adaptation_gap`.
-
-The context of a measured return, and its uncertainty.
-"""
+"""Table and figure of `benchmarks.studies.adaptation_gap`."""
 
 import csv
 from collections.abc import Sequence
@@ -20,7 +17,7 @@ class Cell:
     """One line of gap.csv.
 
     Attributes:
-        tasks: "train", "test" (the run's own) or "fresh" (drawn anew from the same distribution).
+        tasks: "train", "test" (the run's own) or "fresh" (new draws from the same distribution).
         context: "drawn" (rows drawn with replacement, as in training), "whole" (every row once),
             "on-line" (the meta-test, where z comes from the posterior from the second trajectory
             on), "buffer" (the run's encoder buffer) or "prior".
@@ -31,9 +28,9 @@ class Cell:
         error: standard error of the mean over these tasks.
         error_tasks: standard error of the mean as an estimate for all tasks of the distribution.
         z_std: standard deviation of the belief, root mean square over tasks and dimensions; nan
-            where it is not looked at.
-        z_spread: likewise of the belief's mean, over contexts of the same task: about z_std or
-            less, if the belief is right.
+            where it is not measured.
+        z_spread: the same for the belief's mean, over contexts of the same task; about z_std or
+            less for a calibrated belief.
         num_tasks, runs: number of tasks, and of contexts for each.
     """
 
@@ -73,13 +70,14 @@ def write_cells(path: Path, cells: Sequence[Cell]) -> None:
 
 
 def markdown(cells: Sequence[Cell]) -> str:
-    """The same table for people: a line per context, a column per set of tasks.
+    """The same table in Markdown: a row per context, a column per set of tasks.
 
-    The error is that for these tasks.
+    Errors are those for these tasks.
     """
     splits = dict.fromkeys(c.tasks for c in cells)
     lines = [
-        f"| context | trajectories | rows | exploration | {' | '.join(HEADINGS[split] for split in splits)} |",
+        "| context | trajectories | rows | exploration | "
+        f"{' | '.join(HEADINGS[split] for split in splits)} |",
         "|---|---|---|---|" + "---|" * len(splits),
     ]
     order = {"prior": 0, "drawn": 1, "whole": 2, "buffer": 3, "on-line": 4}
@@ -104,7 +102,7 @@ def markdown(cells: Sequence[Cell]) -> str:
 
 
 def draw_gap(cells: Sequence[Cell], path: Path) -> None:
-    """Draw return over the number of trajectories behind a context, a panel per set of tasks."""
+    """Draw the return over the number of trajectories of a context, a panel per set of tasks."""
     splits = list(dict.fromkeys(c.tasks for c in cells))
     figure = Figure(figsize=(3.3 * len(splits) + 2.3, 3.6), layout="constrained")
     panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
@@ -143,9 +141,16 @@ def _draw_panel(axes: Axes, cells: Sequence[Cell]) -> None:
             )
             places = [numbers.index(number) for number, _, _ in line]
             axes.errorbar(
-                places, [v for _, v, _ in line], [e for _, _, e in line], color=color, linestyle=style, linewidth=1.3,
-                elinewidth=0.8, capsize=2, label=f"{rows} rows, {exploration}",
-            )  # fmt: skip
+                places,
+                [v for _, v, _ in line],
+                [e for _, _, e in line],
+                color=color,
+                linestyle=style,
+                linewidth=1.3,
+                elinewidth=0.8,
+                capsize=2,
+                label=f"{rows} rows, {exploration}",
+            )
     online = [c for c in cells if c.context == "on-line"]
     axes.plot(
         [numbers.index(c.trajectories) for c in online],

@@ -1,13 +1,13 @@
-"""Returns of simple behaviour in every task and both physics modes, where a learning curve starts.
+"""Returns of simple policies on every task in both physics modes: the start of learning curves.
 
-python -m benchmarks.reference_returns [--episodes 400] [--tasks ant-dir,cheetah-vel]
+python -m benchmarks.studies.reference_returns [--episodes 400] [--tasks ant-dir,cheetah-vel]
 
-*Zero* actions, *random* ones (uniform in the action box), and for point robots and the Sawyer arm a
-script that knows the *goal*. Episodes have the length used in training, or end earlier where the
-task ends them. The standard error is that of the mean over these tasks, each run equally often.
-*Earlier figure*: what was measured once on MuJoCo 4.0 with native physics, from few episodes and
-without standard errors, by another program. `tests/envs/test_reference_returns.py` measures again
-and compares at four standard errors.
+Policies are *zero* actions, *random* actions (uniform in the action box) and, for point robots and
+the Sawyer arm, a script that knows the *goal*. Episodes have the length used in training, or end
+earlier where the task ends them. The standard error is that of the mean over these tasks, each run
+equally often. *Earlier figure*: a previous measurement by another program on MuJoCo 4.0 with native
+physics, from few episodes and without standard errors. `tests/envs/test_reference_returns.py`
+repeats the measurement and compares at four standard errors.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,8 +18,8 @@ import click
 import numpy as np
 
 from benchmarks.machine import Table, Value, Watch, write_result
-from benchmarks.reference_cases import CASES, Case
 from benchmarks.sawyer_policies import DragPuck, ReachGoal, runnable
+from benchmarks.studies.reference_cases import CASES, Case
 from rlkit.core.seeding import stream
 from rlkit.envs import env_class, make_env
 from rlkit.envs.base import MetaEnv
@@ -49,13 +49,13 @@ def physics_modes(env_name: str) -> tuple[str, ...]:
 
 
 class ZeroPolicy:
-    """Does nothing."""
+    """Actions of zero."""
 
     def __init__(self, act_dim: int) -> None:
         self.act_dim = act_dim
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
-        """Nothing is drawn."""
+        """There is no state to reset."""
 
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
         return np.zeros((len(obs), self.act_dim))
@@ -154,7 +154,8 @@ def main(episodes: int, tasks: str, seed: int, write: bool) -> None:
         for case, physics in all_cases(tasks.split(",")):
             rows.append(row_of(case, physics, measure(case, physics, episodes, seed)))
             name, on, actions, mode, mean, error, steps, number, earlier = rows[-1]
-            shown = f"{mean:9.2f} ± {error:.2f} in {steps:.1f} steps, {number} episodes (earlier: {earlier})"
+            shown = f"{mean:9.2f} ± {error:.2f} in {steps:.1f} steps, {number} episodes"
+            shown += f" (earlier: {earlier})"
             click.echo(f"{name}, {on}, {actions} actions, physics {mode}: {shown}")
     values = [
         Value("return", 2),
@@ -165,7 +166,7 @@ def main(episodes: int, tasks: str, seed: int, write: bool) -> None:
     ]
     table = Table("Returns", ["task", "on", "actions", "physics"], values, rows)
     if write:
-        command = f"python -m benchmarks.reference_returns --episodes {episodes}"
+        command = f"python -m benchmarks.studies.reference_returns --episodes {episodes}"
         click.echo(f"wrote {write_result('reference_returns', [table], watch, command=command)}")
 
 

@@ -1,11 +1,9 @@
-"""A plain twin of the meta-gradient step.
+"""A plain twin of the meta-gradient step, with the operations of the reference code.
 
-The reference's structure, operation by operation, and nothing slower than that.
-
-What the reference does one task at a time is done so here (sampling, product of Gaussians, KL,
-draws of z), every network has an Adam of its own, Q weight gradients are formed in the policy pass
-as well, and rows stand in one float64 array per field and task. Matrix products, threads and inputs
-are those of the fast path. It exists to be compared with; the package does not use it.
+As in the reference, sampling, product of Gaussians, KL and draws of z go task by task, every
+network has its own Adam, the policy pass also computes gradients of the Q weights, and rows are in
+one float64 array per field and task. Matrix products, threads and inputs are those of the fast
+path. It serves only for comparison.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional
 
-from benchmarks.plain_encoders import PlainSequenceEncoder
+from tests.reference.plain_encoders import PlainSequenceEncoder
 
 FIELDS = ("obs", "actions", "rewards", "next_obs", "terminated")
 
@@ -63,7 +61,7 @@ class PlainPolicy(PlainMlp):
 
 
 class PlainBuffer:
-    """Rows of one task: one float64 array a field, drawn with replacement."""
+    """Rows of one task: one float64 array per field, drawn with replacement."""
 
     def __init__(self, fields: Mapping[str, np.ndarray], device: str = "cpu") -> None:
         self.device = device
@@ -85,7 +83,7 @@ class PlainPEARL:
     Args:
         networks: fast networks by weight-file name; their weights are copied.
         config: PEARL's settings (step sizes, weights).
-        latent_dim: numbers of z.
+        latent_dim: size of z.
     """
 
     def __init__(self, networks: Mapping[str, nn.Module], config, latent_dim: int) -> None:
@@ -141,10 +139,7 @@ class PlainPEARL:
         return [torch.cat([batch[name] for batch in batches], dim=0) for name in FIELDS]
 
     def infer_posterior(self, context: Tensor | Sequence[Tensor]) -> None:
-        """Mean and variance of every task, one product after another.
-
-        Of an encoder of episodes one task after another.
-        """
+        """Mean and variance of every task, task by task."""
         if self.config.takes_episodes:
             pairs = [self.context_encoder.posterior(rows) for rows in context]
             self.z_means, self.z_vars = (torch.stack([pair[k] for pair in pairs]) for k in (0, 1))
@@ -171,7 +166,7 @@ class PlainPEARL:
         return variance * torch.sum(means / variances, dim=0), variance
 
     def sample_z(self, noise: Tensor) -> Tensor:
-        """One draw a task, [num_tasks, latent_dim]."""
+        """One draw per task, [num_tasks, latent_dim]."""
         if self.z_vars is None:
             return self.z_means
         pairs = zip(
@@ -268,7 +263,7 @@ class PlainPEARL:
         rng: np.random.RandomState,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
-        """Draw tasks and a context, and take an update on each part of it with rows of its own."""
+        """Draw tasks and a context; take an update on each part of it, each with new RL rows."""
         tasks = rng.choice(len(replay), self.config.meta_batch)
         context, size = self.sample_context(encoder, tasks, rng), self.config.rows_per_update
         for first in range(0, size * self.config.updates_per_step, size):

@@ -1,10 +1,10 @@
-"""The comparison of PEARL with RL², MAML-TRPO and ProMP: figure, table and page from run folders.
+"""Compare PEARL with RL², MAML-TRPO and ProMP: figure, table and page from run folders.
 
-    python -m benchmarks.figure3 docs/results/figure3 output/point-robot/<time> ...
+    python -m benchmarks.publishing.figure3 docs/results/figure3 output/point-robot/<time> ...
 
 Copies the tables of the runs to `<folder>/<task>/<method>-seed<seed>` and draws everything that is
-there, so that further runs can be added later. PEARL's curves are its published runs. What is to be
-said about the runs is in the folder's notes.md.
+there, so that further runs can be added later. PEARL's curves are its published runs. Comments on
+the runs are in the folder's notes.md.
 """
 
 import json
@@ -20,18 +20,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from scipy.stats import t as student
 
-from benchmarks.publish import copy_run, wall_minutes
+from benchmarks.prose import wrapped
+from benchmarks.publishing.runs import copy_run, wall_minutes
 from rlkit.core.errors import UserError
 from rlkit.visualization.plot import X_COLUMN, Y_COLUMN
 from rlkit.visualization.runs import Run, find_runs, read_run, smooth
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PEARL = {  # task -> its published runs
     "point-robot": ROOT / "docs" / "results" / "quick-point-robot",
     "cheetah-vel": ROOT / "docs" / "results" / "cheetah-vel",
 }
 LEVELS = {"point-robot": (-15.0, -13.0, -10.0), "cheetah-vel": (-150.0, -130.0, -100.0, -60.0)}
-LAST = 3  # evaluations in a final return, and in a point that counts as having reached a level
+LAST = (
+    3  # evaluations averaged in a final return, and in a return that is compared with a threshold
+)
 NAMES = {"pearl": "PEARL", "rl2": "RL²", "maml-trpo": "MAML-TRPO", "promp": "ProMP"}
 AT_TWO = "Return after 2 trajectories"
 
@@ -56,13 +59,13 @@ def curve(run: Run, name: str = Y_COLUMN) -> Curve:
 
 
 def steps_to(found: Curve, level: float) -> float:
-    """Environment steps at which a curve first reaches a level; inf if it does not."""
+    """Environment steps at which a curve first reaches a return; inf if it does not."""
     reached = np.flatnonzero(found.returns >= level)
     return float(found.steps[reached[0]]) if len(reached) else math.inf
 
 
 def interval(values: Sequence[float]) -> str:
-    """Mean over seeds with its 95 % interval (Student's); the value alone of one seed."""
+    """Mean over seeds with its 95 % interval (Student's t); for one seed only the value."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return f"{mean:.1f}"
@@ -85,7 +88,7 @@ def by_method(folder: Path) -> dict[str, list[Run]]:
 
 
 def mean_of(curves: Sequence[Curve]) -> Curve:
-    """Mean of curves, where all have values; between evaluations they are straight lines."""
+    """Mean of curves where all have values, linearly interpolated between evaluations."""
     steps = np.unique(np.concatenate([c.steps for c in curves]))
     first, last = max(c.steps[0] for c in curves), min(c.steps[-1] for c in curves)
     common = steps[(steps >= first) & (steps <= last)]
@@ -94,7 +97,7 @@ def mean_of(curves: Sequence[Curve]) -> Curve:
 
 
 def draw(axes: Axes, task: str, groups: Mapping[str, Sequence[Run]]) -> None:
-    """One task: every seed thin, their mean where all have come to, thick; dashed after 2."""
+    """Draw a task: seeds thin, their mean thick, up to where all have values; dashed: after 2."""
     for method, runs in groups.items():
         curves = [curve(run) for run in runs]
         label = f"{NAMES.get(method, method)} (n={len(runs)})"
@@ -118,12 +121,12 @@ def draw(axes: Axes, task: str, groups: Mapping[str, Sequence[Run]]) -> None:
 
 
 def in_words(steps: float) -> str:
-    """Steps with thousands, or that they did not suffice."""
+    """Steps with a thousands separator, or that the return was not reached."""
     return f"{steps:,.0f}" if math.isfinite(steps) else "not reached"
 
 
 def rows_of(task: str, groups: Mapping[str, Sequence[Run]]) -> list[str]:
-    """Two tables: final returns and gains; steps to return thresholds and their ratio to PEARL's."""
+    """Two tables: final returns and gains; steps to thresholds and their ratio to PEARL's."""
     names = (
         "method",
         "seeds",
@@ -170,7 +173,7 @@ def rows_of(task: str, groups: Mapping[str, Sequence[Run]]) -> list[str]:
 
 
 def gain_of(run: Run) -> float:
-    """Return after adaptation less that before it, at the end of a run."""
+    """Return after adaptation minus the return before it, at the end of a run."""
     if "Adaptation gain" in run.columns:
         return float(curve(run, "Adaptation gain").returns[-1])
     prior = curve(run, "AverageReturn_prior_test_tasks").returns[-1]
@@ -190,23 +193,22 @@ def page(folder: Path, tables: Mapping[str, Sequence[str]]) -> str:
     lines += [notes, ""] if notes else []
     for task, rows in tables.items():
         lines += [f"## {task}", "", *rows, ""]
-    lines += [
-        "## How it was made",
-        "",
+    lines += ["## How it was made", ""]
+    facts = [
         f"- Returns are means of the last {LAST} evaluations, over seeds with 95 % intervals;"
         " steps are all those of training until the mean of"
         f" {LAST} evaluations reaches the return in the head of the column, averaged over seeds."
         " *Ratio*: to PEARL's steps.",
         "- *After adaptation*: to 2 trajectories for PEARL and RL², to the trajectories of a round"
         " (20, unless a run says otherwise) for gradient methods.",
-        "- `python -m benchmarks.figure3` on the run folders; settings are in"
+        "- `python -m benchmarks.publishing.figure3` on the run folders; settings are in"
         " `<task>/<run>/variant.json`. PEARL's runs are"
         " [quick-point-robot](../quick-point-robot/README.md) and"
         " [cheetah-vel](../cheetah-vel/README.md).",
         f"- Machine: {'; '.join(sorted(machines))}, one thread, with other jobs on the machine.",
         f"- Versions: {'; '.join(sorted(versions))}.",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *map(wrapped, facts)]) + "\n"
 
 
 @click.command()

@@ -1,12 +1,12 @@
-"""Observations of ant-goal's exploration, and the components of its return; no training.
+"""Exploration of the untrained ant-goal agent, and the components of its return.
 
-    python -m benchmarks.ant_goal_probe [--episodes 128]
+    python -m benchmarks.studies.ant_goal_probe [--episodes 128]
 
-*Reach* is how far from the origin a trajectory of 200 steps gets at most. *Crossed* is the share of
-(goal, two trajectories) in which one of the two comes past a coordinate of the goal: before that,
-the reward -|x - g_x| - |y - g_y| has slopes of ±1 that tell both signs and |g_x| + |g_y|, and not
-how the sum divides. *Fallen* is the share of steps with the torso below 0.2 m or above 1 m. Costs
-are sums over 200 steps. Ideal returns leave all costs out.
+*Reach* is the maximum distance from the origin within a trajectory of 200 steps. *Crossed* is the
+share of (goal, two trajectories) in which one of the two passes a coordinate of the goal. Before
+that, the reward -|x - g_x| - |y - g_y| has slopes of ±1, which reveal both signs and |g_x| + |g_y|
+but not g_x and g_y. *Fallen* is the share of steps with the torso below 0.2 m or above 1 m. Costs
+are sums over 200 steps. Ideal returns contain no costs.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.reference_returns import ZeroPolicy
+from benchmarks.studies.reference_returns import ZeroPolicy
 from rlkit.core.seeding import stream, torch_seed
 from rlkit.data_management.paths import Paths
 from rlkit.envs import make_env
@@ -32,7 +32,7 @@ SPEEDS = (0.25, 0.5, 1.0, 2.0)  # m/s
 
 
 def fresh_agent(env: Any, seed: int):
-    """The untrained agent of configs/ant-goal.json: what collects the initial pool."""
+    """The untrained agent of configs/ant-goal.json, which collects the initial pool."""
     config = load_config("configs/ant-goal.json", ["util_params.matmul=default"])
     networks = build_networks(
         config, env, torch.Generator().manual_seed(torch_seed(seed, "networks"))
@@ -41,7 +41,7 @@ def fresh_agent(env: Any, seed: int):
 
 
 def trajectories(behaviour: str, episodes: int, seed: int, **env_params: Any) -> Paths:
-    """Run a behaviour; whose task it is does not matter to where it goes."""
+    """Run a behaviour, whose trajectories do not depend on the task."""
     env = make_env("ant-goal", n_tasks=1, num_envs=LANES, **env_params)
     policies = {"zero actions": ZeroPolicy, "uniform actions": RandomPolicy}
     policy = policies[behaviour](env.act_dim) if behaviour in policies else fresh_agent(env, seed)
@@ -64,7 +64,7 @@ def goals(seed: int) -> np.ndarray:
 
 
 def crossed(places: np.ndarray, targets: np.ndarray) -> float:
-    """Fraction of goals [k, 2] with a coordinate passed by a trajectory of places [n, steps, 2].
+    """Fraction of goals [k, 2] with a coordinate passed by a trajectory of positions [n, steps, 2].
 
     Goal i goes with trajectories 2 i and 2 i + 1, modulo n.
     """
@@ -76,7 +76,7 @@ def crossed(places: np.ndarray, targets: np.ndarray) -> float:
 
 
 def behaviour_lines(episodes: int, seed: int) -> Iterator[str]:
-    """A line of the first table for each behaviour."""
+    """One row of the first table per behaviour."""
     targets = goals(seed)
     for behaviour, env_params in (
         ("zero actions", {}),
@@ -103,7 +103,7 @@ def behaviour_lines(episodes: int, seed: int) -> Iterator[str]:
 
 
 def ideal_lines(seed: int) -> Iterator[str]:
-    """Rows of the second table, by speed: return without costs of going straight to a place."""
+    """Rows of the second table, by speed: return without costs of a straight path to a place."""
     targets = goals(seed)
     signs, total = np.sign(targets), np.abs(targets).sum(axis=1)
     places = {"goal": targets, "middle": signs * total[:, None] / 2}
@@ -131,7 +131,8 @@ def main(episodes: int, seed: int) -> None:
     """Print the two tables of docs/results/ant-goal-notes.md."""
     torch.set_num_threads(1)
     click.echo(
-        "| behaviour | gear | reach, 10% [m] | 50% | 90% | crossed | fallen | control | contact | forces not 0 | at ±1 |"
+        "| behaviour | gear | reach, 10% [m] | 50% | 90% | crossed | fallen | control | contact "
+        "| forces not 0 | at ±1 |"
     )
     click.echo("|---|---|---|---|---|---|---|---|---|---|---|")
     for line in behaviour_lines(episodes, seed):

@@ -1,11 +1,11 @@
-"""How the arms of a comparison of relabeling methods came out, and what their relabeling did.
+"""Compare the arms of a study of relabeling methods: success, and what relabeling did.
 
-From `progress.csv` alone.
+Reads `progress.csv` only.
 
-    python -m benchmarks.relabeling_arms docs/results/hfr/quick-four-corners
+    python -m benchmarks.studies.relabeling_arms docs/results/hfr/quick-four-corners
 
-Takes a folder with run folders in it (published ones will do) and writes arms.md there. Runs that
-differ in nothing but the seed are one arm.
+Takes a folder of run folders, which may be published ones, and writes arms.md to it. Runs that
+differ only in their seed form one arm.
 """
 
 import math
@@ -74,7 +74,7 @@ def diagnosis(run: Run) -> list[float]:
 
 
 def tables(groups: Mapping[str, Sequence[Run]]) -> str:
-    """Both tables as Markdown: an arm a line, then a run a line."""
+    """Both tables as Markdown: one row per arm, then one row per run."""
     lines = [f"Mean of the last {LAST} iterations over seeds, each seed's in brackets:", ""]
     lines += [f"| arm | seeds | {' | '.join(MEASURES)} |", "|---" * (2 + len(MEASURES)) + "|"]
     for label, runs in groups.items():

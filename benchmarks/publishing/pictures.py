@@ -1,7 +1,6 @@
-"""Make the pictures of docs/environments.md: three tasks of each distribution, after the same
-random actions.
+"""Draw the pictures of docs/environments.md: three tasks per distribution after equal actions.
 
-    python -m benchmarks.pictures [FOLDER]
+    python -m benchmarks.publishing.pictures [FOLDER]
 
 MuJoCo tasks need an OpenGL library (`apt install libegl1`).
 """
@@ -21,8 +20,8 @@ from rlkit.envs.rendering import Renderer
 from rlkit.visualization.video_file import captioned
 
 SEED = 3
-SET_SIZE, TASKS = 12, [1, 5, 7]  # tasks that are unlike each other
-# Steps after which a picture is taken: a body that falls is shown while it does.
+SET_SIZE, TASKS = 12, [1, 5, 7]  # tasks that differ visibly
+# Steps after which a picture is taken; a body that falls is shown while falling.
 STEPS = {
     "ant-dir": 20,
     "ant-goal": 20,
@@ -57,8 +56,8 @@ def act(name: str) -> tuple[MetaEnv, np.ndarray, np.ndarray]:
     Args:
         name: of the distribution.
     Returns:
-        The environment, the state in which all lanes started (qpos, or a point's place), and the
-        observations from the first to the last, [steps + 1, num_tasks, obs_dim].
+        The environment, the start state of all lanes (qpos, or a point's position), and all
+        observations, [steps + 1, num_tasks, obs_dim].
     """
     fixed = env_class(name).fixed_n_tasks
     n_tasks, task_ids = (fixed, list(range(fixed))) if fixed else (SET_SIZE, TASKS)
@@ -97,7 +96,7 @@ def has_body(name: str) -> bool:
 
 
 def plot(name: str, path: Path) -> None:
-    """Draw a point robot: reward of every place, the task's goal and the others, and the way."""
+    """Draw a point robot: reward by position, the goals of this and the other tasks, its path."""
     env, _, obs = act(name)
     sparse = "sparse" in name
     grid = np.linspace(-1.5, 1.5, 241)

@@ -1,13 +1,13 @@
-"""The sparse point robot's figures.
+"""Figures of a trained sparse point robot: exploration, adaptation and belief.
 
-Where the prior explores, how each test task is found, and how the belief narrows.
-
-    python -m benchmarks.sparse_point_robot RUN_DIR [--output FOLDER]
+    python -m benchmarks.studies.sparse_point_robot RUN_DIR [--output FOLDER]
 
 Writes prior.png, adaptation.png, belief.png and belief.csv. Trajectories are run again with the
-weights of RUN_DIR, as the evaluation runs them; `--epoch N` takes those of iteration N of a run
-with `dump_eval_paths`, and leaves the belief out. `notebooks/sparse-point-robot-vis.ipynb` shows
-the same. Source of the first two: katerakelly/oyster's notebook of that name.
+weights of RUN_DIR, as in the evaluation. `--epoch N` instead reads those of iteration N of a run
+with `dump_eval_paths`, without a belief. `notebooks/sparse-point-robot-vis.ipynb` shows the same
+figures.
+
+Source: the first two are those of the notebook of that name in katerakelly/oyster.
 """
 
 import math
@@ -18,7 +18,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.trained_run import TrainedRun, load_trained
+from benchmarks.studies.trained_run import TrainedRun, load_trained
 from rlkit.core.errors import UserError
 from rlkit.core.eval_util import evaluate_adaptation
 from rlkit.core.seeding import stream
@@ -63,7 +63,7 @@ class Shown:
 
     @property
     def goal_radius(self) -> float:
-        """Within which a goal is reached."""
+        """Distance within which a goal counts as reached."""
         return float(self.run.experiment.env.goal_radius)  # type: ignore[attr-defined]
 
 
@@ -86,7 +86,7 @@ def run_trajectories(
 ) -> Shown:
     """Run the prior and the meta-test again.
 
-    As many trajectories a task as the evaluation has, unless said otherwise.
+    By default with as many trajectories per task as the evaluation.
     """
     algo, experiment = run.config.algo_params, run.experiment
     task_ids = list(run.splits["test"])
@@ -122,7 +122,8 @@ def read_trajectories(run: TrainedRun, run_dir: Path, epoch: int) -> Shown:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise UserError(
-            f"{folder}: {missing[0]} is missing; it takes a run with algo_params.dump_eval_paths = true"
+            f"{folder}: {missing[0]} is missing; "
+            "expected a run with algo_params.dump_eval_paths = true"
         )
     try:
         prior, *tasks = (load_paths(folder / name) for name in names)
@@ -138,9 +139,9 @@ def read_trajectories(run: TrainedRun, run_dir: Path, epoch: int) -> Shown:
 
 @torch.no_grad()
 def infer_beliefs(shown: Shown, *, num_samples: int = NUM_SAMPLES, seed: int = 0) -> Beliefs:
-    """Infer the belief from n trajectories of every task, and run trajectories with z from it.
+    """Infer the belief from the first n trajectories of every task, and run trajectories from it.
 
-    A task's samples use the same noise for every n, so that they differ by the belief alone.
+    A task's samples use the same noise for every n, so that they differ only in the belief.
     """
     experiment, task_ids = shown.run.experiment, shown.task_ids
     agent, sampler = experiment.policy, experiment.algorithm.collection.sampler
@@ -186,7 +187,10 @@ def draw_prior(shown: Shown, path: Path) -> None:
 def draw_adaptation(shown: Shown, path: Path) -> None:
     """Figure 2: the meta-test, a panel per task."""
     explored = shown.run.config.algo_params.num_exp_traj_eval
-    title = f"z from the prior up to trajectory {explored}, then from the posterior; return is the last trajectory's"
+    title = (
+        f"z from the prior up to trajectory {explored}, then from the posterior; "
+        "return of the last trajectory"
+    )
     plot_trajectories(
         path,
         shown.goals,
@@ -214,7 +218,8 @@ def draw_belief(shown: Shown, beliefs: Beliefs, path: Path) -> None:
         beliefs,
         shown=by_angle[(middles * len(by_angle)).astype(int)].tolist(),
         num_exploration=shown.run.config.algo_params.num_exp_traj_eval,
-        title=f"where {beliefs.ends.shape[2]} draws of z from the belief lead, as trajectories are added to the context",
+        title=f"where {beliefs.ends.shape[2]} draws of z from the belief lead, "
+        "as trajectories are added to the context",
     )
 
 

@@ -1,6 +1,7 @@
-"""Returns of the PETS planner on the true simulator: what no learned model is expected to exceed.
+"""Returns of the PETS planner on the true simulator, an upper reference for learned models.
 
-    python -m benchmarks.pets_true_simulator [--tasks pets-cartpole] [--episodes 3] [--steps N]
+    python -m benchmarks.studies.pets_true_simulator [--tasks pets-cartpole]
+        [--episodes 3] [--steps N]
 
 The cross-entropy method as PETS uses it (Chua et al. 2018; kchua/handful-of-trials,
 dmbrl/misc/optimizers/cem.py), with the published sizes of each task, but every candidate is a lane
@@ -37,11 +38,11 @@ class Sizes:
 
     Attributes:
         horizon: steps of a plan.
-        popsize, num_elites: candidates of an iteration, and how many of them the next distribution
-            is fitted to.
-        iterations: at most.
+        popsize, num_elites: candidates per iteration, and the number of them to which the next
+            distribution is fitted.
+        iterations: maximum number of iterations.
         alpha: weight of the old mean and variance.
-        epsilon: the search ends when no variance is greater.
+        epsilon: the search ends when all variances are at most this.
     """
 
     horizon: int
@@ -61,9 +62,7 @@ SIZES = {
 
 
 class TrueSimulatorPlanner:
-    """Plans by the cross-entropy method over action sequences that lanes of the simulator carry
-    out.
-    """
+    """Plans by the cross-entropy method; lanes of the simulator execute the candidates."""
 
     def __init__(self, env: PetsEnv, sizes: Sizes, generator: np.random.Generator) -> None:
         """Take over an environment with a lane for each candidate.
@@ -171,7 +170,8 @@ def main(tasks: str, episodes: int, steps: int | None, seed: int, write: bool) -
             Value("CPU seconds an episode"),
         ]
         table = Table("Returns on the true simulator", ["task"], values, rows)
-        command = f"python -m benchmarks.pets_true_simulator --tasks {tasks} --episodes {episodes}"
+        options = f"--tasks {tasks} --episodes {episodes}"
+        command = f"python -m benchmarks.studies.pets_true_simulator {options}"
         click.echo(f"wrote {write_result('pets_true_simulator', [table], watch, command=command)}")
 
 

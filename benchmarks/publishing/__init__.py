@@ -1,0 +1,1 @@
+"""Commands that write pages, tables and figures of docs/ from run folders."""
