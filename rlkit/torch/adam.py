@@ -11,9 +11,9 @@ from rlkit.torch.pieces import in_pieces
 
 
 def adam(groups: list[tuple[nn.Module, float]]) -> torch.optim.Adam:
-    """Adam over several networks, each with its own step size, as one fused update.
+    """Make one fused Adam for several networks, each with its own step size.
 
-    On a GPU a CUDA graph can capture it.
+    On a GPU, a CUDA graph can capture its steps.
     """
     parameters: list[dict[str, Any]] = [
         {"params": list(module.parameters()), "lr": lr} for module, lr in groups
@@ -24,10 +24,10 @@ def adam(groups: list[tuple[nn.Module, float]]) -> torch.optim.Adam:
 
 
 class Adam(torch.optim.Adam):
-    """torch's Adam without the import of torch's compiler.
+    """torch's Adam, without importing torch's compiler.
 
-    The import takes more than a second and 100 MB at the start of a run.
-    Where the methods have no wrapper to remove, this is torch's Adam, equal bit for bit.
+    The import would add more than a second and 100 MB to the start of a run. If torch's methods
+    have no wrapper to remove, this is torch's Adam unchanged; the results are equal bit for bit.
     """
 
     add_param_group = fast_torch.eager(torch.optim.Optimizer.add_param_group)
@@ -38,20 +38,20 @@ class Adam(torch.optim.Adam):
 
 
 class AdamInPieces(Adam):
-    """Adam with one launch over pieces for all parameters of one step size.
+    """Adam that updates all parameters of equal step size in one launch, cut into pieces.
 
-    State, checkpoints and numbers are those of Adam's fused form, which takes a launch per group;
-    neither weight decay nor another variant of Adam is known.
+    State, checkpoints and results equal those of fused Adam, which needs one launch per group.
+    Weight decay and the variants of Adam are not supported.
     """
 
     @staticmethod
     def is_available() -> bool:
-        """Whether this version of torch has the private functions that it calls."""
+        """Whether the installed torch has the private functions that this class calls."""
         return fast_torch.fused_adam_ is not None and fast_torch.foreach_add_ is not None
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """Step all parameters that have a gradient."""
+        """Update every parameter that has a gradient."""
         assert closure is None
         for (lr, (beta1, beta2), eps), parameters in self._by_step_size().items():
             states = [self._state_of(p) for p in parameters]
@@ -81,7 +81,7 @@ class AdamInPieces(Adam):
         return {key: parameters for key, parameters in found.items() if parameters}
 
     def _state_of(self, parameter: Tensor) -> dict[str, Tensor]:
-        """The state of a parameter, which the first step begins with zeros."""
+        """The optimizer state of a parameter; its first step creates it with zeros."""
         state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)

@@ -10,11 +10,11 @@ from rlkit.data_management.batch import Batch
 
 
 class AuxLearner(Protocol):
-    """Learns from the RL rows of every gradient step, after the step. Example: a reward model."""
+    """Trains on the RL rows of each gradient step, after that step; for example a reward model."""
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        """Its networks, by the names of the weight files."""
+        """Its networks, by the names of their weight files."""
 
     @property
     def optimizers(self) -> Sequence[torch.optim.Optimizer]:
@@ -23,12 +23,12 @@ class AuxLearner(Protocol):
     def train_step(
         self, batch: Batch, task_ids: Tensor, with_statistics: bool
     ) -> dict[str, Tensor]:
-        """Take one step without waiting for the device, so that a CUDA graph can capture it.
+        """Take one step without waiting for the device, so that a CUDA graph can capture the step.
 
         Args:
             batch: RL rows, fields [m, n, dim].
             task_ids: their tasks, [m].
-            with_statistics: return all statistics, not only the free ones.
+            with_statistics: return all statistics, not only those that cost nothing extra.
         Returns:
             Scalar tensors by column name.
         """
@@ -37,4 +37,4 @@ class AuxLearner(Protocol):
         """Everything that later steps depend on."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state."""
+        """Restore a state that `state_dict` returned."""

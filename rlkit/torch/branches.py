@@ -1,8 +1,8 @@
-"""Parts of a gradient step on CUDA streams of their own.
+"""Run parts of a gradient step on their own CUDA streams.
 
-A step that is captured as a CUDA graph keeps them as branches: products that leave most of a GPU's
-multiprocessors idle when one follows another then share them. Autograd runs the backward pass of an
-operation on the stream of its forward pass, and waits where gradients meet.
+In a step captured as a CUDA graph the parts become parallel branches. One after another, their
+products would leave most of a GPU's multiprocessors idle. Autograd runs each backward operation on
+the stream of its forward operation and synchronises where gradients meet.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,11 +17,11 @@ from rlkit.torch.execution import Branch
 
 
 def branches_of(device: torch.device, wanted: bool = True) -> Callable[[], Branch]:
-    """What makes the branches of one algorithm's step: on a GPU, if wanted, they overlap.
+    """Return a factory for the branches of one algorithm's step; on a GPU they can overlap.
 
     Args:
-        device: of the networks.
-        wanted: whether the step is captured, and not to run in line.
+        device: the networks' device.
+        wanted: whether branches overlap on a GPU; pointless for a step that is not captured.
     """
     if device.type != "cuda" or not wanted:
         return Branch
@@ -31,19 +31,19 @@ def branches_of(device: torch.device, wanted: bool = True) -> Callable[[], Branc
 
 @cache
 def _stream(device: torch.device, number: int) -> torch.cuda.Stream:
-    """The stream of a branch, which all algorithms of a process share.
+    """The stream of branch `number`, shared by all algorithms of a process.
 
-    PyTorch has 32 streams, after which it hands out the first again. Branches with streams of their
-    own for every seed could be given one on which another seed trains, in the middle of a capture.
+    PyTorch hands out 32 streams and then starts again with the first. If every seed took its own,
+    a seed could be given, in the middle of a capture, a stream on which another seed trains.
     """
     return torch.cuda.Stream(device)
 
 
 class StreamBranch(Branch):
-    """A part that runs on a stream of its own, beside what the caller launches meanwhile.
+    """A part that runs on its own stream, in parallel with what the caller launches meanwhile.
 
     Args:
-        stream: the part waits there for all that was launched before `start`; after `result` the
+        stream: runs the part after everything launched before `start`; from `result` on, the
             caller's stream waits for the part.
     """
 
@@ -58,7 +58,7 @@ class StreamBranch(Branch):
         for_every_tensor(inputs, lambda tensor: tensor.record_stream(self._stream))
 
     def result(self) -> Any:
-        """What the part returned, for use on the caller's stream."""
+        """Return the part's outputs, for use on the caller's stream."""
         here, outputs = torch.cuda.current_stream(self._stream.device), super().result()
         here.wait_stream(self._stream)
         for_every_tensor(outputs, lambda tensor: tensor.record_stream(here))
@@ -66,10 +66,10 @@ class StreamBranch(Branch):
 
 
 def for_every_tensor(found: Any, act: Callable[[Tensor], Any]) -> None:
-    """Call a function for each tensor of nested tuples, lists and mappings.
+    """Call `act` on each tensor in nested tuples, lists and mappings.
 
-    A stream's memory is given out again when a tensor is freed, unless it was recorded that another
-    stream uses it too.
+    Here it records that a second stream uses the tensor; otherwise the first stream could reuse the
+    memory as soon as the tensor is freed.
     """
     if isinstance(found, Tensor):
         act(found)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 Statistics = dict[str, Tensor]
-CAPTURES = threading.Lock()  # one at a time in a process; other threads go on launching meanwhile
-WARM_UP = 3  # runs before a capture, in which libraries choose kernels and allocate workspaces
+CAPTURES = threading.Lock()  # one capture at a time per process; other threads keep launching work
+WARM_UP = 3  # runs before a capture, so that libraries choose kernels and allocate workspaces
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def rolled_back(
     generator: torch.Generator,
     networks: Sequence[nn.Module] = (),
 ) -> Iterator[None]:
-    """Undo the changes of the block at its end, in place.
+    """Undo the changes made in the block when it ends, in place.
 
     Args:
         tensors: their values are restored.
@@ -54,11 +54,11 @@ class Captured:
     """A function that is captured as a CUDA graph when first called, and replayed from then on.
 
     Args:
-        function: launches work without reading results, and returns tensors, which every replay
-            overwrites.
+        function: launches work without reading results back. It returns tensors, which every
+            replay overwrites.
         captured_state: values that the capture depends on; when they change, the function is
             captured again.
-        undone: makes a context manager that undoes the warm-up.
+        undone: returns a context manager that undoes the warm-up.
         generator: the only source of the function's random numbers.
     """
 

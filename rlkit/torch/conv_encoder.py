@@ -1,4 +1,4 @@
-"""The convolutional encoder of stacked images, whose features the other networks observe."""
+"""A convolutional encoder that turns stacked images into the other networks' observations."""
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,9 @@ SIZE = 1 / 32
 
 
 class ConvEncoder(nn.Module):
-    """Five convolutions with ReLU: four that halve the image, and a last one over the rest.
+    """Five convolutions with ReLU: four that halve the image, then one over all that is left.
 
-    Weights are drawn as He et al. (2015) do for ReLU layers, biases are 0. The features of an
+    Weights are drawn as in He et al. (2015) for ReLU layers; biases start at 0. The features of an
     image are scaled to a fixed root mean square, `SIZE`. Without this normalisation the features
     grow with the Q values until they drown out z and the action in the networks, and the reward in
     the context encoder (numbers: docs/pearl.md).
@@ -29,9 +29,9 @@ class ConvEncoder(nn.Module):
         """Make the layers on the CPU.
 
         Args:
-            image_size: height and width of an image in pixels, at least 3 (last kernel: 4 wide for
-                64, 2 for 32).
-            num_frames: images of a stack.
+            image_size: height and width of an image in pixels, at least 3. The last kernel is 4
+                pixels wide for images of 64, and 2 for 32.
+            num_frames: images per stack.
             generator: source of the initial weights.
         Raises:
             ValueError: the image is too small.

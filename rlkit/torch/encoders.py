@@ -1,4 +1,4 @@
-"""The encoder of the paper: a product of Gaussian factors, one per context row."""
+"""The encoder of the PEARL paper: a product of Gaussian factors, one per context row."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,11 @@ class MlpEncoder(Mlp, ContextEncoder):
     """One Gaussian factor per row, multiplied over rows; order does not matter.
 
     With `use_information_bottleneck` an output row holds latent_dim means, then latent_dim numbers
-    whose softplus are the variances; the state is (sum 1/var, sum mean/var). Without, z is the mean
-    of the outputs (variance 0); the state is (sum of outputs, number of rows).
+    whose softplus is the variance; the state is (sum 1/var, sum mean/var). Without it, z is the
+    mean of the outputs (variance 0), and the state is (sum of outputs, number of rows).
 
-    Source: PEARL, section 4.1 and figure 2; hidden layers 200, 200, 200 in every experiment of
-        oyster's.
+    Source: PEARL, section 4.1 and figure 2; oyster uses hidden layers 200, 200, 200
+        in every experiment.
     """
 
     needs_sequences = False
@@ -48,7 +48,7 @@ class MlpEncoder(Mlp, ContextEncoder):
         self.latent_dim, self.use_information_bottleneck = latent_dim, use_information_bottleneck
 
     def initial_state(self, num_tasks: int) -> State:
-        """No sums yet; with rows they are two tensors [num_tasks, latent_dim]."""
+        """The empty state; `update` turns it into two sums, each [num_tasks, latent_dim]."""
         return ()
 
     def update(self, state: State, rows: Tensor, mask: Tensor | None = None) -> State:
@@ -66,7 +66,7 @@ class MlpEncoder(Mlp, ContextEncoder):
         return (state[0] + sums[0], state[1] + sums[1]) if state else sums
 
     def share_at_floor(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Share of rows and dimensions whose factor has a variance of at most 1e-7, unclamped."""
+        """Fraction of the factors' variances that are at most 1e-7 before clamping, a scalar."""
         at_floor = (
             (functional.softplus(self(rows)[..., self.latent_dim :]) <= MIN_VARIANCE)
             .to(rows.dtype)
@@ -75,7 +75,7 @@ class MlpEncoder(Mlp, ContextEncoder):
         return at_floor.mean() if mask is None else (at_floor * mask).sum() / mask.sum()
 
     def posterior(self, state: State) -> tuple[Tensor, Tensor]:
-        """Mean and variance of z; those of a task without rows are not finite."""
+        """Mean and variance of z, each [num_tasks, latent_dim]; not finite without valid rows."""
         if self.use_information_bottleneck:
             variance = state[0].reciprocal()
             return state[1] * variance, variance

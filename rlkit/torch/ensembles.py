@@ -1,7 +1,7 @@
 """Ensembles of equally shaped networks, stored in shared tensors [num_nets, ...].
 
-Activations are member-first, [num_nets, rows, width]. Training, and the
-meaning of inputs and targets, is up to the algorithm.
+Activations are member-first, [num_nets, rows, width]. Training and the meaning of inputs and
+targets are up to the algorithm.
 """
 
 import math
@@ -19,18 +19,18 @@ Initializer = Callable[[Tensor, torch.Generator | None], None]
 Route = Literal["batched", "members", "onednn"]
 ROUTES: tuple[Route, ...] = ("batched", "members", "onednn")
 
-LOOPED_MACS = 2**23  # multiply-adds per product above which a loop is as fast
+LOOPED_MACS = 2**23  # multiply-adds per product from which a loop over members is as fast
 
 
 def usable_route(wanted: Route | None, x: Tensor, macs: int) -> Route:
-    """Choose how the layers of an ensemble are computed on `x` when no gradient is wanted.
+    """Choose how to compute the layers of an ensemble on `x` when no gradient is needed.
 
     Args:
-        wanted: a member of ROUTES, or None to choose: one batched product per layer on a GPU, which
-            small products do not fill, and for small products on a CPU, which take no longer than
-            a call; otherwise a loop over members through oneDNN with its fused activation.
-        x: the input; oneDNN takes float32 on a CPU only, anything else falls back to "members".
-        macs: multiply-adds of the largest product of one member.
+        wanted: a member of ROUTES, or None to choose one. A GPU, which a single member would not
+            fill, and small products on a CPU, which cost little more than the call, use one batched
+            product per layer. Otherwise members run in a loop through oneDNN.
+        x: the input. oneDNN needs float32 on a CPU; anything else falls back to "members".
+        macs: multiply-adds of one member's largest product.
     """
     on_cpu = x.device.type == "cpu"
     if wanted is None:
@@ -57,7 +57,7 @@ def truncated_normal_init_(weight: Tensor, generator: torch.Generator | None) ->
 
 
 class EnsembleMlp(nn.Module):
-    """`num_nets` MLPs with equal sizes: hidden layers with an activation, then one linear layer.
+    """`num_nets` MLPs of equal size: hidden layers with an activation, then one linear layer.
 
     Args:
         num_nets: number of members.
@@ -140,7 +140,7 @@ class EnsembleMlp(nn.Module):
         return h
 
     def _members(self, x: Tensor, layers: list[tuple[Tensor, Tensor]], route: Route) -> Tensor:
-        """Member by member, so that activations stay in the cache; no gradient."""
+        """One member at a time, so that activations stay in the cache; no gradient."""
         function = ACTIVATIONS[self.activation]
         outputs = []
         for member, h in enumerate(x):
@@ -155,10 +155,10 @@ class EnsembleMlp(nn.Module):
         return torch.stack(outputs)
 
     def parameter_groups(self, weight_decays: Sequence[float]) -> list[dict[str, Any]]:
-        """Groups for Adam, one per layer's weights and one for the biases, which do not decay.
+        """Parameter groups for Adam: one per layer's weights, and the biases, which do not decay.
 
         Adam's `weight_decay` adds decay * W to the gradient, which is the gradient of decay *
-        ||W||^2 / 2. It is therefore equivalent to a decay term of this form in the loss (AdamW's is
+        ||W||^2 / 2. It is therefore equivalent to adding that term to the loss (AdamW's decay is
         not).
 
         Args:

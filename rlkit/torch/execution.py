@@ -1,4 +1,4 @@
-"""How updates use the machine: CPU threads, precision on a GPU, and parts that may overlap."""
+"""How gradient steps use the hardware: CPU threads, GPU precision, overlapping parts."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -11,12 +11,12 @@ from torch import nn
 
 from rlkit.torch.networks import Mlp
 
-OF_THREAD = threading.local()
+OF_THREAD = threading.local()  # `keeps_precision`: see `tensor_cores`
 
 
 @contextmanager
 def torch_threads(num_threads: int) -> Iterator[None]:
-    """Let torch use `num_threads` CPU threads inside the block, then restore the number."""
+    """Let torch use `num_threads` CPU threads inside the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(num_threads)
     try:
@@ -29,7 +29,7 @@ def torch_threads(num_threads: int) -> Iterator[None]:
 def flushed_denormals() -> Iterator[None]:
     """Treat numbers below 1.2e-38 as 0 inside the block, in this thread and those it starts.
 
-    Gradients and Adam's moments of inactive units become that small and slow a CPU down.
+    Gradients and Adam's moments of inactive units become that small, which slows a CPU down.
     """
     torch.set_flush_denormal(True)
     try:
@@ -40,7 +40,7 @@ def flushed_denormals() -> Iterator[None]:
 
 @contextmanager
 def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator[None]:
-    """Let threads share the products of the networks inside the block.
+    """Let threads share the networks' matrix products inside the block.
 
     Each operation runs on one of `num_threads` threads. Threads synchronise once per network
     instead of within every operation, so a step keeps its speed on a busy machine.
@@ -61,7 +61,7 @@ def sharing_threads(networks: Iterable[nn.Module], num_threads: int) -> Iterator
 
 @contextmanager
 def rounded_factors(networks: Iterable[nn.Module]) -> Iterator[None]:
-    """Enable rounding of "bf16" networks inside the block; used around updates only."""
+    """Round the factors of "bf16" networks inside the block; used around updates only."""
     mlps = [m for network in networks for m in network.modules() if isinstance(m, Mlp)]
     for mlp in mlps:
         mlp.rounds_factors = True
@@ -77,7 +77,7 @@ def tensor_cores(enabled: bool) -> Iterator[None]:
     """Round the factors of float32 products on a GPU to TF32 inside the block, if enabled.
 
     If not enabled, GRUs, LSTMs and convolutions do not round either, unlike torch's default. The
-    flags belong to the process: a thread with `keeps_precision` does not change them.
+    whole process shares these flags; a thread with `OF_THREAD.keeps_precision` leaves them alone.
     """
     cudnn: Any = torch.backends.cudnn
     kept = getattr(OF_THREAD, "keeps_precision", False)
@@ -93,17 +93,17 @@ def tensor_cores(enabled: bool) -> Iterator[None]:
 
 
 class Branch:
-    """A part of a step that may run beside what follows it; here it runs at once.
+    """A part of a step that may overlap with what follows it; this class runs it immediately.
 
     Between `start` and `result` neither the part nor the rest may read what the other writes.
-    `rlkit.torch.branches.StreamBranch` runs beside the rest, on a GPU.
+    `rlkit.torch.branches.StreamBranch` overlaps it with the rest on a GPU.
     """
 
     def start(self, function: Callable[..., Any], *inputs: Any) -> None:
-        """Call a function; all tensors of earlier parts of the step that it reads are inputs."""
+        """Call a function; `inputs` must include all tensors it reads from earlier parts."""
         self._outputs = function(*inputs)
 
     def result(self) -> Any:
-        """What the function returned. It can be fetched once, so that no graph is kept alive."""
+        """Return the function's result, once only, so that no autograd graph is kept alive."""
         outputs, self._outputs = self._outputs, None
         return outputs

@@ -18,7 +18,7 @@ _threshold_backward = getattr(getattr(torch.ops, "aten", None), "threshold_backw
 _foreach_norm = getattr(torch, "_foreach_norm", None)
 _foreach_mul_ = getattr(torch, "_foreach_mul_", None)
 _foreach_lerp_ = getattr(torch, "_foreach_lerp_", None)
-# What only a GPU's route and optimizer call, which do without where it is None.
+# Used only by the route and the optimizer of a GPU, which check them for None.
 addmm_relu: Any = getattr(torch, "_addmm_activation", None)
 fused_adam_: Any = getattr(torch, "_fused_adam_", None)
 foreach_add_: Any = getattr(torch, "_foreach_add_", None)
@@ -42,14 +42,14 @@ def has_onednn() -> bool:
 def onednn_linear(
     x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "none"
 ) -> Tensor:
-    """f(x W^T + b) through oneDNN, with the activation in the same pass. CPU, float32, no graph.
+    """f(x W^T + b) through oneDNN, with a fused activation. CPU, float32, no autograd.
 
     Without the private operator torch chooses the kernel; the result differs by rounding.
 
     Args:
         x: [rows, in].
         weight: [out, in].
-        bias: [out], or None for none.
+        bias: [out], or None for no bias.
         activation: f, a name of ACTIVATIONS.
     Returns:
         [rows, out].
@@ -60,9 +60,9 @@ def onednn_linear(
 
 
 def relu_backward_(grad: Tensor, output: Tensor) -> None:
-    """Set a gradient to zero, in place, where the ReLU's output is zero.
+    """Set a gradient to zero, in place, where the ReLU's output of the same shape is zero.
 
-    Both have the same shape. The fallback is equal bit for bit and allocates a mask.
+    The fallback is equal bit for bit but allocates a mask.
     """
     if _threshold_backward is not None:
         _threshold_backward.grad_input(grad, output, 0, grad_input=grad)
@@ -93,7 +93,7 @@ def scale_(tensors: Sequence[Tensor], factor: Tensor) -> None:
 
 
 def lerp_(targets: Sequence[Tensor], sources: Sequence[Tensor], weight: float) -> None:
-    """Move each target towards its source by this fraction, in place and in one launch.
+    """Move each target towards its source by the fraction `weight`, in place, in one launch.
 
     The fallback is equal bit for bit.
     """

@@ -1,7 +1,7 @@
 """Matrix products of an MLP on a GPU.
 
-Weight gradients are sums over thousands of rows and have few outputs, which occupy a part of an
-H100's multiprocessors; here the rows are cut into parts that occupy all.
+A weight gradient sums over thousands of rows but has few entries, so it would occupy only some of
+an H100's multiprocessors. Here the rows are cut into parts, which together occupy all of them.
 """
 
 import math
@@ -13,19 +13,19 @@ from torch import Tensor
 from rlkit.torch import fast_torch
 from rlkit.torch.mlp_function import Route
 
-TILE = 64  # outputs and inputs of a product that one multiprocessor computes together
+TILE = 64  # side of the square of a weight gradient that one multiprocessor computes
 TILES_OF_A_GPU = 264  # two for each of the 132 multiprocessors of an H100
 ROWS_OF_A_PART = 64  # fewer are not worth a tile
 
 
 def row_parts(shape: Sequence[int], num_inputs: int) -> int:
-    """Number of equal parts that the rows of a weight gradient are cut into.
+    """Number of equal parts to cut the rows of a weight gradient into.
 
-    The fewest that fill a GPU with tiles; if none does, the most that there are.
+    This is the smallest number that fills a GPU with tiles, or else the largest possible.
 
     Args:
-        shape: of the gradient of the layer's outputs, [rows, out].
-        num_inputs: of the layer.
+        shape: shape of the gradient of the layer's outputs, [rows, out].
+        num_inputs: number of inputs of the layer.
     """
     rows, outputs = shape
     tiles = math.ceil(outputs / TILE) * math.ceil(num_inputs / TILE)
@@ -34,15 +34,15 @@ def row_parts(shape: Sequence[int], num_inputs: int) -> int:
 
 
 class GpuRoute(Route):
-    """The route of all rows at once, arranged for the many multiprocessors of a GPU.
+    """Multiplies all rows at once, arranged for the many multiprocessors of a GPU.
 
-    Sums are in a fixed order, so that equal inputs give equal numbers.
+    Sums run in a fixed order, so equal inputs give equal results.
     """
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
-        """As `Route.linear`, with bias and ReLU in the product's own pass.
+        """Same as `Route.linear`, with bias and ReLU fused into the product.
 
-        Without the private function of torch the ReLU is another pass, equal bit for bit on a CPU.
+        Without torch's private function the ReLU is a separate pass, equal bit for bit on a CPU.
         """
         fused = fast_torch.addmm_relu
         if relu and bias is not None and fused is not None:
@@ -50,7 +50,7 @@ class GpuRoute(Route):
         return super().linear(x, weight, bias, relu)
 
     def outer(self, grad: Tensor, h: Tensor, dtype: torch.dtype) -> Tensor:
-        """As `Route.outer`: G^T h = sum_p G_p^T h_p over parts p of the rows."""
+        """Same as `Route.outer`: G^T h = sum_p G_p^T h_p over parts p of the rows."""
         parts = row_parts(grad.shape, h.shape[-1])
         if parts == 1:
             return super().outer(grad, h, dtype)

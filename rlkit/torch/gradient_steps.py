@@ -1,4 +1,4 @@
-"""Gradient steps of any algorithm: statistics are summed on the device and read once.
+"""Run the gradient steps of any algorithm; statistics are summed on the device and read once.
 
 On a GPU a step is captured once as a CUDA graph and then replayed, which saves host time.
 """
@@ -23,27 +23,26 @@ class GradientSteps:
 
         with steps.running():
             steps.take(100)
-            ...  # here a checkpoint may be written, and another process may resume from it
+            ...  # a checkpoint may be written here, from which another process resumes
             steps.take(100)
         statistics = steps.fetch()
 
     Args:
-        step: takes one step, which may be several updates. Returns scalar tensors by name, of
-            several updates a sequence: when called with True, all statistics for the first one; at
-            least `means` and `maxima` otherwise. To be captured, it must not read from the device
-            and must return the same names every time.
+        step: takes one step, which may consist of several updates. Returns scalar tensors by name,
+            or a sequence of these, one per update. Called with True, it returns all statistics of
+            the first update; `means` and `maxima` are always needed. To be captured, it must not
+            read from the device and must return the same names every time.
         networks: used by the step. The CPU threads share their products.
         optimizers: used by the step.
         generator: the step's only source of random numbers, on the networks' device.
         means: statistics whose mean over the updates is reported.
-        maxima: statistics of which the maximum over the updates is reported instead of the first
-            value.
-        updates_per_step: updates that a step makes.
+        maxima: statistics whose maximum over the updates is reported, not their first value.
+        updates_per_step: number of updates in a step.
         num_threads: CPU threads that share the products of a step.
         tf32: on a GPU, round the factors of float32 products to TF32.
         cuda_graph: on a GPU, capture the step and replay it.
-        captured_state: values that a capture depends on besides networks and optimizers, such as
-            addresses of replay rows. When they change, the step is captured again.
+        captured_state: returns what else a capture depends on besides networks and optimizers, such
+            as addresses of replay rows. When it changes, the step is captured again.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class GradientSteps:
         first, later = self._functions()
         for _ in range(num_steps):
             if self.num_taken == 0:
-                # Cloned, because a replay overwrites the tensors of the one before.
+                # Cloned, because the next replay overwrites these tensors.
                 self._first = {
                     name: value.detach().clone()
                     for name, value in first().items()
@@ -121,9 +120,9 @@ class GradientSteps:
         """Read the statistics of the steps since the last fetch, in one transfer, and reset them.
 
         Returns:
-            The statistics of the first update, then `<name> (mean)` of `means` and `<name> (max)`
-            of `maxima` over all updates. A value that was not finite in any update makes its mean
-            not finite.
+            The statistics of the first update, then over all updates `<name> (mean)` for `means`
+            and `<name> (max)` for `maxima`. One value that is not finite makes its mean not finite
+            too.
         Raises:
             ValueError: no step was taken.
         """
@@ -160,7 +159,7 @@ class GradientSteps:
             self._largest.copy_(state["largest"])
 
     def _step_and_sum(self, with_statistics: bool) -> Statistics:
-        """Take one step, add its values to the sums, return those of its first update.
+        """Take one step, add its values to the sums and return those of its first update.
 
         Nothing is read from the device.
         """
@@ -173,7 +172,7 @@ class GradientSteps:
         return updates[0]
 
     def _functions(self) -> tuple[Callable[[], Statistics], Callable[[], Statistics]]:
-        """The step with and without all statistics, on a GPU as captured graphs."""
+        """The step with all statistics and without, as captured graphs on a GPU."""
         functions = partial(self._step_and_sum, True), partial(self._step_and_sum, False)
         if self._generator.device.type != "cuda" or not self.cuda_graph:
             return functions
@@ -183,7 +182,7 @@ class GradientSteps:
         return self._captured
 
     def _undone(self) -> AbstractContextManager[None]:
-        """Undo all changes of steps in a block at its end."""
+        """A context manager that undoes the steps taken in its block."""
         sums = self._sums, self._largest
         return rolled_back(sums, self._optimizers, self._generator, self._networks)
 

@@ -1,7 +1,7 @@
-"""An MLP as one differentiable function, and the routes of its matrix products.
+"""An MLP as a single autograd function, and the routes of its matrix products.
 
-`MlpFunction` is one node of the autograd graph. Its backward pass is the chain rule; it computes
-only the weight gradients that are needed, and can use oneDNN for its products.
+`MlpFunction` is one node of the autograd graph. Its backward pass applies the chain rule, computes
+only the gradients that are needed, and can use oneDNN for its products.
 """
 
 import math
@@ -22,7 +22,7 @@ MATMUL_ROUTES = ("default", "onednn", "onednn-all")
 PRECISIONS = ("float32", "tf32", "bf16")
 SLICE_ROWS = 1024  # up to 1.3 times as fast per row as 4,096 rows at once (AMD)
 SMALLEST_SHARE = 128  # with fewer rows, using another thread does not pay off
-WIDE = 128  # oneDNN copies transposed factors, which only a weight gradient this wide pays for
+WIDE = 128  # oneDNN copies transposed factors, so it only pays off for weight gradients this wide
 
 Result = TypeVar("Result")
 
@@ -32,12 +32,12 @@ class Route(NamedTuple):
 
     Attributes:
         num_slices: number of slices that the rows are cut into.
-        onednn: products through oneDNN instead of the library's own choice.
-        dtype: dtype of the factors; None: that of input and weights.
-        workers: threads that share the slices with the calling one. Each runs its operations alone,
-            so that no thread waits spinning at a barrier within an operation.
+        onednn: compute products through oneDNN instead of torch's own choice.
+        dtype: dtype of the factors; None: keep that of input and weights.
+        workers: threads that share the slices with the calling one. Every operation runs on a
+            single thread, so none spins at a barrier inside an operation.
         num_threads: threads that share the slices, including the calling one.
-        onednn_all: oneDNN for wide weight gradients too.
+        onednn_all: use oneDNN for wide weight gradients too.
     """
 
     num_slices: int = 1
@@ -48,14 +48,14 @@ class Route(NamedTuple):
     onednn_all: bool = False
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
-        """x W^T + b, then ReLU if wanted: [rows, in] -> [rows, out]."""
+        """x W^T + b, followed by a ReLU if `relu`: [rows, in] -> [rows, out]."""
         if self.onednn:
             return fast_torch.onednn_linear(x, weight, bias, "relu" if relu else "none")
         y = functional.linear(x, weight, bias)
         return y.relu_() if relu else y
 
     def outer(self, grad: Tensor, h: Tensor, dtype: torch.dtype) -> Tensor:
-        """G^T h, the gradient of a weight: [rows, out], [rows, in] -> [out, in] of this dtype."""
+        """G^T h, the gradient of a weight: [rows, out], [rows, in] -> [out, in], in `dtype`."""
         if self.onednn_all and min(grad.shape[-1], h.shape[-1]) >= WIDE:
             return fast_torch.onednn_linear(grad.mT, h.mT, None)
         return (grad.mT @ h).to(dtype)
@@ -65,7 +65,7 @@ class Route(NamedTuple):
         return x if self.dtype is None else x.to(self.dtype)
 
     def map(self, function: Callable[..., Result], *slices: Sequence[Tensor]) -> list[Result]:
-        """Apply a function to every slice, without a graph; results are in the slices' order."""
+        """Apply a function to every slice, without autograd; results keep the slices' order."""
         items = list(zip(*slices, strict=True))
 
         @torch.no_grad()
@@ -83,19 +83,19 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Matrix product settings of a network. Without tf32 and bf16 all are equal up to rounding.
+    """Matrix product settings of a network. Without tf32 and bf16, results differ by rounding.
 
     Attributes:
-        matmul: on a CPU: "default" (the library's own choice), "onednn" (float32 products of layers
-            and input gradients through oneDNN) or "onednn-all" (wide weight gradients too).
+        matmul: on a CPU, "default" (torch's own choice), "onednn" (float32 products of layers and
+            input gradients through oneDNN) or "onednn-all" (wide weight gradients too).
         precision: "float32"; "tf32", which rounds the factors on a GPU (see
             `execution.tensor_cores`); or "bf16": factors and hidden layers are rounded to bfloat16,
             while the last layer's product, weights, losses and optimizers stay float32. Rounded
-            outputs would be 1/256 apart: around Q = -517 all values would be -516 or -520.
+            outputs would be too coarse: near Q = -517, bfloat16 has only -516 and -520.
         slice_rows: on a CPU, multiply about this many rows at a time, so that activations stay in
             its cache; 0: all.
     Raises:
-        ValueError: there is no such route or precision.
+        ValueError: unknown matmul route or precision.
     """
 
     matmul: str = "default"
@@ -123,18 +123,18 @@ class Arithmetic:
     ) -> Route:
         """Choose the route of rows [n, width].
 
-        On a CPU: slices of about `slice_rows` rows, as many as the threads can share evenly.
-        Elsewhere: all rows at once. Factors are rounded only if `rounded`.
+        On a CPU the rows are cut into slices of about `slice_rows`, which the threads can share
+        evenly; elsewhere all rows are multiplied at once. Factors are rounded only if `rounded`.
         """
         dtype = self.factors_of(rows) if rounded else None
         if rows.device.type != "cpu":
-            from rlkit.torch.gpu_route import GpuRoute  # it builds on this file
+            from rlkit.torch.gpu_route import GpuRoute  # it imports this module
 
             return GpuRoute(dtype=dtype)
         shares = num_threads if len(rows) >= 2 * SMALLEST_SHARE else 1
         slice_rows = self.slice_rows or max(1, len(rows))
         num_slices = shares * math.ceil(len(rows) / (shares * slice_rows))
-        onednn = dtype is None and self.takes_onednn(rows)  # torch multiplies bf16 by oneDNN anyway
+        onednn = dtype is None and self.takes_onednn(rows)  # torch uses oneDNN for bf16 anyway
         onednn_all = onednn and self.matmul == "onednn-all"
         return Route(max(1, num_slices), onednn, dtype, workers, num_threads, onednn_all)
 
@@ -153,7 +153,7 @@ class _MlpContext(FunctionCtx):
 
 
 class MlpFunction(torch.autograd.Function):
-    """ReLU layers and one linear layer as one differentiable function of x and all weights.
+    """ReLU layers and one linear layer as a single function of x and all weights.
 
     h_0 = x,  h_i = relu(h_{i-1} W_i^T + b_i),  y = h_n V^T + c.
     Backward from G = dL/dy:  dV = G^T h_n,  dc = sum(G),  G <- (G V) * [h_n > 0],  down to dx.

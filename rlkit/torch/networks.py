@@ -19,8 +19,8 @@ class Mlp(nn.Module):
         output_size: width of the output.
         init_w: the last layer's weight and bias are drawn from U(+-init_w).
         generator: source of the initial weights.
-        arithmetic: how its products are done.
-        init: a name of HIDDEN_INITS, for the hidden weights.
+        arithmetic: settings of its matrix products.
+        init: initialisation of the hidden weights, a name of HIDDEN_INITS.
     Source: oyster's `Mlp` (hidden biases 0.1, fan-out scaled hidden weights).
     """
 
@@ -70,8 +70,7 @@ class Mlp(nn.Module):
 
         Args:
             *inputs: tensors that share all axes but the last.
-            frozen: treat the weights as constants: gradients reach the inputs only, and none is
-                computed for the weights.
+            frozen: treat the weights as constants, so that only the inputs receive gradients.
         """
         x = torch.cat(inputs, dim=-1) if len(inputs) > 1 else inputs[0]
         parameters = [p.detach() if frozen else p for pair in self._layers() for p in pair]
@@ -81,7 +80,7 @@ class Mlp(nn.Module):
         return y.view(*x.shape[:-1], y.shape[-1])
 
     def last_hidden(self, x: Tensor) -> Tensor:
-        """The last ReLU layer on a few rows [rows, input_size], for acting: float32, no graph."""
+        """Last ReLU layer's output for a few rows [rows, input_size], for acting; no autograd."""
         route = Route(onednn=self.arithmetic.takes_onednn(x))
         for layer in self._trunk:
             x = route.linear(x, layer.weight, layer.bias, relu=True)
@@ -91,7 +90,7 @@ class Mlp(nn.Module):
         """Let workers multiply slices of large inputs alongside the calling thread.
 
         Args:
-            workers: None: the calling thread multiplies alone.
+            workers: the other threads; None: the calling thread multiplies alone.
             num_threads: threads that share the slices, including the calling one.
         """
         self.workers, self.num_threads = workers, num_threads
@@ -109,4 +108,4 @@ class Mlp(nn.Module):
 
 
 class FlattenMlp(Mlp):
-    """An Mlp over several concatenated inputs: Q(o, a, z) and V(o, z). Kept under oyster's name."""
+    """An Mlp of concatenated inputs, such as Q(o, a, z) or V(o, z). The name is oyster's."""

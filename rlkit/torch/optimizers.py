@@ -1,4 +1,4 @@
-"""Gradient norms and clipping, steps of some networks, and the soft update of target networks."""
+"""Gradient norms and clipping, steps of some parameter groups, and soft target updates."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,10 +13,10 @@ class Gradients:
     """The gradients of several networks, measured and clipped without waiting for the device.
 
     Args:
-        networks: by name.
-        largest_norm: Euclidean norm that a network's gradient is scaled down to; None: never.
+        networks: the networks, by name.
+        largest_norm: Euclidean norm to which larger gradients are scaled down; None: no clipping.
 
-    `names` are the names of their norms.
+    `names` are the column names of the gradient norms.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ def _gradients_of(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
 
 
 def step_groups(optimizer: torch.optim.Optimizer, groups: slice) -> None:
-    """Step some parameter groups of an optimizer."""
+    """Step only these parameter groups of an optimizer."""
     every = optimizer.param_groups
     optimizer.param_groups = every[groups]
     try:
@@ -63,5 +63,5 @@ def soft_update_(source: nn.Module, target: nn.Module, tau: float) -> None:
 
 
 def cut_on_gpu(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-    """The tensors, on a GPU in pieces."""
+    """Cut the tensors into pieces if they are on a GPU."""
     return in_pieces(tensors) if tensors and tensors[0].is_cuda else tensors

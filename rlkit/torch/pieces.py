@@ -1,7 +1,7 @@
-"""Tensors in pieces, so that one launch over a list of them uses all multiprocessors of a GPU.
+"""Cut tensors into pieces, so that one launch over them uses all multiprocessors of a GPU.
 
-PyTorch gives 65,536 numbers of one tensor to one block of threads: a network's optimizer runs on a
-dozen of an H100's 132 multiprocessors.
+PyTorch gives each block of threads 65,536 numbers of a tensor. Without pieces, the optimizer of a
+network would use about a dozen of an H100's 132 multiprocessors.
 """
 
 from collections.abc import Sequence

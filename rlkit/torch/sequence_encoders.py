@@ -1,4 +1,4 @@
-"""Encoders of ordered episodes: each row is embedded, then a GRU or an LSTM runs over them."""
+"""Encoders of ordered episodes: embed each row, then run a GRU or an LSTM over the rows."""
 
 import abc
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from rlkit.torch.networks import Mlp
 Cell = TypeVar("Cell", nn.GRU, nn.LSTM)
 
 HOLD = 1e4  # gate input at which the sigmoid is exactly 0 or 1
-HEAD_BOUND = 4.0  # of a recurrent encoder's head, times the square root of its input width
+HEAD_BOUND = 4.0  # largest initial weight of a recurrent head, times sqrt(its input width)
 
 
 class SequenceEncoder(Mlp, ContextEncoder):
     """Embeds rows [o, a, r, (o'), first step of an episode]; subclasses make one Gaussian per task.
 
-    A subclass defines the state, the `summary` of it that the head reads, and the layers of both.
+    A subclass defines the state, the `summary` of the state that the head reads, and their layers.
 
     Args:
         context_dim: size of a row, including the flag.
@@ -35,7 +35,7 @@ class SequenceEncoder(Mlp, ContextEncoder):
     Source: PEARL, section 6.3 (recurrent ablation); docs/pearl.md.
 
     The ReLU layers are initialised as in He et al. 2015, with zero biases. With `Mlp`'s initial
-    weights all rows have almost the same embedding, and the first gradient steps then hide the
+    weights all rows get almost the same embedding, and the first gradient steps then blur the
     differences between tasks for a long time.
     """
 
@@ -64,19 +64,19 @@ class SequenceEncoder(Mlp, ContextEncoder):
 
     @abc.abstractmethod
     def _add_layers(self, generator: torch.Generator | None) -> None:
-        """Construct what summarises the embedded rows, and the head that reads the summary."""
+        """Add the layers that summarise the embedded rows, and the head that reads the summary."""
 
     def _layers(self) -> list[tuple[Tensor, Tensor]]:
         """The layers without the head, which reads the summary instead of the rows."""
         return [(layer.weight, layer.bias) for layer in self._trunk]
 
     def embed(self, rows: Tensor) -> Tensor:
-        """Map each row by itself: [num_tasks, n, context_dim] -> [num_tasks, n, width]."""
+        """Embed each row on its own: [num_tasks, n, context_dim] -> [num_tasks, n, width]."""
         return functional.relu(self(rows))
 
     @abc.abstractmethod
     def summary(self, state: State) -> Tensor:
-        """Input of the head, [num_tasks, its width]."""
+        """Input of the head, [num_tasks, input width of the head]."""
 
     def posterior(self, state: State) -> tuple[Tensor, Tensor]:
         """Mean and variance of z, each [num_tasks, latent_dim].
@@ -91,12 +91,12 @@ class SequenceEncoder(Mlp, ContextEncoder):
 
 
 class RecurrentEncoder(SequenceEncoder):
-    """A recurrent cell over the embedded rows, whose output h, between -1 and 1, the head reads.
+    """Runs a recurrent cell over the embedded rows; the head reads its output h in (-1, 1).
 
-    The head's initial weights are up to 4 / sqrt(width), so that z is on the scale of its prior
-    while h is small. The initial error of Q, similar for all tasks, pushes every z away by several
-    units. With `Mlp`'s small last layer h would have to saturate at -1 or 1 for this, where
-    gradients almost vanish and the cell cannot recover.
+    The head's initial weights are up to 4 / sqrt(width), so that a small h already gives z the
+    scale of its prior. The initial error of Q, similar for all tasks, pushes every z away by
+    several units. With `Mlp`'s small last layer, h could follow only by saturating at -1 or 1,
+    where gradients almost vanish and the cell cannot recover.
     """
 
     def _add_layers(self, generator: torch.Generator | None) -> None:
@@ -105,7 +105,7 @@ class RecurrentEncoder(SequenceEncoder):
         )
 
     def summary(self, state: State) -> Tensor:
-        """h."""
+        """The output h, [num_tasks, width]."""
         return state[0]
 
 
@@ -129,9 +129,9 @@ class GruEncoder(RecurrentEncoder):
 class LstmEncoder(RecurrentEncoder):
     """An LSTM over the embedded rows; its state is (h, c), each [num_tasks, width].
 
-    h is read at each task's last valid row. To keep c unchanged on padding, a separate padding
-    input has weights that close the input gate and open the forget gate completely; their gradient
-    is zero.
+    h is read at each task's last valid row. An extra input, 1 on padding rows, keeps c unchanged
+    there: its weights close the input gate and open the forget gate completely. Their gradient is
+    zero.
     """
 
     def _add_layers(self, generator: torch.Generator | None) -> None:
@@ -160,7 +160,7 @@ class LstmEncoder(RecurrentEncoder):
 
 
 def _cell(kind: type[Cell], input_size: int, width: int, generator: torch.Generator | None) -> Cell:
-    """One layer with weights from U(+-1/sqrt(width)), PyTorch's start, from the given generator."""
+    """One recurrent layer with PyTorch's initial weights U(+-1/sqrt(width)), from `generator`."""
     cell = kind(input_size, width, batch_first=True, device="meta").to_empty(device="cpu")
     for parameter in cell.parameters():
         nn.init.uniform_(parameter, -(width**-0.5), width**-0.5, generator=generator)
@@ -168,7 +168,7 @@ def _cell(kind: type[Cell], input_size: int, width: int, generator: torch.Genera
 
 
 def _at_last_row(before: Tensor, outputs: Tensor, mask: Tensor | None) -> Tensor:
-    """The output [num_tasks, width] at each task's last row that counts; `before` if none does."""
+    """The output [num_tasks, width] at each task's last valid row; `before` if it has none."""
     if mask is None:
         return outputs[:, -1]
     index = mask.sum(dim=1).view(-1, 1, 1).expand(-1, 1, before.shape[1])

@@ -1,4 +1,4 @@
-"""Copies of networks on another device, for example for acting on the CPU while a GPU trains."""
+"""Copies of networks on another device, for example to act on the CPU while a GPU trains."""
 
 import copy
 from typing import TypeVar
@@ -13,7 +13,7 @@ class WeightMirror:
     """Keeps copies of networks on a device and updates their weights on request.
 
     Args:
-        device: where the copies are.
+        device: device of the copies.
     """
 
     def __init__(self, device: torch.device | str) -> None:
