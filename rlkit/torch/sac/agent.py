@@ -17,7 +17,7 @@ from rlkit.torch.sac.policies import TanhGaussianPolicy
 
 
 class PEARLAgent:
-    """Acts by posterior sampling: z is drawn once a trajectory from the belief of its lane.
+    """Acts by posterior sampling: z is drawn once per trajectory from the belief of its lane.
 
     Args:
         latent_dim: number of dimensions of z.
@@ -30,9 +30,9 @@ class PEARLAgent:
         num_exp_traj_eval: `adapt` leaves the belief at the prior for the first
             `num_exp_traj_eval` trajectories.
         min_sigma: smallest standard deviation of a posterior.
-        gradient_rows: the encoder learns from the last rows of each context only; 0: from all.
-        obs_encoder: maps observations that are stacks of images to the inputs of the networks;
-            None: the observations are the inputs.
+        gradient_rows: number of last rows of each context that the encoder learns from; 0: all.
+        obs_encoder: maps stacks of images to the features that the networks see; None: they see the
+            observations themselves.
 
     `z_means, z_vars, z` are [num_envs, latent_dim].
     Source: PEARL, sections 4 and 5; oyster, `PEARLAgent`.
@@ -63,16 +63,13 @@ class PEARLAgent:
     # What the networks see
 
     def features(self, obs: Tensor) -> Tensor:
-        """Inputs of the networks for observations [..., obs_dim]: the features of images.
-
-        Other observations are seen as they are.
-        """
+        """Network inputs for observations [..., obs_dim]: features of images, or the same obs."""
         return obs if self.obs_encoder is None else self.obs_encoder(obs)
 
     def features_of_paths(self, paths: Paths) -> Tensor:
-        """The same of whole trajectories, [num_paths, horizon + 1, dim].
+        """The same for whole trajectories, [num_paths, horizon + 1, dim].
 
-        Without a graph, a trajectory at a time.
+        Images are encoded without autograd, one trajectory at a time.
         """
         if self.obs_encoder is None:
             return self._tensor(paths.obs)
@@ -85,9 +82,9 @@ class PEARLAgent:
     # Context rows
 
     def context_of(self, batch: Batch | EpisodeBatch) -> Tensor:
-        """Join replay rows to context rows [o, a, r, (o')]: [num_tasks, n, context_dim].
+        """Join replay rows into context rows [o, a, r, (o')]: [num_tasks, n, context_dim].
 
-        Of episodes also whether a row is the first of one.
+        Rows of episodes end with a flag that is 1 at the first step of an episode.
         """
         rows = batch.rows if isinstance(batch, EpisodeBatch) else batch
         rewards = rows.sparse_rewards if self.sparse_rewards else rows.rewards
@@ -100,11 +97,8 @@ class PEARLAgent:
 
     @torch.no_grad()
     def acting_context(self, batch: Batch | EpisodeBatch) -> Tensor:
-        """The rows of the only task of a batch, [n, context_dim], for `infer_posterior`.
-
-        Nothing is learned from them.
-        """
-        device = self.z_means.device  # an agent may act on another than the buffers'
+        """Context rows [n, context_dim] of a batch of one task, for `infer_posterior`."""
+        device = self.z_means.device  # may differ from the buffers' device
         with tensor_cores(False):
             if isinstance(batch, Batch):
                 return self.context_of(Batch(*(column.to(device) for column in batch)))[0]
@@ -114,7 +108,7 @@ class PEARLAgent:
             )[0]
 
     def context_of_paths(self, paths: Paths) -> Tensor:
-        """The same for whole trajectories: [num_paths, horizon, context_dim].
+        """Context rows of whole trajectories, [num_paths, horizon, context_dim].
 
         Rows past a path's length are padding.
         """
@@ -144,13 +138,13 @@ class PEARLAgent:
         self._has_context = np.zeros(num_tasks, bool)
 
     def posterior(self, context: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """q(z | c) of context rows: mean and variance, [num_tasks, latent_dim].
+        """Mean and variance of q(z | c), each [num_tasks, latent_dim].
 
-        The gradient is that of the last gradient_rows.
+        Gradients flow only through the last `gradient_rows` rows, or through all if it is 0.
 
         Args:
             context: [num_tasks, n, context_dim].
-            mask: which rows count, [num_tasks, n], the true entries first; None: all.
+            mask: valid rows, [num_tasks, n], true entries first; None: all.
         """
         encoder = self.context_encoder
         state = encoder.initial_state(context.shape[0])
@@ -169,10 +163,10 @@ class PEARLAgent:
     def infer_posterior(
         self, context: Tensor | Sequence[Tensor], lanes: Sequence[int] | None = None
     ) -> None:
-        """Replace the beliefs of some lanes (all, when None) by q(z | c).
+        """Set the beliefs of some lanes (None: all) to q(z | c).
 
-        Each gets a context of its own, [n, context_dim]; contexts need not be equally long. No
-        state is kept: every inference begins from nothing.
+        Each lane has its own context, [n, context_dim]; contexts may differ in length. The context
+        that `adapt` has collected is neither used nor changed.
         """
         lengths = torch.tensor([len(rows) for rows in context], device=self.z_means.device)
         rows = (
@@ -196,7 +190,7 @@ class PEARLAgent:
     # Acting: rlkit.policies.base.MetaPolicy
 
     def reset_belief(self, num_envs: int) -> None:
-        """Begin `num_envs` lanes with the prior."""
+        """Start `num_envs` lanes whose belief is the prior."""
         self.clear_z(num_envs)
 
     def belief(self) -> tuple[np.ndarray, np.ndarray]:
@@ -209,12 +203,12 @@ class PEARLAgent:
         self.sample_z(self._tensor(noise))
 
     def latents(self) -> np.ndarray:
-        """The z of each lane's trajectory, [num_envs, latent_dim]."""
+        """The z of each lane's current trajectory, [num_envs, latent_dim]."""
         return self.z.cpu().numpy()
 
     @torch.inference_mode()
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
-        """Actions in [-1, 1], [num_envs, act_dim]; noise None means the deterministic action."""
+        """Actions in [-1, 1], [num_envs, act_dim]; without noise the deterministic ones."""
         given = None if noise is None else self._tensor(noise)
         return self.policy.act(self._seen(obs), self.z, given).cpu().numpy()
 
@@ -222,7 +216,7 @@ class PEARLAgent:
     def adapt(self, paths: Paths) -> None:
         """Add one trajectory per lane (length 0: none) to the context.
 
-        After num_exp_traj_eval of them the posterior is used.
+        Once there are `num_exp_traj_eval` of them, the belief becomes the posterior.
         """
         mask = torch.as_tensor(paths.mask, device=self.z.device)
         with tensor_cores(False):
@@ -232,7 +226,7 @@ class PEARLAgent:
         if self.num_trajectories >= self.num_exp_traj_eval:
             means, variances = self._posterior_of(self.state)
             without = torch.as_tensor(~self._has_context, device=means.device)[:, None]
-            # A lane that has seen nothing keeps the prior.
+            # A lane without any context keeps the prior.
             self.z_means = torch.where(without, self.z_means, means)
             self.z_vars = torch.where(without, self.z_vars, variances)
 
@@ -243,9 +237,9 @@ class PEARLAgent:
             return self.obs_encoder(self._pictures(obs))
 
     def _pictures(self, stacks: np.ndarray) -> Tensor:
-        """Stacks [n, ...] as bytes on the device, [n, obs_dim].
+        """Move stacks [n, ...] to the device, [n, obs_dim].
 
-        Only there they become numbers of four bytes each.
+        They are moved as bytes and become float32 on the device.
         """
         return torch.as_tensor(stacks.reshape(len(stacks), -1), device=self.z_means.device)
 

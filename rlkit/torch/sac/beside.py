@@ -1,4 +1,4 @@
-"""PEARL's meta-test in its own thread, while the algorithm continues to learn."""
+"""Run PEARL's meta-test in its own thread while the algorithm continues to learn."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,13 +10,13 @@ from rlkit.torch.sac.meta_rl_algorithm import MetaRLAlgorithm
 
 
 class EvaluationBeside:
-    """Splits PEARL's evaluation; see `rlkit.core.algorithm.Beside`.
+    """Splits PEARL's evaluation for a second thread; see `rlkit.core.algorithm.Beside`.
 
     Args:
-        algorithm: learns.
-        evaluation: equal to the algorithm's, with an environment of its own and an agent that acts
-            on the CPU with copies of the weights.
-        update: brings these copies up to date.
+        algorithm: the algorithm that continues to learn.
+        evaluation: equal to the algorithm's, but with its own environment and an agent that acts on
+            the CPU with copies of the weights.
+        update: refreshes these copies.
     """
 
     def __init__(
@@ -29,9 +29,9 @@ class EvaluationBeside:
         self.env = evaluation.meta_test.env
 
     def begin(self, iteration: int) -> Callable[[Loop], tuple[Statistics, Mapping[str, Table]]]:
-        """Copy the weights and draw the contexts; returns what runs the trajectories.
+        """Copy the weights and draw the contexts; return a function that runs the trajectories.
 
-        The generator that draws a context goes on to its trajectory, so it travels with it.
+        The generator that has drawn a context also drives its trajectory, so both stay together.
         """
         self._update()
         with_contexts = self._evaluation.begin(iteration)
@@ -46,5 +46,5 @@ class EvaluationBeside:
         return evaluate
 
     def remark(self) -> str:
-        """Say how many episodes of the evaluation diverged, "" if none."""
+        """Message with the number of diverged evaluation episodes; "" if there are none."""
         return self.env.divergence_message()

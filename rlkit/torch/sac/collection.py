@@ -1,7 +1,6 @@
 """PEARL's collection: which trajectories are run under which belief, and where they are stored.
 
-Everything runs as wide as the schedule allows: trajectories that do not depend on each other are
-lanes of one rollout.
+Trajectories that do not depend on each other run in parallel, as lanes of one rollout.
 """
 
 import math
@@ -25,35 +24,35 @@ from rlkit.torch.sac.config import PEARLConfig
 
 
 class Block(NamedTuple):
-    """A part of every visit: steps at least, belief that z is drawn from, buffers that it feeds."""
+    """A part of every visit to a task."""
 
-    num_steps: int
-    posterior: bool
-    to_encoder: bool
+    num_steps: int  # collected at least
+    posterior: bool  # z is drawn from the posterior, otherwise from the prior
+    to_encoder: bool  # also store in the encoder buffer, otherwise in the RL buffer only
 
 
 def visited_tasks(
     seed: int, iteration: int, train_tasks: range, num_tasks_sample: int
 ) -> list[int]:
-    """The train tasks that are visited in an iteration, in order; drawn with replacement."""
+    """Draw the train tasks that an iteration visits, in order and with replacement."""
     draws = stream(seed, "visits", iteration).integers(len(train_tasks), size=num_tasks_sample)
     return [train_tasks[i] for i in draws]
 
 
 class Collection:
-    """Collects the initial pool, and the visits of each iteration.
+    """Collects the initial pool and the visits of each iteration.
 
     Args:
-        env, agent, sampler: what acts where.
-        replay_buffer, encoder_buffer: one task each per train task.
-        relabeler: stores what is collected.
-        train_tasks: task ids; train task i fills row i of the buffers.
+        env, agent, sampler: run the trajectories.
+        replay_buffer, encoder_buffer: RL rows and context rows, each with one ring per train task.
+        relabeler: decides under which task a trajectory is stored.
+        train_tasks: their ids, which also index the buffers.
         config: PEARL's settings.
-        seed: names the random streams.
+        seed: seeds the random streams.
 
     Attributes:
         num_env_steps, num_rollouts: totals of the run.
-        num_pools: train tasks whose initial pool has been collected, the first ones.
+        num_pools: number of train tasks, from the first on, whose initial pool is complete.
     Source: PEARL, algorithm 1, lines 1 to 10.
     """
 
@@ -93,9 +92,9 @@ class Collection:
         )
 
     def collect(self, iteration: int, loop: Loop) -> dict[str, float]:
-        """Fill the buffers: in iteration 0 the initial pool first, then the iteration's visits.
+        """Fill the buffers from the initial pool (iteration 0 only) and the iteration's visits.
 
-        A run may be resumed between the initial pools of two tasks, and after the last of them.
+        A run can be resumed between the initial pools of two tasks and after the last one.
 
         Returns:
             The relabeler's statistics.
@@ -115,9 +114,9 @@ class Collection:
         return statistics
 
     def collect_initial_pool(self, progress: Progress) -> None:
-        """Collect `num_initial_steps` of every train task with z from the prior, for both buffers.
+        """Collect `num_initial_steps` on every train task, z from the prior, into both buffers.
 
-        As many tasks run together as the environment has lanes for.
+        As many tasks run together as fit into the environment's lanes.
         """
         num_steps, horizon = self.config.num_initial_steps, self.config.max_path_length
         width = max(1, self.env.num_envs // math.ceil(num_steps / horizon))
@@ -164,14 +163,14 @@ class Collection:
         Args:
             iteration: the current one.
             visits: the task of each visit.
-            started: trajectories of each visit before this block, [num_visits].
-            block: what is collected.
-            progress: called with the steps.
+            started: number of trajectories of each visit before this block, [num_visits].
+            block: the part of the visits to collect.
+            progress: counts the steps.
         Returns:
-            Trajectories of each visit after this block, [num_visits].
+            Number of trajectories of each visit after this block, [num_visits].
         """
         group_size = self.config.update_post_train if block.posterior else 0
-        # Where a block feeds what contexts are drawn from, a group must end before the next begins.
+        # If a block adds rows that contexts are drawn from, its groups must run one after another.
         in_turn = group_size > 0 and (block.to_encoder or self.visit_rows.every_block)
         keeps_z = block.posterior and group_size == 0
         quota = Quota(block.num_steps, self.config.max_path_length, started, group_size)
@@ -195,7 +194,7 @@ class Collection:
         return quota.started
 
     def end(self, iteration: int) -> dict[str, float]:
-        """Finish a collection; returns and errors as for `collect`."""
+        """Finish a collection; results and errors as for `collect`."""
         self.visit_rows.end()
         statistics = self.relabeler.end_collection(iteration)
         if iteration == 0:
@@ -205,7 +204,7 @@ class Collection:
     def _context(
         self, iteration: int, visit: int, started: np.ndarray, group: int
     ) -> Tensor | None:
-        """Draw the context of a group of a visit's block; None where z comes from the prior."""
+        """Draw the context of one group in a visit's block; None if z comes from the prior."""
         cfg, first = self.config, int(started[visit])
         if group == 0 and not (cfg.posterior_from_start and first > 0):
             return None
@@ -230,7 +229,7 @@ class Collection:
         self.num_rollouts += paths.num_paths
 
     def _check_rows(self) -> None:
-        """Check the part of a relabeler's contract that the next gradient step depends on."""
+        """Check that the relabeler left every train task rows for the next gradient step."""
         if lacking := tasks_without_rows(self.replay_buffer, self.encoder_buffer):
             name = type(self.relabeler).__name__
             raise UserError(

@@ -1,6 +1,6 @@
 """The columns of PEARL's progress.csv, in their order.
 
-The first 41 are those of oyster. Source: katerakelly/oyster.
+The first 41 are those of katerakelly/oyster.
 """
 
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from rlkit.core.meta_evaluation import FURTHER_SUCCESS_RATES
 from rlkit.torch.gradient_steps import KINDS
 
-POSTERIOR_LOSSES = ("KL Divergence", "KL Loss")  # exist if z has a posterior
+POSTERIOR_LOSSES = ("KL Divergence", "KL Loss")  # only if z has a posterior
 LOSSES = (*POSTERIOR_LOSSES, "QF Loss", "VF Loss", "Policy Loss")
 DESCRIBED = ("Q Predictions", "V Predictions", "Log Pis", "Policy mu", "Policy log std")
 TRAINED = (
@@ -33,17 +33,17 @@ COLUMNS = (
 
 
 def statistic_names(latent_dim: int) -> tuple[str, ...]:
-    """Names of all statistics of a gradient step except gradient norms: first oyster's."""
+    """Names of a gradient step's statistics except gradient norms; oyster's come first."""
     by_dimension = (f"KL dim {i}" for i in range(latent_dim))
     return (*TRAINED, *by_dimension, "Z variance min", "Z variance at floor")
 
 
 def columns_of(statistic_names: Iterable[str], *, knows_success: bool) -> tuple[str, ...]:
-    """All columns of a PEARL run, those that its trainer does not report included.
+    """All columns of a PEARL run, including those that its trainer does not report.
 
     Args:
-        statistic_names: what the gradient steps report.
-        knows_success: whether the environment says what success is.
+        statistic_names: names that the gradient steps report.
+        knows_success: whether the environment defines success.
     """
     of_training = (name for name in statistic_names if name not in COLUMNS)
     return (*COLUMNS, *of_training, *(FURTHER_SUCCESS_RATES if knows_success else ()))

@@ -1,4 +1,4 @@
-"""The settings of PEARL: oyster's `algo_params`, each with its meaning, its unit and its range."""
+"""PEARL's settings: oyster's `algo_params`, each with meaning, unit and range."""
 
 import math
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from rlkit.core.settings import (
 )
 from rlkit.torch.context_encoder import ContextEncoder
 
-# What `encoder` may name, besides "module:Class".
+# The names that `encoder` accepts in addition to "module:Class".
 ENCODERS = {
     "mlp": "rlkit.torch.encoders:MlpEncoder",
     "gru": "rlkit.torch.sequence_encoders:GruEncoder",
@@ -50,10 +50,10 @@ class PEARLConfig(AlgorithmSettings):
     num_extra_rl_steps_posterior: Count = 400  # the same, to the RL buffer only
     num_train_steps_per_itr: PositiveCount = 2000  # meta-gradient steps per iteration
     update_post_train: Count = (
-        1  # trajectories between two posterior updates while collecting; 0: none within a block
+        1  # trajectories between posterior updates while collecting; 0: no update within a block
     )
     posterior_from_start: bool = (
-        False  # a posterior block's first z is from the posterior too, where there are encoder rows
+        False  # a posterior block's first z is from the posterior too, if there are encoder rows
     )
     replay_buffer_size: PositiveCount = 1_000_000  # rows per task in each of the two buffers
 
@@ -67,32 +67,32 @@ class PEARLConfig(AlgorithmSettings):
         True  # the mean action at meta-test; false: noise in all trajectories
     )
     eval_exploration: Literal["deterministic", "stochastic"] = (
-        "deterministic"  # of its first num_exp_traj_eval trajectories
+        "deterministic"  # actions in its first num_exp_traj_eval trajectories
     )
     eval_protocol: Literal["online", "oyster2019"] = (
-        "online"  # adaptation after every trajectory, or the first release's test
+        "online"  # adaptation after every trajectory, or the meta-test of oyster's first release
     )
     dump_eval_paths: bool = False  # store evaluation trajectories as NPZ
 
     # One gradient step
     batch_size: PositiveCount = 256  # RL rows per task
     embedding_batch_size: PositiveCount = (
-        64  # context rows per task; encoders of episodes do not read it
+        64  # context rows per task; ignored by encoders of episodes
     )
     embedding_mini_batch_size: Count | None = (
-        None  # context rows of an update; encoders of episodes: with a gradient; 0: all
+        None  # context rows per update (encoders of episodes: rows with a gradient); 0: all
     )
     rl_batch_sampling: Literal["transitions", "trajectories"] = (
-        "transitions"  # single RL rows, or whole episodes up to this number
+        "transitions"  # draw single RL rows, or whole episodes up to batch_size rows
     )
     context_source: Literal["recent", "whole", "rl_batch"] = (
-        "recent"  # training context: encoder, RL rows, RL batch
+        "recent"  # training context from the encoder buffer, the RL buffer or the RL batch
     )
     context_trajectories: PositiveCount | None = (
-        None  # its rows come from a random number of trajectories, at most this; null: all
+        None  # its rows come from a random number of trajectories up to this; null: from all
     )
     discount: Fraction = 0.99  # gamma
-    soft_target_tau: Fraction = 0.005  # share of V that moves into target V at every step
+    soft_target_tau: Fraction = 0.005  # fraction of V mixed into target V at every step
     policy_lr: NonNegative = 3e-4  # Adam step size of the policy
     qf_lr: NonNegative = 3e-4  # of Q1 and Q2
     vf_lr: NonNegative = 3e-4  # of V
@@ -108,15 +108,15 @@ class PEARLConfig(AlgorithmSettings):
     init: Literal["fanout", "fanin"] = (
         "fanout"  # hidden weights U(+-1/sqrt(k)), k a layer's output or input width
     )
-    gradient_clip: Positive | None = None  # largest norm of a network's gradient; null: none
-    target_clip: Positive | None = None  # largest size of a Bellman target; null: none
+    gradient_clip: Positive | None = None  # largest norm of a network's gradient; null: no clipping
+    target_clip: Positive | None = None  # largest absolute Bellman target; null: no clipping
 
     # The latent task variable
     kl_lambda: NonNegative = (
         0.1  # weight of KL(q(z|c) || N(0, I)), summed over tasks and dimensions
     )
     kl_reduction: Literal["sum", "mean_task"] = (
-        "sum"  # in the loss: over tasks too, or divided by their number
+        "sum"  # the KL in the loss: summed over tasks, or averaged over them
     )
     min_sigma: Scale = 0.0  # smallest standard deviation of a posterior
     use_information_bottleneck: bool = (
@@ -127,10 +127,10 @@ class PEARLConfig(AlgorithmSettings):
         False  # encoder and reported returns use sparse rewards; Q, V and the policy stay dense
     )
     encoder: str = "mlp"  # a name of ENCODERS, or "module:Class" of a ContextEncoder
-    recurrent: bool = False  # oyster's word for the lstm encoder
+    recurrent: bool = False  # oyster's name for the lstm encoder
 
     # Storage of collected trajectories
-    relabeler: str = "original"  # under which task they are stored; or "module:Class"
+    relabeler: str = "original"  # decides under which task they are stored; or "module:Class"
 
     @property
     def encoder_kind(self) -> str:
@@ -142,20 +142,20 @@ class PEARLConfig(AlgorithmSettings):
         """The class of the encoder.
 
         Raises:
-            ValueError: there is no such class; says why.
+            ValueError: there is no such class; the message says why.
         """
         return cast(type[ContextEncoder], import_class(self.encoder_kind, ENCODERS, ContextEncoder))
 
     @cached_property
     def takes_episodes(self) -> bool:
-        """Whether the encoder's context is whole episodes in their order."""
+        """Whether the encoder's context is whole episodes in order."""
         return self.encoder_class.needs_sequences
 
     @cached_property
     def rows_per_update(self) -> int:
-        """Context rows of each task in one update of a train step, for the mlp encoder.
+        """Context rows per task in one update of a train step, for the mlp encoder.
 
-        Where rows are drawn singly from the encoder buffer, null is oyster's default.
+        Null means oyster's default if single rows are drawn from the encoder buffer, else all rows.
         """
         size, all_rows = self.embedding_mini_batch_size, self.embedding_batch_size
         if self.takes_episodes or self.context_source != "recent" or self.context_trajectories:
@@ -164,16 +164,16 @@ class PEARLConfig(AlgorithmSettings):
 
     @cached_property
     def updates_per_step(self) -> int:
-        """Updates that follow each other in a train step. Source: katerakelly/oyster."""
+        """Number of consecutive updates in a train step. Source: katerakelly/oyster."""
         return max(1, self.embedding_batch_size // self.rows_per_update)
 
     @cached_property
     def context_episodes(self) -> int:
-        """Maximum number of episodes in a context: as many as a posterior of the meta-test sees."""
+        """Maximum number of episodes in a context: as many as the last posterior at meta-test."""
         return max(1, math.ceil(self.num_steps_per_eval / self.max_path_length) - 1)
 
     def relations(self) -> Iterator[Relation]:
-        """Yield what does not hold between the fields."""
+        """Yield the violated relations between the fields."""
         try:
             import_class(self.encoder_kind, ENCODERS, ContextEncoder)
         except ValueError as error:
@@ -205,11 +205,11 @@ class PEARLConfig(AlgorithmSettings):
         if self.num_steps_per_eval < self.max_path_length:
             yield Relation(
                 ("num_steps_per_eval", "max_path_length"),
-                "the first to hold at least one trajectory of the second",
+                "the first to be at least the second, so that a trajectory fits",
             )
 
     def new_run_relations(self) -> Iterator[Relation]:
-        """Yield what does not hold between the fields and is refused only where a run begins."""
+        """Yield the violated relations that only new runs must satisfy, not resumed ones."""
         trajectories = math.ceil(self.num_steps_per_eval / self.max_path_length)
         if self.eval_protocol == "online" and self.num_exp_traj_eval >= trajectories:
             keys = ("eval_protocol", "num_exp_traj_eval", "num_steps_per_eval", "max_path_length")
@@ -236,7 +236,7 @@ class PEARLConfig(AlgorithmSettings):
         if self.takes_episodes and self.context_source != "recent":
             yield Relation(
                 ("context_source", "encoder", "recurrent"),
-                '"recent": it takes episodes of the encoder buffer',
+                '"recent": it reads episodes from the encoder buffer',
             )
         if self.context_trajectories is not None and (
             self.takes_episodes or self.context_source != "recent"
@@ -270,9 +270,9 @@ class PEARLConfig(AlgorithmSettings):
             yield Relation(keys, expected)
 
     def cut_for_debug(self) -> Self:
-        """Cut the counts to the smallest that still collect, train, evaluate and save.
+        """Cut the counts to the smallest for which a run still collects, trains and evaluates.
 
-        Networks and batch sizes stay; a second call changes nothing.
+        Network and batch sizes stay the same; a second call changes nothing.
         """
         trajectory = self.max_path_length
         return replace(

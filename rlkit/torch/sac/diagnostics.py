@@ -18,15 +18,15 @@ def posterior_statistics(
     """Describe the posteriors of a batch, without waiting for the device.
 
     Args:
-        encoder: as it was when it made them.
+        encoder: the encoder that made them, not updated since.
         context: rows [num_tasks, n, context_dim].
         z_means: their posterior means, [num_tasks, latent_dim].
         z_vars: their posterior variances, same shape.
-        mask: which context rows count, [num_tasks, n]; None: all.
+        mask: valid context rows, [num_tasks, n]; None: all.
     Returns:
-        By column name: size of the first task's mean and its variance, as oyster logs them; the KL
-        of each dimension (summed over tasks), the smallest variance, and the share of Gaussians
-        and dimensions whose variance is at the floor of 1e-7 or below.
+        By column name: the mean of |z_means| and of z_vars for the first task, as oyster logs them;
+        the KL of each dimension, summed over tasks; the smallest variance; the fraction of
+        variances at or below the floor of 1e-7.
     """
     by_dimension = kl_by_dimension(z_means, z_vars)
     return {

@@ -1,4 +1,4 @@
-"""Files of `dump_eval_paths`, written at each evaluation as in the published code."""
+"""Trajectory files of `dump_eval_paths`, written at each evaluation as in oyster."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from rlkit.samplers.in_place import InPlacePathSampler
 from rlkit.torch.sac.collection import visited_tasks
 from rlkit.torch.sac.config import PEARLConfig
 
-NUM_PRIOR_PATHS = 20  # or more where episodes end early
+NUM_PRIOR_PATHS = 20  # or more if episodes end early
 
 Save = Callable[[str, Paths], None]
 
@@ -27,11 +27,11 @@ def save_prior_paths(
 
     Args:
         sampler: runs trajectories of the agent.
-        train_tasks: of which that is taken which was visited last.
+        train_tasks: task ids; the trajectories run on the task that was visited last.
         config: PEARL's settings.
-        seed: names the random streams.
-        iteration: of the evaluation.
-        save: is called with (file name, paths).
+        seed: seeds the random streams.
+        iteration: iteration of the evaluation.
+        save: called with (file name, paths).
     Source: katerakelly/oyster.
     """
     task_id = visited_tasks(seed, iteration, train_tasks, config.num_tasks_sample)[-1]
@@ -54,9 +54,9 @@ def save_meta_test_paths(
     iteration: int,
     save: Save,
 ) -> None:
-    """Save the meta-test trajectories of every train task and test task, by run.
+    """Save the meta-test trajectories of every train and test task, one file per run.
 
-    A task of both splits is saved as the test task. Arguments as for `save_prior_paths`.
+    A task that is in both splits is saved as a test task. Arguments as for `save_prior_paths`.
     """
     for split, tasks in splits.items():
         adaptation = adaptations[split]

@@ -1,6 +1,6 @@
-"""PEARL's evaluation besides the meta-test: returns with training contexts, and the latent.
+"""PEARL's evaluation: the meta-test, returns with training contexts, and statistics of z.
 
-The meta-test is that of `rlkit.core.meta_evaluation`, or that of oyster's first release in
+The meta-test itself is in `rlkit.core.meta_evaluation`; that of oyster's first release is in
 `oyster2019`.
 """
 
@@ -28,7 +28,7 @@ from rlkit.torch.sac.config import PEARLConfig
 
 
 class Part(NamedTuple):
-    """Trajectories of an evaluation that depend on no other: what each of them needs."""
+    """Independent trajectories of an evaluation, with what each of them needs."""
 
     task_ids: list[int]
     generators: list[np.random.Generator]
@@ -37,19 +37,19 @@ class Part(NamedTuple):
 
 
 class PEARLEvaluation:
-    """Evaluates an agent on train and on test tasks; what is not evaluated leaves no trace.
+    """Evaluates an agent on train and test tasks; skipping evaluations changes no other result.
 
     Args:
-        env, agent, sampler: what acts where.
+        env, agent, sampler: run the trajectories.
         encoder_buffer: rows of the train tasks that contexts are drawn from.
         train_tasks, eval_tasks: task ids.
         config: PEARL's settings.
-        seed: names the random streams.
+        seed: seeds the random streams.
         save_eval_paths: called with (file name, paths) when `dump_eval_paths` is set.
         extra_columns: further statistics of the adaptations.
 
     Attributes:
-        adaptations: the last evaluation, by split.
+        adaptations: the meta-tests of the last evaluation, by split.
     """
 
     def __init__(
@@ -84,11 +84,11 @@ class PEARLEvaluation:
         self.adaptations: dict[str, Adaptation] = {}
 
     def evaluate(self, iteration: int, loop: Loop) -> dict[str, float]:
-        """Measure the three returns, columns 30 to 32 of docs/pearl.md, and their statistics."""
+        """Measure the three returns, columns 30 to 32 of docs/columns.md, and their statistics."""
         return self.finish(iteration, self.begin(iteration), loop)
 
     def finish(self, iteration: int, part: Part, loop: Loop) -> dict[str, float]:
-        """Run the trajectories of an evaluation of which `begin` has returned a part."""
+        """Run an evaluation, including the part that `begin` has prepared."""
         cfg, meta_test = self.config, self.meta_test
         if cfg.dump_eval_paths:
             dumps.save_prior_paths(
@@ -124,7 +124,7 @@ class PEARLEvaluation:
         return online_returns(iteration, self.adaptations, self.config.sparse_rewards)
 
     def _latent(self) -> dict[str, float]:
-        """Size and spread of the last posterior; nan where z is deterministic."""
+        """Mean of |mean| and of the variance of the last posterior; nan if z is deterministic."""
         if not self.config.use_information_bottleneck:
             return {"Z mean eval": math.nan, "Z variance eval": math.nan}
         return {
@@ -132,10 +132,10 @@ class PEARLEvaluation:
             "Z variance eval": self.agent.z_vars[-1].mean().item(),
         }
 
-    # Trajectories that depend on no other: they run at once, as wide as the environment is
+    # Independent trajectories, which run together in all lanes of the environment
 
     def begin(self, iteration: int) -> Part:
-        """Trajectories with z from a fresh training context each, all that needs the buffer."""
+        """Prepare trajectories, each with a fresh training context; only they need the buffer."""
         cfg, buffer = self.config, self.encoder_buffer
         tasks = self.meta_test.draw_tasks(iteration)["train"]
         per_task = max(1, cfg.num_steps_per_eval // cfg.max_path_length)
@@ -154,15 +154,15 @@ class PEARLEvaluation:
         return Part(task_ids, generators, contexts, cfg.eval_deterministic)
 
     def _exploration(self, iteration: int, splits: Mapping[str, Sequence[int]]) -> list[Part]:
-        """The trajectories of every run of the meta-test that have z from the prior.
+        """The trajectories of the meta-test with z from the prior.
 
-        First all those of the first split, one part for the n-th trajectory of every run.
+        Split by split, one part holds the n-th trajectory of every run.
         """
         cfg = self.config
         if cfg.eval_protocol == "oyster2019":
             return []  # its runs share their exploration
         deterministic = cfg.eval_deterministic and cfg.eval_exploration == "deterministic"
-        # Shorter episodes may take more trajectories than this, but never fewer.
+        # If episodes end early, a run has more trajectories than this, but never fewer.
         most = math.ceil(cfg.num_steps_per_eval / cfg.max_path_length)
         parts = []
         for split, tasks in splits.items():
@@ -175,7 +175,7 @@ class PEARLEvaluation:
         return parts
 
     def _run_together(self, parts: Sequence[Part]) -> list[Paths]:
-        """Run all trajectories in one call of the sampler; returns those of each part."""
+        """Run all trajectories in one call of the sampler; return those of each part."""
         paths = self.sampler.obtain_samples(
             [task_id for part in parts for task_id in part.task_ids],
             [generator for part in parts for generator in part.generators],

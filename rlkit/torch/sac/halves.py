@@ -1,4 +1,4 @@
-"""The networks that the halves of a gradient step train, and their learning rates."""
+"""The two halves of a gradient step: optimizers, and the gradients that they clip."""
 
 from collections.abc import Mapping
 
@@ -15,16 +15,17 @@ Optimizers = tuple[torch.optim.Adam, torch.optim.Adam]
 def halves_of(
     networks: Mapping[str, nn.Module], config: PEARLConfig
 ) -> tuple[Optimizers, tuple[Gradients, Gradients, Gradients]]:
-    """Make the optimizer of each half: critics, then encoder; V and policy. And their gradients.
+    """Make the optimizers of both halves: critics and encoders, then V and policy.
 
-    There are two optimizers, because min Q in the second half must see the Q networks that the
-    first half has stepped. The first one's groups are those of Q1, of Q2, and of what the encoder
-    is, which is stepped beside the second half. Gradients are those of the critics, of the encoder,
-    and of V and the policy.
+    There are two optimizers because min Q in the second half must use the Q networks that the first
+    half has just updated. The groups of the first optimizer are Q1, Q2 and the encoders; the
+    encoders are stepped alongside the second half.
 
     Args:
-        networks: by name; "obs_encoder" learns with the context encoder where there is one.
-        config: has the learning rates and the largest gradient norm.
+        networks: by name; "obs_encoder", if present, learns with the context encoder.
+        config: learning rates and largest gradient norm.
+    Returns:
+        The optimizers; and the gradients of the critics, of the encoders, and of V and the policy.
     """
     first = {"qf1": config.qf_lr, "qf2": config.qf_lr, "context_encoder": config.context_lr}
     if "obs_encoder" in networks:

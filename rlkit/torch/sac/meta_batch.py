@@ -1,4 +1,4 @@
-"""The data of a meta-gradient step of PEARL, and its draws from the replay buffers."""
+"""The data of one of PEARL's meta-gradient steps, and its draws from the replay buffers."""
 
 from collections.abc import Hashable, Iterator
 from typing import NamedTuple
@@ -24,11 +24,11 @@ class Noise(NamedTuple):
 
 
 class MetaBatch(NamedTuple):
-    """All that one update is given.
+    """The data of one update.
 
     Attributes:
         task_ids: the tasks, [num_tasks]; a task may occur more than once.
-        context_rows: the rows that the encoder sees, of the same tasks.
+        context_rows: rows of the same tasks, for the encoder.
         batch: RL rows, fields [num_tasks, batch_size, dim].
         noise: for z and for actions.
     """
@@ -40,17 +40,17 @@ class MetaBatch(NamedTuple):
 
     @property
     def mask(self) -> Tensor | None:
-        """Which context rows count, [num_tasks, n]; None: all."""
+        """Valid context rows, [num_tasks, n]; None: all."""
         return self.context_rows.mask if isinstance(self.context_rows, EpisodeBatch) else None
 
 
 class MetaBatchSampler:
-    """Draws meta-batches without waiting for the device, so that a CUDA graph can capture it.
+    """Draws meta-batches without waiting for the device, so that a CUDA graph can capture this.
 
     Args:
         replay_buffer: RL rows of every train task.
-        encoder_buffer: rows that context is drawn from.
-        config: sizes, and where the context comes from.
+        encoder_buffer: rows for the context.
+        config: batch sizes and the source of the context.
         latent_dim: number of dimensions of z.
         generator: source of every random number, on the buffers' device.
     Source: PEARL, algorithm 1, lines 12 to 15.
@@ -68,10 +68,10 @@ class MetaBatchSampler:
         self.config, self.latent_dim, self.generator = config, latent_dim, generator
 
     def updates(self) -> Iterator[MetaBatch]:
-        """Draw what the updates of one step learn from, one after another.
+        """Draw the batches of one step's updates, one after another.
 
-        The first is drawn whole. With `config.updates_per_step` above 1 each update sees its part
-        of the first one's context, and the later ones draw RL rows and noise again.
+        The context is drawn once. With `config.updates_per_step` above 1 each update gets its own
+        part of it, and the later ones draw new RL rows and noise.
         Source: katerakelly/oyster, `_do_training`.
         """
         first, size = self.draw(), self.config.rows_per_update
@@ -114,7 +114,7 @@ class MetaBatchSampler:
         return draw(task_ids, self.config.batch_size, self.generator)
 
     def _draw_rows(self, task_ids: Tensor) -> tuple[Batch | EpisodeBatch, Batch]:
-        """Draw context rows (or whole episodes) from where `context_source` says, and RL rows."""
+        """Draw context rows (or whole episodes) from `context_source`, and RL rows."""
         cfg, generator = self.config, self.generator
         replay_buffer, encoder_buffer = self.replay_buffer, self.encoder_buffer
         if cfg.takes_episodes:
@@ -136,7 +136,7 @@ class MetaBatchSampler:
         return context_rows, self._draw_rl_rows(task_ids)
 
     def captured_state(self) -> Hashable:
-        """Dependencies of a captured draw: addresses of the rows, and the shape of the batch."""
+        """What a captured draw depends on: addresses of rows, and whether episodes end early."""
         episodes = self.encoder_buffer.by_episode
         ends_early = episodes.has_shorter_episodes(self.config.max_path_length)
         return *self.replay_buffer.addresses, *self.encoder_buffer.addresses, ends_early

@@ -1,4 +1,4 @@
-"""PEARL's three verbs: collect with its schedule, take meta-gradient steps, run the meta-test."""
+"""PEARL's three phases: collect data, take meta-gradient steps, run the meta-test."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,12 +25,12 @@ class MetaRLAlgorithm:
         collection: fills the buffers.
         evaluation: runs the meta-test.
         aux_learner: learns within the trainer's steps; its networks are saved with PEARL's.
-        count_names: further columns that repeat a count of the collection: new name to its name.
-        before_rollouts: called when a collection or an evaluation begins; brings what acts up to
-            date.
+        count_names: extra columns that repeat a count, as {new name: name of the count}.
+        before_rollouts: called when a collection or an evaluation begins; refreshes the copies of
+            the weights that act.
     """
 
-    beside: Beside | None = None  # runs the meta-test while the next iteration learns
+    beside: Beside | None = None  # runs the meta-test during the next iteration
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class MetaRLAlgorithm:
 
     @property
     def encoder_buffer(self) -> MultiTaskReplayBuffer:
-        """Rows of the train tasks that training contexts are drawn from."""
+        """Rows of the train tasks for training contexts."""
         return self.collection.encoder_buffer
 
     @property
@@ -67,7 +67,7 @@ class MetaRLAlgorithm:
 
     @property
     def buffers(self) -> dict[str, SavedRows]:
-        """The data of the buffers that a checkpoint keeps, by the names of its segments."""
+        """The buffers' data that a checkpoint keeps, by the names of its segments."""
         stores = {
             **self.replay_buffer.saved_as("replay"),
             **self.encoder_buffer.saved_as("encoder"),
@@ -87,7 +87,7 @@ class MetaRLAlgorithm:
         return {**counts, **repeated, **statistics}
 
     def do_training(self, iteration: int, loop: Loop) -> dict[str, float]:
-        """Take `num_train_steps_per_itr` meta-gradient steps; a run may be resumed between two."""
+        """Take `num_train_steps_per_itr` meta-gradient steps; a run can resume between any two."""
         total, steps = self.trainer.config.num_train_steps_per_itr, self.trainer.steps
         with self.trainer.training(self.replay_buffer, self.encoder_buffer):
             while steps.num_taken < total:
@@ -104,13 +104,13 @@ class MetaRLAlgorithm:
         return {name: value for name, value in statistics.items() if name not in self.left_out}
 
     def tables(self, iteration: int) -> dict[str, Table]:
-        """Return of the first, second, ... trajectory of the meta-test."""
+        """Returns of the first, second, ... trajectory of the meta-test."""
         return {"online_returns": self.evaluation.online_returns(iteration)}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next iteration depends on, except the rows of the buffers.
 
-        Random streams need no state: they are keyed.
+        Random streams need no state, because they are made from keys.
         """
         learned = {} if self.aux_learner is None else self.aux_learner.state_dict()
         env = {} if self.left_out else {"env": self.env.state_dict()}
@@ -125,10 +125,10 @@ class MetaRLAlgorithm:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state, also one of a version in which a relabeler held the auxiliary learner's.
+        """Restore a state, including those of older versions.
 
-        Still older checkpoints have no state of a relabeler. A run whose checkpoint has no state of
-        the environment keeps the columns of its version.
+        The relabeler's state once included the auxiliary learner's, and before that did not exist.
+        A run whose checkpoint lacks the environment's state keeps the columns of its version.
         """
         if "env" in state:
             self.env.load_state_dict(state["env"])
@@ -141,4 +141,4 @@ class MetaRLAlgorithm:
             self.aux_learner.load_state_dict(state["aux_learner"])
         self.collection.num_env_steps = state["num_env_steps"]
         self.collection.num_rollouts = state["num_rollouts"]
-        self.collection.num_pools = state.get("num_pools", 0)  # read in iteration 0 alone
+        self.collection.num_pools = state.get("num_pools", 0)  # used in iteration 0 only

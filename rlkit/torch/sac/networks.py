@@ -12,9 +12,9 @@ from rlkit.torch.weight_mirror import WeightMirror
 
 
 class PEARLNetworks(NamedTuple):
-    """The networks; a field's name is that of its weight file.
+    """PEARL's networks; each field has the name of its weight file.
 
-    With pictures, o is the output of obs_encoder.
+    With image observations, o is the output of obs_encoder.
     """
 
     qf1: Mlp  # Q(o, a, z)
@@ -23,14 +23,14 @@ class PEARLNetworks(NamedTuple):
     target_vf: Mlp  # starts as a copy of V
     policy: TanhGaussianPolicy
     context_encoder: ContextEncoder
-    obs_encoder: ConvEncoder | None = None  # of stacks of pictures
+    obs_encoder: ConvEncoder | None = None  # for stacks of images
 
     def named(self) -> dict[str, nn.Module]:
         """The networks that exist, by name."""
         return {name: network for name, network in self._asdict().items() if network is not None}
 
     def copied_for_acting(self, mirror: WeightMirror) -> Self:
-        """The same with the networks that act replaced by copies, which the mirror updates."""
+        """Replace the networks that act by copies, which the mirror keeps up to date."""
         return self._replace(
             policy=mirror.copy_of(self.policy),
             context_encoder=mirror.copy_of(self.context_encoder),

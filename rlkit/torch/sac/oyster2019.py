@@ -1,6 +1,6 @@
-"""The meta-test of oyster's first release, with which the published curves were made.
+"""The meta-test of oyster's first release, which produced the published curves.
 
-Today's is `evaluate_adaptation`.
+The current one is `rlkit.core.eval_util.evaluate_adaptation`.
 """
 
 import dataclasses
@@ -67,21 +67,21 @@ def evaluate_oyster2019(
 
     On every task the stochastic policy collects `num_steps` transitions, with a new z from the
     prior for each trajectory. A run draws `num_rows` of them, uniformly with replacement, and one z
-    from their posterior. With that z it runs trajectories; it starts another one as long as a whole
-    trajectory still fits into less than `num_steps`. If no episode ends early and the budget holds
-    two trajectories, that is one. The final return is the mean over these trajectories of all runs.
+    from their posterior. It acts with that z, and starts another trajectory as long as a full one
+    would leave its total below `num_steps`. If no episode ends early and the budget is that of two
+    trajectories, it runs one. The final return is the mean over all these trajectories of all runs.
 
     Args:
         sampler: runs trajectories of the agent.
-        agent: acts; it ends with the last run's posterior.
+        agent: acts; its belief ends as the posterior of the last run.
         task_ids: the tasks, [num_tasks]; a task may occur more than once.
         num_runs: independent runs per task.
         num_steps: transitions of exploration, and the budget of a run.
         num_rows: context rows of a run.
-        streams: from a purpose to the generator of (index into task_ids, run, trajectory).
+        streams: maps a purpose to the generators by (index into task_ids, run, trajectory).
         deterministic: no action noise after the exploration.
-        report: called after each rollout with the steps by which the budgets of exploration and
-            runs have been used up; a run that ends below its budget uses it up.
+        report: called after each rollout with the steps that it took from the budgets of
+            exploration and runs; a run that ends takes all of its budget.
     Source: katerakelly/oyster at a40a98c (2019-03-20).
     """
     explored = _explore(sampler, task_ids, num_steps, streams("exploration"), report)
@@ -110,7 +110,7 @@ def _explore(
     streams: Streams,
     report: Callable[[int], None],
 ) -> list[Paths]:
-    """Run trajectories with z from the prior until every task has its steps.
+    """Run trajectories with z from the prior until every task has `num_steps`.
 
     Returns:
         Entry n: the n-th trajectory of each task, or an empty one.
@@ -141,7 +141,7 @@ def _act(
     deterministic: bool,
     report: Callable[[int], None],
 ) -> list[Paths]:
-    """Run the trajectories of every run with its one z.
+    """Run the trajectories of every run, all with the same z.
 
     Returns:
         Entry n: the n-th trajectory of each lane, or an empty one.
@@ -166,7 +166,7 @@ def _act(
 
 
 def _used(steps: np.ndarray, going: list[int], num_steps: int) -> int:
-    """Steps of the budgets that are used up: all of a run that has ended."""
+    """Steps taken from the budgets; a run that has ended counts with its whole budget."""
     return int(steps[going].sum()) + num_steps * (len(steps) - len(going))
 
 
@@ -183,7 +183,7 @@ def _spread(paths: Paths, lanes: list[int], num_lanes: int) -> Paths:
 def _closed_up(
     trajectories: list[Paths], num_explored: int, num_tasks: int, num_runs: int
 ) -> Adaptation:
-    """Close the gaps between each lane's trajectories; those after the exploration count."""
+    """Close the gaps between each lane's trajectories; only those after exploration count."""
     lengths = np.stack([paths.lengths for paths in trajectories])
     order = np.argsort(lengths == 0, axis=0, kind="stable")[: (lengths > 0).sum(axis=0).max()]
     counted = (order >= num_explored) & (np.take_along_axis(lengths, order, axis=0) > 0)

@@ -16,9 +16,9 @@ INIT_W = 1e-3
 
 
 class PolicySample(NamedTuple):
-    """Actions drawn from the policy, and what its loss needs.
+    """Actions drawn from the policy, and the terms of its loss.
 
-    All are [..., act_dim], but log_prob is [..., 1].
+    All are [..., act_dim] except log_prob, which is [..., 1].
     """
 
     action: Tensor
@@ -29,7 +29,7 @@ class PolicySample(NamedTuple):
 
 
 class TanhGaussianPolicy(Mlp):
-    """pi(a | o, z): a = tanh(u), u ~ N(mean, std), two linear heads on one trunk.
+    """pi(a | o, z): a = tanh(u), u ~ N(mean, std^2), with two linear heads on one trunk.
 
     The log standard deviation is clamped to [-20, 2] (no gradient outside). Actions lie in [-1, 1].
     Source: SAC; katerakelly/oyster, rlkit/torch/sac/policies.py (parameter names fc*, last_fc,
@@ -77,7 +77,7 @@ class TanhGaussianPolicy(Mlp):
         return self.sample_of(self(obs, z), noise)
 
     def sample_of(self, heads: Tensor, noise: Tensor) -> PolicySample:
-        """The same from what the network gave for (obs, z), [..., 2 act_dim]."""
+        """The same from the network's output for (obs, z), [..., 2 act_dim]."""
         mean, log_std = self._distribution_of(heads)
         pre_tanh = mean + log_std.exp() * noise
         action = torch.tanh(pre_tanh)

@@ -1,4 +1,4 @@
-"""The meta-gradient step of PEARL: SAC with V, conditioned on z; the encoder learns through Q.
+"""PEARL's meta-gradient step: SAC with a V network, conditioned on z; Q trains the encoder.
 
 Equations: Rakelly et al. 2019 (algorithm 1, section 5), Haarnoja et al. 2018; see docs/pearl.md.
 """
@@ -28,27 +28,27 @@ from rlkit.torch.sac.meta_batch import MetaBatch, MetaBatchSampler, Noise
 from rlkit.torch.sac.networks import PEARLNetworks
 from rlkit.torch.sac.policies import PolicySample
 
-Inferred = tuple[Tensor, Tensor, Tensor, Tensor]  # o of rows; z, its mean, its variance of tasks
+Inferred = tuple[Tensor, Tensor, Tensor, Tensor]  # o per row; z, its mean and variance per task
 
 
 class PEARLSoftActorCritic:
-    """The update of encoder, Q1, Q2, V, target V and policy from batches of several tasks.
+    """Updates encoder, Q1, Q2, V, target V and policy from batches of several tasks.
 
     Args:
         agent: acts with the encoder and the policy of `networks`.
-        networks: what is trained.
+        networks: the networks to train.
         config: step sizes and weights.
         generator: source of every random number of the updates, on the networks' device.
         num_threads: CPU threads that share the products of a step; each runs its operations alone.
         cuda_graph: on a GPU, capture the step once and replay it.
-        make_branch: gives the step's independent parts, which may run side by side.
+        make_branch: makes a branch for an independent part of the step, which may run in parallel.
         aux_learner: learns from the same RL rows, after each step.
 
     `statistic_names` are all names that `fetch` may report, in the order of the log's columns,
-    without those of the auxiliary learner. A deterministic z has no posterior and no KL to report.
+    except the auxiliary learner's. With a deterministic z there is no KL to report.
     """
 
-    _sampler: MetaBatchSampler  # of the present training
+    _sampler: MetaBatchSampler  # of the current training
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class PEARLSoftActorCritic:
             context: context rows of the same tasks, [num_tasks, num_context, context_dim].
             noise: for z and for the policy's actions.
             with_statistics: also compute the statistics that oyster logs, not only the losses.
-            mask: which context rows count, [num_tasks, num_context]; None: all.
+            mask: valid context rows, [num_tasks, num_context]; None: all.
         Returns:
             Scalar tensors by column name, still on the device.
         """
@@ -121,7 +121,7 @@ class PEARLSoftActorCritic:
         statistics: dict[str, Tensor] = {}
         if with_statistics and self.config.use_information_bottleneck:
             statistics = posterior_statistics(self.context_encoder, context, *inferred[2:], mask)
-        # The graph is cut at o and z. What Q's backward pass leaves there goes to the encoder.
+        # The graph is cut at o and z. The encoder continues from the gradients that Q leaves there.
         cut = [x.detach().requires_grad_(x.requires_grad) for x in inferred[:2]]
         obs, z = cut[0], cut[1].unsqueeze(1).expand(-1, batch.obs.shape[1], -1)
         data = obs.detach(), z.detach()  # for V and the policy
@@ -135,7 +135,7 @@ class PEARLSoftActorCritic:
         return {name: statistics[name] for name in self._step_names if name in statistics}
 
     def _infer(self, obs: Tensor, context: Tensor, mask: Tensor | None, noise: Tensor) -> Inferred:
-        """What the encoder says of the tasks; its backward pass is that of `_update_encoder`."""
+        """Encode obs and infer z; the backward pass is in `_update_encoder`."""
         features = self.agent.features(obs)
         means, variances = self.agent.posterior(context, mask)
         return features, torch.addcmul(means, variances.sqrt(), noise), means, variances
@@ -153,9 +153,9 @@ class PEARLSoftActorCritic:
         return statistics | (statistics_of("Q Predictions", q1) if with_statistics else {})
 
     def _update_encoder(self, inferred: Inferred, of_q: list[Tensor | None]) -> dict[str, Tensor]:
-        """Step the encoder (algorithm 1, line 18): on the Q loss through z, and on the KL.
+        """Step the encoder (algorithm 1, line 18) on the Q loss, through z, and on the KL.
 
-        What sees pictures learns from both through the context, and from the Q loss through o too.
+        An image encoder learns from both through the context, and from the Q loss also through o.
         """
         cfg, z, statistics = self.config, inferred[1], {}
         roots = [(x, grad) for x, grad in zip(inferred[:2], of_q, strict=True) if x.requires_grad]
@@ -172,7 +172,7 @@ class PEARLSoftActorCritic:
     def _update_value_and_policy(
         self, obs: Tensor, z: Tensor, acting: Branch, with_statistics: bool
     ) -> dict[str, Tensor]:
-        """Step V and the policy; min Q is that of the networks just stepped."""
+        """Step V and the policy; min Q uses the Q networks that have just been stepped."""
         sample, v = acting.result()
         q1, q2 = self._q_values(obs, sample.action, z, frozen=True)
         q_new = torch.where(q1 < q2, q1, q2)
@@ -191,13 +191,13 @@ class PEARLSoftActorCritic:
         return statistics
 
     def _q_values(self, *inputs: Tensor, frozen: bool = False) -> tuple[Tensor, Tensor]:
-        """Q1 and Q2 of the same rows, side by side."""
+        """Q1 and Q2 of the same rows, in parallel branches."""
         x = torch.cat(inputs, dim=-1)
         self._second_q.start(partial(self.qf2, frozen=frozen), x)
         return self.qf1(x, frozen=frozen), self._second_q.result()
 
     def _act(self, obs: Tensor, z: Tensor, noise: Tensor) -> tuple[PolicySample, Tensor]:
-        """The policy's actions and V, side by side."""
+        """The policy's actions and V, in parallel branches."""
         x = torch.cat([obs, z], dim=-1)
         self._value.start(self.vf, x)
         return self.policy.sample_of(self.policy(x), noise), self._value.result()
@@ -206,13 +206,13 @@ class PEARLSoftActorCritic:
     def _bellman_target(self, batch: Batch, z: Tensor) -> Tensor:
         """y = reward_scale r + (1 - terminated) gamma target_V(o', z); truncation bootstraps."""
         cfg, target_v = self.config, self.target_vf(self.agent.features(batch.next_obs), z)
-        rewards, goes_on = cfg.reward_scale * batch.rewards, 1.0 - batch.terminated
-        target = torch.addcmul(rewards, goes_on, target_v, value=cfg.discount)
+        rewards, continues = cfg.reward_scale * batch.rewards, 1.0 - batch.terminated
+        target = torch.addcmul(rewards, continues, target_v, value=cfg.discount)
         clip = cfg.target_clip
         return target if clip is None else target.clamp(-clip, clip)
 
     def _policy_regularisation(self, sample: PolicySample) -> Tensor:
-        """In oyster's code, not in the paper: mean(m^2), mean(log_std^2) and mean(sum_i u_i^2)."""
+        """Not in the paper, but in oyster's code: mean(m^2), mean(log_std^2), mean(sum_i u_i^2)."""
         cfg = self.config
         loss = cfg.policy_mean_reg_weight * (sample.mean**2).mean()
         loss = loss + cfg.policy_std_reg_weight * (sample.log_std**2).mean()
@@ -225,7 +225,7 @@ class PEARLSoftActorCritic:
     def train(
         self, replay_buffer: Buffer, encoder_buffer: Buffer, num_steps: int
     ) -> dict[str, float]:
-        """Take `num_steps` steps on rows of these buffers and report on them."""
+        """Take `num_steps` steps on rows of these buffers and return their statistics."""
         with self.training(replay_buffer, encoder_buffer):
             self.take(num_steps)
         return self.fetch()
@@ -243,16 +243,13 @@ class PEARLSoftActorCritic:
         self.num_train_steps += num_steps
 
     def fetch(self) -> dict[str, float]:
-        """Report on the steps since the last fetch, as `GradientSteps.fetch` does."""
+        """Return the statistics of the steps since the last fetch; see `GradientSteps.fetch`."""
         return self.steps.fetch()
 
     def train_step(
         self, replay_buffer: Buffer, encoder_buffer: Buffer, with_statistics: bool
     ) -> dict[str, Tensor]:
-        """Take a single step on rows of these buffers; report on its first update.
-
-        Fetch nothing.
-        """
+        """Take one step on rows of these buffers; return its first update's statistics."""
         self._draw_from(replay_buffer, encoder_buffer)
         return self._draw_and_update(with_statistics)[0]
 
@@ -262,7 +259,7 @@ class PEARLSoftActorCritic:
         )
 
     def _draw_and_update(self, with_statistics: bool) -> list[dict[str, Tensor]]:
-        """Take one step: an update on each part of a context, with RL rows and noise of its own."""
+        """Take one step: an update on each part of a context, with its own RL rows and noise."""
         drawn = enumerate(self._sampler.updates())
         return [self._update(part, with_statistics and i == 0) for i, part in drawn]
 
@@ -277,7 +274,7 @@ class PEARLSoftActorCritic:
     # State
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next step depends on besides the buffers, also during a training."""
+        """Everything that the next step depends on except the buffers, even within a training."""
         return {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "q_optimizer": self.q_optimizer.state_dict(),
