@@ -1,4 +1,4 @@
-"""The columns of HFR's log that are computed from the meta-test; docs/hfr.md explains them."""
+"""HFR's log columns that are computed from the meta-test; docs/hfr.md explains them."""
 
 import math
 
@@ -12,17 +12,17 @@ SUCCESS = {
     "train": ("Train Final Success", "Train Total Success", "Train Any Success"),
     "test": ("Test Final Success", "Test Total Success", "Success Rate"),
 }
-COUNT_NAMES = {"Timesteps": "Number of env steps total"}  # HFR's name for a count of PEARL's
+COUNT_NAMES = {"Timesteps": "Number of env steps total"}  # HFR's name for one of PEARL's counts
 
 
 class HFRColumns:
-    """Computes HFR's columns of an evaluation.
+    """Computes HFR's columns from an evaluation.
 
     Args:
         env: defines success.
         sparse: report sparse returns.
         log_success_rate: report success rates.
-        num_explored: first trajectories of each run, ignored by two of the three rates.
+        num_explored: number of first trajectories of each run that two of the three rates ignore.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ def success_shares(
     Args:
         env: defines success; otherwise all three rates are nan.
         adaptation: the meta-test.
-        num_explored: first trajectories of each run, ignored by the second and third rate.
+        num_explored: number of first trajectories of each run that the last two rates ignore.
     Returns:
-        The fraction of runs whose last trajectory succeeds, of trajectories from the
-        num_explored-th on that succeed, and of runs with at least one of these; nan if there are
-        none.
+        The fraction of runs whose last trajectory succeeds, the fraction of trajectories after the
+        first `num_explored` that succeed, and the fraction of runs in which at least one of these
+        does. The last two are nan if there are no such trajectories.
     Source: HFR's code, columns in docs/hfr.md.
     """
     ran = np.stack([paths.lengths > 0 for paths in adaptation.trajectories])

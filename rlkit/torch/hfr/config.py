@@ -15,40 +15,40 @@ class HFRSettings:
     """What is relabeled and how the task is chosen; defaults are those of HFR's code."""
 
     relabel_method: Method = (
-        "hfr-q"  # how the task of a trajectory is chosen; none: PEARL's own data path
+        "hfr-q"  # how the task of a trajectory is chosen; none: store it as PEARL does
     )
     relabel_prob: Probability | None = (
-        None  # of relabeling a call's trajectories; null: the method's own, random 1, others 0.5
+        None  # of relabeling a group of trajectories; null: 1 for random, 0.5 for the others
     )
-    relabel_start_iteration: Count = 0  # before it every trajectory keeps its label
+    relabel_start_iteration: Count = 0  # before this, every trajectory keeps its label
     relabel_temperature: Positive = 1.0  # beta: logits (U - log Z) / beta
-    use_softmax: bool = True  # draw the task from the softmax of the logits; false: their argmax
+    use_softmax: bool = True  # draw the task from the softmax of the logits; false: argmax
     use_partition: bool = True  # subtract log Z; false: logits U / beta
-    num_partition_samples: PositiveCount = 20  # K, contexts per task that log Z is estimated from
+    num_partition_samples: PositiveCount = 20  # K, contexts per task for the estimate of log Z
     partition_contexts: Literal["rows", "paths"] = (
-        "rows"  # such a context: horizon rows drawn singly, or one stored trajectory
+        "rows"  # each of them is a horizon of rows drawn singly, or one stored trajectory
     )
     partition_when: Literal["after_collection", "before_collection"] = (
-        "after_collection"  # once an iteration
+        "after_collection"  # when log Z is estimated, once per iteration
     )
     utility_batch_size: PositiveCount = (
-        64  # start states (bellman: transitions) that a utility is the mean over
+        64  # start states (bellman: transitions) over which a utility is averaged
     )
     utility_z_samples: PositiveCount = 1  # z drawn per utility
     utility_entropy: bool = False  # hfr-q: add the policy's entropy, -log pi(a | s, z)
     use_learned_reward: bool = (
-        False  # hfr-q: rewards of other tasks from a network trained on stored rows
+        False  # hfr-q: predict rewards of other tasks with a network trained on stored rows
     )
     rf_lr: Positive = 1e-3  # its Adam step size
-    cut_at_terminal: bool = False  # end a relabeled trajectory where its new task terminates first
+    cut_at_terminal: bool = False  # end a relabeled trajectory where its new task first terminates
     relabel_chunk_rows: PositiveCount = (
-        2048  # rows that a network sees at a time; changes rounding only
+        2048  # rows that a network processes at a time; affects rounding only
     )
     log_success_rate: bool = False  # write the columns of success rates
 
     @property
     def probability(self) -> float:
-        """The fraction of calls whose trajectories are relabeled."""
+        """The probability that a group of trajectories is relabeled."""
         if self.relabel_prob is not None:
             return self.relabel_prob
         return {"none": 0.0, "random": 1.0}.get(self.relabel_method, 0.5)
@@ -68,7 +68,7 @@ class HFRSettings:
         if self.use_learned_reward and self.relabel_method != "hfr-q":
             yield Relation(
                 ("use_learned_reward", "relabel_method"),
-                '"hfr-q", the one method that a learned reward goes with',
+                '"hfr-q", the only method that supports a learned reward',
             )
         if self.cut_at_terminal and self.relabel_method == "hipi":
             expected = (
@@ -77,5 +77,5 @@ class HFRSettings:
             yield Relation(("cut_at_terminal", "relabel_method"), expected)
         if self.utility_entropy and self.relabel_method != "hfr-q":
             yield Relation(
-                ("utility_entropy", "relabel_method"), '"hfr-q", the one utility that draws actions'
+                ("utility_entropy", "relabel_method"), '"hfr-q", the only one that draws actions'
             )

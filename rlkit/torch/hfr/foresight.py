@@ -1,6 +1,6 @@
 """Utilities of contexts for every train task, and the log-partitions that normalise them.
 
-Both are computed for a chunk of tasks at a time.
+Both are computed for chunks of tasks.
 """
 
 from collections.abc import Callable
@@ -18,15 +18,15 @@ from rlkit.torch.hfr.config import HFRSettings
 from rlkit.torch.hfr.pearl import MetaLearner
 from rlkit.torch.hfr.utility import bellman_utility, q_utility, sample_z
 
-LARGE = 2**63 - 1  # draws below it modulo n are uniform up to n / 2^63
+LARGE = 2**63 - 1  # random integers below it, taken modulo n, are uniform up to n / 2^63
 Contexts = Callable[[slice], tuple[Tensor, Tensor | None]]
 
 
 class Foresight:
-    """Utility of contexts: how good policy and critics are on a task after adaptation.
+    """Utility of contexts: the value of policy or critics on a task after adapting to them.
 
     Args:
-        pearl: has policy and critics; the belief of its agent is not changed.
+        pearl: policy, critics and agent; the agent's belief is not changed.
         replay_buffer: D, source of the start states (bellman: of the transitions).
         settings: HFR's.
     """
@@ -46,11 +46,11 @@ class Foresight:
         """Utility of one context per task.
 
         Args:
-            contexts: for a slice of the tasks, their rows [n, num_rows, context_dim] and their mask
-                or None.
-            num_rows: of a context.
-            generator: of z, start states and actions, drawn for all tasks at once, so that the
-                chunk size affects only rounding.
+            contexts: maps a slice of the tasks to their rows [n, num_rows, context_dim] and mask
+                (None: all rows are valid).
+            num_rows: rows of a context.
+            generator: draws z, start states and actions, for all tasks at once, so that the chunk
+                size affects only rounding.
         Returns:
             U and the mean of log pi (bellman: zeros), each [num_tasks] float64.
         """
@@ -133,7 +133,7 @@ class Foresight:
     ) -> np.ndarray:
         """log Z_psi = beta log((1/K) sum_k exp(U_psi(c_k) / beta)), [num_tasks] float64.
 
-        The K contexts are from psi's own rows: a horizon's number of single rows, or one stored
+        The K contexts are drawn from psi's own rows. Each is a horizon of single rows or one stored
         trajectory (`partition_contexts`).
         """
         cfg, horizon = self.settings, self.pearl_settings.max_path_length
@@ -154,7 +154,7 @@ class Foresight:
         return log_mean_exp(np.stack(utilities, axis=-1), cfg.relabel_temperature)
 
     def contexts_of(self, buffer: MultiTaskReplayBuffer, part: slice, draws: Tensor) -> Tensor:
-        """Context rows [n, k, context_dim] of a slice of the tasks, drawn singly.
+        """Draw single context rows [n, k, context_dim] for a slice of the tasks.
 
         Args:
             buffer: source of the rows.

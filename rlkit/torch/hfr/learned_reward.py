@@ -1,8 +1,7 @@
 """A learned reward function of tasks, used for relabeled trajectories.
 
-The sparse-reward column of a row is then unused (the two settings exclude each other). It is 1 if
-the reward was predicted by this network, so that it does not train on its own predictions, and 0
-if it is the environment's. Source: HFR's code.
+It cannot be combined with sparse rewards and uses their column: 1 marks a reward that the network
+predicted, 0 one from the environment. The network trains on the latter only. Source: HFR's code.
 """
 
 from collections.abc import Mapping
@@ -21,12 +20,12 @@ from rlkit.torch.gradient_steps import statistics_of
 
 
 class LearnedReward:
-    """f(o, a, g), trained on the rows of every gradient step to predict their unscaled rewards.
+    """f(o, a, g), trained to predict the unscaled rewards of the rows of every gradient step.
 
     Args:
         network: maps (obs, action, task) to one number.
         tasks: the train tasks g, [num_tasks, task_dim].
-        learning_rate: of its own Adam.
+        learning_rate: step size of its own Adam.
     """
 
     def __init__(self, network: nn.Module, tasks: np.ndarray, learning_rate: float) -> None:
@@ -37,13 +36,13 @@ class LearnedReward:
     def train_step(self, batch: Batch, task_ids: Tensor) -> Tensor:
         """Take a step on the mean squared error; nothing is read from the device.
 
-        Only rows with the environment's reward count.
+        Only rows with the environment's reward enter the loss.
 
         Args:
             batch: RL rows, fields [m, n, dim].
             task_ids: their tasks, [m].
         Returns:
-            The loss before the step, a scalar; 0 if no row counts.
+            The loss before the step, a scalar; 0 if there is no such row.
         """
         goals = self.tasks.index_select(0, task_ids).unsqueeze(1).expand(*batch.obs.shape[:2], -1)
         real = 1.0 - batch.sparse_rewards
@@ -69,7 +68,7 @@ class LearnedReward:
     def relabel(self, path: Paths, labels: Labels) -> tuple[Labels, float]:
         """Replace the rewards of all tasks but the trajectory's own by predictions.
 
-        Terminals stay the environment's.
+        The environment's terminations are kept.
 
         Returns:
             The labels, whose sparse rewards mark predicted rewards; and the mean squared error of
@@ -88,16 +87,16 @@ class LearnedReward:
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state."""
+        """Restore weights and optimizer."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
 
 
 class RewardLearner:
-    """An auxiliary of the gradient steps: reports their rewards and trains the learned reward.
+    """Auxiliary learner that reports the rewards of a step and trains the learned reward.
 
     Args:
-        learned_reward: None: rewards are only reported.
+        learned_reward: the reward to train; None: only report.
     """
 
     def __init__(self, learned_reward: LearnedReward | None) -> None:
@@ -134,5 +133,5 @@ class RewardLearner:
 
 
 def marked_real(paths: Paths) -> Paths:
-    """Trajectories marked as having the environment's rewards."""
+    """Mark all rewards of the trajectories as the environment's."""
     return replace(paths, sparse_rewards=np.zeros_like(paths.sparse_rewards))

@@ -1,4 +1,4 @@
-"""Methods of choosing the task of a trajectory.
+"""Methods that choose the task of a trajectory.
 
 Each method computes logits over the train tasks, for a trajectory or for each of its steps.
 """
@@ -18,7 +18,7 @@ from rlkit.torch.hfr.config import HFRSettings
 from rlkit.torch.hfr.foresight import LARGE, Foresight
 from rlkit.torch.hfr.utility import sample_z, transition_utility
 
-REMEMBERED_RETURNS = 500  # trajectories that `ReturnOfTask` is normalised over
+REMEMBERED_RETURNS = 500  # trajectories over which `ReturnOfTask` is normalised
 
 
 class Scores(NamedTuple):
@@ -26,8 +26,8 @@ class Scores(NamedTuple):
 
     Attributes:
         logits: [num_tasks], or [num_tasks, T] if every transition gets its own task.
-        utilities, log_pis: of every task, [num_tasks]; zeros if the method has none.
-        partitions: what was subtracted, [num_tasks].
+        utilities, log_pis: U and mean log pi of every task, [num_tasks]; zeros if there are none.
+        partitions: log Z as subtracted from the utilities, [num_tasks].
     """
 
     logits: np.ndarray
@@ -39,10 +39,10 @@ class Scores(NamedTuple):
 class UniformTask:
     """random: every train task is equally likely.
 
-    The base of the other methods; it has no state.
+    This is the base of the other methods; it has no state.
 
     Args:
-        num_tasks: train tasks.
+        num_tasks: number of train tasks.
     """
 
     def __init__(self, num_tasks: int) -> None:
@@ -55,7 +55,7 @@ class UniformTask:
         """Called before the trajectories of a block are scored.
 
         Args:
-            returns: of the trajectories under every task, [num_paths, num_tasks].
+            returns: return of each trajectory under every task, [num_paths, num_tasks].
         """
 
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
@@ -80,11 +80,11 @@ class ReturnOfTask(UniformTask):
     log Z_psi = beta log-mean-exp(R_psi / beta) over the last 500 trajectories of any task.
 
     Args:
-        num_tasks: train tasks.
+        num_tasks: number of train tasks.
         settings: HFR's.
         sparse_rewards: use sparse returns.
-    Source: HFR's code, where it is unused and normalised over the trajectories of one call,
-        usually a single one.
+    Source: HFR's code, where it is unused and normalised over the trajectories of one call, which
+        are usually one.
     """
 
     def __init__(self, num_tasks: int, settings: HFRSettings, *, sparse_rewards: bool) -> None:
@@ -123,7 +123,7 @@ class ForesightOfTask(UniformTask):
     Args:
         foresight: computes utilities.
         sampler_buffer: S, original rows of every task's last visit.
-        seed: names the random streams.
+        seed: seeds the random streams.
     """
 
     def __init__(
@@ -135,13 +135,13 @@ class ForesightOfTask(UniformTask):
         self.log_z = np.zeros(self.num_tasks)
 
     def prepare(self, iteration: int) -> None:
-        """Estimate log Z before the collection, if configured."""
+        """Estimate log Z before the collection, if `partition_when` says so."""
         relabels = iteration >= self.settings.first_iteration
         if relabels and self.settings.partition_when == "before_collection":
             self._estimate(iteration)
 
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
-        """Score one trajectory by its utility as a context for every task."""
+        """Score one trajectory by its utility as a context of every task."""
         values, log_pis = self.foresight.of_trajectory(path, labels, generator)
         logits = (values - self.log_z) / self.settings.relabel_temperature
         return Scores(logits, values, log_pis, self.log_z)
@@ -168,13 +168,13 @@ class ForesightOfTask(UniformTask):
 
 
 class TransitionsByCritic(UniformTask):
-    """hipi: every transition on its own, (g_psi,t - log Z_psi) / beta.
+    """hipi: (g_psi,t - log Z_psi) / beta, for every transition separately.
 
-    log Z_psi is taken over the transitions of the trajectory.
+    log Z_psi is computed over the transitions of the trajectory.
 
     Args:
-        foresight: has networks and settings.
-        encoder_buffer: E, whose rows adapt the critics to a task.
+        foresight: networks and settings.
+        encoder_buffer: E; contexts of its rows condition the critics on a task.
     Source: HFR's code; Eysenbach et al. 2020 (hindsight inference for policy improvement), adapted.
     """
 
@@ -184,7 +184,7 @@ class TransitionsByCritic(UniformTask):
 
     @torch.no_grad()
     def score(self, path: Paths, labels: Labels, generator: np.random.Generator) -> Scores:
-        """Score every transition by the critics of every task."""
+        """Score every transition by the critics, conditioned on every task."""
         look, cfg, steps = self.foresight, self.foresight.settings, int(path.lengths[0])
         num_rows = look.pearl_settings.embedding_batch_size
         draws = torch.from_numpy(generator.integers(LARGE, size=(self.num_tasks, num_rows))).to(

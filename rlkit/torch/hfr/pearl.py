@@ -49,11 +49,11 @@ class Policy(Protocol):
         """Sample an action from standard normal noise [..., act_dim]."""
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Weights; the first one determines device and dtype."""
+        """The weights; the first one determines device and dtype."""
 
 
 class Networks(Protocol):
-    """PEARL's networks by their names."""
+    """PEARL's networks, by name."""
 
     @property
     def qf1(self) -> nn.Module:
@@ -77,15 +77,15 @@ class Settings(Protocol):
 
     @property
     def sparse_rewards(self) -> bool:
-        """Contexts hold sparse rewards."""
+        """Whether contexts contain sparse rewards."""
 
     @property
     def max_path_length(self) -> int:
-        """Horizon."""
+        """Horizon of a trajectory, in steps."""
 
     @property
     def embedding_batch_size(self) -> int:
-        """Rows of a context."""
+        """Number of rows in a context."""
 
     @property
     def reward_scale(self) -> float:
@@ -93,11 +93,11 @@ class Settings(Protocol):
 
     @property
     def discount(self) -> float:
-        """Gamma."""
+        """gamma."""
 
 
 class MetaLearner(NamedTuple):
-    """A meta-learner for which data are relabeled."""
+    """The meta-learner whose data are relabeled."""
 
     agent: Agent
     networks: Networks

@@ -1,7 +1,8 @@
-"""HFR as a `Relabeler`: three buffers per train task, a coin per group, a task drawn in hindsight.
+"""HFR as a `Relabeler`: a coin per group of trajectories, and tasks that are drawn in hindsight.
 
-D (RL) and E (encoder) take a trajectory under the task that it was assigned to. S (sampler) always
-takes the original; contexts of the collection are drawn from it. Source: HFR's code; docs/hfr.md.
+Each train task has three buffers. D (RL) and E (encoder) store a trajectory under the task that was
+drawn for it. S (sampler) stores the original, for the contexts of the collection.
+Source: HFR's code; docs/hfr.md.
 """
 
 import math
@@ -30,7 +31,7 @@ NO_EPISODE = np.empty(0, np.int64)
 
 
 class CountedOriginals(OriginalLabels):
-    """PEARL's relabeler with a count of successes, as a baseline for relabeling.
+    """PEARL's relabeler plus a count of successes, as a baseline for relabeling.
 
     Args:
         env: defines success.
@@ -42,7 +43,7 @@ class CountedOriginals(OriginalLabels):
         self.env, self.own_successes = env, 0.0
 
     def store(self, paths: Paths, *, to_encoder: bool, visits: Sequence[int] | None = None) -> None:
-        """As PEARL's; the initial pool is not counted."""
+        """Store as PEARL does; the initial pool is not counted."""
         super().store(paths, to_encoder=to_encoder, visits=visits)
         if visits is not None:
             success = successes(self.env, paths)
@@ -64,10 +65,10 @@ class HindsightLabels:
         method: scores trajectories.
         settings: HFR's.
         sparse_rewards: use sparse returns.
-        seed: names the random streams, which are keyed by iteration, visit and block and need no
+        seed: seeds the random streams, which are keyed by iteration, visit and block and need no
             state.
         learned_reward: predicts the rewards of other tasks; None: the environment computes them.
-        sharing: makes the context manager in which CPU threads share the networks' products.
+        sharing: returns a context manager in which CPU threads share the networks' products.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class HindsightLabels:
         self.learned_reward = learned_reward
         # E of these tasks is cleared before the next rows are added.
         self.to_be_cleared = np.ones(len(tasks), bool)
-        # The iteration in which each task's E got its rows.
+        # The iteration in which rows were last added to each task's E.
         self.fed_in = np.zeros(len(tasks), np.int64)
         self.statistics = RelabelingStatistics(
             len(tasks), env.success, tasks, learned_reward=learned_reward is not None
@@ -120,7 +121,7 @@ class HindsightLabels:
             self._pending.append((paths, visits, to_encoder))
 
     def end_block(self, group_size: int) -> None:
-        """Relabel the block's trajectories: one coin per group, a task for each trajectory."""
+        """Relabel the block's trajectories: one coin per group, one task per trajectory."""
         if self._pending:
             self._timed(lambda: self._relabel_block(group_size))
         self._pending = []
@@ -210,9 +211,9 @@ class HindsightLabels:
             self.encoder_buffer.add_paths(task_ids, paths)
 
     def _add_transitions(self, scattered: list[tuple[Paths, np.ndarray]], to_encoder: bool) -> None:
-        """Add transitions, each to its own task.
+        """Add each transition to its own task.
 
-        They form no episode, so that none of them is used as a start state.
+        They form no episode, so none of them is used as a start state.
         """
         rows = torch.from_numpy(
             np.concatenate([np.concatenate(list(p.rows().values()), axis=1) for p, _ in scattered])
@@ -226,7 +227,7 @@ class HindsightLabels:
                 self.encoder_buffer.add_rows(int(task_id), of_task, NO_EPISODE)
 
     def _make_room(self, task_ids: np.ndarray) -> None:
-        """Clear E of tasks that get their first rows since the last collection ended."""
+        """Clear E of tasks that receive their first rows since the last collection ended."""
         for task_id in np.unique(task_ids):
             if self.to_be_cleared[task_id]:
                 self.encoder_buffer.clear(int(task_id))
@@ -242,7 +243,7 @@ class HindsightLabels:
     # State
 
     def state_dict(self) -> dict[str, Any]:
-        """Flags of E, age of its rows, and the state of the method."""
+        """Flags and ages of the rows in E, and the state of the method."""
         return {
             "to_be_cleared": torch.from_numpy(self.to_be_cleared.copy()),
             "fed_in": torch.from_numpy(self.fed_in.copy()),
@@ -250,7 +251,7 @@ class HindsightLabels:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state; older ones hold that of the learned reward too."""
+        """Restore a state; older ones include that of the learned reward."""
         self.to_be_cleared = state["to_be_cleared"].numpy().copy()
         self.fed_in = state["fed_in"].numpy().copy()
         self.method.load_state_dict(state["method"])

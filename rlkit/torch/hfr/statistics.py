@@ -1,4 +1,4 @@
-"""Counts and means of an iteration's relabeling, gathered trajectory by trajectory."""
+"""Counts and means of an iteration's relabeling, updated with every trajectory."""
 
 import math
 from collections.abc import Callable
@@ -22,9 +22,8 @@ class RelabelingStatistics:
     """Counts of one iteration; `columns` converts them to log columns.
 
     Args:
-        num_tasks: train tasks.
-        success: the environment's, of (outcomes, task); it returns None where tasks have no such
-            measure.
+        num_tasks: number of train tasks.
+        success: the environment's function of (outcomes, task); None where success is undefined.
         tasks: the train tasks, [num_tasks, task_dim].
         learned_reward: whether rewards are learned.
     """
@@ -43,18 +42,18 @@ class RelabelingStatistics:
     def begin(self) -> None:
         """Reset the counts for a new iteration."""
         self.num_paths = self.num_kept = 0
-        self.moved, self.back = 0.0, 0.0  # trajectories, or parts of them
+        self.moved, self.back = 0.0, 0.0  # in trajectories, including fractions
         self.rows = np.zeros(self.num_tasks, np.int64)
         self.judged: list[
             tuple[float, float, float]
-        ] = []  # entropy, exp of it, largest probability
+        ] = []  # entropy, its exponential, largest probability
         self.first: Scores | None = None
-        self.reward_errors: list[float] = []  # of a learned reward on rows that it has not seen
+        self.reward_errors: list[float] = []  # of the learned reward on rows it has not seen
         self.own_successes = self.own_successes_moved = self.new_successes = 0.0
         self.has_success = True
 
     def count(self, path: Paths, task_ids: int | np.ndarray, *, kept: bool) -> None:
-        """Count a trajectory and its new task, or that of each step [T]."""
+        """Count a trajectory and its new task, or the new task of each step [T]."""
         own, steps = int(path.task_ids[0]), int(path.lengths[0])
         each = np.broadcast_to(task_ids, steps)
         elsewhere = each != own

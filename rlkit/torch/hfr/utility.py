@@ -1,6 +1,6 @@
 """Utility of contexts: the value of policy or critics after adaptation.
 
-Pure functions without gradients; no agent is changed. The first axis runs over contexts, tasks or
+These are pure functions, called without gradients. The first axis runs over contexts, tasks or
 trajectories.
 """
 
@@ -18,12 +18,10 @@ Posterior = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 def sample_z(
     posterior: Posterior, context: Tensor, noise: Tensor, mask: Tensor | None = None
 ) -> Tensor:
-    """Draw latents from q(z | c), [n, num_samples, latent_dim].
-
-    With variance 0 they equal the mean.
+    """Draw latents from q(z | c), [n, num_samples, latent_dim]; with variance 0, the means.
 
     Args:
-        posterior: context and mask to means and variances, each [n, latent_dim].
+        posterior: maps context and mask to means and variances, each [n, latent_dim].
         context: rows [n, T, context_dim].
         noise: standard normal, [n, num_samples, latent_dim].
         mask: valid rows, [n, T]; None: all.
@@ -83,7 +81,7 @@ def bellman_utility(
         qf1, qf2, target_vf: PEARL's networks.
         z: [n, num_samples, latent_dim].
         batch: transitions of the task, fields [n, num_rows, dim].
-        reward_scale, discount: of the Bellman target.
+        reward_scale, discount: constants of the Bellman target.
     Source: HFR, docs/hfr.md, hfr-bellman.
     """
     shape = (len(z), z.shape[1], batch.obs.shape[1])
