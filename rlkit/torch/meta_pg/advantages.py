@@ -1,4 +1,4 @@
-"""Returns to go and generalised advantages of masked trajectories."""
+"""Returns to go and generalised advantage estimates of masked trajectories."""
 
 import torch
 from torch import Tensor
@@ -26,9 +26,9 @@ def gae(
 
     Args:
         rewards, values: [..., num_steps], zero where there is no step.
-        mask: steps that exist, same shape; they come first.
+        mask: valid steps, same shape; they come first.
         discount, gae_lambda: γ and λ.
-        cut: last steps of episodes, beyond which no credit is assigned, same shape; None: none.
+        cut: marks last steps of episodes, across which no credit passes, same shape; None: none.
     Returns:
         [..., num_steps], zero where there is no step.
     Source: Schulman et al. 2016, equation 16.
@@ -47,7 +47,7 @@ def standardized(values: Tensor, mask: Tensor) -> Tensor:
         values: [num_tasks, ...].
         mask: valid steps, same shape.
     Returns:
-        Same shape, zero where the mask is.
+        Same shape, zero where the mask is zero.
     """
     kept, axes = mask.to(values.dtype), tuple(range(1, values.dim()))
     count = kept.sum(axes, keepdim=True).clamp(min=1)

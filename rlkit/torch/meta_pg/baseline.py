@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 Baseline = Literal["linear", "linear_time", "zero"]
-RIDGE = 1e-5  # of the first attempt; ten times as large in each further one
+RIDGE = 1e-5  # in the first attempt; ten times as large in each further one
 ATTEMPTS = 6
 
 
 def features(obs: Tensor, baseline: Baseline) -> Tensor:
-    """Features of each step: [o, o², τ, τ², τ³, 1], o clipped to ±10, τ = t / 100 in the episode.
+    """Features of step t of an episode: [o, o², τ, τ², τ³, 1], o clipped to ±10 and τ = t / 100.
 
     Args:
         obs: [..., horizon, obs_dim].
@@ -31,8 +31,8 @@ def features(obs: Tensor, baseline: Baseline) -> Tensor:
 def ridge(inputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     """Solve min_w Σ (f·w − G)² + c ‖w‖² for each task.
 
-    For a task whose normal equations are nearly singular, c is multiplied by ten, up to
-    `ATTEMPTS` − 1 times.
+    For a task whose normal equations are nearly singular, c is multiplied by ten up to
+    `ATTEMPTS` − 1 times; if that does not help, w = 0.
 
     Args:
         inputs: f, float64 [num_tasks, n, num_features].
@@ -61,8 +61,8 @@ def baseline_values(obs: Tensor, returns: Tensor, mask: Tensor, baseline: Baseli
     Args:
         obs: [num_tasks, num_paths, horizon, obs_dim].
         returns: discounted returns to go, [num_tasks, num_paths, horizon].
-        mask: steps that exist, same shape.
-        baseline: "zero" returns zeros.
+        mask: valid steps, same shape.
+        baseline: kind of baseline; "zero" gives zeros.
     Returns:
         float64, same shape, zero where there is no step.
     """

@@ -14,14 +14,14 @@ BUDGETS = (0, 1, 2, 3, 5, 10, 20)
 
 
 class BudgetReturns:
-    """Measures the return of one trajectory after an inner step on the first n exploration ones.
+    """Measures the return of a trajectory after an inner step on the first n exploratory ones.
 
     Args:
         sampler: runs the trajectories with `policy`.
         policy: takes the inner steps.
-        num_explored: exploration trajectories of a meta-test, run by θ.
+        num_explored: number of exploratory trajectories of a meta-test, run with θ.
         deterministic: act with the mean.
-        seed: names the random streams.
+        seed: seeds the random streams.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class BudgetReturns:
         """Adapt to the first n trajectories of every run of a meta-test and run one more.
 
         Args:
-            iteration: names the random streams, which are equal for each n.
-            tasks: of the meta-test.
-            explored: the meta-test, whose first trajectories were run by θ.
+            iteration: keys the random streams, which are the same for each n.
+            tasks: tasks of the meta-test.
+            explored: the meta-test, whose first trajectories were run with θ.
         Returns:
             Mean return by column.
         """
@@ -71,7 +71,7 @@ class BudgetReturns:
         return found
 
     def _adapt(self, seen: Sequence[Paths], numbers: Sequence[int]) -> None:
-        """One inner step from θ on the chosen lanes of these trajectories, if there are any."""
+        """Take an inner step from θ on the chosen lanes of these trajectories, if there are any."""
         theta = self.policy.theta(len(numbers))
         if not seen:
             self.policy.use(None)

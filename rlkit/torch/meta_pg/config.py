@@ -1,4 +1,4 @@
-"""Settings of MAML-TRPO, ProMP and RL² (`algo_params`), and the relations between them."""
+"""Settings of the MAML family, ProMP and RL² (`algo_params`), and their relations."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,19 +24,19 @@ class MetaPGSettings(AlgorithmSettings):
 
     max_path_length: PositiveCount = 20  # horizon of an episode, environment steps
     meta_batch: PositiveCount = 40  # tasks per iteration
-    fresh_tasks: bool = True  # draw new tasks in every iteration; false: from the train tasks
+    fresh_tasks: bool = True  # draw new tasks in every iteration; false: use the train tasks
     discount: Probability = 0.99
     gae_lambda: Probability = 1.0
     num_evals: PositiveCount = 2  # independent runs of a meta-test per task
-    num_exp_traj_eval: PositiveCount = 20  # trajectories before the one that a meta-test judges
+    num_exp_traj_eval: PositiveCount = 20  # trajectories before the one that a meta-test reports
 
 
 @dataclass(frozen=True)
 class GradientSettings(MetaPGSettings):
-    """Settings common to MAML-TRPO and ProMP: policy, inner step, baseline."""
+    """Settings common to the gradient methods: policy, inner step, baseline."""
 
     num_iterations: PositiveCount = 500
-    rollouts_per_task: PositiveCount = 20  # trajectories of a task before each step, and after
+    rollouts_per_task: PositiveCount = 20  # trajectories per task before and after each inner step
     num_inner_steps: PositiveCount = 1
     inner_lr: Positive = 0.1  # step size of the inner step
     inner_surrogate: Surrogate = "ratio"  # or "log_likelihood", whose Hessian is biased
@@ -44,7 +44,7 @@ class GradientSettings(MetaPGSettings):
     policy: str = "mlp"  # or "module:Class", built like `GaussianMlp`
     hidden_sizes: tuple[PositiveCount, ...] = (64, 64)
     nonlinearity: Nonlinearity = "tanh"
-    init_std: Positive = 1.0  # of the actions, whose box is [-1, 1]
+    init_std: Positive = 1.0  # of the actions, whose range is [-1, 1]
 
     def relations(self) -> Iterator[Relation]:
         """Yield the constraints between fields that are violated."""
@@ -67,23 +67,23 @@ class GradientSettings(MetaPGSettings):
 
 @dataclass(frozen=True)
 class MAMLSettings(GradientSettings):
-    """Settings of MAML with a trust region or plain policy gradients as outer update."""
+    """Settings of MAML whose outer update is a trust-region step or a plain policy gradient."""
 
     outer: Literal["trpo", "vpg"] = "trpo"  # the outer step
-    exploration_credit: bool = False  # E-MAML: credit the first actions by what adaptation earns
+    exploration_credit: bool = False  # E-MAML: credit the first actions with later rewards
     max_kl: Positive = 0.01  # of the trust region
-    cg_iterations: PositiveCount = 10  # of the conjugate gradients
+    cg_iterations: PositiveCount = 10  # of the conjugate gradient method
     cg_damping: NonNegative = 1e-5  # added to the Hessian
     line_search_steps: PositiveCount = 15
     line_search_decay: Probability = 0.8
-    hvp_subsample: Fraction = 1.0  # share of the adapted trajectories in Hessian products
+    hvp_subsample: Fraction = 1.0  # fraction of the adapted trajectories used in Hessian products
     learning_rate: Positive = 1e-3  # of Adam, with outer "vpg"
 
     def relations(self) -> Iterator[Relation]:
         """Yield the constraints between fields that are violated."""
         yield from super().relations()
         if not 0 < self.line_search_decay < 1:
-            yield Relation(("line_search_decay",), "a number between 0 and 1, both excluded")
+            yield Relation(("line_search_decay",), "a number between 0 and 1, exclusive")
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,9 @@ class ProMPSettings(GradientSettings):
 
     num_epochs: PositiveCount = 5  # Adam steps on the data of an iteration
     learning_rate: Positive = 1e-3
-    clip: Positive = 0.3  # of the outer ratio
-    kl_coef: NonNegative = 5e-4  # of the KL before the inner steps; the first where it adapts
-    kl_target: Positive | None = None  # adapt kl_coef to keep that KL here; null: fixed
+    clip: Positive = 0.3  # epsilon of the clipped outer ratio
+    kl_coef: NonNegative = 5e-4  # of the KL before the inner steps; its initial value if it adapts
+    kl_target: Positive | None = None  # adapt kl_coef to keep that KL near this; null: fixed
 
 
 @dataclass(frozen=True)
@@ -102,18 +102,18 @@ class RL2Settings(MetaPGSettings):
     """Settings of RL² with PPO."""
 
     num_iterations: PositiveCount = 1000
-    meta_batch: PositiveCount = 80  # trials per iteration, a task each
+    meta_batch: PositiveCount = 80  # trials per iteration, one per task
     gae_lambda: Probability = 0.95
-    num_exp_traj_eval: PositiveCount = 2  # the third trajectory is judged
+    num_exp_traj_eval: PositiveCount = 2  # the meta-test reports the third trajectory
     episodes_per_trial: PositiveCount = 3
-    credit: Literal["trial", "episode"] = "trial"  # how far rewards are credited back
+    credit: Literal["trial", "episode"] = "trial"  # how far back a reward is credited
     cell: Literal["gru", "lstm"] = "gru"
     hidden_size: PositiveCount = 256
-    init_std: Positive = 1.0  # of the actions, whose box is [-1, 1]
+    init_std: Positive = 1.0  # of the actions, whose range is [-1, 1]
     num_epochs: PositiveCount = 10  # passes over the trials of an iteration
     num_minibatches: PositiveCount = 4  # of whole trials
     learning_rate: Positive = 3e-4
-    clip: Positive = 0.2  # of the ratio
+    clip: Positive = 0.2  # epsilon of the clipped ratio
     value_coef: NonNegative = 0.5  # of the value loss
     entropy_coef: NonNegative = 0.0  # of the entropy bonus
     max_grad_norm: Positive = 0.5

@@ -10,7 +10,7 @@ LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 
 
 def floored(log_std: Tensor) -> Tensor:
-    """The logarithm of the standard deviation, at least that of `MIN_STD`."""
+    """Clamp a log standard deviation from below at log(`MIN_STD`)."""
     return log_std.clamp(min=math.log(MIN_STD))
 
 
@@ -53,6 +53,6 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         values: any shape.
-        mask: 1 where a value counts, 0 elsewhere, same shape.
+        mask: 1 for values to include, otherwise 0, same shape.
     """
     return (values * mask).sum() / mask.sum().clamp(min=1)

@@ -18,17 +18,16 @@ class GradientPolicy:
 
     Actions are drawn from the Gaussian and not clipped; the environment clips what it executes.
 
-    As a meta-policy it explores with θ for `num_explored` trajectories and then acts with the
-    parameters after an inner step on these trajectories. With more inner steps it explores the same
-    number of trajectories with the new parameters, and so on; after the last step the parameters
-    stay fixed.
+    As a meta-policy it explores with θ for `num_explored` trajectories, takes an inner step on them
+    and acts with the new parameters. If there are more inner steps, each is preceded by the same
+    number of trajectories; after the last one the parameters stay fixed.
 
     Args:
         network: θ, a module that returns mean and log standard deviation.
         advantages: how advantages are computed.
-        inner_lr, inner_surrogate: of the inner step.
+        inner_lr, inner_surrogate: step size and loss of the inner step.
         num_inner_steps: maximum number of inner steps.
-        num_explored: trajectories before each inner step.
+        num_explored: number of trajectories before each inner step.
     """
 
     def __init__(
@@ -46,10 +45,10 @@ class GradientPolicy:
         self.num_inner_steps, self.num_explored = num_inner_steps, num_explored
         self.reset_belief(1)
 
-    # Of many tasks
+    # Many tasks at once
 
     def theta(self, num_tasks: int) -> dict[str, torch.Tensor]:
-        """The parameters before any inner step, for each task, without copies."""
+        """The parameters before any inner step, repeated for each task without copies."""
         own = {name: p.detach() for name, p in parameters_of(self.network).items()}
         return repeated(own, num_tasks)
 
@@ -66,13 +65,13 @@ class GradientPolicy:
         """Act with task-specific parameters.
 
         Args:
-            params: [num_tasks, ...] each; None: θ in every lane.
+            params: parameters of each task, [num_tasks, ...]; None: θ in every lane.
             tasks: index of each lane's task, [num_lanes].
         """
         self._params = params
         if params is None:
             return
-        # Lanes of one task share a product, so they are grouped: [num_tasks, widest].
+        # Lanes of one task share a matrix product, so they are grouped: [num_tasks, most lanes].
         present, self._rows = np.unique(np.asarray(tasks), return_inverse=True)
         self._params = {name: value[torch.from_numpy(present)] for name, value in params.items()}
         counts = np.zeros(len(present), np.int64)
@@ -85,11 +84,11 @@ class GradientPolicy:
     # Acting
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
-        """Do nothing: nothing is fixed for a trajectory."""
+        """Do nothing: the policy has no state per trajectory."""
 
     @torch.no_grad()
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
-        """Draw actions [num_lanes, act_dim], the mean without noise; not clipped."""
+        """Draw actions [num_lanes, act_dim], not clipped; without noise, the means."""
         place = next(self.network.parameters()).device
         if self._params is None:
             mean, log_std = self.network(torch.as_tensor(obs, dtype=torch.float32, device=place))
@@ -128,7 +127,7 @@ class GradientPolicy:
             self.adapt_now()
 
     def adapt_now(self) -> None:
-        """Take the inner step on the trajectories since the last one, whatever their number."""
+        """Take the inner step on all trajectories since the last one, however many."""
         lanes = np.arange(self._num_lanes)
         width = max(paths.horizon for paths in self._seen)
         wide = Paths.concatenate([_widened(paths, width) for paths in self._seen])
@@ -141,7 +140,7 @@ class GradientPolicy:
 
 
 def _widened(paths: Paths, horizon: int) -> Paths:
-    """The same trajectories in arrays of a longer horizon."""
+    """Pad the trajectories' arrays to a longer horizon."""
     if paths.horizon == horizon:
         return paths
     missing = horizon - paths.horizon

@@ -26,17 +26,17 @@ def ratio_surrogate(log_ratios: Tensor, advantages: Tensor, mask: Tensor) -> Ten
 
 
 def log_probs_of(policy: nn.Module, params: Params, data: TaskData) -> Tensor:
-    """log π(a|s) of the data of one task under these parameters, [num_paths, horizon]."""
+    """log π(a|s) of one task's data under these parameters, [num_paths, horizon]."""
     return log_prob(data.actions, *act(policy, params, data.obs))
 
 
 def old_log_probs(data: TaskData) -> Tensor:
-    """log π_old(a|s) of the data of one task under the policy that collected it."""
+    """log π_old(a|s) of one task's data, π_old being the policy that collected them."""
     return log_prob(data.actions, data.old_mean, data.old_log_std)
 
 
 def inner_loss(policy: nn.Module, params: Params, data: TaskData, surrogate: Surrogate) -> Tensor:
-    """The loss of the inner step of one task. Source: MAML, equation 4; ProMP, equation 10."""
+    """Inner-step loss of one task. Source: MAML, equation 4; ProMP, equation 10."""
     log_probs = log_probs_of(policy, params, data)
     if surrogate == "log_likelihood":
         return log_likelihood_surrogate(log_probs, data.advantages, data.mask)
@@ -61,13 +61,13 @@ def inner_step(
 def adapted(
     policy: nn.Module, params: Params, data: TaskData, inner_lr: float, surrogate: Surrogate
 ) -> dict[str, Tensor]:
-    """The inner step of all tasks at once, without a graph.
+    """Take the inner step of all tasks at once, without autograd.
 
     Args:
-        params: of each task, [num_tasks, ...] each.
-        data: of all tasks.
+        params: parameters of each task, [num_tasks, ...].
+        data: data of all tasks.
     Returns:
-        Parameters after the step, [num_tasks, ...] each; unchanged for a task without data.
+        Parameters after the step, same shapes; unchanged for a task without data.
     """
 
     def step(own: Params, seen: TaskData) -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ from rlkit.torch.meta_pg.updates import OuterUpdate
 
 
 class GradientMetaLearner(OnPolicyMetaLearner):
-    """MAML (Finn et al. 2017, algorithm 3) and what has its loop: ProMP, VPG-MAML, E-MAML.
+    """MAML (Finn et al. 2017, algorithm 3) and the methods with its loop: ProMP, VPG-MAML, E-MAML.
 
     Args:
         policy: acts and takes the inner steps; its network is trained.
@@ -31,10 +31,10 @@ class GradientMetaLearner(OnPolicyMetaLearner):
         tasks: chooses the tasks of an iteration.
         update: the outer update.
         evaluation: the meta-test.
-        budgets: returns after adaptation to fewer trajectories.
+        budgets: measures returns after adaptation to fewer trajectories.
         settings: sizes.
-        credit: credit the first actions by the rewards after adaptation (E-MAML).
-        seed: names the random streams.
+        credit: credit the first actions with the rewards after adaptation (E-MAML).
+        seed: seeds the random streams.
         num_threads: CPU threads of the updates.
     """
 
@@ -63,16 +63,16 @@ class GradientMetaLearner(OnPolicyMetaLearner):
 
     @property
     def evaluation_columns(self) -> Sequence[str]:
-        """Returns after adaptation to fewer trajectories."""
+        """Columns of returns after adaptation to fewer trajectories."""
         return self.budgets.columns
 
     @property
     def collection_columns(self) -> Sequence[str]:
-        """Returns before and after each inner step."""
+        """Columns of returns before and after each inner step."""
         return [f"AverageReturn step {k}" for k in range(self.settings.num_inner_steps + 1)]
 
     def collect_data(self, iteration: int, loop: Loop) -> Statistics:
-        """Collect with θ, take the inner step, collect with φ; once for each inner step."""
+        """Collect with θ; after each inner step, collect again with the adapted φ."""
         settings, count = self.settings, self.settings.rollouts_per_task
         task_ids = np.repeat(self.tasks.tasks_of(iteration), count)
         params = self.policy.theta(settings.meta_batch)
@@ -120,7 +120,7 @@ class GradientMetaLearner(OnPolicyMetaLearner):
         return self.sampler.obtain_samples(task_ids.tolist(), generators, begin=begin)
 
     def _credit_of(self, paths: Paths) -> torch.Tensor:
-        """Weights of the first actions of each task; zero without E-MAML."""
+        """Weight of each task's first actions, [num_tasks]; zero without E-MAML."""
         if not self.credit:
             return torch.zeros(self.settings.meta_batch)
         shape = self.settings.meta_batch, -1, paths.horizon
@@ -139,16 +139,13 @@ class GradientMetaLearner(OnPolicyMetaLearner):
         return statistics, log_std
 
     def adaptation_gain(self, test: MetaTest) -> Statistics:
-        """Gain of the whole budget over no adaptation, and what smaller budgets earn."""
+        """Gain of the whole budget over no adaptation, and returns after smaller budgets."""
         after = self.budgets.measure(test.iteration, test.tasks, test.adaptation)
         gain = test.final["AverageReturn_all_test_tasks"] - after[self.budgets.columns[0]]
         return {**after, "Adaptation gain": gain}
 
 
 def _distance(before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor]) -> float:
-    """Mean over tasks of the Euclidean length of the step between two sets of parameters."""
-    squares = sum(
-        (after[name] - before[name]).square().flatten(1).sum(1)
-        for name in after  # of every task
-    )
+    """Euclidean distance between two sets of parameters, averaged over tasks."""
+    squares = sum((after[name] - before[name]).square().flatten(1).sum(1) for name in after)
     return float(torch.as_tensor(squares).sqrt().mean())

@@ -1,4 +1,4 @@
-"""Base of the loops of the policy-gradient methods: counters, meta-test, columns, state."""
+"""Base class of the policy-gradient methods: counters, meta-test, columns, state."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -20,14 +20,14 @@ from rlkit.torch.meta_pg.gaussian import entropy
 
 
 class Update(Protocol):
-    """The update of an iteration, with the state of its optimizer."""
+    """The update that ends an iteration, with the state of its optimizer."""
 
     @property
     def num_steps(self) -> int:
-        """Gradient steps that it takes."""
+        """Gradient steps per iteration."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs."""
+        """State that a resumed run needs."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state."""
@@ -38,9 +38,9 @@ class MetaTest(NamedTuple):
 
     Attributes:
         iteration: the iteration.
-        final: returns of the meta-test, of train tasks too.
-        tasks: the tasks.
-        adaptation: of them.
+        final: statistics of the meta-test, also on train tasks.
+        tasks: the test tasks.
+        adaptation: trajectories of the meta-test on them.
     """
 
     iteration: int
@@ -50,17 +50,17 @@ class MetaTest(NamedTuple):
 
 
 class OnPolicyMetaLearner(ABC):
-    """An algorithm whose data serve one iteration.
+    """An algorithm that uses its data for one iteration only.
 
     Args:
         env: takes actions in [-1, 1].
-        network: what is trained.
+        network: the network to train.
         update: updates the network.
         evaluation: the meta-test.
-        seed: names the random streams.
+        seed: seeds the random streams.
         num_threads: CPU threads of the updates.
     Attributes:
-        state_name: of the update's state in checkpoints.
+        state_name: name of the update's state in checkpoints.
     """
 
     state_name: ClassVar[str]
@@ -106,16 +106,16 @@ class OnPolicyMetaLearner(ABC):
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        """The policy before adaptation; RL²'s has the value on its core as well."""
+        """The policy before adaptation; that of RL² includes the value head."""
         return {"policy": self._network}
 
     @property
     def buffers(self) -> Mapping[str, SavedRows]:
-        """None: data serve one iteration."""
+        """No buffers: data are used for one iteration only."""
         return {}
 
     def count(self, paths: Paths) -> None:
-        """Count the steps that were taken, and those of trajectories that never end early."""
+        """Count the steps taken, and the nominal steps if no trajectory had ended early."""
         self.num_env_steps += paths.num_steps
         self.num_nominal_steps += paths.num_paths * paths.horizon
 
@@ -133,7 +133,7 @@ class OnPolicyMetaLearner(ABC):
 
     @abstractmethod
     def take_update(self) -> tuple[Statistics, Tensor]:
-        """Update on the data of the iteration and drop them; statistics and the policy's log σ."""
+        """Update on the iteration's data, then drop them; return statistics and the log σ."""
 
     def do_training(self, iteration: int, loop: Loop) -> Statistics:
         """Update on the data of the iteration."""
@@ -150,7 +150,7 @@ class OnPolicyMetaLearner(ABC):
 
     @abstractmethod
     def adaptation_gain(self, test: MetaTest) -> Statistics:
-        """The gain of adaptation on test tasks, and what it takes to tell it."""
+        """The gain of adaptation on test tasks, and the returns that it is computed from."""
 
     def evaluate(self, iteration: int, loop: Loop) -> Statistics:
         """Run the meta-test on train and test tasks, trajectory by trajectory."""
@@ -163,11 +163,11 @@ class OnPolicyMetaLearner(ABC):
         return {**final, **self.adaptation_gain(test)}
 
     def tables(self, iteration: int) -> Mapping[str, Table]:
-        """Return of the first, second, … trajectory of the meta-test."""
+        """Returns of the first, second, … trajectory of the meta-test."""
         return {"online_returns": self._online}
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything; data serve one iteration, and other random streams are keyed."""
+        """The complete state: data are not kept, and random streams are made from keys."""
         return {
             "env": self._env.state_dict(),
             "policy": self._network.state_dict(),
@@ -177,7 +177,7 @@ class OnPolicyMetaLearner(ABC):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state; one of an earlier version has none of the environment."""
+        """Restore a state; those of earlier versions lack the environment's."""
         if "env" in state:
             self._env.load_state_dict(state["env"])
         self._network.load_state_dict(state["policy"])

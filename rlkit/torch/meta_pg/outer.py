@@ -1,4 +1,4 @@
-"""The outer objectives: loss of the policy after its inner steps as a function of θ."""
+"""Outer objectives: the loss after the inner steps, as a function of θ."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
@@ -26,8 +26,8 @@ class OuterSettings(NamedTuple):
 
     Attributes:
         inner_lr: α.
-        inner_surrogate: of the inner steps.
-        outer: of the data after the last inner step.
+        inner_surrogate: loss of the inner steps.
+        outer: loss on the data after the last inner step.
         clip: ε of the clipped ratio.
     """
 
@@ -41,7 +41,7 @@ class OuterTerms(NamedTuple):
     """Means over tasks.
 
     Attributes:
-        loss: of the outer surrogate.
+        loss: the outer surrogate loss.
         kl: KL(π_old || π) after the last inner step, on its data.
         inner_kls: KL(π_old || π) before each inner step, on its data, [num_inner_steps].
     """
@@ -65,13 +65,13 @@ def task_terms(
     credit: Tensor,
     settings: OuterSettings,
 ) -> OuterTerms:
-    """The terms of one task, with the inner steps recomputed from θ for differentiation.
+    """The terms of one task; the inner steps are recomputed from θ to differentiate through them.
 
     Args:
         theta: the parameters before the inner steps.
-        data: for each inner step, then after the last one.
+        data: data of each inner step, then those after the last one.
         credit: weight of −mean log π_θ on the first data (E-MAML), a scalar; otherwise 0.
-        settings: of the objective.
+        settings: settings of the objective.
     Source: MAML, equation 5; ProMP, algorithm 1; E-MAML: Stadie et al. 2018, equation 7.
     """
     *before, after = data
@@ -101,7 +101,7 @@ def outer_terms(
     """The objective as a function of θ: the mean over tasks, computed in one batch.
 
     Args:
-        data: as for `task_terms`, of all tasks.
+        data: as for `task_terms`, but of all tasks.
         credit: [num_tasks].
     """
 
@@ -118,7 +118,7 @@ def outer_terms(
 def exploration_credit(rewards: Tensor, mask: Tensor) -> Tensor:
     """w_i = mean of (r − r̄) / (σ_r + 1e-8) over the steps of task i after its inner steps.
 
-    r̄ and σ_r are over all tasks; rewards are per step.
+    r̄ and σ_r are taken over the steps of all tasks.
 
     Args:
         rewards, mask: [num_tasks, num_paths, horizon].

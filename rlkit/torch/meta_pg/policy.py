@@ -1,4 +1,4 @@
-"""Gaussian policies of plain layers, which `torch.func` can differentiate repeatedly."""
+"""Gaussian policies of plain layers, which `torch.func` can differentiate twice."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -22,12 +22,12 @@ class GaussianMlp(nn.Module):
     """An MLP for the mean, and a standard deviation independent of the observation.
 
     Args:
-        obs_dim, act_dim: sizes.
+        obs_dim, act_dim: sizes of an observation and an action.
         hidden_sizes: widths of the hidden layers.
-        nonlinearity: after each of them.
-        init_std: standard deviation at the start, in units of the action box [-1, 1].
-        generator: source of the initial weights: Glorot-uniform, biases 0.
-    Source: the policy of Duan et al. 2016, which MAML, ProMP and PEARL's comparison use.
+        nonlinearity: activation of the hidden layers.
+        init_std: initial standard deviation of the actions, whose range is [-1, 1].
+        generator: source of the initial weights (Glorot-uniform; biases are 0).
+    Source: the policy of Duan et al. 2016, used by MAML, ProMP and the comparison in PEARL.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ def make_policy(
     try:
         network: nn.Module = make(obs_dim, act_dim, hidden_sizes, **options)
     except TypeError as error:
-        raise ValueError(f"{name} cannot be constructed as GaussianMlp is ({error})") from error
+        raise ValueError(f"{name} cannot be constructed like GaussianMlp ({error})") from error
     if name not in POLICIES:
         check_twice_differentiable(network, obs_dim, name)
     return network
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:
-    """A layer with Glorot-uniform weights and biases 0."""
+    """A linear layer with Glorot-uniform weights and zero biases."""
     layer: nn.Linear = skip_init(nn.Linear, inputs, outputs)
     nn.init.xavier_uniform_(layer.weight, generator=generator)
     nn.init.zeros_(layer.bias)
@@ -94,26 +94,26 @@ def parameters_of(policy: nn.Module) -> dict[str, Tensor]:
 
 
 def act(policy: nn.Module, params: Params, obs: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and log standard deviation of a policy with these parameters instead of its own."""
+    """Mean and log standard deviation of a policy under these parameters instead of its own."""
     found: tuple[Tensor, Tensor] = functional_call(policy, dict(params), (obs,))
     return found
 
 
 def repeated(params: Params, num_tasks: int) -> dict[str, Tensor]:
-    """The same parameters for every task, [num_tasks, ...] each, without copies."""
+    """Repeat the parameters for every task, [num_tasks, ...], without copies."""
     return {name: value.expand(num_tasks, *value.shape) for name, value in params.items()}
 
 
 def check_twice_differentiable(policy: nn.Module, obs_dim: int, name: str) -> None:
     """Check that the inner step of a policy can be differentiated, as the outer update requires.
 
-    The gradient with respect to the parameters is compared with a difference quotient through one
-    gradient step; a policy whose gradients have no graph would otherwise fail silently.
+    The gradient through one gradient step is compared with a difference quotient. Without this
+    check, a policy whose gradients have no graph would fail silently.
 
     Args:
         policy: maps observations [n, obs_dim] to mean and log standard deviation.
         obs_dim: size of an observation.
-        name: names the policy in the message.
+        name: name of the policy for the message.
     Raises:
         ValueError: it cannot be differentiated twice.
     """
@@ -126,11 +126,11 @@ def check_twice_differentiable(policy: nn.Module, obs_dim: int, name: str) -> No
 
 
 def _second_derivative_problem(policy: nn.Module, obs_dim: int) -> str:
-    """Reason why a policy has no second derivatives; "" if it has."""
+    """Why a policy has no usable second derivatives; "" if it has."""
     obs = torch.linspace(-1, 1, 3 * obs_dim, dtype=torch.float64).reshape(3, obs_dim)
     params = {
         name: value.detach().double() for name, value in policy.named_parameters()
-    }  # of all layers, so that a difference quotient is exact enough
+    }  # float64, so that the difference quotient is exact enough
 
     def loss(chosen: Params) -> Tensor:
         mean, log_std = act(policy, chosen, obs)

@@ -1,4 +1,4 @@
-"""PPO over whole trials: minibatches of trials, backpropagation through all their steps."""
+"""PPO over whole trials: minibatches of trials and backpropagation through all their steps."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from rlkit.torch.optimizers import Gradients
 
 
 class TrialPPO:
-    """Updates the network of RL² on the trials of an iteration.
+    """Updates RL²'s network on the trials of an iteration.
 
     Args:
         network: the trained network.
-        settings: of RL².
+        settings: RL²'s settings.
         generator: draws the minibatches, on the CPU.
     """
 
@@ -38,7 +38,7 @@ class TrialPPO:
         return self.settings.num_epochs * self.settings.num_minibatches
 
     def update(self, trials: Trials) -> dict[str, float]:
-        """Run all epochs; returns statistics averaged over the gradient steps."""
+        """Run all epochs and return statistics averaged over the gradient steps."""
         network, settings = self.network, self.settings
         with torch.no_grad():
             output, _ = network.advance(trials.inputs, network.initial_hidden(len(trials.inputs)))
@@ -107,6 +107,6 @@ class TrialPPO:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore them."""
+        """Restore a state."""
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])

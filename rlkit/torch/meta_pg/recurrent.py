@@ -1,4 +1,4 @@
-"""RL²'s network: a recurrent core over a whole trial, with a Gaussian policy and a value on it."""
+"""RL²'s network: a recurrent core over a whole trial, with policy and value heads."""
 
 from typing import Literal, cast
 
@@ -19,12 +19,12 @@ class RecurrentActorCritic(nn.Module):
     Values are predicted in normalised units; `value_mean` and `value_std` track the returns.
 
     Args:
-        obs_dim, act_dim: sizes.
-        hidden_size: of the core, and of the layer before the value.
+        obs_dim, act_dim: sizes of an observation and an action.
+        hidden_size: width of the core and of the hidden layer of the value head.
         cell: "gru" or "lstm".
-        init_std: standard deviation of the actions at the start.
-        generator: source of the initial weights: orthogonal in the core, Glorot-uniform in the
-            heads, biases 0.
+        init_std: initial standard deviation of the actions.
+        generator: source of the initial weights, which are orthogonal in the core and
+            Glorot-uniform in the heads; biases are 0.
     Source: Duan et al. 2016 (RL²), section 2.
     """
 
@@ -53,7 +53,7 @@ class RecurrentActorCritic(nn.Module):
                 nn.init.zeros_(parameter)
         self.mean = linear(hidden_size, act_dim, generator)
         with torch.no_grad():
-            self.mean.weight.mul_(0.01)  # starts near 0, so that the noise explores
+            self.mean.weight.mul_(0.01)  # the mean starts near 0, so that the noise explores
         self.log_std = nn.Parameter(torch.full((act_dim,), max(init_std, MIN_STD)).log())
         self.value = nn.Sequential(
             linear(hidden_size + input_size, hidden_size, generator),
@@ -64,18 +64,18 @@ class RecurrentActorCritic(nn.Module):
         self.register_buffer("value_std", torch.zeros(()))
 
     def initial_hidden(self, num_trials: int) -> Hidden:
-        """The state at the start of a trial: zeros."""
+        """The hidden state at the start of a trial: zeros."""
         zeros = self.log_std.new_zeros(1, num_trials, self.core.hidden_size)
         return (zeros,) if isinstance(self.core, nn.GRU) else (zeros, zeros.clone())
 
     def advance(self, inputs: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
-        """Run the core over steps.
+        """Run the core over consecutive steps.
 
         Args:
             inputs: x, [num_trials, num_steps, obs_dim + act_dim + 2].
-            hidden: the state before the first step.
+            hidden: the hidden state before the first step.
         Returns:
-            h of every step [num_trials, num_steps, hidden_size], and the state after the last.
+            h of every step, [num_trials, num_steps, hidden_size], and the final hidden state.
         """
         if isinstance(self.core, nn.GRU):
             output, last = self.core(inputs, hidden[0])
@@ -93,12 +93,12 @@ class RecurrentActorCritic(nn.Module):
         return found.squeeze(-1)
 
     def values(self, output: Tensor, inputs: Tensor) -> Tensor:
-        """Value, [...]; 0 before the first update."""
+        """Values in units of the return, [...]; 0 before the first update."""
         return self.value_mean + self.value_std * self.scaled_value(output, inputs)
 
     @torch.no_grad()
     def follow_returns(self, returns: Tensor, rate: float = 0.1) -> None:
-        """Move `value_mean` and `value_std` towards mean and std of returns [n]."""
+        """Move `value_mean` and `value_std` towards those of returns [n]; at first, set them."""
         mean, std = returns.mean(), returns.std(unbiased=False).clamp(min=1e-3)
         if self.value_std == 0:
             rate = 1.0

@@ -1,4 +1,4 @@
-"""The loop of RL²: whole trials of many tasks, then PPO on them."""
+"""The loop of RL²: run whole trials on many tasks, then update on them with PPO."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ from rlkit.torch.meta_pg.trials import Trials, trials_of
 
 
 class RL2(OnPolicyMetaLearner):
-    """RL² (Duan et al. 2016): a recurrent policy that learns its task within a trial.
+    """RL² (Duan et al. 2016): a recurrent policy that learns the task within a trial.
 
     Args:
         env: takes actions in [-1, 1].
@@ -31,7 +31,7 @@ class RL2(OnPolicyMetaLearner):
         trainer: updates the network of the policy.
         evaluation: the meta-test.
         settings: sizes.
-        seed: names the random streams.
+        seed: seeds the random streams.
         num_threads: CPU threads of the updates.
     """
 
@@ -53,20 +53,20 @@ class RL2(OnPolicyMetaLearner):
         super().__init__(env, network, trainer, evaluation, seed=seed, num_threads=num_threads)
         self.env, self.policy, self.tasks, self.trainer = env, policy, tasks, trainer
         self.settings = settings
-        self._trials: Trials | None = None  # of the running iteration
+        self._trials: Trials | None = None  # of the current iteration
 
     @property
     def evaluation_columns(self) -> Sequence[str]:
-        """None."""
+        """No further columns."""
         return ()
 
     @property
     def collection_columns(self) -> Sequence[str]:
-        """Returns of the episodes of a trial."""
+        """Columns of returns, one per episode of a trial."""
         return [f"AverageReturn episode {n + 1}" for n in range(self.settings.episodes_per_trial)]
 
     def collect_data(self, iteration: int, loop: Loop) -> Statistics:
-        """Run a trial of every task of the iteration."""
+        """Run one trial on each of the iteration's tasks."""
         task_ids = self.tasks.tasks_of(iteration)
         progress = Progress(loop, len(task_ids) * self.settings.episodes_per_trial)
         with torch_threads(self.num_threads):
@@ -91,7 +91,7 @@ class RL2(OnPolicyMetaLearner):
     def _trials_of(
         self, iteration: int, task_ids: np.ndarray, trials: Sequence[int], progress: Progress
     ) -> list[Paths]:
-        """Run these trials in parallel, one lane each; returns their episodes in order."""
+        """Run these trials in parallel, one lane each; return their episodes in order."""
         self.policy.reset_belief(len(trials))
         episodes = []
         for number in range(self.settings.episodes_per_trial):
@@ -102,9 +102,9 @@ class RL2(OnPolicyMetaLearner):
         return episodes
 
     def take_update(self) -> tuple[Statistics, Tensor]:
-        """Run PPO's epochs on the trials of the iteration."""
+        """Run PPO's epochs on the iteration's trials."""
         if self._trials is None:
-            raise RuntimeError("do_training was called before collect_data")
+            raise RuntimeError("do_training needs trials; expected collect_data to be called first")
         statistics = self.trainer.update(self._trials)
         self._trials = None
         return statistics, self.policy.network.log_std.detach()

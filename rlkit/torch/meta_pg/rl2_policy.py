@@ -10,7 +10,7 @@ from rlkit.torch.meta_pg.recurrent import RecurrentActorCritic
 
 
 class RL2Policy:
-    """Acts on observations, previous actions and rewards, and the ends of episodes.
+    """Acts on the observation, the previous action and reward, and the end-of-episode flag.
 
     Actions are drawn from the Gaussian and not clipped; the environment clips what it executes, and
     the network sees the clipped ones.
@@ -30,15 +30,15 @@ class RL2Policy:
         self._over = np.zeros(num_envs, bool)
 
     def adapt(self, paths: Paths) -> None:
-        """Do nothing: the hidden state has followed every step."""
+        """Do nothing: the hidden state is updated at every step."""
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
-        """Start an episode: the hidden state is kept, and d marks the end of the last one."""
+        """Start an episode; the hidden state is kept, and d marks the end of the previous one."""
         self._over[:] = False
 
     @torch.no_grad()
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
-        """Draw actions [num_lanes, act_dim], the mean without noise; ended lanes are skipped."""
+        """Draw actions [num_lanes, act_dim]; without noise, the means. Ended lanes stay put."""
         place = self.network.log_std.device
         inputs = np.concatenate([obs.astype(np.float32), self._last], axis=1)
         output, hidden = self.network.advance(

@@ -1,4 +1,4 @@
-"""Trajectories of many tasks for an update: padded tensors with a mask."""
+"""The trajectories of many tasks for an update, as padded tensors with a mask."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class AdvantageSettings(NamedTuple):
 
     Attributes:
         discount, gae_lambda: γ and λ.
-        baseline: of the values.
+        baseline: kind of baseline.
     """
 
     discount: float
@@ -28,15 +28,15 @@ class AdvantageSettings(NamedTuple):
 class TaskData(NamedTuple):
     """Trajectories of all tasks, collected with one policy per task.
 
-    Under `torch.func.vmap` the first axis is removed and the rest belongs to one task.
+    `torch.func.vmap` removes the first axis, which leaves the data of one task.
 
     Attributes:
         obs: [num_tasks, num_paths, horizon, obs_dim].
         actions: as drawn from the Gaussian, not clipped, [num_tasks, num_paths, horizon, act_dim].
         advantages: standardised per task, [num_tasks, num_paths, horizon].
-        mask: 1 where there is a step, same shape.
-        old_mean: of the policy that collected, as `actions`.
-        old_log_std: the same, [num_tasks, act_dim].
+        mask: 1 for valid steps, otherwise 0, same shape.
+        old_mean: mean of the policy that collected the data, shape of `actions`.
+        old_log_std: its log standard deviation, [num_tasks, act_dim].
     """
 
     obs: Tensor
@@ -47,7 +47,7 @@ class TaskData(NamedTuple):
     old_log_std: Tensor
 
     def first_paths(self, share: float) -> "TaskData":
-        """The data with only a fraction of each task's trajectories, at least one."""
+        """Keep only the first fraction of each task's trajectories, at least one."""
         num = max(1, round(share * self.obs.shape[1]))
         cut = {name: getattr(self, name)[:, :num] for name in self._fields[:-1]}
         return self._replace(**cut)
@@ -66,7 +66,7 @@ def task_data(
         paths: trajectories in task-major order, the same number for each task.
         num_tasks: number of tasks.
         policy: the network that collected them.
-        params: its parameters for each task, [num_tasks, ...] each.
+        params: its parameters for each task, [num_tasks, ...].
         settings: how advantages are computed.
     """
     place = next(iter(params.values())).device

@@ -1,4 +1,4 @@
-"""The tasks of an iteration: newly drawn, or chosen from the train tasks of the set."""
+"""The tasks of an iteration: newly drawn, or chosen from the train tasks."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from rlkit.envs.base import MetaEnv
 
 
 def can_be_drawn_anew(env: MetaEnv) -> bool:
-    """Whether two draws of tasks differ in more than order, and can replace the set."""
+    """Whether two draws of tasks differ in more than order, so that new tasks can be drawn."""
     draws = [
         np.asarray(env.sample_tasks(np.random.RandomState(seed), env.n_tasks), np.float64)
         for seed in (0, 1)
@@ -17,17 +17,17 @@ def can_be_drawn_anew(env: MetaEnv) -> bool:
 
 
 class TaskSource:
-    """Chooses the tasks of every iteration; never one of the held-out tasks.
+    """Chooses the tasks of every iteration, but never held-out tasks.
 
     Fresh tasks replace the first train tasks of the set, so that the set keeps its size and the
     held-out tasks at its end do not change.
 
     Args:
-        env: has the task set.
-        num_train_tasks: the first `num_train_tasks` of the set are for training.
-        num_tasks: tasks of an iteration, at most `num_train_tasks` if they are fresh.
-        fresh: draw new tasks; False: a random choice of train tasks, all equally often.
-        seed: of the run.
+        env: environment with the task set.
+        num_train_tasks: number of tasks for training, the first ones of the set.
+        num_tasks: tasks per iteration, at most `num_train_tasks` if they are fresh.
+        fresh: draw new tasks; False: choose train tasks at random, all equally often.
+        seed: seed of the run.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class TaskSource:
         self.fresh, self.seed = fresh, seed
 
     def tasks_of(self, iteration: int) -> np.ndarray:
-        """Set the tasks of an iteration in the environment and return their numbers, [n]."""
+        """Set the tasks of an iteration in the environment and return their ids, [num_tasks]."""
         if not self.fresh:
             draw = stream(self.seed, "train tasks", iteration)
             rounds = -(-self.num_tasks // self.num_train_tasks)

@@ -1,4 +1,4 @@
-"""Whole trials as RL² learns from them: the concatenated episodes of a task."""
+"""Training data of RL²: whole trials, the concatenated episodes of a task."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -14,14 +14,14 @@ Credit = Literal["trial", "episode"]
 
 
 class Trials(NamedTuple):
-    """Trials of unequal length, their steps without gaps, zero past the end.
+    """Trials of unequal length; steps follow each other without gaps, then come zeros.
 
     Attributes:
         inputs: x_t = [s_t, a_{t−1}, r_{t−1}, d_{t−1}], [num_trials, num_steps, input_dim].
         actions: as drawn, [num_trials, num_steps, act_dim].
         rewards: [num_trials, num_steps].
-        ends: whether an episode ends with the step, same shape.
-        mask: whether there is a step, same shape.
+        ends: 1 if an episode ends with the step, same shape.
+        mask: 1 for valid steps, otherwise 0, same shape.
     """
 
     inputs: Tensor
@@ -31,26 +31,26 @@ class Trials(NamedTuple):
     mask: Tensor
 
     def select(self, trials: Tensor) -> "Trials":
-        """Some of the trials."""
+        """Select trials by index, [n]."""
         return Trials(*(value[trials] for value in self))
 
 
 def trials_of(episodes: Sequence[Paths], device: torch.device | str = "cpu") -> Trials:
     """Concatenate the episodes of every trial.
 
-    At a boundary the first observation of the new episode comes with the last action and reward of
-    the old one and d = 1; a trial starts with zeros.
+    The first observation of an episode comes with the last action and reward of the previous one
+    and d = 1; in the first episode of a trial these are zeros.
 
     Args:
         episodes: the first, second, … episode of every trial.
-        device: where the tensors go.
+        device: device of the tensors.
     """
 
     def joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
         return np.concatenate(arrays, axis=1)
 
     mask = joined([paths.mask for paths in episodes])
-    order = np.argsort(~mask, axis=1, kind="stable")  # steps first, in their order
+    order = np.argsort(~mask, axis=1, kind="stable")  # valid steps first, in order
 
     def packed(array: np.ndarray) -> np.ndarray:
         index = order.reshape(*order.shape, *[1] * (array.ndim - 2))
@@ -71,14 +71,14 @@ def trials_of(episodes: Sequence[Paths], device: torch.device | str = "cpu") -> 
 def trial_advantages(
     trials: Trials, values: Tensor, *, discount: float, gae_lambda: float, credit: Credit
 ) -> Tensor:
-    """Advantages of the steps of trials, not standardised.
+    """Compute the advantages of all steps, not standardised.
 
     Args:
         trials: whole trials.
         values: [num_trials, num_steps].
         discount, gae_lambda: γ and λ.
-        credit: "trial" credits a step with all later rewards of its trial, so that exploration
-            pays off in later episodes; "episode" only with those of its episode.
+        credit: "trial" credits a step with all later rewards of its trial, so that exploration can
+            pay off in later episodes; "episode" only with those of its own episode.
     Returns:
         [num_trials, num_steps].
     """

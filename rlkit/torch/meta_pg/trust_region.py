@@ -1,4 +1,4 @@
-"""A trust-region step: conjugate gradients with exact Hessian products, then line search."""
+"""A trust-region step: conjugate gradients with exact Hessian products, then a line search."""
 
 import math
 from collections.abc import Callable
@@ -13,10 +13,12 @@ RESIDUAL = 1e-10  # squared norm at which conjugate gradients stop
 
 
 class Solution(NamedTuple):
-    """Attributes:
-    x: the solution.
-    iterations: number of iterations.
-    residual: Euclidean norm of the residual.
+    """Solution of A x = b.
+
+    Attributes:
+        x: the solution.
+        iterations: number of iterations.
+        residual: Euclidean norm of the residual.
     """
 
     x: Vector
@@ -25,13 +27,13 @@ class Solution(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Result of a step.
+    """Result of a trust-region step.
 
     Attributes:
         accepted: whether the parameters changed.
-        loss, kl: after the step; of the old parameters if it was not accepted.
+        loss, kl: values after the step, or of the old parameters if it was not accepted.
         backtracks: number of rejected step lengths.
-        solution: of the conjugate gradients.
+        solution: result of the conjugate gradients.
         slope: Euclidean norm of the gradient.
     """
 
@@ -44,12 +46,14 @@ class Step(NamedTuple):
 
 
 class TrustRegionSettings(NamedTuple):
-    """Attributes:
-    max_kl: δ, the upper bound of C.
-    cg_iterations: maximum iterations of conjugate gradients.
-    cg_damping: added to the diagonal of the Hessian.
-    line_search_steps: number of step lengths to try.
-    line_search_decay: ratio of successive lengths.
+    """Settings of a trust-region step.
+
+    Attributes:
+        max_kl: δ, the upper bound of C.
+        cg_iterations: maximum number of conjugate gradient iterations.
+        cg_damping: added to the diagonal of the Hessian.
+        line_search_steps: number of step lengths to try.
+        line_search_decay: d, the ratio of successive lengths.
     """
 
     max_kl: float = 0.01
@@ -64,8 +68,8 @@ def conjugate_gradients(product: Product, b: Vector, iterations: int) -> Solutio
 
     Args:
         product: x -> A x.
-        b: right side, float64.
-        iterations: maximum number.
+        b: right-hand side, float64.
+        iterations: maximum number of iterations.
     Source: Hestenes and Stiefel 1952.
     """
     x, residual = torch.zeros_like(b), b.clone()
@@ -82,14 +86,14 @@ def conjugate_gradients(product: Product, b: Vector, iterations: int) -> Solutio
 
 
 def hessian_product(value: Tensor, parameters: list[Tensor], damping: float = 0.0) -> Product:
-    """Products with the exact Hessian of a scalar, reverse over reverse.
+    """Return products with the exact Hessian of a scalar, in reverse-over-reverse mode.
 
-    The graph of the gradient is built once and used by every product.
+    The graph of the gradient is built once and reused by every product.
 
     Args:
         value: a scalar with a graph.
-        parameters: with respect to which it is differentiated.
-        damping: added to the diagonal.
+        parameters: differentiate with respect to these.
+        damping: added to the diagonal of the Hessian.
     Returns:
         A function of float64 vectors; the product itself has the precision of the parameters.
     """
@@ -109,16 +113,16 @@ def trust_region_step(
     settings: TrustRegionSettings,
     constraint: Callable[[], Tensor] | None = None,
 ) -> Step:
-    """Minimise L with C ≤ δ: θ ← θ − β 0.8^j x with (∇²C + damping) x = ∇L, β = √(2δ / xᵀ∇²C x).
+    """Minimise L subject to C ≤ δ: θ ← θ − β dʲ x, H x = ∇L, β = √(2δ / xᵀH x), H = ∇²C + damping.
 
-    The first j that lowers L and satisfies C ≤ δ is accepted; if there is none, or anything is not
-    finite, the parameters do not change.
+    The smallest j that lowers L and satisfies C ≤ δ is accepted. If there is none, or a value is
+    not finite, the parameters do not change.
 
     Args:
         objective: L and C with their graphs, at the current parameters.
-        parameters: θ; moved in place.
-        settings: sizes.
-        constraint: C for the Hessian products, if they use less data.
+        parameters: θ, changed in place.
+        settings: δ, d and the other constants.
+        constraint: C for the Hessian products, if they use less data; None: that of `objective`.
     Source: TRPO, appendix C; MAML.
     """
     loss, kl = objective()

@@ -12,7 +12,7 @@ from rlkit.torch.meta_pg.policy import parameters_of
 from rlkit.torch.meta_pg.task_data import TaskData
 from rlkit.torch.meta_pg.trust_region import TrustRegionSettings, trust_region_step
 
-KL_TOLERANCE = 1.5  # factor around the target within which the coefficient is kept
+KL_TOLERANCE = 1.5  # the coefficient is kept while the KL is within this factor of its target
 
 
 class OuterUpdate(Protocol):
@@ -21,7 +21,7 @@ class OuterUpdate(Protocol):
     num_steps: int  # gradient steps per iteration
 
     def update(self, data: Sequence[TaskData], credit: Tensor) -> dict[str, float]:
-        """Take the update; arguments as for `outer_terms`, returns statistics for progress.csv."""
+        """Take the update and return statistics for progress.csv; arguments: see `outer_terms`."""
 
     def state_dict(self) -> dict[str, Any]:
         """State that the next update depends on."""
@@ -35,8 +35,8 @@ class TrustRegionUpdate:
 
     Args:
         network: the policy.
-        objective: what is minimised.
-        region: how.
+        objective: the loss to minimise.
+        region: settings of the step.
         hvp_subsample: fraction of the adapted trajectories used in Hessian products.
     """
 
@@ -53,11 +53,11 @@ class TrustRegionUpdate:
         self.hvp_subsample = hvp_subsample
 
     def update(self, data: Sequence[TaskData], credit: Tensor) -> dict[str, float]:
-        """Take the step, see `OuterUpdate.update`."""
+        """Take the step; see `OuterUpdate.update`."""
         theta = parameters_of(self.network)
         terms = outer_terms(self.network, data, credit, self.objective)
-        # The inner steps use all their data: otherwise φ would not be the collecting policy, the
-        # KL would not be at its minimum, and its Hessian not positive definite.
+        # The inner steps use all their data. Otherwise φ would not be the collecting policy, the KL
+        # would not be at its minimum, and its Hessian would not be positive definite.
         part = [*data[:-1], data[-1].first_paths(self.hvp_subsample)]
         fewer = outer_terms(self.network, part, credit, self.objective)
         before: list[OuterTerms] = []
@@ -96,16 +96,16 @@ class TrustRegionUpdate:
 class AdamUpdate:
     """ProMP and VPG-MAML: epochs of Adam on all data, with a penalty on the KL before adaptation.
 
-    L + mean_k η_k KL_k, with η fixed, or doubled if KL_k ends above 1.5 times its target and halved
-    if below target / 1.5.
+    The loss is L + mean_k η_k KL_k. η_k is fixed or, given a target, doubled if KL_k ends above 1.5
+    times the target and halved if it ends below target / 1.5.
 
     Args:
         network: the policy.
-        objective: what is minimised.
-        num_epochs: gradient steps.
-        learning_rate: of Adam.
-        kl_coefs: η of every inner step; zero for VPG-MAML.
-        kl_target: target for adapting η; None: η is fixed.
+        objective: the loss to minimise.
+        num_epochs: gradient steps per iteration.
+        learning_rate: Adam's step size.
+        kl_coefs: η_k of every inner step; zero for VPG-MAML.
+        kl_target: target of every KL_k; None: η is fixed.
     Source: ProMP, algorithm 1.
     """
 
@@ -164,7 +164,7 @@ class AdamUpdate:
         return {"optimizer": self.optimizer.state_dict(), "kl_coefs": list(self.kl_coefs)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore them."""
+        """Restore a state."""
         self.optimizer.load_state_dict(state["optimizer"])
         self.kl_coefs = [float(eta) for eta in state["kl_coefs"]]
 

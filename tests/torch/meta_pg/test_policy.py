@@ -57,7 +57,7 @@ def test_a_policy_without_second_derivatives_is_refused_by_name(policy):
 
 
 def test_a_class_that_takes_other_arguments_is_refused():
-    with pytest.raises(ValueError, match=r"test_policy:Narrow cannot be constructed as Gaussian"):
+    with pytest.raises(ValueError, match=r"test_policy:Narrow cannot be constructed like Gaussian"):
         make_policy("tests.torch.meta_pg.test_policy:Narrow", 3, 2, (5,), init_std=1.0)
 
 
