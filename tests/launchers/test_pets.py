@@ -75,7 +75,7 @@ REFUSED = {
     "no population": (f"{OPT}.cfg.popsize=0", "at least 1"),
     "more elites than candidates": (f"{OPT}.cfg.num_elites=9", "no more elites"),
     "more actions than a plan": ("algo_params.ctrl_cfg.per=4", "per of at most plan_hor"),
-    "noise without its size": ("algo_params.exp_cfg.sim_cfg.stochastic=true", "noise_std with"),
+    "noise without its size": ("algo_params.exp_cfg.sim_cfg.stochastic=true", "noise_std if"),
     "a model without its folder": (f"{PROP}.model_init_cfg.load_model=true", "both or neither"),
     "decays for another depth": (f"{PROP}.model_train_cfg.weight_decays=[0]", "a decay for each"),
     "nothing to train on": (f"{PROP}.model_train_cfg.holdout_ratio=1", "less than 1"),
@@ -106,7 +106,7 @@ def test_bad_settings_are_refused_in_one_message(here, change, expected):
 def test_settings_of_cem_are_refused_beside_random_shooting(here):
     write_config(Path("config.json"), settings("PE", "TSinf", "Random"))
     result = launch("config.json", "--set", f"{OPT}.cfg.max_iters=3")
-    assert result.exit_code == 2 and "CEM, whose max_iters it is" in result.stderr
+    assert result.exit_code == 2 and "CEM, which alone uses max_iters" in result.stderr
 
 
 def test_nulls_take_the_published_values_of_the_environment():

@@ -1,4 +1,4 @@
-"""The settings of PETS: the overrides of kchua/handful-of-trials by dotted path, and more."""
+"""The settings of PETS: the dotted overrides of kchua/handful-of-trials, and a few more."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 class PETSSettings(AlgorithmSettings):
     """`algo_params` of PETS."""
 
-    num_iterations: PositiveCount = 51  # iteration 0 has the random trials and the first fit
+    num_iterations: PositiveCount = 51  # iteration 0 runs the random trials and the first fit
     model_type: ModelType = "PE"
     prop_type: Mode = "TSinf"
     opt_type: Literal["CEM", "Random"] = "CEM"
@@ -26,12 +26,12 @@ class PETSSettings(AlgorithmSettings):
 
     @property
     def task_hor(self) -> int:
-        """Length of a trial, environment steps."""
+        """Length of a trial in environment steps."""
         return given(self.exp_cfg.sim_cfg.task_hor)
 
     @property
     def trials_per_iteration(self) -> int:
-        """Trials that an iteration with a model runs, as lanes of one environment."""
+        """Trials per iteration once there is a model, as lanes of one environment."""
         logged, learned = self.exp_cfg.log_cfg, self.exp_cfg.exp_cfg.nrollouts_per_iter
         return max(logged.nrecord, logged.neval, learned)
 
@@ -44,7 +44,7 @@ class PETSSettings(AlgorithmSettings):
         """Replace nulls by the published values; idempotent.
 
         Args:
-            published: of the environment; None: there are no published values.
+            published: values of the environment; None: there are none.
         """
         by_type = {
             "num_nets": 5 if self.model_type in ("DE", "PE") else 1,
@@ -71,14 +71,14 @@ class PETSSettings(AlgorithmSettings):
         sim = self.exp_cfg.sim_cfg
         if sim.stochastic != (sim.noise_std is not None):
             keys = "exp_cfg.sim_cfg.stochastic", "exp_cfg.sim_cfg.noise_std"
-            yield Relation(keys, "noise_std with stochastic, and null without")
+            yield Relation(keys, "noise_std if stochastic is true, null otherwise")
         default = type(self).max_path_length
         if self.max_path_length not in (default, sim.task_hor):
             expected = "max_path_length left out: a trial is exp_cfg.sim_cfg.task_hor steps long"
             yield Relation(("max_path_length",), expected)
 
     def _model_relations(self) -> Iterator[Relation]:
-        """Model, propagation, networks."""
+        """Relations between model, propagation and networks."""
         model, prop = self.ctrl_cfg.prop_cfg.model_init_cfg, self.ctrl_cfg.prop_cfg
         init, train = "ctrl_cfg.prop_cfg.model_init_cfg", "ctrl_cfg.prop_cfg.model_train_cfg"
         if model.num_nets is not None and prop.npart is not None:
@@ -100,7 +100,7 @@ class PETSSettings(AlgorithmSettings):
             yield Relation((f"{init}.load_model", f"{init}.model_dir"), "both or neither")
 
     def _planner_relations(self) -> Iterator[Relation]:
-        """Horizon, population, elites."""
+        """Relations between horizon, population and elites."""
         plan, cfg = self.ctrl_cfg.opt_cfg, self.ctrl_cfg.opt_cfg.cfg
         if plan.plan_hor is not None and self.ctrl_cfg.per > plan.plan_hor:
             keys = "ctrl_cfg.per", "ctrl_cfg.opt_cfg.plan_hor"
@@ -110,7 +110,8 @@ class PETSSettings(AlgorithmSettings):
             for name in (f.name for f in fields(cfg)):
                 if getattr(cfg, name) != getattr(default, name):
                     yield Relation(
-                        (f"ctrl_cfg.opt_cfg.cfg.{name}", "opt_type"), f"CEM, whose {name} it is"
+                        (f"ctrl_cfg.opt_cfg.cfg.{name}", "opt_type"),
+                        f"CEM, which alone uses {name}",
                     )
         elif (
             cfg.popsize is not None and cfg.num_elites is not None and cfg.num_elites > cfg.popsize
@@ -119,7 +120,7 @@ class PETSSettings(AlgorithmSettings):
             yield Relation(keys, "no more elites than candidates")
 
     def cut_for_debug(self) -> Self:
-        """Two iterations of short trials, a small population, one epoch."""
+        """Cut the settings to two iterations of short trials, a small population and one epoch."""
         sim, rollouts, logged = self.exp_cfg.sim_cfg, self.exp_cfg.exp_cfg, self.exp_cfg.log_cfg
         prop, plan = self.ctrl_cfg.prop_cfg, self.ctrl_cfg.opt_cfg
         popsize = min(plan.cfg.popsize or 20, 20)
@@ -143,7 +144,7 @@ class PETSSettings(AlgorithmSettings):
 
 
 def given(value: Value | None) -> Value:
-    """A setting that `PETSSettings.filled` has filled in.
+    """Return a setting that `PETSSettings.filled` has filled in.
 
     Raises:
         ValueError: it is null.

@@ -1,4 +1,4 @@
-"""The learned dynamics of PETS: inputs, targets and training of its networks."""
+"""The learned dynamics model of PETS: inputs, targets and training of its networks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,11 +46,11 @@ class TrainingSettings:
 
     Attributes:
         weight_decays: coefficients of ||W||^2 / 2, from the first layer to the output layer.
-        learning_rate: of Adam.
+        learning_rate: Adam's step size.
         batch_size: rows per member and step.
         epochs: passes over the data per call of `Dynamics.train`.
         holdout_ratio: fraction of the rows held out, only for `TrainingResult.holdout_errors`.
-        max_logging: maximum number of held-out rows, and of rows used to measure errors.
+        max_logging: maximum number of held-out rows, and of training rows used to measure errors.
     """
 
     weight_decays: tuple[float, ...]
@@ -62,13 +62,13 @@ class TrainingSettings:
 
 
 class TrainingResult(NamedTuple):
-    """Numbers of every member, each [num_nets].
+    """Losses and errors of every member, each [num_nets].
 
     Attributes:
-        losses: data term of the loss, mean over the steps of the last epoch.
-        errors: mean squared error of the predicted mean on rows of its own bootstrap sample.
+        losses: data term of the loss, averaged over the steps of the last epoch.
+        errors: mean squared error of the predicted mean on rows of the own bootstrap sample.
         holdout_errors: the same on the held-out rows; NaN if there are none.
-        num_steps: gradient steps.
+        num_steps: number of gradient steps, an int.
     """
 
     losses: Tensor
@@ -87,12 +87,12 @@ def make_ensemble(
     generator: torch.Generator | None = None,
     route: Route | None = None,
 ) -> RegressionEnsemble:
-    """Make the networks of model type D, P, DE or PE with swish and truncated normal weights.
+    """Make the networks of model type D, P, DE or PE, with swish and truncated normal weights.
 
     Args:
         model_type: see `propagation.check_propagation`, which defines the number of networks.
         num_nets: number of members.
-        input_size: width of a pre-processed observation and an action.
+        input_size: width of a preprocessed observation plus an action.
         output_size: width of the target.
         hidden_sizes: widths of the hidden layers.
         generator: source of the initial weights.
@@ -109,14 +109,14 @@ def make_ensemble(
 class Dynamics:
     """A regression ensemble over transitions, trained with warm starts.
 
-    Weights and Adam's moments are kept between calls of `train`; bootstrap samples and the
-    normalizer are renewed by each.
+    Weights and Adam's moments are kept between calls of `train`; each call draws new bootstrap
+    samples and refits the normalizer.
 
     Args:
         ensemble: the networks, on their device.
-        transforms: from states to inputs and targets.
-        settings: of the training.
-        generator: of bootstrap samples and mini-batches, on the same device.
+        transforms: turn states into inputs and targets.
+        settings: settings of the training.
+        generator: draws bootstrap samples and mini-batches, on the same device.
         ignore_variance: see `propagation.Model`.
     Source: PETS, section 3; kchua/handful-of-trials, `BNN.train` and `MPC.train`.
     """
@@ -166,7 +166,7 @@ class Dynamics:
             inputs, targets = self._inputs(obs, action), self.transforms.target(obs, next_obs)
         num_held = min(int(len(inputs) * settings.holdout_ratio), settings.max_logging)
         if num_held == len(inputs):
-            raise ValueError(f"{num_held} of {len(inputs)} rows set aside; no row to train on")
+            raise ValueError(f"all {num_held} rows are held out; expected a row to train on")
         held = inputs[:0], targets[:0]
         if num_held:
             order = torch.randperm(
@@ -189,7 +189,7 @@ class Dynamics:
             noise = torch.rand(
                 indices.shape, generator=self.generator, device=self.generator.device
             )
-            indices = indices.gather(1, noise.argsort(dim=1))  # every member's rows on their own
+            indices = indices.gather(1, noise.argsort(dim=1))  # shuffle per member
             if tick is not None:
                 tick()
 
@@ -203,14 +203,14 @@ class Dynamics:
         return TrainingResult(losses, own, others, num_steps)
 
     def train_step(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """One step of all members, each on its own rows.
+        """Take one gradient step of all members, each on its own rows.
 
         Args:
             inputs: normalised, [num_nets, rows, in].
             targets: [num_nets, rows, out].
         Returns:
-            The data term of every member's loss before the step, [num_nets]. Decay acts in the
-            optimizer.
+            The data term of every member's loss before the step, [num_nets]. The optimizer applies
+            the weight decay.
         """
         losses = self.ensemble.losses(inputs, targets)
         total = losses.sum() + self.ensemble.bound_penalty()
@@ -220,7 +220,7 @@ class Dynamics:
         return losses.detach()
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights with the normalizer, Adam's moments and the generator's state; no transitions."""
+        """Weights, normalizer, Adam's moments and the generator's state, but no transitions."""
         return {
             "ensemble": self.ensemble.state_dict(),
             "optimizer": self.optimizer.state_dict(),

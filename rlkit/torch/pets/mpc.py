@@ -13,16 +13,16 @@ from rlkit.torch.pets.planners import Planner
 
 
 class MPC:
-    """A policy that plans. Actions are in the units of `low` and `high`.
+    """A policy that plans its actions, in the units of `low` and `high`.
 
-    A lane's random numbers come from its trajectory's generator (see `LaneNoise`), so the
-    number of lanes affects a trajectory only by rounding.
+    A lane's random numbers come from its trajectory's generator (see `LaneNoise`), so the number of
+    lanes affects a trajectory only through rounding.
 
     Attributes:
         means: warm start of the next plan, [num_lanes, plan_hor, act_dim].
         queue: planned actions not yet executed, [num_lanes, at most per, act_dim].
-        predictions: if kept, the predicted states of every plan of these trajectories,
-            each [num_lanes, plan_hor + 1, num_particles, obs_dim].
+        predictions: predicted states of every plan of these trajectories, if kept; each
+            [num_lanes, plan_hor + 1, num_particles, obs_dim].
     Source: PETS, algorithm 1; kchua/handful-of-trials, `dmbrl/controllers/MPC.py`.
     """
 
@@ -37,16 +37,16 @@ class MPC:
         *,
         keep_predictions: bool = False,
     ) -> None:
-        """Store the parts.
+        """Store the arguments.
 
         Args:
-            costs: of action sequences under the model.
+            costs: cost of action sequences under the model.
             planner: searches for a sequence of low cost.
             low, high: bounds of an action, [act_dim], on the planner's device.
             plan_hor: actions in a plan.
             per: actions executed before the next plan.
             keep_predictions: propagate particles along every plan once more, for `predictions`.
-                This does not change the plans, since each has its own random numbers.
+                The plans do not change, since each has its own random numbers.
         Raises:
             ValueError: `plan_hor` is below 1, or `per` is not in 1 ... plan_hor.
         """
@@ -79,8 +79,8 @@ class MPC:
         if self.queue.shape[1] == 0:
             plan = self.plan(torch.as_tensor(obs, dtype=self.low.dtype, device=self.low.device))
             self.queue = plan[:, : self.per]
-            # The rest of the plan initialises the next one, padded with zeros, the middle of a
-            # symmetric box.
+            # The rest of the plan initialises the next one. It is padded with zeros, the middle of
+            # a symmetric box.
             rest = plan[:, self.per :]
             self.means = torch.cat([rest, torch.zeros_like(self.queue)], dim=1)
         action, self.queue = self.queue[:, 0], self.queue[:, 1:]
@@ -96,12 +96,12 @@ class MPC:
         return plan
 
     def skip_plans(self, count: int) -> None:
-        """Advance fresh generators as `count` plans would."""
+        """Advance new generators as far as `count` plans would."""
         for _ in range(count):
             LaneNoise(self.generators)
 
     def state_dict(self) -> dict[str, Any]:
-        """Warm start and queue; with the generators, all that resuming inside a trial needs."""
+        """Warm start, queue and predictions; with the generators, enough to resume a trial."""
         return {"means": self.means, "queue": self.queue, "predictions": self.predictions}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Noise(Protocol):
-    """A source of random tensors whose axis `lane_axis` runs over all lanes in turn."""
+    """A source of random tensors whose axis `lane_axis` is divided evenly among the lanes."""
 
     def normal(self, shape: Sequence[int], lane_axis: int) -> Tensor:
         """Draw from N(0, 1)."""
@@ -19,17 +19,16 @@ class Noise(Protocol):
 
 
 class LaneNoise:
-    """Draws every lane's share of a tensor from a generator of that lane.
+    """Draws each lane's share of a tensor from that lane's own generator.
 
-    A lane's trajectory generator provides one integer per plan, the seed of a torch generator on
-    the planner's device. So a trajectory's generator advances equally for every plan, whatever the
-    planner draws, and checkpoints inside a trial need no other state. The normals of trajectory
-    sampling, up to 27 million per plan, are drawn on the device; on a CPU torch draws them four
-    times as fast as numpy.
+    For each plan, a trajectory's generator provides one integer, which seeds a torch generator on
+    the planner's device. The trajectory's generator therefore advances equally for every plan,
+    whatever the planner draws, and checkpoints inside a trial need no other state. The up to 27
+    million normals per plan are drawn on the device; on a CPU torch is four times as fast as numpy.
 
     Args:
-        generators: one per lane, of its trajectory.
-        device, dtype: of the tensors.
+        generators: the generator of each lane's trajectory.
+        device, dtype: device and dtype of the tensors.
     """
 
     def __init__(

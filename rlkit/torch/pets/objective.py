@@ -1,4 +1,4 @@
-"""The cost of action sequences under a dynamics model, from the rewards of particles."""
+"""The cost of action sequences under a dynamics model, from the rewards of its particles."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,12 +10,11 @@ from rlkit.torch.pets.noise import Noise
 from rlkit.torch.pets.planners import Objective
 from rlkit.torch.pets.propagation import Model, Propagation
 
-NAN_COST = 1e6  # of a particle whose accumulated cost is NaN
+NAN_COST = 1e6  # cost of a particle whose accumulated cost is NaN
 
 # reward(obs [P, C, obs_dim], action [C, act_dim], next_obs [P, C, obs_dim], planned_from [C,
 # obs_dim]) -> [P, C], with P particles and C candidates. `planned_from` is the real observation at
-# which planning started: goals in the observation are read from it, because the model's predictions
-# of them drift.
+# which planning started; goals are read from it, because the model's predictions of them drift.
 Reward = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
@@ -32,13 +31,13 @@ def imagine(
     Args:
         model: the dynamics.
         propagation: moves particles by one step.
-        obs: start of each candidate, [num_candidates, obs_dim].
+        obs: initial obs of each candidate, [num_candidates, obs_dim].
         actions: [num_candidates, horizon, act_dim].
         num_particles: particles per candidate, all of which start at its obs.
         noise: random numbers.
     Yields:
-        For every step obs [num_particles, num_candidates, obs_dim], action [num_candidates,
-        act_dim] and next obs.
+        For every step, obs [num_particles, num_candidates, obs_dim], action [num_candidates,
+        act_dim] and next obs (shape of obs).
     """
     particles = obs.expand(num_particles, -1, -1)
     for action in actions.unbind(dim=1):
@@ -49,14 +48,15 @@ def imagine(
 
 @dataclass(frozen=True)
 class ModelCosts:
-    """Negative return of candidates under the model, averaged over particles; no discount,
-    terminal cost or termination.
+    """Negative return of candidates under the model, averaged over particles.
+
+    There is no discount, no terminal cost and no termination.
 
     Attributes:
         model: the dynamics.
         propagation: moves particles by one step.
-        reward: of predicted transitions, see `Reward`.
-        num_particles: per candidate.
+        reward: reward of predicted transitions; see `Reward`.
+        num_particles: number of particles per candidate.
     Source: kchua/handful-of-trials, `MPC._compile_cost`.
     """
 
@@ -66,7 +66,7 @@ class ModelCosts:
     num_particles: int
 
     def objective(self, obs: Tensor, noise: Noise) -> Objective:
-        """Costs of sequences that start at obs [num_lanes, obs_dim]."""
+        """Return the cost function of sequences that start at obs [num_lanes, obs_dim]."""
 
         def costs(candidates: Tensor) -> Tensor:
             num_lanes, popsize, *shape = candidates.shape

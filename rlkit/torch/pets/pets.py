@@ -1,4 +1,4 @@
-"""PETS: trials with model-predictive control, alternating with training of the dynamics model."""
+"""PETS: alternate between trials with model-predictive control and training of the model."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,26 +18,26 @@ from rlkit.torch.pets.records import LogsSchedule, logs_mat, predictions_mat
 from rlkit.torch.pets.saved_model import saved_model
 from rlkit.torch.pets.trials import Progress, Trials
 
-RECENT = 10  # evaluated trials in the mean of recent returns
-Report = Callable[[int, int, str], None]  # of progress: steps done, steps in total, a note
-Film = Callable[[int, Paths, Report], None]  # given iteration and trials
+RECENT = 10  # number of evaluated trials in the mean of recent returns
+Report = Callable[[int, int, str], None]  # progress: steps done, total steps, a note
+Film = Callable[[int, Paths, Report], None]  # iteration, trials, progress report
 
 
 class PETS:
     """The loop of PETS, algorithm 1.
 
-    Iteration 0 runs the random trials and the first fit. Without random trials it is like the
-    others: planned trials, then training on all trials so far.
+    Iteration 0 runs random trials and the first fit. Without random trials it is like the others,
+    which run planned trials and then train on all trials so far.
 
     Args:
-        trials: runs them.
-        dynamics: the trained model.
+        trials: runs the trials.
+        dynamics: the model.
         buffer: the training trials; one task, unlimited.
-        settings: without nulls.
-        write: writes a file of the run folder, given name and content.
+        settings: settings whose nulls have been filled in.
+        write: writes a file into the run folder, given its name and content.
         film: records videos of the last trials.
         trained: whether the initial networks of `dynamics` are already trained.
-        num_threads: CPU threads of the training.
+        num_threads: CPU threads for the training.
     Source: PETS; kchua/handful-of-trials, dmbrl/misc/MBExp.py. The reference does not train after
     its last iteration, so its longer runs differ from shorter ones.
     """
@@ -89,7 +89,7 @@ class PETS:
             so_far = ", ".join(f"{value:.1f}" for value in progress.returns)
             note = f"return so far {so_far}"
             if progress.seconds:
-                note += f", {progress.seconds:.2f} s a plan"
+                note += f", {progress.seconds:.2f} s per plan"
             loop.tick(progress.step, horizon, note, save="due")
 
         paths = self.trials.run(iteration, num_lanes, random=not self.trained, report=report)
@@ -155,7 +155,7 @@ class PETS:
 
     @property
     def weight_decays(self) -> tuple[float, ...]:
-        """Of the layers."""
+        """Weight decay of each layer."""
         return self.dynamics.settings.weight_decays
 
     def evaluate(self, iteration: int, loop: Loop) -> dict[str, float]:
@@ -163,7 +163,7 @@ class PETS:
         return {}
 
     def tables(self, iteration: int) -> Mapping[str, Table]:
-        """None."""
+        """No tables."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class PETS:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state."""
+        """Restore a state that `state_dict` returned."""
         self.dynamics.load_state_dict(state["dynamics"])
         self.trials.load_state_dict(state["trials"])
         self.returns = [float(value) for value in state["returns"]]

@@ -9,7 +9,7 @@ from torch import Tensor
 from rlkit.torch.ensembles import truncated_normal
 from rlkit.torch.pets.noise import Noise
 
-# costs [num_lanes, popsize] of candidate sequences [num_lanes, popsize, plan_hor, act_dim]
+# candidate sequences [num_lanes, popsize, plan_hor, act_dim] -> costs [num_lanes, popsize]
 Objective = Callable[[Tensor], Tensor]
 
 
@@ -20,21 +20,21 @@ class Planner(Protocol):
         """Search from an initial guess.
 
         Args:
-            objective: costs of candidates, for all lanes at once.
+            objective: costs of the candidates of all lanes.
             mean: initial guess, [num_lanes, plan_hor, act_dim].
             noise: random numbers.
         Returns:
-            Sequences of the same shape.
+            Sequences, same shape as `mean`.
         """
 
 
 def lowest(costs: Tensor, count: int) -> Tensor:
-    """Indices [num_lanes, count] of the smallest costs [num_lanes, popsize]; NaN is the largest."""
+    """Indices [num_lanes, count] of the smallest costs [num_lanes, popsize]; NaN comes last."""
     return costs.topk(count, dim=1, largest=False).indices
 
 
 def chosen(candidates: Tensor, index: Tensor) -> Tensor:
-    """Candidates [num_lanes, count, plan_hor, act_dim] at index [num_lanes, count]."""
+    """Select the candidates [num_lanes, count, plan_hor, act_dim] at index [num_lanes, count]."""
     return candidates.take_along_dim(index[..., None, None], dim=1)
 
 
@@ -63,19 +63,19 @@ class RandomShooting:
 
 
 class CEM:
-    """The cross-entropy method over a diagonal Gaussian that is truncated to the box.
+    """The cross-entropy method with a diagonal Gaussian truncated to the box.
 
-    The result is the mean of the last distribution, never the best candidate. The initial variance
-    is ((high - low) / 4)^2 at every call. A lane whose largest variance is at most epsilon keeps
-    its mean while the others continue.
+    The result is the mean of the last distribution, not the best candidate. Every call starts with
+    variance ((high - low) / 4)^2. A lane whose largest variance is at most epsilon keeps its mean
+    while the others continue.
 
     Args:
         low, high: bounds of an action, [act_dim].
         popsize: candidates per iteration.
-        num_elites: number of them used to fit the next distribution.
-        max_iters: iterations.
+        num_elites: number of best candidates to which the next distribution is fitted.
+        max_iters: maximum number of iterations.
         alpha: weight of the old mean and variance in the new ones.
-        epsilon: largest variance at which a lane stops.
+        epsilon: a lane stops once none of its variances exceeds this.
         smooth_variance: False: fit the variance to the elites without smoothing, as the reference
             did until November 2018.
     Raises:
@@ -113,7 +113,7 @@ class CEM:
         for _ in range(self.max_iters):
             searching = variance.amax(dim=(1, 2), keepdim=True) > self.epsilon
             if searching.device.type == "cpu" and not searching.any():
-                break  # on a GPU checking would cost more than it saves
+                break  # on a GPU, checking would cost more than it saves
             new_mean, new_variance = self.iterate(objective, mean, variance, noise)
             mean = torch.where(searching, new_mean, mean)
             variance = torch.where(searching, new_variance, variance)
@@ -122,16 +122,16 @@ class CEM:
     def iterate(
         self, objective: Objective, mean: Tensor, variance: Tensor, noise: Noise
     ) -> tuple[Tensor, Tensor]:
-        """One iteration: sample, evaluate, refit, smooth.
+        """Run one iteration: sample, evaluate, refit, smooth.
 
-        Samples lie within two standard deviations of the mean; the deviations are reduced so that
-        all samples fall into the box.
+        Samples lie within two standard deviations of the mean. The deviations are reduced so that
+        all samples lie in the box.
 
         Args:
             objective, noise: see `Planner`.
-            mean, variance: of the distribution, [num_lanes, plan_hor, act_dim].
+            mean, variance: moments of the distribution, [num_lanes, plan_hor, act_dim].
         Returns:
-            Mean and variance of the next one.
+            Mean and variance of the next distribution, same shape.
         """
         to_bound = torch.minimum(mean - self.low, self.high - mean) / 2
         std = torch.minimum(to_bound.square(), variance).sqrt().unsqueeze(1)

@@ -1,4 +1,4 @@
-"""The planner as a `MetaPolicy`: actions in [-1, 1], no adaptation."""
+"""The planner as a `MetaPolicy`, with actions in [-1, 1] and without adaptation."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from rlkit.torch.pets.mpc import MPC
 
 
 class PlanningPolicy:
-    """Replans for every action, for videos and evaluations of a trained model.
+    """Acts by planning, for videos and evaluations of a trained model.
 
     Args:
-        controller: plans in the units of the environment.
-        num_threads: CPU threads of its products.
+        controller: plans, in the units of the environment.
+        num_threads: CPU threads of the planner.
     """
 
     def __init__(self, controller: MPC, num_threads: int = 1) -> None:
@@ -23,7 +23,7 @@ class PlanningPolicy:
         self._middle, self._half_width = (low + high) / 2, (high - low) / 2
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
-        """Begin trajectories, one lane per generator."""
+        """Start trajectories, one lane per generator."""
         self.controller.start_trajectories(generators)
 
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:

@@ -1,7 +1,7 @@
 """One-step propagation of a dynamics model's uncertainty: E, DS, MM, TS1 and TSinf.
 
-Particles are the leading axis. Particle p of a candidate belongs to member p // (num_particles /
-num_nets), so the particles of a member form a contiguous block, and TSinf moves no memory.
+The leading axis runs over particles. Particle p of a candidate belongs to member
+p // (num_particles / num_nets), so a member's particles are contiguous and TSinf moves no memory.
 Source: PETS, section 4 (trajectory sampling); kchua/handful-of-trials, `dmbrl/controllers/MPC.py`.
 """
 
@@ -17,16 +17,16 @@ from rlkit.torch.pets.regression import Moments
 ModelType = Literal["D", "P", "DE", "PE"]
 Mode = Literal["E", "DS", "MM", "TS1", "TSinf"]
 PROBABILISTIC: dict[ModelType, bool] = {"D": False, "P": True, "DE": False, "PE": True}
-NUM_NETS: dict[ModelType, int] = {"D": 1, "P": 1, "DE": 5, "PE": 5}  # ensembles: default
+NUM_NETS: dict[ModelType, int] = {"D": 1, "P": 1, "DE": 5, "PE": 5}  # default for ensembles
 
 
 class Model(Protocol):
-    """Interface of dynamics models for propagation.
+    """Interface of the dynamics models that can be propagated.
 
     Attributes:
-        num_nets: members of its ensemble.
-        ignore_variance: use the members' means as their predictions, and for an ensemble the mean
-            of these.
+        num_nets: number of members.
+        ignore_variance: predict the mean of a member, or of the mixture, instead of drawing from
+            its Gaussian.
     """
 
     num_nets: int
@@ -37,10 +37,10 @@ class Model(Protocol):
 
         Args:
             obs: [num_nets, rows, obs_dim], or [1, rows, obs_dim] if all members get the same rows.
-            action: the same with act_dim.
+            action: same leading axes, [..., rows, act_dim].
         Returns:
-            Mean and variance of the output, [num_nets, rows, out]; no variance if members are
-            deterministic.
+            Mean and variance of the output, each [num_nets, rows, out]; variance None if members
+            are deterministic.
         """
 
     def next_obs(self, obs: Tensor, output: Tensor) -> Tensor:
@@ -48,12 +48,12 @@ class Model(Protocol):
 
 
 # propagation(model, obs [num_particles, num_candidates, obs_dim], action [num_candidates, act_dim],
-# noise) -> next obs, of the shape of obs
+# noise) -> next obs, same shape as obs
 Propagation = Callable[[Model, Tensor, Tensor, Noise], Tensor]
 
 
 def expectation(model: Model, obs: Tensor, action: Tensor, noise: Noise) -> Tensor:
-    """E: move by the mean of the members' means; draws nothing."""
+    """E: move by the mean of the members' means; nothing is drawn."""
     return model.next_obs(obs, _predict(model, obs, action, 1).mean.mean(dim=0))
 
 
@@ -70,12 +70,12 @@ def moment_matching(
     *,
     on: Literal["output", "state"] = "output",
 ) -> Tensor:
-    """MM: draw as in DS, then replace the particles of a candidate by draws with their moments.
+    """MM: draw as in DS, then redraw a candidate's particles from a Gaussian with their moments.
 
     Args:
         model, obs, action, noise: see `Propagation`.
-        on: what is replaced. "output", as in the reference: the model's output, usually a
-            difference, which every particle adds to its own state; "state": the next states.
+        on: what is redrawn. "output", as in the reference: the model's output, usually a difference
+            that every particle adds to its own state; "state": the next states.
     """
     samples = _mixture_samples(model, obs, action, noise)
     if model.ignore_variance:
@@ -91,10 +91,10 @@ def trajectory_sampling_inf(model: Model, obs: Tensor, action: Tensor, noise: No
 
 
 def trajectory_sampling_1(model: Model, obs: Tensor, action: Tensor, noise: Noise) -> Tensor:
-    """TS1: as TSinf, but particles are reassigned to members at every step.
+    """TS1: like TSinf, but particles are reassigned to members at every step.
 
-    The assignment is balanced: in every candidate each member serves exactly num_particles /
-    num_nets particles, as in the reference, whereas independent draws would only do so on average.
+    The assignment is balanced, as in the reference: in every candidate, each member gets exactly
+    num_particles / num_nets particles, which independent draws would achieve only on average.
     """
     num_particles, num_candidates, _ = obs.shape
     dealt = noise.uniform((num_particles, num_candidates), lane_axis=1).argsort(dim=0)
@@ -122,7 +122,7 @@ def check_propagation(model_type: str, mode: str, num_nets: int, num_particles: 
         num_nets: members of the model.
         num_particles: particles per candidate.
     Raises:
-        ValueError: an unknown name, or an undefined combination.
+        ValueError: unknown name, or undefined combination.
     """
     if model_type not in PROBABILISTIC:
         raise ValueError(f"model type {model_type!r}; expected one of {', '.join(PROBABILISTIC)}")
@@ -146,9 +146,9 @@ def check_propagation(model_type: str, mode: str, num_nets: int, num_particles: 
 
 
 def _predict(model: Model, obs: Tensor, action: Tensor, blocks: int) -> Moments:
-    """Moments of all particles, cut along the particle axis into blocks.
+    """Predict the moments of all particles, cut along the particle axis into blocks.
 
-    Particles that are views of one tensor, as at the first step of a plan, are evaluated once.
+    Particles that are views of one row, as at the first step of a plan, are evaluated once.
 
     Args:
         model: the dynamics.
@@ -156,7 +156,7 @@ def _predict(model: Model, obs: Tensor, action: Tensor, blocks: int) -> Moments:
         action: [num_candidates, act_dim].
         blocks: num_nets, one block per member; or 1, all particles through all members.
     Returns:
-        Mean and variance, [num_nets, num_particles / blocks, num_candidates, out].
+        Mean and variance, each [num_nets, num_particles / blocks, num_candidates, out].
     """
     num_particles, num_candidates, obs_dim = obs.shape
     distinct = obs[:blocks] if obs.stride(0) == 0 else obs
@@ -174,7 +174,7 @@ def _predict(model: Model, obs: Tensor, action: Tensor, blocks: int) -> Moments:
 
 
 def _mixture_samples(model: Model, obs: Tensor, action: Tensor, noise: Noise) -> Tensor:
-    """One draw per particle from a Gaussian with the mixture's moments, [P, C, out]."""
+    """Draw once per particle from a Gaussian with the mixture's moments, [P, C, out]."""
     moments = _predict(model, obs, action, 1)
     mean = moments.mean.mean(dim=0)
     if model.ignore_variance:
@@ -186,7 +186,7 @@ def _mixture_samples(model: Model, obs: Tensor, action: Tensor, noise: Noise) ->
 
 
 def _member_samples(model: Model, obs: Tensor, action: Tensor, noise: Noise) -> Tensor:
-    """One draw per particle from the Gaussian of the member whose block it lies in, [P, C, out]."""
+    """Draw once per particle from the Gaussian of the member it belongs to, [P, C, out]."""
     moments = _predict(model, obs, action, model.num_nets)
     mean = moments.mean.flatten(0, 1)
     if moments.variance is None or model.ignore_variance:

@@ -1,11 +1,11 @@
-"""The published values of the four environments."""
+"""The published settings of the four environments."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Published:
-    """Values of one environment in kchua/handful-of-trials, dmbrl/config."""
+    """Settings of one environment in kchua/handful-of-trials, dmbrl/config."""
 
     task_hor: int
     plan_hor: int

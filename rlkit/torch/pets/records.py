@@ -15,10 +15,10 @@ GROWTH = 1.1  # factor by which a larger file must grow before it is rewritten
 
 
 def trial_arrays(buffer: MultiTaskReplayBuffer) -> dict[str, list[np.ndarray]]:
-    """The training trials in order, one array each.
+    """Split the buffer into its training trials, in order.
 
     Args:
-        buffer: of one task, whose rows are whole trials.
+        buffer: one task whose rows are whole trials.
     Returns:
         observations [T + 1, obs_dim], actions [T, act_dim] and rewards [T] of every trial, float32.
     """
@@ -38,14 +38,14 @@ def trial_arrays(buffer: MultiTaskReplayBuffer) -> dict[str, list[np.ndarray]]:
 
 
 def logs_mat(buffer: MultiTaskReplayBuffer, returns: Sequence[float]) -> bytes:
-    """The content of logs.mat.
+    """Make the content of logs.mat.
 
     Args:
         buffer: the training trials, including the random ones.
-        returns: of the evaluated trials, in order.
+        returns: returns of the evaluated trials, in order.
     Returns:
         A MAT file with observations [n, T + 1, obs_dim], actions [n, T, act_dim], rewards [n, T]
-        and returns [1, m]; cells instead of the first three if the trials differ in length.
+        and returns [1, m]. If the trials differ in length, the first three are cell arrays.
     """
     arrays: dict[str, np.ndarray] = {}
     for name, trials in trial_arrays(buffer).items():
@@ -62,16 +62,16 @@ def logs_mat(buffer: MultiTaskReplayBuffer, returns: Sequence[float]) -> bytes:
 def predictions_mat(
     predictions: Sequence[Tensor], num_plans: Sequence[int], *, particles: bool
 ) -> bytes:
-    """The content of predictions.mat: the model's predictions for the plans of an iteration.
+    """Make the content of predictions.mat: the model's predictions for an iteration's plans.
 
     Args:
-        predictions: of every plan, [num_lanes, plan_hor + 1, num_particles, obs_dim].
+        predictions: predicted states per plan, [num_lanes, plan_hor + 1, num_particles, obs_dim].
         num_plans: number of plans of each trial (lane).
         particles: write all particles instead of their mean and variance.
     Returns:
-        A MAT file with, for every plan, trial by trial, predictions [plan_hor + 1, num_particles,
-        obs_dim]; or means and vars [plan_hor + 1, obs_dim], the latter around the mean of the
-        particles (the reference subtracts arrays of different shapes).
+        A MAT file with either predictions [plan_hor + 1, num_particles, obs_dim] or means and vars
+        [plan_hor + 1, obs_dim] of every plan, trial by trial. The variance is taken around the mean
+        of the particles (the reference subtracts arrays of different shapes).
     """
     stacked = torch.stack(list(predictions))
     found = torch.cat([stacked[:count, lane] for lane, count in enumerate(num_plans)]).numpy()
@@ -86,15 +86,15 @@ def predictions_mat(
 class LogsSchedule:
     """Decides when to write logs.mat, which reaches 60 MB at the end of a long run.
 
-    It is written after every iteration while it is small, after the last iteration, and otherwise
-    when it has grown by a tenth.
+    A small file is written after every iteration, a large one only when it has grown by a tenth and
+    after the last iteration.
     """
 
     def __init__(self, num_iterations: int) -> None:
         self._num_iterations, self._written = num_iterations, 0
 
     def due(self, iteration: int, num_bytes: int) -> bool:
-        """Whether to write the file after an iteration; if so, its size is stored."""
+        """Whether to write the file after this iteration; if so, remember its size."""
         last = iteration + 1 == self._num_iterations
         due = last or num_bytes < SMALL or num_bytes >= GROWTH * self._written
         if due:

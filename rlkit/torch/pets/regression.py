@@ -1,4 +1,4 @@
-"""Ensemble regression: input normaliser, learned variance bounds, losses."""
+"""Regression with an ensemble: input normalizer, learned variance bounds, losses."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,17 +10,17 @@ from torch.nn import functional
 from rlkit.torch.ensembles import EnsembleMlp
 
 MIN_STD = 1e-12  # inputs with a smaller standard deviation are treated as constant
-CONSTANT_ULPS = 8  # as are those that vary by at most this many units in the last place
-BOUND_WEIGHT = 0.01  # of the log-variance bounds in the loss
+CONSTANT_ULPS = 8  # as are inputs that vary by less than this many units in the last place
+BOUND_WEIGHT = 0.01  # weight of the log-variance bounds in the loss
 MAX_LOGVAR, MIN_LOGVAR = 0.5, -10.0  # their initial values
 
 
 class Normalizer(nn.Module):
-    """Shifts and scales inputs by mean and population standard deviation of the data.
+    """Shifts and scales inputs by the mean and population standard deviation of the data.
 
     Attributes:
         mean: [1, size].
-        std: [1, size]; 1 for inputs that hardly vary.
+        std: [1, size]; 1 for inputs that are practically constant.
     """
 
     mean: Tensor
@@ -35,9 +35,9 @@ class Normalizer(nn.Module):
     def fit(self, x: Tensor) -> None:
         """Fit to rows [n, size], in float64.
 
-        An input whose standard deviation is within the rounding error of the networks' dtype has no
-        information, and dividing by it would amplify rounding errors. The reference guards only
-        against constant inputs, with a threshold of 1e-12.
+        An input whose standard deviation is within the rounding error of the networks' dtype
+        carries no information, and dividing by it would amplify rounding errors. The reference
+        guards only against constant inputs, with a threshold of 1e-12.
         """
         rows = x.double()
         std = rows.std(dim=0, correction=0)
@@ -51,7 +51,7 @@ class Normalizer(nn.Module):
 
 
 class Moments(NamedTuple):
-    """Mean and variance of the outputs, [num_nets, ..., out]; no variance if deterministic."""
+    """Mean and variance of outputs, [num_nets, ..., out]; variance None if deterministic."""
 
     mean: Tensor
     variance: Tensor | None
@@ -60,12 +60,11 @@ class Moments(NamedTuple):
 class RegressionEnsemble(nn.Module):
     """Members that predict a mean and, if probabilistic, a log-variance between learned bounds.
 
-    In PETS' terms: D and P with one member (deterministic and probabilistic), DE and PE with more.
+    In PETS' terms, D (deterministic) and P (probabilistic) have one member, DE and PE more.
 
     Attributes:
-        networks: the members; the outputs of a probabilistic one are the mean, then the raw
-            log-variance r.
-        normalizer: of the inputs, common to all members.
+        networks: the members; a probabilistic one outputs the mean, then the raw log-variance r.
+        normalizer: normalizer of the inputs, shared by all members.
         max_logvar, min_logvar: bounds [1, out], trained with the weights; None if deterministic.
     Source: kchua/handful-of-trials, `dmbrl/modeling/models/BNN.py` and `NN.py`.
     """
@@ -97,8 +96,8 @@ class RegressionEnsemble(nn.Module):
     def moments(self, x: Tensor) -> Moments:
         """Mean and variance for normalised inputs [num_nets, ..., in].
 
-        The variance is computed as exp(min) + exp(max) sigmoid(r - max), which equals the
-        exponential of the log-variance above and is cheaper.
+        The variance is exp(min) + exp(max) sigmoid(r - max). It equals the exponential of the
+        log-variance of `forward` but is cheaper to compute.
         """
         mean, raw = self._outputs(x)
         if raw is None or self.max_logvar is None or self.min_logvar is None:
@@ -137,7 +136,7 @@ class RegressionEnsemble(nn.Module):
         return BOUND_WEIGHT * (self.max_logvar.sum() - self.min_logvar.sum())
 
     def parameter_groups(self, weight_decays: Sequence[float]) -> list[dict[str, Any]]:
-        """Groups for Adam: those of the networks, and the bounds, which do not decay."""
+        """Parameter groups for Adam; the log-variance bounds do not decay."""
         groups = self.networks.parameter_groups(weight_decays)
         bounds = [bound for bound in (self.max_logvar, self.min_logvar) if bound is not None]
         groups[-1]["params"] = [*groups[-1]["params"], *bounds]

@@ -1,7 +1,7 @@
 """model.mat and model.nns: networks in the format of kchua/handful-of-trials.
 
-model.nns names one layer per line; model.mat holds, under "0", "1", ..., mean and standard
-deviation of the normalizer, weights and biases of every layer, and the log-variance bounds.
+model.nns describes one layer per line. model.mat stores, under "0", "1", ..., the normalizer's mean
+and standard deviation, each layer's weights and biases, and the log-variance bounds.
 Source: kchua/handful-of-trials, dmbrl/modeling/models/BNN.py and layers/FC.py.
 """
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from rlkit.torch.pets.regression import RegressionEnsemble
 
 NAMES = ("model.mat", "model.nns")
-LARGEST = 2**30  # maximum bytes of a model.mat
+LARGEST = 2**30  # maximum size of a model.mat, bytes
 LAYER = re.compile(
     r"FC\(output_dim=(\d+), input_dim=(\d+), activation=(None|'\w+'), "
     r"weight_decay=(None|[-+.\de]+), ensemble_size=(\d+)\)"
@@ -26,11 +26,11 @@ LAYER = re.compile(
 
 
 def saved_model(ensemble: RegressionEnsemble, weight_decays: Sequence[float]) -> dict[str, bytes]:
-    """The content of both files, by name.
+    """Make the content of both files, by name.
 
     Args:
         ensemble: the networks.
-        weight_decays: of its layers.
+        weight_decays: weight decay of each layer.
     """
     content = io.BytesIO()
     arrays = {str(i): tensor.detach().cpu().numpy() for i, tensor in enumerate(_tensors(ensemble))}
@@ -51,7 +51,7 @@ def load_model(folder: Path, ensemble: RegressionEnsemble) -> None:
     """Load both files into networks of the same shape; no code in them is executed.
 
     Args:
-        folder: contains model.mat and model.nns.
+        folder: folder with model.mat and model.nns.
         ensemble: receives weights, bounds and normalizer.
     Raises:
         ValueError: a file is missing or damaged, or the networks have other shapes.
@@ -65,7 +65,7 @@ def load_model(folder: Path, ensemble: RegressionEnsemble) -> None:
         raise ValueError(f"{path}: larger than {LARGEST} bytes; expected a saved model")
     try:
         arrays = loadmat(path)
-    except Exception as error:  # anything that a damaged file causes
+    except Exception as error:  # whatever a damaged file causes
         raise ValueError(f"{path}: damaged, or not a MAT file ({error})") from error
     found = {name: value for name, value in arrays.items() if not name.startswith("__")}
     expected = {str(i): tuple(tensor.shape) for i, tensor in enumerate(tensors)}
@@ -86,7 +86,7 @@ def load_model(folder: Path, ensemble: RegressionEnsemble) -> None:
 
 
 def _tensors(ensemble: RegressionEnsemble) -> list[Tensor]:
-    """Tensors in the order of model.mat."""
+    """The tensors in the order of model.mat."""
     networks, normalizer = ensemble.networks, ensemble.normalizer
     tensors: list[Tensor] = [normalizer.mean, normalizer.std]
     for weight, bias in zip(networks.weights, networks.biases, strict=True):
@@ -96,7 +96,7 @@ def _tensors(ensemble: RegressionEnsemble) -> list[Tensor]:
 
 
 def _check_layers(path: Path, ensemble: RegressionEnsemble) -> None:
-    """Compare the layers that a model.nns names with those of an ensemble; ValueError otherwise."""
+    """Raise ValueError unless the layers in a model.nns are those of the ensemble."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

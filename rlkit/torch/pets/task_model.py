@@ -1,4 +1,4 @@
-"""Tensor interface of the environment for dynamics model and planner."""
+"""The environment as the dynamics model and the planner see it, in tensors."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from rlkit.torch.pets.objective import Reward
 
 
 def transforms_of(env: PetsEnv) -> Transforms:
-    """Inputs and targets of the networks in this environment."""
+    """The environment's transforms from states to network inputs and targets."""
 
     def target(obs: Tensor, next_obs: Tensor) -> Tensor:
         return torch.cat(env.targ_proc(obs, next_obs), dim=-1)
@@ -21,7 +21,7 @@ def transforms_of(env: PetsEnv) -> Transforms:
 
 
 def reward_of(env: PetsEnv, device: torch.device) -> Reward:
-    """The environment's reward function of predicted transitions, for the planner."""
+    """The environment's reward function for predicted transitions, for the planner."""
     task = torch.zeros(env.task_dim, device=device)
 
     def reward(obs: Tensor, action: Tensor, next_obs: Tensor, planned_from: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ def reward_of(env: PetsEnv, device: torch.device) -> Reward:
 
 
 def model_sizes(env: PetsEnv) -> tuple[int, int]:
-    """Width of the networks' input, without the action, and of their target."""
+    """Widths of the networks' input (without the action) and of their target."""
     obs = torch.zeros(1, env.obs_dim)
     seen = sum(part.shape[-1] for part in env.obs_preproc(obs))
     return seen, sum(part.shape[-1] for part in env.targ_proc(obs, obs))

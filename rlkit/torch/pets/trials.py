@@ -20,9 +20,9 @@ class Progress:
     """Progress of running trials.
 
     Attributes:
-        step: steps done.
-        returns: so far, [num_lanes].
-        seconds: of the last action.
+        step: number of steps done.
+        returns: returns so far, [num_lanes].
+        seconds: time that planning the last action took.
     """
 
     step: int
@@ -33,18 +33,18 @@ class Progress:
 class Trials:
     """Runs trials with planned or random actions.
 
-    A trial's start, plans and disturbances have separate random streams, named by iteration and
-    lane. Stopped trials are resumed by repeating their first actions, which restores the
-    simulator's state bit for bit, including its warm start.
+    A trial's start, plans and disturbances have separate random streams, keyed by iteration and
+    lane. Stopped trials are resumed by repeating their actions, which restores the simulator's
+    state bit for bit, including the solver's warm start.
 
     Args:
-        env: with actions in its own units; at least as many lanes as trials run at a time.
-        controller: the planner.
-        horizon: length of a trial.
+        env: takes actions in its own units; has at least as many lanes as trials run together.
+        controller: plans the actions.
+        horizon: length of a trial in steps.
         noise_std: standard deviation of the noise added to executed actions. The action without
             noise is stored and used for training, as in the reference.
-        seed: of the run.
-        num_threads: CPU threads of the planner's products.
+        seed: seed of the run.
+        num_threads: CPU threads of the planner.
     Source: kchua/handful-of-trials, dmbrl/misc/Agent.py.
     """
 
@@ -59,9 +59,9 @@ class Trials:
     ) -> None:
         self.env, self.controller, self.horizon = env, controller, horizon
         self.noise_std, self.seed, self.num_threads = noise_std, seed, num_threads
-        self.plan_seconds = 0.0  # of the last trials, in this process
-        self._actions: list[np.ndarray] = []  # of the running trials
-        self._resumed: Mapping[str, Any] | None = None  # the controller's state after them
+        self.plan_seconds = 0.0  # planning time of the last trials, in this process
+        self._actions: list[np.ndarray] = []  # of the unfinished trials
+        self._resumed: Mapping[str, Any] | None = None  # the controller's state after these actions
 
     def run(
         self,
@@ -74,12 +74,12 @@ class Trials:
         """Run trials to their end, or resume stopped ones.
 
         Args:
-            iteration: names their random numbers.
+            iteration: keys the random streams.
             num_lanes: number of parallel trials.
             random: draw actions uniformly instead of planning.
-            report: called after every new step; may save a checkpoint, and may raise.
+            report: called after every new step; may save a checkpoint, or raise to stop.
         Returns:
-            The trials; actions in the environment's units, without disturbance.
+            The trials, with actions in the environment's units and without disturbance.
         """
         env, horizon = self.env, self.horizon
         starts, plans, draws, noises = (
@@ -120,7 +120,7 @@ class Trials:
             self._resumed = None
 
     def _plan(self, obs: np.ndarray) -> tuple[np.ndarray, float]:
-        """The next action of every lane, and the seconds it took."""
+        """Plan the next action of every lane; return it with the seconds it took."""
         began = time.perf_counter()
         with torch_threads(self.num_threads):
             action = self.controller.get_actions(obs).astype(self.env.dtype)
@@ -136,7 +136,7 @@ class Trials:
         running: np.ndarray,
         noises: list[np.random.Generator],
     ) -> np.ndarray:
-        """Step the running lanes and store the step; a lane that has ended leaves `running`."""
+        """Step the running lanes and store the step; lanes that end are removed from `running`."""
         env, executed = self.env, action.astype(np.float64)
         if self.noise_std is not None:
             disturbance = np.stack([g.standard_normal(env.act_dim) for g in noises])
@@ -153,7 +153,7 @@ class Trials:
         return obs
 
     def state_dict(self) -> dict[str, Any]:
-        """Actions of the running trials, and the controller's state."""
+        """Actions of the unfinished trials, and the controller's state."""
         if not self._actions:
             return {"actions": None, "controller": None}
         actions = torch.from_numpy(np.stack(self._actions))

@@ -152,5 +152,5 @@ def test_every_epoch_ticks():
 
 
 def test_training_without_a_row_is_refused():
-    with pytest.raises(ValueError, match="0 of 0 rows set aside"):
+    with pytest.raises(ValueError, match="all 0 rows are held out"):
         make().train(*transitions(0))
