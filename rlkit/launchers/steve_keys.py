@@ -46,7 +46,7 @@ NOTES = {
     "policy_config.keep_all_replay_buffers": "checkpoints hold the replay here; left out",
     "agent_config.count": FIXED,
     "agent_config.reload_every_n": FIXED,
-    "save_model_path": "back-ups are in checkpoints/ of the run folder; left out",
+    "save_model_path": "backups are in checkpoints/ of the run folder; left out",
     "log_path": "logs are in the run folder; left out",
 }
 EXPANSION = (

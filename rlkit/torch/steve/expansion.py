@@ -1,8 +1,8 @@
-"""Value expansion: imagined rollouts, and candidate targets computed from them.
+"""Value expansion: imagined rollouts and the candidate targets computed from them.
 
-Notation of the paper: i counts transition members (with their paired members of the termination
-model), j reward members, k critics, and H is the horizon; F = H + 1 candidates end at the steps
-t = 0 ... H, of which t = 0 is the bootstrap from the real next state.
+Notation of the paper: i indexes transition members (and the paired termination members), j reward
+members and k critics; H is the horizon. F = H + 1 candidates end at the steps t = 0 ... H, where
+t = 0 is the bootstrap from the real next state.
 
 Source: Buckman, Hafner, Tucker, Brevdo and Lee 2018, arXiv 1807.01675; tensorflow/models,
 research/steve, valuerl.py.
@@ -13,20 +13,20 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-EPSILON = 1e-8  # added to the survival in the denominator of later starts
+EPSILON = 1e-8  # added to the survival in the denominator for starts u >= 1
 
 
 class Dynamics(Protocol):
     """Interface of a learned model for rollouts, with members along a leading axis."""
 
     def next_obs(self, obs: Tensor, action: Tensor) -> Tensor:
-        """Move obs [N_T, B, obs_dim] by action [N_T, B, act_dim], member i its own rows."""
+        """Next states for obs [N_T, B, obs_dim], action [N_T, B, act_dim]; member i: row i."""
 
     def terminated(self, inputs: Tensor) -> Tensor:
-        """Probabilities of an end, [N_T, B], of transitions [N_T, B, 2 obs_dim + act_dim]."""
+        """Termination probabilities [N_T, B] of transitions [N_T, B, 2 obs_dim + act_dim]."""
 
     def rewards(self, inputs: Tensor) -> Tensor:
-        """Rewards [N_R, ...] of transitions [..., 2 obs_dim + act_dim], by every member."""
+        """Rewards [N_R, ...] that all members give transitions [..., 2 obs_dim + act_dim]."""
 
 
 class ActorCritic(Protocol):
@@ -36,11 +36,11 @@ class ActorCritic(Protocol):
         """Actions [..., act_dim] for obs [..., obs_dim], without noise."""
 
     def values(self, obs: Tensor, action: Tensor) -> Tensor:
-        """Values [N_Q, ...] of the target critics."""
+        """Target critics' values [N_Q, ...] of obs [..., obs_dim], action [..., act_dim]."""
 
 
 class Rollouts(NamedTuple):
-    """Components of candidate targets; step 0 is the real transition.
+    """Components of the candidate targets; r_0 belongs to the real transition.
 
     Attributes:
         rewards: r, [F, N_T or 1, N_R or 1, B]; r_0 is the real reward.
@@ -71,7 +71,7 @@ def imagine(
     num_members: int,
     horizon: int,
 ) -> Rollouts:
-    """Roll out every transition member from the real next states, without noise.
+    """Roll out every transition member from the real next states, without action noise.
 
     s_{h+1} = s_h + f_i(s_h, a_h) with a_h = tanh pi(s_h). Termination is soft: c_h is the product
     of 1 - d_l over l = 0 ... h, where d_0 is the real termination. A rollout is never cut off.
@@ -79,10 +79,10 @@ def imagine(
     Args:
         model: the learned model; None with horizon 0.
         agent: policy and critics.
-        reward, terminated: of the real transitions, [B].
+        reward, terminated: rewards and terminations of the real transitions, [B].
         next_obs: real next states, [B, obs_dim].
-        num_members: N_T, transition members that the model has.
-        horizon: H, imagined steps.
+        num_members: N_T, number of the model's transition members.
+        horizon: H, number of imagined steps.
     """
     obs = next_obs.unsqueeze(0)
     action = agent.act(obs)
@@ -116,7 +116,7 @@ def imagine(
 def expand(
     rollouts: Rollouts, discount: float, reward_scale: float = 1.0, num_starts: int = 1
 ) -> Tensor:
-    """Candidate targets of every sample, as cumulative sums over the steps.
+    """Compute candidate targets as cumulative sums over the steps.
 
     G_{u,t} = rho sum_{l=u..t} gamma^{l-u} (c_{l-1} / c_{u-1}) r_l
               + gamma^{t-u+1} (c_t / c_{u-1}) Q(s_t, a_t),   c_{-1} = 1
@@ -124,10 +124,10 @@ def expand(
     with the same reward member j in all terms. Starts u >= 1 divide by c_{u-1} + 1e-8.
 
     Args:
-        rollouts: of F - 1 imagined steps.
+        rollouts: rollouts of F - 1 imagined steps.
         discount: gamma.
         reward_scale: rho.
-        num_starts: starts u = 0 ... num_starts - 1; 1, or F for the TD-k trick.
+        num_starts: number of starts u = 0, 1, ...: 1, or F for the TD-k trick.
     Returns:
         [B, num_starts, F, N_T N_R N_Q], a view whose last axis runs over (i, j, k). Candidates
         with t < u are 0.

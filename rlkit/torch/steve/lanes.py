@@ -1,4 +1,4 @@
-"""Environments that continue across iterations and can be resumed within an episode."""
+"""Parallel environments that run on across iterations and can be resumed within an episode."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,16 +12,16 @@ from rlkit.envs.base import MetaEnv
 
 
 class Lanes:
-    """Lanes of one environment, reset one by one as their episodes end.
+    """Lanes of one environment, each of which is reset when its episode ends.
 
-    An episode has its own random stream, named by lane and number. So a lane that was stopped
-    inside an episode is resumed by restarting that episode and repeating its actions, which
+    Each episode has its own random stream, keyed by lane and number. A lane that was stopped inside
+    an episode is therefore resumed by restarting that episode and repeating its actions, which
     restores the simulator's state bit for bit.
 
     Args:
-        env: one task; all its lanes are used.
-        horizon: steps after which an episode is cut off, not terminated.
-        seed: of the run.
+        env: an environment with one task; all its lanes are used.
+        horizon: steps after which an episode is truncated.
+        seed: seed of the run.
     Attributes:
         obs: current observation of each lane, [num_lanes, obs_dim]; None before `begin`.
     """
@@ -34,7 +34,7 @@ class Lanes:
         self._actions: list[list[np.ndarray]] = [[] for _ in range(self.num_lanes)]
 
     def begin(self) -> np.ndarray:
-        """Start the episodes, or resume stopped ones; returns the observations of all lanes."""
+        """Start the episodes, or resume stopped ones; return the observations of all lanes."""
         if self.obs is None:
             self.env.reset_task(np.zeros(self.num_lanes, np.int64))
             self.obs = self.env.reset([self._generator(lane) for lane in range(self.num_lanes)])
@@ -47,13 +47,13 @@ class Lanes:
         return self.obs
 
     def step(self, action: np.ndarray) -> Tensor:
-        """Step every lane, and start new episodes in lanes that ended.
+        """Step every lane and start a new episode in lanes whose episode ends.
 
         Args:
-            action: in [-1, 1], [num_lanes, act_dim].
+            action: actions in [-1, 1], [num_lanes, act_dim].
         Returns:
             Rows of the replay buffer, [num_lanes, width]. The next observation of a last step is
-            that before the reset. Only termination by the task counts as terminated.
+            the one before the reset. Only the task's own termination counts as terminated.
         """
         obs = self.begin()
         next_obs, reward, terminated, truncated, info = self.env.step(action)
@@ -76,7 +76,7 @@ class Lanes:
         return stream(self.seed, "episode", lane, self._episodes[lane])
 
     def state_dict(self) -> dict[str, Any]:
-        """Number of each lane's episode, and its actions so far."""
+        """The number of each lane's current episode, and its actions so far."""
         width = 0, self.env.act_dim
         empty = np.zeros(width, np.float32)
         actions = [np.stack(done) if done else empty for done in self._actions]
@@ -86,7 +86,7 @@ class Lanes:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state; `begin` brings the lanes there."""
+        """Restore a state; `begin` then repeats the actions."""
         self._episodes = [int(number) for number in state["episodes"]]
         self._actions = [list(done.numpy()) for done in state["actions"]]
         self.obs = None

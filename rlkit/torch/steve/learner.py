@@ -1,4 +1,4 @@
-"""The schedule of a learner: updates per frame, logs, checkpoints and back-ups."""
+"""The schedule of a learner: updates per frame, logs, checkpoints and backups."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ from rlkit.torch.gradient_steps import GradientSteps
 
 
 class Stopwatch:
-    """Seconds of learning, including those before a resume."""
+    """Measures the time spent learning, including the time before a resume."""
 
     def __init__(self) -> None:
         self._before = 0.0
@@ -30,7 +30,7 @@ class Stopwatch:
         return self.seconds / 3600
 
     def restore(self, seconds: float) -> None:
-        """Restore the count of an earlier process."""
+        """Continue from the seconds that an earlier process measured."""
         self._before, self._began = seconds, None
 
 
@@ -48,7 +48,7 @@ class Sums:
         self.count += count
 
     def take(self) -> dict[str, float]:
-        """Means since the last call; empty without updates."""
+        """Return the means since the last call, empty without updates, and reset."""
         count = self.count
         pairs = zip(self.names, self.values, strict=True)
         found = {name: value / count for name, value in pairs} if count else {}
@@ -56,31 +56,32 @@ class Sums:
         return found
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """The sums and the number of updates."""
         return {"values": list(self.values), "count": self.count}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a state."""
+        """Restore a state."""
         self.values, self.count = [float(v) for v in state["values"]], state["count"]
 
 
 class Learner:
-    """Updates of one learner, as many as are due for the frames.
+    """Takes one learner's updates at a fixed ratio to the frames.
 
-    Logs, checkpoints and back-ups are made just before the updates whose numbers they divide.
+    With an interval of n updates, logs, checkpoints and backups are made just before the updates
+    n, 2n, ...
 
     Args:
-        steps: take the updates; report the means of `columns`.
-        columns: statistics of an update.
-        cadence: frames per update, and updates between logs, checkpoints and back-ups.
-        watch: measures the hours.
+        steps: take the updates and report the means of `columns`.
+        columns: names of an update's statistics.
+        cadence: frames per update, and updates between logs, checkpoints and backups.
+        watch: measures the time.
         checkpoint: publishes the learned networks.
-        backup: stores them under the number of the epoch.
+        backup: called with the epoch; stores the networks under that number.
     Attributes:
-        updates: number since learning began.
-        epoch: checkpoints so far.
-        rows: lines of the log: seconds since the previous one, hours, epoch, updates, frames, then
-            the means since the previous one.
+        updates: number of updates so far; restarts after pretraining.
+        epoch: number of checkpoints so far.
+        rows: lines of the log. Each holds the seconds since the previous line, hours, epoch,
+            updates, frames, and the means since the previous line.
     Source: tensorflow/models, research/steve, learner.py.
     """
 
@@ -106,11 +107,11 @@ class Learner:
         return frames > self.frames_per_update * self.updates
 
     def update(self, total_frames: int, *, hand_over: bool = True) -> None:
-        """Take an update, after any log, checkpoint or back-up that is due.
+        """Take an update, after any log, checkpoint or backup that is due.
 
         Args:
-            total_frames: for the log.
-            hand_over: also make checkpoints and back-ups; false while a model is pretrained.
+            total_frames: frames so far, for the log.
+            hand_over: also make checkpoints and backups; false during pretraining.
         """
         number = self.updates + 1
         if number % self.log_every == 0:
@@ -123,16 +124,16 @@ class Learner:
         self.updates = number
 
     def checkpoint(self) -> None:
-        """Publish the learned networks, and count the checkpoint."""
+        """Publish the learned networks and count the checkpoint."""
         self._checkpoint()
         self.epoch += 1
 
     def restart(self) -> None:
-        """Count updates from 0 again, after pretraining."""
+        """Restart the count of updates at 0, after pretraining."""
         self.updates = 0
 
     def statistics(self) -> dict[str, float]:
-        """Means since the last call, by the names of `columns`; empty without an update."""
+        """Means of `columns` since the last call, by name; empty if there was no update."""
         self._drain()
         return self._row.take()
 
@@ -153,7 +154,7 @@ class Learner:
             self._row.add(means, count)
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters, sums and the lines of the log."""
+        """Counters, sums and log lines."""
         return {
             "updates": self.updates,
             "epoch": self.epoch,
@@ -165,7 +166,7 @@ class Learner:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a state."""
+        """Restore a state."""
         self.updates, self.epoch = state["updates"], state["epoch"]
         self.rows = [list(row) for row in state["rows"]]
         self._logged_at = state["logged_at"]

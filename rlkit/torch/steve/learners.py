@@ -26,11 +26,11 @@ class Learners:
     `fresh_model`.
 
     Args:
-        settings: of the algorithm.
+        settings: settings of the algorithm.
         buffer: source of both learners' batches.
         weights: generator of the initial weights.
-        generator: of batches and drawn members, on the buffer's device.
-        records: take back-ups.
+        generator: draws batches and members, on the buffer's device.
+        records: writes backups.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Learners:
     ) -> None:
         self.settings, self.buffer, self.generator = settings, buffer, generator
         self.watch = Stopwatch()
-        # On the device, because a captured update cannot copy from the host.
+        # On the device, because a captured update cannot copy it from the host.
         self._task = torch.zeros(1, dtype=torch.int64, device=buffer.device)
         sizes, model, policy = (
             (buffer.obs_dim, buffer.act_dim),
@@ -101,12 +101,12 @@ class Learners:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Statistics of both."""
+        """Names of both learners' statistics."""
         return (*self.value.columns, *(() if self.model is None else self.model.columns))
 
     @property
     def log_rows(self) -> dict[str, list[list[float]]]:
-        """Lines of each log, by the names of the reference."""
+        """Lines of each log, by the reference's name of the log."""
         model = {} if self.model_learner is None else {"worldmodel": self.model_learner.rows}
         return {"valuerl": self.policy_learner.rows, **model}
 
@@ -130,14 +130,14 @@ class Learners:
         self.policy_learner.checkpoint()
 
     def update(self, total_frames: int) -> None:
-        """Take the updates that the frames allow, alternating between model and policy."""
+        """Take the updates that the frames allow, alternating between the learners."""
         frames = total_frames - self.settings.frames_before_learning
         while due := [learner for learner in self._each() if learner.may_update(frames)]:
             for learner in due:
                 learner.update(total_frames)
 
     def statistics(self) -> dict[str, float]:
-        """Means over the updates since the last call, and counts."""
+        """Means over the updates since the last call, and counters."""
         found = {"Learner Epochs": float(self.policy_learner.epoch)}
         for learner in self._each():
             found |= learner.statistics()
@@ -148,7 +148,7 @@ class Learners:
         return [*first, self.policy_learner]
 
     def _hand_over(self) -> None:
-        """Copy critics to their targets, and copy the current model."""
+        """Copy the critics to their targets, and the model to its snapshot."""
         self.value.copy_targets()
         if self.model is not None and self.snapshot not in (None, self.model.model):
             assert self.snapshot is not None
@@ -161,7 +161,7 @@ class Learners:
         return Transitions(obs, action, reward.squeeze(-1), next_obs, terminated.squeeze(-1))
 
     def _parts(self) -> dict[str, Any]:
-        """The parts with a state, by name."""
+        """The parts that have a state, by name."""
         found: dict[str, Any] = {**self.networks, "policy_learner": self.policy_learner}
         found["policy_optimizer"] = self.value.optimizer
         if self.model is not None and self.model_learner is not None:
@@ -170,12 +170,12 @@ class Learners:
         return found
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks, moments, counters and the generator's state."""
+        """Networks, Adam's moments, counters and the generator's state."""
         parts = {name: part.state_dict() for name, part in self._parts().items()}
         return {**parts, "generator": self.generator.get_state(), "seconds": self.watch.seconds}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a state."""
+        """Restore a state."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.generator.set_state(state["generator"])
@@ -183,6 +183,6 @@ class Learners:
 
 
 def cadence(settings: PolicySettings | ModelSettings) -> tuple[float, int, int, int]:
-    """Frames per update, and updates between logs, checkpoints and back-ups."""
+    """Frames per update, and updates between logs, checkpoints and backups."""
     every = settings.log_every_n, settings.epoch_every_n, settings.backup_every_n
     return settings.frames_per_update, *every

@@ -1,4 +1,4 @@
-"""The networks of STEVE, and the selection of ensemble members in training and targets."""
+"""STEVE's networks, and the choice of ensemble members for training and targets."""
 
 import math
 from functools import partial
@@ -9,7 +9,7 @@ from torch import Tensor
 from rlkit.torch.ensembles import EnsembleMlp
 from rlkit.torch.steve.config import EnsembleInit
 
-NUM_LAYERS = 4  # weight layers of all networks but the transition model
+NUM_LAYERS = 4  # weight layers of all networks except the transition model
 TRANSITION_LAYERS = 8
 
 
@@ -18,9 +18,9 @@ def xavier_init_(
 ) -> None:
     """Fill weights [num_nets, in, out] with U(+-sqrt(6 / (n (in + out)))).
 
-    n is 1 with "per_member". With "reference" it is the number of members, so that four of them
-    start at half the usual scale: TensorFlow's initializer multiplies both fans of a weight by its
-    leading axes.
+    With "per_member", n is 1. With "reference", n is num_nets, because TensorFlow's initializer
+    multiplies both fans of a weight by its leading axes. Four members then start at half the usual
+    scale.
 
     Source: tensorflow/tensorflow, contrib/layers/python/layers/initializers.py.
     """
@@ -40,7 +40,7 @@ def make_mlp(
     num_layers: int = NUM_LAYERS,
     init: EnsembleInit = "reference",
 ) -> EnsembleMlp:
-    """Make `num_nets` MLPs of `num_layers` weight layers with ReLU and a linear output."""
+    """Make `num_nets` MLPs of `num_layers` weight layers, with ReLUs and a linear output."""
     return EnsembleMlp(
         num_nets,
         input_size,
@@ -53,7 +53,7 @@ def make_mlp(
 
 
 def drawn_members(network: EnsembleMlp, count: int, generator: torch.Generator) -> Tensor | None:
-    """Indices of `count` different random members; None for all."""
+    """Draw the indices of `count` different members; None if these are all."""
     if count == network.num_nets:
         return None
     return torch.rand(network.num_nets, generator=generator, device=generator.device).argsort()[
@@ -62,7 +62,7 @@ def drawn_members(network: EnsembleMlp, count: int, generator: torch.Generator) 
 
 
 def all_members(network: EnsembleMlp, x: Tensor, members: Tensor | None, **options: bool) -> Tensor:
-    """Outputs [n, ..., out] of members (None: all) for the same inputs [..., in]."""
+    """Apply members (None: all) to the same inputs [..., in]: outputs [n, ..., out]."""
     count = network.num_nets if members is None else len(members)
     return network(x.expand(count, *x.shape), members=members, **options)
 
@@ -70,12 +70,12 @@ def all_members(network: EnsembleMlp, x: Tensor, members: Tensor | None, **optio
 def random_member(
     network: EnsembleMlp, x: Tensor, count: int, generator: torch.Generator, *, routed: bool
 ) -> tuple[Tensor, Tensor]:
-    """Outputs of one random member for every row of a batch, from `count` drawn members.
+    """Apply one random member to each row of a batch, out of `count` drawn members.
 
     Args:
-        x: inputs [B, ..., in]; one member computes all of a row.
-        routed: split the batch, in random order, into equal parts, one per member. Otherwise all
-            members compute all rows and one is selected per row independently, as in the released
+        x: inputs [B, ..., in]; all of x[b] goes through the same member.
+        routed: split the shuffled batch into equal parts, one per member. Otherwise all members
+            compute all rows and one is selected independently for each row, as in the released
             code; the expectation is the same.
     Returns:
         Outputs [B, ..., out] in some order, and the indices [B] of their rows.

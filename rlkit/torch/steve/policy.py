@@ -1,4 +1,4 @@
-"""The acting policy: greedy, or with exploration noise."""
+"""The policy that acts, greedily or with exploration noise."""
 
 from collections.abc import Sequence
 
@@ -17,10 +17,10 @@ class GreedyPolicy:
         self.network = network
 
     def start_trajectories(self, generators: Sequence[np.random.Generator]) -> None:
-        """Do nothing: nothing is drawn per trajectory."""
+        """Do nothing: the policy has no state per trajectory."""
 
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
-        """Act in every lane; `noise` is not used; exploration is for training only."""
+        """Act in every lane; `noise` is not used, since only training explores."""
         return np.tanh(self.outputs(obs))
 
     @torch.no_grad()
@@ -39,14 +39,14 @@ class GreedyPolicy:
 
 
 def explore(outputs: np.ndarray, epsilon: float, generator: np.random.Generator) -> np.ndarray:
-    """Add noise to dimensions of an action, each independently with probability `epsilon`.
+    """Add noise to each dimension of the actions, independently with probability `epsilon`.
 
     tanh(z) is replaced by tanh(z + n) with n ~ N(0, 1).
 
     Args:
         outputs: z, [num_lanes, act_dim].
-        epsilon: probability; 0: no noise.
-        generator: draws the same number of values for any `epsilon`.
+        epsilon: probability of noise.
+        generator: source of the noise; advances equally for any `epsilon`.
     """
     chosen = generator.random(outputs.shape) < epsilon
     noise = generator.standard_normal(outputs.shape)

@@ -1,4 +1,4 @@
-"""The files that tensorflow/models' research/steve writes: logs of both learners, greedy scores."""
+"""The files of tensorflow/models, research/steve: both learners' logs and the greedy scores."""
 
 import io
 import json
@@ -8,17 +8,17 @@ from typing import Any
 import torch
 from torch import nn
 
-DIAGNOSTICS = {"valuerl": 4, "worldmodel": 5}  # statistics in a line of each log
+DIAGNOSTICS = {"valuerl": 4, "worldmodel": 5}  # number of statistics per line of each log
 
 
 class Records:
     """Writes complete files in the reference's format, from rows stored in checkpoints.
 
     Args:
-        write: writes a file of the run folder, from name and content.
-        remove: removes a file of the run folder.
-        name: returns the experiment's name; called when a file is written.
-        settings: for hps.json.
+        write: writes a file into the run folder, given its name and content.
+        remove: removes a file from the run folder.
+        name: returns the experiment's name; called whenever a file is written.
+        settings: content of hps.json.
     Attributes:
         greedy: hours, epoch, frames and score of every greedy episode.
     """
@@ -32,14 +32,14 @@ class Records:
     ) -> None:
         self.write, self.remove, self._name, self.settings = write, remove, name, settings
         self.greedy: list[list[float]] = []
-        self._backups: dict[str, str] = {}  # newest by learner
+        self._backups: dict[str, str] = {}  # newest backup of each learner
 
     def write_settings(self) -> None:
         """Write hps.json, the initial settings of the run."""
         self.write("hps.json", (json.dumps(self.settings, indent=2) + "\n").encode())
 
     def write_logs(self, rows: Mapping[str, Sequence[Sequence[float]]]) -> None:
-        """Write the greedy scores, and the log of each learner by its name."""
+        """Write the greedy scores and each learner's log, given its rows by learner."""
         scores = "".join(
             f"{hours:.6f},{epoch:.0f},{frames:.0f},{score:.6f}\n"
             for hours, epoch, frames, score in self.greedy
@@ -50,7 +50,7 @@ class Records:
             self.write(f"{learner}.log", text.encode())
 
     def backup(self, learner: str, epoch: int, networks: Mapping[str, nn.Module]) -> None:
-        """Store the networks under the number of the epoch, then remove the previous back-up."""
+        """Store the networks under the epoch's number, then remove the previous backup."""
         content, name = io.BytesIO(), f"checkpoints/{epoch:09d}_{learner}.params"
         torch.save({key: network.state_dict() for key, network in networks.items()}, content)
         self.write(name, content.getvalue())
@@ -60,17 +60,17 @@ class Records:
         self._backups[learner] = name
 
     def state_dict(self) -> dict[str, Any]:
-        """Rows and names."""
+        """Greedy scores and names of the backups."""
         return {"greedy": [list(row) for row in self.greedy], "backups": dict(self._backups)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a state."""
+        """Restore a state."""
         self.greedy = [list(row) for row in state["greedy"]]
         self._backups = dict(state["backups"])
 
 
 def log_line(row: Sequence[float], num_diagnostics: int) -> str:
-    """Seconds, hours, epoch, updates and frames, then a tab and the diagnostics."""
+    """Format seconds, hours, epoch, updates and frames, then a tab and the diagnostics."""
     seconds, hours, epoch, updates, frames = row[:5]
     begin = f"{seconds:.6f}, {hours:.6f}, {epoch:.0f}, {updates:.0f}, {frames:.0f}"
     return f"{begin}\t{', '.join(f'{x:.9g}' for x in row[5 : 5 + num_diagnostics])}\n"

@@ -1,7 +1,7 @@
-"""Reduction of candidate targets to one target per start: one function per method.
+"""Reduce candidate targets to one target per start, with one function per method.
 
-Each takes candidates [B, num_starts, F, N], as `expansion.expand` gives them, of which those that
-end before they start (t < u) are 0 and have no weight, and returns a `Reduced`.
+Each function maps candidates [B, num_starts, F, N] from `expansion.expand` to a `Reduced`.
+Candidates that end before they start (t < u) are 0 and get no weight.
 
 Source: Buckman et al. 2018; tensorflow/models, research/steve, valuerl.py.
 """
@@ -22,7 +22,7 @@ class Reduced(NamedTuple):
 
     Attributes:
         targets: [B, num_starts].
-        weights: of the candidates, [B, num_starts, F].
+        weights: weights of the candidates, [B, num_starts, F].
     """
 
     targets: Tensor
@@ -30,9 +30,9 @@ class Reduced(NamedTuple):
 
 
 def moments(candidates: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean [..., 1] and deviations from it [..., N] of samples, in two passes.
+    """Mean [..., 1] of samples [..., N] and their deviations from it, in two passes.
 
-    Equal samples have deviations of exactly 0, whatever their number.
+    The deviations of equal samples are exactly 0, whatever their number.
     """
     first = candidates[..., :1]
     shifted = candidates - first
@@ -47,25 +47,24 @@ def valid(candidates: Tensor) -> Tensor:
 
 
 def longest(candidates: Tensor) -> Reduced:
-    """MVE: only the longest rollout."""
+    """MVE: use only the longest rollout."""
     weights = torch.zeros_like(candidates[..., 0])
     weights[..., -1] = 1.0
     return Reduced(candidates[..., -1, :].mean(dim=-1), weights)
 
 
 def mean_k(candidates: Tensor) -> Reduced:
-    """The mean over all lengths, 1 / (F - u) each."""
+    """Average all lengths, with weight 1 / (F - u) each."""
     mask = valid(candidates).to(candidates.dtype)
     weights = (mask / mask.sum(dim=-1, keepdim=True)).expand_as(candidates[..., 0])
     return weighted(candidates, weights)
 
 
 def td_lambda(candidates: Tensor, decay: float) -> Reduced:
-    """(1 - lambda) lambda^t for t < H and lambda^H for t = H.
+    """TD-lambda: weights (1 - lambda) lambda^t for t < H and lambda^H for t = H.
 
-    Exponents count from 0 for every start.
-
-    For starts u >= 1 the weights add up to lambda^u, as in the released code.
+    The exponent is t for every start, so the weights of start u add up to lambda^u, as in the
+    released code.
     """
     steps = torch.arange(candidates.shape[2], device=candidates.device, dtype=candidates.dtype)
     by_length = (1.0 - decay) * decay**steps
@@ -84,9 +83,9 @@ def inverse_variance(candidates: Tensor) -> Reduced:
 
 
 def inverse_covariance(candidates: Tensor) -> Reduced:
-    """STEVE with covariances: x = (C + 1e-3 I)^{-1} 1, normalised; weights may be negative.
+    """STEVE with covariances: weights (C + 1e-3 I)^{-1} 1, normalised; they may be negative.
 
-    C is the scatter matrix of the samples between lengths, a sum and not a mean over samples.
+    C is the scatter matrix between the lengths, a sum over the samples, not a mean.
     """
     mean, deviations = moments(candidates)
     scatter = deviations @ deviations.mT
@@ -99,14 +98,14 @@ def inverse_covariance(candidates: Tensor) -> Reduced:
 
 
 def weighted(candidates: Tensor, weights: Tensor) -> Reduced:
-    """Mean over the samples under given weights [B, num_starts, F]."""
+    """Average the samples, then the lengths under weights [B, num_starts, F]."""
     return Reduced((weights * candidates.mean(dim=-1)).sum(dim=-1), weights)
 
 
 def reduction(method: Method, decay: float) -> Callable[[Tensor], Reduced]:
-    """The reduction of a method; `decay` is lambda of TD-lambda.
+    """Return the reduction of a method; `decay` is the lambda of TD-lambda.
 
-    DDPG has one candidate, its bootstrap from the real next state.
+    DDPG has a single candidate, the bootstrap from the real next state.
     """
     if method == "td_lambda":
         return lambda candidates: td_lambda(candidates, decay)

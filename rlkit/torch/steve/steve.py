@@ -1,4 +1,4 @@
-"""STEVE in one process: frames and updates of both learners at a fixed ratio."""
+"""STEVE in one process, with a fixed ratio of frames to updates of both learners."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,16 +23,18 @@ NO_EPISODE = np.zeros(0, np.int64)  # rows are stored before their episode ends
 
 
 class STEVE:
-    """The loop: iteration 0 collects random frames and pretrains the model; each later one collects
-    `frames_per_iteration`, with as many updates after each step as the frames allow.
+    """The loop of STEVE.
+
+    Iteration 0 collects random frames and pretrains the model. Each later iteration collects
+    `frames_per_iteration`, and after each step takes as many updates as the frames allow.
 
     Args:
         lanes: collect frames.
-        eval_env: environment of greedy episodes.
+        eval_env: environment of the greedy episodes.
         learners: both learners.
         buffer: their training data; one task.
         records: writes the reference's files.
-        num_threads: CPU threads of updates.
+        num_threads: CPU threads of the updates.
     """
 
     def __init__(
@@ -63,11 +65,11 @@ class STEVE:
 
     @property
     def buffers(self) -> Mapping[str, SavedRows]:
-        """The replay."""
+        """The replay buffer."""
         return self.buffer.saved_as("replay")
 
     def collect_data(self, iteration: int, loop: Loop) -> dict[str, float]:
-        """Collect the random frames in iteration 0; later ones collect while they train."""
+        """Collect the random frames in iteration 0; later iterations collect in `do_training`."""
         if iteration == 0:
             self.records.write_settings()
             total = self.settings.frames_after(0)
@@ -77,7 +79,7 @@ class STEVE:
         return {"Number of env steps total": float(self.settings.frames_after(iteration))}
 
     def do_training(self, iteration: int, loop: Loop) -> dict[str, float]:
-        """Pretrain the model in iteration 0; later collect frames and update after each step."""
+        """Pretrain the model in iteration 0; later, collect frames and update after each step."""
         learners, settings = self.learners, self.settings
         learners.watch.start()
         with learners.running(), torch_threads(self.num_threads):
@@ -93,7 +95,7 @@ class STEVE:
         return learners.statistics()
 
     def _step_lanes(self, *, random: bool) -> None:
-        """Take a step in every lane and store it."""
+        """Take a step in every lane and store the transitions."""
         obs, number = self.lanes.begin(), self.total_frames // self.lanes.num_lanes
         with torch_threads(1):
             if random:
@@ -109,7 +111,7 @@ class STEVE:
         self.total_frames += len(rows)
 
     def evaluate(self, iteration: int, loop: Loop) -> dict[str, float]:
-        """Run greedy episodes, and write the reference's files."""
+        """Run greedy episodes and write the reference's files."""
         wanted, lanes = self.settings.num_eval_episodes, self.eval_env.num_envs
         returns: list[float] = []
         lengths: list[int] = []
@@ -134,7 +136,7 @@ class STEVE:
         }
 
     def _evaluation_stream(self, iteration: int, number: int) -> np.random.Generator:
-        """Random numbers of a greedy episode; fixed ones depend on neither seed nor iteration."""
+        """Generator of a greedy episode; if fixed, independent of seed and iteration."""
         if self.settings.fixed_eval_starts:
             return stream(0, "fixed evaluation", number)
         return stream(self.seed, "evaluation", iteration, number)
@@ -144,7 +146,7 @@ class STEVE:
         self.records.write_logs(self.learners.log_rows)
 
     def tables(self, iteration: int) -> Mapping[str, Table]:
-        """None."""
+        """No tables."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -157,7 +159,7 @@ class STEVE:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state, and rewrite the reference's files to match it."""
+        """Restore a state and rewrite the reference's files to match it."""
         self.lanes.load_state_dict(state["lanes"])
         self.learners.load_state_dict(state["learners"])
         self.records.load_state_dict(state["records"])

@@ -1,12 +1,12 @@
-"""The toy chain: value expansion with a tabular critic and a correct or a wrong model.
+"""The toy chain: value expansion with a tabular critic and a perfect or noisy model.
 
-From state s = 0 ... 100 the only action leads to s + 1, and 101 is terminal; a step costs 1, the
-last one earns 100, so that Q*(s) = s. The noisy model sends a state, with probability 0.1, to a
-uniform one of 0 ... 100 instead; the reward depends on the state before the step, and the first
-step of a target is real. All trials are computed together.
+From each state s = 0 ... 100, the only action leads to s + 1; state 101 is terminal. A step costs 1
+except for the last one, which earns 100, so that Q*(s) = s. With probability 0.1 the noisy model
+jumps to a uniformly random state among 0 ... 100. The reward depends on the state before the step,
+and the first step of a target is real. All trials are computed together.
 
-Source: Buckman et al. 2018; tensorflow/models, research/steve, toy_demo.py, with the curves as they
-are meant (Q* is s there too, but its secondary statistics are taken around s + 1).
+Source: Buckman et al. 2018; tensorflow/models, research/steve, toy_demo.py. Q* is s there too, but
+its secondary statistics are taken around s + 1, which is corrected here.
 """
 
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ class Variant:
     """One curve.
 
     Attributes:
-        members: critics.
-        horizon: imagined steps.
+        members: number of critics.
+        horizon: number of imagined steps.
         noisy: use the noisy model.
         weighted: average all lengths by inverse variance (STEVE); otherwise use the longest.
     """
@@ -50,12 +50,12 @@ VARIANTS = {
 
 
 class Point(NamedTuple):
-    """After one step of training.
+    """Measurements after one step of training.
 
     Attributes:
         errors: mean over states of (s - mean_k Q_k(s))^2, [num_trials].
-        model_use: 1 - weight of the shortest target, mean over members, [num_trials]; 0 without
-            weights.
+        model_use: 1 minus the weight of the shortest target, averaged over members, [num_trials];
+            0 if the variant is not weighted.
     """
 
     errors: np.ndarray
@@ -65,10 +65,10 @@ class Point(NamedTuple):
 def learn(
     variant: Variant, num_steps: int, num_trials: int, generator: np.random.Generator
 ) -> Iterator[Point]:
-    """Train tabular critics at learning rate 1; yields after every step.
+    """Train tabular critics at learning rate 1 and yield after every step.
 
-    A step updates every member once, in turn, each at its own random state, with targets from the
-    current ensemble.
+    A step updates the members in turn, each at its own random state, with targets from the current
+    ensemble.
     """
     size = num_trials, variant.members, NUM_STATES + 1
     tables = generator.integers(0, 101, size=size).astype(np.float64)
@@ -88,7 +88,7 @@ def learn(
 def target(
     tables: np.ndarray, state: np.ndarray, variant: Variant, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Target of a state, and the weight of the shortest length, both [num_trials]."""
+    """Target of each state and weight of the shortest length, both [num_trials]."""
     num_trials = len(state)
     models = NUM_MEMBERS if variant.noisy else 1
     total = np.broadcast_to(reward_of(state)[:, None], (num_trials, models)).copy()

@@ -1,4 +1,4 @@
-"""The value learner: DDPG with critic targets expanded through a world model."""
+"""The value learner: DDPG whose critic targets are expanded through a world model."""
 
 import copy
 
@@ -14,7 +14,7 @@ from rlkit.torch.steve.networks import all_members, drawn_members, make_mlp, ran
 from rlkit.torch.steve.reductions import Reduced, reduction
 from rlkit.torch.steve.world_model import Transitions, WorldModel
 
-PRE_TANH_WEIGHT = 0.001  # of the squared pre-tanh actions in the policy's loss
+PRE_TANH_WEIGHT = 0.001  # weight of the squared pre-tanh actions in the policy's loss
 
 
 class DrawnCritics:
@@ -24,7 +24,7 @@ class DrawnCritics:
         policy: the policy.
         critics: the target critics.
         members: indices of the critics to use; None: all.
-        least: return their minimum instead of each (twin critics).
+        least: return only the minimum of their values (twin critics).
     """
 
     def __init__(
@@ -50,14 +50,14 @@ def pre_tanh(policy: EnsembleMlp, obs: Tensor) -> Tensor:
 
 
 class ValueLearner:
-    """Policy and critics, their targets and updates.
+    """Policy and critics with their targets and updates.
 
     Args:
         obs_dim, act_dim: sizes of an observation and of an action.
-        settings: of the algorithm.
+        settings: settings of the algorithm.
         weights: generator of the initial weights.
-        generator: of drawn members, on the networks' device.
-        model: the world model of the targets; None without one.
+        generator: draws members, on the networks' device.
+        model: world model of the targets, if there is one.
     Source: Buckman et al. 2018; tensorflow/models, research/steve, valuerl.py.
     """
 
@@ -100,7 +100,7 @@ class ValueLearner:
 
     @torch.no_grad()
     def targets(self, batch: Transitions) -> tuple[Reduced, Rollouts]:
-        """Targets of the critics, [B, num_starts], and the rollouts they are based on."""
+        """Compute critic targets [B, num_starts], and the rollouts they are based on."""
         expansion, generator = self.settings.value_expansion, self.generator
         policy = self.settings.policy_config
         actor = self.policy if self.target_policy is None else self.target_policy
@@ -115,7 +115,7 @@ class ValueLearner:
         return self.reduce(expand(rollouts, *scales, starts)), rollouts
 
     def update(self, batch: Transitions) -> dict[str, Tensor]:
-        """Take a step: compute both gradients at the same weights, then apply both updates.
+        """Update policy and critics, with both gradients computed at the same weights.
 
         Returns:
             The terms of the losses and the mean weight of every length, by the names in `columns`.
@@ -136,10 +136,10 @@ class ValueLearner:
         return {name: x.detach() for name, x in zip(self.columns, found, strict=True)}
 
     def critic_loss(self, batch: Transitions, targets: Tensor, rollouts: Rollouts) -> Tensor:
-        """Mean of 1/2 (Q_k(s, a) - y)^2, k a random member for every row.
+        """Mean of 1/2 (Q_k(s, a) - y)^2, where k is a random member for every row.
 
-        With the TD-k trick also at the imagined pairs u = 1 ... H: (s_{u-1}, a_{u-1}) of all
-        transition members, whose values are averaged, weighted by the mean of their survival.
+        The TD-k trick adds the imagined pairs (s_{u-1}, a_{u-1}), u = 1 ... H. Their values are
+        averaged over transition members, and their errors weighted by the mean survival.
         """
         policy, routed = self.settings.policy_config, self.settings.row_routing
         pairs = torch.cat([batch.obs, batch.action], dim=-1)
@@ -158,7 +158,7 @@ class ValueLearner:
         return total / targets.numel()
 
     def policy_loss(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """-mean_k Q_k(s, tanh pi(s)), differentiated only for the policy, and its regulariser."""
+        """-mean_k Q_k(s, tanh pi(s)) with the critics frozen, and the policy's regularizer."""
         raw = pre_tanh(self.policy, obs)
         inputs = torch.cat([obs, torch.tanh(raw)], dim=-1)
         count = self.settings.policy_config.critic.eval_sample_count
@@ -168,7 +168,7 @@ class ValueLearner:
 
     @torch.no_grad()
     def copy_targets(self) -> None:
-        """Copy the critics (and the policy, with a target policy), unless they are averaged."""
+        """Copy the critics, and the policy if it has a target, unless `polyak` averages them."""
         if self.settings.policy_config.polyak is None:
             for source, target in self._copies():
                 soft_update_(source, target, 1.0)
@@ -181,5 +181,5 @@ class ValueLearner:
 
 
 def frozen_copy(network: EnsembleMlp) -> EnsembleMlp:
-    """A copy without gradients."""
+    """Copy a network; the copy requires no gradients."""
     return copy.deepcopy(network).requires_grad_(False)

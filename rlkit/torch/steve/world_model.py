@@ -1,4 +1,4 @@
-"""The world model: transitions, paired terminations and independent rewards, all ensembles."""
+"""The world model: ensembles for transitions, paired terminations and independent rewards."""
 
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ class Transitions(NamedTuple):
 
 
 class WorldModel(nn.Module):
-    """Deterministic ensembles, without normalisation.
+    """Deterministic ensembles without normalisation.
 
     Member i of the termination model is paired with member i of the transition model; reward
     members are independent of both.
@@ -39,7 +39,7 @@ class WorldModel(nn.Module):
         obs_dim, act_dim: sizes of an observation and of an action.
         settings: sizes of networks and ensembles.
         init: see `networks.xavier_init_`.
-        generator: of the initial weights.
+        generator: source of the initial weights.
     Source: tensorflow/models, research/steve, worldmodel.py.
     """
 
@@ -71,10 +71,10 @@ class WorldModel(nn.Module):
     def losses(
         self, batch: Transitions, generator: torch.Generator, *, routed: bool
     ) -> dict[str, Tensor]:
-        """The three losses, each row through one random member of each ensemble.
+        """Compute the three losses; each row goes through one random member of each ensemble.
 
         Transition: 1/2 sum_d (s' - s - f)^2; termination: binary cross-entropy; reward:
-        1/2 (r - R)^2; means over the batch.
+        1/2 (r - R)^2. All are averaged over the batch.
         """
         count, num_rewards = (
             ensemble.train_sample_count
@@ -95,15 +95,15 @@ class WorldModel(nn.Module):
         }
 
     def regularizer(self) -> Tensor:
-        """The coefficient times 1/2 ||theta||^2 over all weights and biases, for logging only.
+        """Coefficient times 1/2 ||theta||^2 over all weights and biases, for logging only.
 
-        Adam's `weight_decay` applies the equivalent gradient.
+        Adam's `weight_decay` applies the same gradient.
         """
         norms = fast_torch.norms_of([p.detach() for p in self.parameters()])
         return 0.5 * self.settings.regularizer * torch.stack(norms).square().sum()
 
     def drawn(self, generator: torch.Generator) -> "DrawnModel":
-        """Random members for a batch of targets."""
+        """Draw random members for a batch of targets."""
         transitions, rewards = self.settings.transition, self.settings.reward
         return DrawnModel(
             self,
@@ -113,7 +113,7 @@ class WorldModel(nn.Module):
 
 
 class DrawnModel:
-    """Members of a world model for rollouts; see `expansion.Dynamics`.
+    """Some members of a world model, for rollouts; see `expansion.Dynamics`.
 
     Args:
         model: the networks.
@@ -141,10 +141,10 @@ class DrawnModel:
 
 
 class ModelLearner:
-    """Trains a world model: one Adam over everything.
+    """Trains a world model with one Adam over all its networks.
 
     Args:
-        model: on its device.
+        model: the world model, on its device.
         generator: assigns members to rows, on the same device.
         routed: see `networks.random_member`.
     """
@@ -163,7 +163,7 @@ class ModelLearner:
         )
 
     def update(self, batch: Transitions) -> dict[str, Tensor]:
-        """Take a step; returns the loss terms before it, by the names in `columns`."""
+        """Take a step; return the loss terms before it, by the names in `columns`."""
         losses = self.model.losses(batch, self.generator, routed=self.routed)
         total = torch.stack([*losses.values()]).sum()
         regularizer = self.model.regularizer()
