@@ -144,7 +144,8 @@ def _second_derivative_problem(policy: nn.Module, obs_dim: int) -> str:
     try:
         slope: Any = torch.func.grad(adapted_loss)(params)
     except Exception as error:  # anything a user's class raises
-        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        first_line, _, _ = str(error).partition("\n")  # may be empty, as for a bare assert
+        return f"{type(error).__name__}: {first_line}"
     way = {name: value.flatten().cumsum(0).cos().view_as(value) for name, value in ones.items()}
     along = sum(float((slope[name] * value).sum()) for name, value in way.items())
     size = 1e-5

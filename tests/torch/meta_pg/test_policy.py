@@ -41,6 +41,15 @@ class Narrow(nn.Module):
         super().__init__()
 
 
+class Asserting(GaussianMlp):
+    """Fails with an exception that has no message."""
+
+    def forward(self, obs):
+        if obs.dtype != torch.float32:
+            raise AssertionError
+        return super().forward(obs)
+
+
 def test_a_policy_of_plain_layers_passes_and_is_left_as_it_was():
     for nonlinearity in ("tanh", "relu"):
         network = GaussianMlp(3, 2, (5, 5), nonlinearity=nonlinearity)
@@ -54,6 +63,11 @@ def test_a_policy_of_plain_layers_passes_and_is_left_as_it_was():
 def test_a_policy_without_second_derivatives_is_refused_by_name(policy):
     with pytest.raises(ValueError, match=r"my:Policy cannot be differentiated twice \(.*plain"):
         check_twice_differentiable(policy, 3, "my:Policy")
+
+
+def test_a_policy_that_fails_without_a_message_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"cannot be differentiated twice \(AssertionError: \)"):
+        check_twice_differentiable(Asserting(3, 2, (5,)), 3, "my:Policy")
 
 
 def test_a_class_that_takes_other_arguments_is_refused():
