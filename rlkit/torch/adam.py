@@ -38,7 +38,7 @@ class Adam(torch.optim.Adam):
 
 
 class AdamInPieces(Adam):
-    """Adam that updates all parameters of equal step size in one launch, cut into pieces.
+    """Adam that updates all parameters with the same step size in one launch, over pieces.
 
     State, checkpoints and results equal those of fused Adam, which needs one launch per group.
     Weight decay and the variants of Adam are not supported.

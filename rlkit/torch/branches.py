@@ -68,8 +68,8 @@ class StreamBranch(Branch):
 def for_every_tensor(found: Any, act: Callable[[Tensor], Any]) -> None:
     """Call `act` on each tensor in nested tuples, lists and mappings.
 
-    Here it records that a second stream uses the tensor; otherwise the first stream could reuse the
-    memory as soon as the tensor is freed.
+    Used to record that a second stream uses a tensor. Without that, the first stream could reuse
+    its memory as soon as the tensor is freed.
     """
     if isinstance(found, Tensor):
         act(found)

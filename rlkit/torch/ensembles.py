@@ -26,9 +26,9 @@ def usable_route(wanted: Route | None, x: Tensor, macs: int) -> Route:
     """Choose how to compute the layers of an ensemble on `x` when no gradient is needed.
 
     Args:
-        wanted: a member of ROUTES, or None to choose one. A GPU, which a single member would not
-            fill, and small products on a CPU, which cost little more than the call, use one batched
-            product per layer. Otherwise members run in a loop through oneDNN.
+        wanted: a member of ROUTES, or None to choose one: a batched product per layer on a GPU and
+            for small products on a CPU, because a member's product alone would not fill the GPU and
+            would cost the CPU little more than the call; otherwise a loop through oneDNN.
         x: the input. oneDNN needs float32 on a CPU; anything else falls back to "members".
         macs: multiply-adds of one member's largest product.
     """

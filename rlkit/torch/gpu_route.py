@@ -13,7 +13,7 @@ from torch import Tensor
 from rlkit.torch import fast_torch
 from rlkit.torch.mlp_function import Route
 
-TILE = 64  # side of the square of a weight gradient that one multiprocessor computes
+TILE = 64  # side of the square of a weight gradient that one multiprocessor computes at a time
 TILES_OF_A_GPU = 264  # two for each of the 132 multiprocessors of an H100
 ROWS_OF_A_PART = 64  # fewer are not worth a tile
 

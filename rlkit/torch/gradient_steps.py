@@ -41,8 +41,8 @@ class GradientSteps:
         num_threads: CPU threads that share the products of a step.
         tf32: on a GPU, round the factors of float32 products to TF32.
         cuda_graph: on a GPU, capture the step and replay it.
-        captured_state: returns what else a capture depends on besides networks and optimizers, such
-            as addresses of replay rows. When it changes, the step is captured again.
+        captured_state: returns what a capture depends on besides networks and optimizers, such as
+            addresses of replay rows. When it changes, the step is captured again.
     """
 
     def __init__(
@@ -121,8 +121,8 @@ class GradientSteps:
 
         Returns:
             The statistics of the first update, then over all updates `<name> (mean)` for `means`
-            and `<name> (max)` for `maxima`. One value that is not finite makes its mean not finite
-            too.
+            and `<name> (max)` for `maxima`. A value that is not finite in any update makes its mean
+            not finite too.
         Raises:
             ValueError: no step was taken.
         """

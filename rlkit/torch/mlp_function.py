@@ -83,7 +83,7 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Matrix product settings of a network. Without tf32 and bf16, results differ by rounding.
+    """Matrix product settings of a network. Without tf32 and bf16 they only affect rounding.
 
     Attributes:
         matmul: on a CPU, "default" (torch's own choice), "onednn" (float32 products of layers and
@@ -153,7 +153,7 @@ class _MlpContext(FunctionCtx):
 
 
 class MlpFunction(torch.autograd.Function):
-    """ReLU layers and one linear layer as a single function of x and all weights.
+    """ReLU layers and one linear layer as a single differentiable function of x and all weights.
 
     h_0 = x,  h_i = relu(h_{i-1} W_i^T + b_i),  y = h_n V^T + c.
     Backward from G = dL/dy:  dV = G^T h_n,  dc = sum(G),  G <- (G V) * [h_n > 0],  down to dx.

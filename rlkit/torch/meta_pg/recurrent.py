@@ -98,7 +98,7 @@ class RecurrentActorCritic(nn.Module):
 
     @torch.no_grad()
     def follow_returns(self, returns: Tensor, rate: float = 0.1) -> None:
-        """Move `value_mean` and `value_std` towards those of returns [n]; at first, set them."""
+        """Move `value_mean` and `value_std` towards those of returns [n]; initially, set them."""
         mean, std = returns.mean(), returns.std(unbiased=False).clamp(min=1e-3)
         if self.value_std == 0:
             rate = 1.0

@@ -38,7 +38,7 @@ class RL2Policy:
 
     @torch.no_grad()
     def get_actions(self, obs: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
-        """Draw actions [num_lanes, act_dim]; without noise, the means. Ended lanes stay put."""
+        """Draw actions [num_lanes, act_dim], without noise the means; ended lanes are frozen."""
         place = self.network.log_std.device
         inputs = np.concatenate([obs.astype(np.float32), self._last], axis=1)
         output, hidden = self.network.advance(

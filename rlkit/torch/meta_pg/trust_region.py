@@ -113,10 +113,10 @@ def trust_region_step(
     settings: TrustRegionSettings,
     constraint: Callable[[], Tensor] | None = None,
 ) -> Step:
-    """Minimise L subject to C ≤ δ: θ ← θ − β dʲ x, H x = ∇L, β = √(2δ / xᵀH x), H = ∇²C + damping.
+    """Minimise L subject to C ≤ δ: θ ← θ − β d^j x with H x = ∇L and β = √(2δ / xᵀH x).
 
-    The smallest j that lowers L and satisfies C ≤ δ is accepted. If there is none, or a value is
-    not finite, the parameters do not change.
+    H is ∇²C + damping. The smallest j that lowers L and satisfies C ≤ δ is accepted. If there is
+    none, or a value is not finite, the parameters do not change.
 
     Args:
         objective: L and C with their graphs, at the current parameters.

@@ -66,9 +66,9 @@ class TrainingResult(NamedTuple):
 
     Attributes:
         losses: data term of the loss, averaged over the steps of the last epoch.
-        errors: mean squared error of the predicted mean on rows of the own bootstrap sample.
+        errors: mean squared error of the predicted mean on rows of the member's bootstrap sample.
         holdout_errors: the same on the held-out rows; NaN if there are none.
-        num_steps: number of gradient steps, an int.
+        num_steps: number of gradient steps, the same for all members.
     """
 
     losses: Tensor

@@ -47,7 +47,7 @@ class ExperimentSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Settings of the networks. null: the value of the published environment or model type."""
+    """Settings of the networks. null: the published value of the environment or model type."""
 
     num_nets: PositiveCount | None = None  # members: 1 for D and P, otherwise 5
     model_dir: PathSetting | None = None  # folder with model.mat and model.nns

@@ -46,7 +46,7 @@ class Collection:
         env, agent, sampler: run the trajectories.
         replay_buffer, encoder_buffer: RL rows and context rows, each with one ring per train task.
         relabeler: decides under which task a trajectory is stored.
-        train_tasks: their ids, which also index the buffers.
+        train_tasks: ids of the train tasks, which also index the buffers.
         config: PEARL's settings.
         seed: seeds the random streams.
 
@@ -229,7 +229,7 @@ class Collection:
         self.num_rollouts += paths.num_paths
 
     def _check_rows(self) -> None:
-        """Check that the relabeler left every train task rows for the next gradient step."""
+        """Check that the relabeler has left rows of every train task for the gradient steps."""
         if lacking := tasks_without_rows(self.replay_buffer, self.encoder_buffer):
             name = type(self.relabeler).__name__
             raise UserError(

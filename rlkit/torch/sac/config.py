@@ -67,7 +67,7 @@ class PEARLConfig(AlgorithmSettings):
         True  # the mean action at meta-test; false: noise in all trajectories
     )
     eval_exploration: Literal["deterministic", "stochastic"] = (
-        "deterministic"  # actions in its first num_exp_traj_eval trajectories
+        "deterministic"  # actions in the first num_exp_traj_eval trajectories
     )
     eval_protocol: Literal["online", "oyster2019"] = (
         "online"  # adaptation after every trajectory, or the meta-test of oyster's first release
@@ -89,7 +89,7 @@ class PEARLConfig(AlgorithmSettings):
         "recent"  # training context from the encoder buffer, the RL buffer or the RL batch
     )
     context_trajectories: PositiveCount | None = (
-        None  # its rows come from a random number of trajectories up to this; null: from all
+        None  # context rows come from a random number of trajectories up to this; null: all
     )
     discount: Fraction = 0.99  # gamma
     soft_target_tau: Fraction = 0.005  # fraction of V mixed into target V at every step
@@ -155,7 +155,7 @@ class PEARLConfig(AlgorithmSettings):
     def rows_per_update(self) -> int:
         """Context rows per task in one update of a train step, for the mlp encoder.
 
-        Null means oyster's default if single rows are drawn from the encoder buffer, else all rows.
+        If the setting is null: oyster's default for single rows of the encoder buffer, else all.
         """
         size, all_rows = self.embedding_mini_batch_size, self.embedding_batch_size
         if self.takes_episodes or self.context_source != "recent" or self.context_trajectories:
@@ -169,7 +169,7 @@ class PEARLConfig(AlgorithmSettings):
 
     @cached_property
     def context_episodes(self) -> int:
-        """Maximum number of episodes in a context: as many as the last posterior at meta-test."""
+        """Maximum number of episodes in a context: as many as a meta-test's last posterior sees."""
         return max(1, math.ceil(self.num_steps_per_eval / self.max_path_length) - 1)
 
     def relations(self) -> Iterator[Relation]:

@@ -156,7 +156,7 @@ class PEARLEvaluation:
     def _exploration(self, iteration: int, splits: Mapping[str, Sequence[int]]) -> list[Part]:
         """The trajectories of the meta-test with z from the prior.
 
-        Split by split, one part holds the n-th trajectory of every run.
+        Each part holds the n-th trajectory of every run of one split.
         """
         cfg = self.config
         if cfg.eval_protocol == "oyster2019":

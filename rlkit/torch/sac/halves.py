@@ -1,4 +1,4 @@
-"""The two halves of a gradient step: optimizers, and the gradients that they clip."""
+"""The two halves of a gradient step: their optimizers, and the gradients to clip."""
 
 from collections.abc import Mapping
 

@@ -45,7 +45,7 @@ class MetaBatch(NamedTuple):
 
 
 class MetaBatchSampler:
-    """Draws meta-batches without waiting for the device, so that a CUDA graph can capture this.
+    """Draws meta-batches without waiting for the device, so that a CUDA graph can capture it.
 
     Args:
         replay_buffer: RL rows of every train task.

@@ -63,7 +63,7 @@ def evaluate_oyster2019(
     deterministic: bool = True,
     report: Callable[[int], None] = lambda steps: None,
 ) -> Adaptation:
-    """Explore each task once, then act several times from the posterior of a few of those rows.
+    """Explore each task once, then act several times from posteriors of some of the rows.
 
     On every task the stochastic policy collects `num_steps` transitions, with a new z from the
     prior for each trajectory. A run draws `num_rows` of them, uniformly with replacement, and one z
@@ -81,7 +81,7 @@ def evaluate_oyster2019(
         streams: maps a purpose to the generators by (index into task_ids, run, trajectory).
         deterministic: no action noise after the exploration.
         report: called after each rollout with the steps that it took from the budgets of
-            exploration and runs; a run that ends takes all of its budget.
+            exploration and runs; a run that has ended counts with its whole budget.
     Source: katerakelly/oyster at a40a98c (2019-03-20).
     """
     explored = _explore(sampler, task_ids, num_steps, streams("exploration"), report)
@@ -141,7 +141,7 @@ def _act(
     deterministic: bool,
     report: Callable[[int], None],
 ) -> list[Paths]:
-    """Run the trajectories of every run, all with the same z.
+    """Run the trajectories of every run, each run with a single z.
 
     Returns:
         Entry n: the n-th trajectory of each lane, or an empty one.

@@ -82,9 +82,9 @@ class ModelSettings:
     epoch_every_n: PositiveCount = 500
     log_every_n: PositiveCount = 500
     backup_every_n: PositiveCount = 2_500_000
-    pretrain_n: Count = 10_000  # updates before the policy's first one
+    pretrain_n: Count = 10_000  # model updates before the first policy update
     regularizer: NonNegative = 1e-4  # coefficient of ||theta||^2 / 2
-    transition: EnsembleSettings = field(default_factory=EnsembleSettings)  # termination too
+    transition: EnsembleSettings = field(default_factory=EnsembleSettings)  # also for termination
     reward: EnsembleSettings = field(default_factory=EnsembleSettings)
     fresh_model: bool = False  # targets use the current model, not that of the last checkpoint
 

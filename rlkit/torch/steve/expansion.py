@@ -20,7 +20,7 @@ class Dynamics(Protocol):
     """Interface of a learned model for rollouts, with members along a leading axis."""
 
     def next_obs(self, obs: Tensor, action: Tensor) -> Tensor:
-        """Next states for obs [N_T, B, obs_dim], action [N_T, B, act_dim]; member i: row i."""
+        """Next states for obs [N_T, B, obs_dim], action [N_T, B, act_dim]; member i moves row i."""
 
     def terminated(self, inputs: Tensor) -> Tensor:
         """Termination probabilities [N_T, B] of transitions [N_T, B, 2 obs_dim + act_dim]."""
