@@ -216,7 +216,7 @@ def test_without_opengl_the_table_is_there_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "disable")
     result = run(tmp_path / "run", "--video")
     assert result.exit_code == 2
-    assert result.stderr.startswith("no film: no OpenGL library works here")
+    assert result.stderr.startswith("no video: no OpenGL library works here")
     assert result.stderr.count("\n") == 1
     assert "posterior" in result.stdout, "it is printed too"
     assert len(table(tmp_path / "run")) == 3
