@@ -37,8 +37,8 @@ def was_killed(code: int) -> bool:
 class LocalEngine:
     """Runs jobs as processes of this machine.
 
-    At the first SIGINT, SIGTERM or SIGHUP the running ones stop between two writes and no more are
-    started; the second kills them.
+    After the first SIGINT, SIGTERM or SIGHUP, running jobs stop between two writes and no more are
+    started; the second signal kills them.
 
     Args:
         num_jobs: number of parallel jobs.
@@ -49,9 +49,8 @@ class LocalEngine:
         self.num_jobs = num_jobs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
-        self._told: set[subprocess.Popen[bytes]] = (
-            set()
-        )  # asked to stop; a second signal would kill
+        # Asked to stop, once: a second signal would kill them.
+        self._terminated: set[subprocess.Popen[bytes]] = set()
         self._stopped_by: int | None = None
 
     def run(self, jobs: Sequence[Job], begun: Begun, ended: Ended) -> dict[str, int]:
@@ -79,7 +78,7 @@ class LocalEngine:
                     return 128 + self._stopped_by
                 self._running[job.name] = process = sweep_process.start(job)
             if self._stopped_by is not None:
-                self._tell(process)
+                self._terminate(process)
             begun(job)
             code = process.wait()
             with self._lock:
@@ -105,13 +104,13 @@ class LocalEngine:
             if again:
                 process.kill()
             else:
-                self._tell(process)
+                self._terminate(process)
         if again:
             os._exit(128 + signum)
 
-    def _tell(self, process: subprocess.Popen[bytes]) -> None:
-        if process not in self._told:
-            self._told.add(process)
+    def _terminate(self, process: subprocess.Popen[bytes]) -> None:
+        if process not in self._terminated:
+            self._terminated.add(process)
             process.terminate()
 
 
