@@ -232,7 +232,7 @@ def test_a_point_robot_is_drawn_and_filmed(tmp_path, monkeypatch):
     steps, frames = 2 * (2 * 5 + 1), 2 * 3 * (5 + 1)  # of two tasks
     for task in (3, 4):
         assert re.search(rf"^filming task {task}: .* \({task - 2} of 2\)$", result.stderr, re.M)
-    assert f"step of the evaluation {steps} of {steps}, " in result.stderr
+    assert f"evaluation step {steps} of {steps}, " in result.stderr
     assert f"frame {frames} of {frames}, " in result.stderr
     assert (tmp_path / "run" / "trajectories.png").exists()
     frames, _ = frames_of(tmp_path / "run" / "video.mp4")

@@ -18,7 +18,9 @@ KINDS: dict[str, Callable[[], list[str]]] = {
 @click.command()
 @click.argument("kind", required=False, type=click.Choice(list(KINDS)))
 def main(kind: str | None) -> None:
-    """List environments, algorithms and shipped configurations, or one KIND, one name per line."""
+    """List environments, algorithms and shipped configurations; or only one of these kinds, with
+    one name per line.
+    """
     if kind is not None:
         click.echo("\n".join(KINDS[kind]()))
         return
