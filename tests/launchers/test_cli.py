@@ -120,7 +120,9 @@ def test_an_algorithm_brings_commands_by_its_row_alone(monkeypatch):
     row = Algorithm("tests.toy_algorithms:OnPolicy", {"echo": f"{__name__}:echo"})
     monkeypatch.setitem(ALGORITHMS, "toy", row)
     group = cli.LazyGroup(cli.command_rows(), name="rlkit", help="")
-    assert "  toy     Of toy: echo." in rlkit_command("--help", group=group).output
+    assert (
+        "  toy     Commands specific to toy: echo." in rlkit_command("--help", group=group).output
+    )
     assert "Say a word." in rlkit_command("toy", "--help", group=group).output
     assert rlkit_command("toy", "echo", "yes", group=group).output == "yes\n"
 
