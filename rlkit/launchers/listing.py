@@ -15,7 +15,7 @@ KINDS: dict[str, Callable[[], list[str]]] = {
 }
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("kind", required=False, type=click.Choice(list(KINDS)))
 def main(kind: str | None) -> None:
     """List environments, algorithms and shipped configurations; or only one of these kinds, with

@@ -98,7 +98,7 @@ smooth_option = click.option(
 )
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("run_dirs", nargs=-1, required=True, type=UserPath())
 @click.option(
     "--x",

@@ -164,7 +164,7 @@ def is_refused(error: UserError) -> bool:
     return isinstance(cause, OSError) and cause.errno in NOT_ALLOWED
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, type=UserPath(), metavar="[CONFIG] RUN_DIR")
 @click.option(
     "--num_trajs",

@@ -55,7 +55,8 @@ finally:
 
 @pytest.mark.parametrize("name", ["train", "sweep", "sim", "plot", "report", "list"])
 def test_each_command_has_its_help(name):
-    assert f"Usage: rlkit {name} " in rlkit_command(name, "--help").output
+    for option in ("-h", "--help"):
+        assert f"Usage: rlkit {name} " in rlkit_command(name, option).output
 
 
 def test_an_unknown_command_is_refused_and_the_version_known():
