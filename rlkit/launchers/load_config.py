@@ -21,20 +21,13 @@ from rlkit.launchers import ALGORITHMS
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_of
 from rlkit.launchers.shipped import find_config
+from rlkit.visualization.runs import RECORD
 
 LAUNCHER_KEYWORDS = (
     "num_envs",
     "physics_threads",
     "dtype",
 )  # of environment constructors; never in env_params
-RECORD_KEYS = (
-    "exp_name",
-    "headline",
-    "requested",
-    "versions",
-    "machine",
-    "log_dir_id",
-)  # keys of variant.json that describe the run and are not settings
 
 
 def load_config(
@@ -104,9 +97,7 @@ def _expand_paths(data: Mapping[str, Any], names: Sequence[str], source: str) ->
 
 def read_variant(path: str | Path) -> dict[str, Any]:
     """Read a configuration or variant.json as a dictionary, without the record of a run."""
-    return {
-        key: value for key, value in settings_of.read_json(path).items() if key not in RECORD_KEYS
-    }
+    return {key: value for key, value in settings_of.read_json(path).items() if key not in RECORD}
 
 
 def parse_config(data: Mapping[str, Any], source: str, *, new_run: bool = True) -> ExperimentConfig:

@@ -18,6 +18,7 @@ from rlkit.core.errors import UserError
 from rlkit.core.found_files import obstacle
 
 LENGTH_KEY = "algo_params.num_iterations"  # not compared: runs of any length are one group
+# Keys of variant.json that describe the run and are not settings.
 RECORD = ("exp_name", "headline", "requested", "versions", "machine", "log_dir_id")
 NOT_COMPARED = ("seed", "util_params", *RECORD)
 
