@@ -145,7 +145,8 @@ class RayEngine:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # its type depends on version and address
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(f"--address {address}: no Ray cluster answers ({reason})") from error
+            where = "--engine ray" if address is None else f"--address {address}"
+            raise UserError(f"{where}: no Ray cluster answers ({reason})") from error
         register_ray()
         self._ray, self._resources = ray, {"num_cpus": num_cpus, "num_gpus": num_gpus}
         slots = int(ray.cluster_resources().get("CPU", 1) / num_cpus) or 1
@@ -160,11 +161,12 @@ class RayEngine:
         codes: dict[str, int] = {}
         try:
             for _ in range(TRIES):
-                codes |= self._round([job for job in jobs if job.name not in codes])
-                for job in jobs:
-                    if job.name in codes:
-                        ended(job, codes[job.name])
-                codes = {name: code for name, code in codes.items() if not was_killed(code)}
+                pending = [job for job in jobs if job.name not in codes]
+                found = self._round(pending)
+                for job in pending:
+                    if job.name in found:
+                        ended(job, found[job.name])
+                codes |= {name: code for name, code in found.items() if not was_killed(code)}
                 if len(codes) == len(jobs):
                     break
         except KeyboardInterrupt:
