@@ -27,7 +27,7 @@ import click
 import numpy as np
 
 from benchmarks.contestants import BareMujoco, GymnasiumLanes, OurLanes, draw, timed
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, write_option, write_result
 from benchmarks.sawyer_policies import runnable
 
 # Nearest environment of gymnasium; none of its own is a point in the plane: a point on a line, with
@@ -248,7 +248,7 @@ def names(context: click.Context, parameter: click.Parameter, text: str) -> list
     type=click.FloatRange(min=0.0, min_open=True),
     help="Length of one turn of ours.",
 )
-@click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
+@write_option
 def main(
     tasks: list[str],
     lanes: list[int],

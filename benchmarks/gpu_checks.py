@@ -25,7 +25,7 @@ import torch
 
 from benchmarks.branch_checks import weight_checks
 from benchmarks.gpu_operations import PRECISIONS, Check, operation_checks, seconds
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, repeats_option, write_option, write_result
 from benchmarks.pearl_step import fill
 from benchmarks.rollout_checks import CONFIG, rollout_checks
 from benchmarks.step_operations import as_on_a_gpu
@@ -196,8 +196,8 @@ STAGES = {
 @click.command()
 @click.argument("stage", type=click.Choice(list(STAGES)))
 @click.option("--device", default="cuda:0", show_default=True, help="A GPU, or cpu: only try it.")
-@click.option("--repeats", default=5, show_default=True, type=click.IntRange(min=1))
-@click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
+@repeats_option(5)
+@write_option
 def main(stage: str, device: str, repeats: int, write: bool) -> None:
     """Check the predictions of one stage; see the module's own text."""
     on_gpu = device != "cpu"

@@ -21,7 +21,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, repeats_option, write_option, write_result
 from rlkit.core.errors import UserError
 from rlkit.data_management.labels import labels_of
 from rlkit.data_management.paths import Paths
@@ -112,13 +112,8 @@ def row_of(name: str, threads: int, repeats: int) -> list[Any]:
 @click.command()
 @click.option("--tasks", default=None, help="Names of files in configs/hfr; all unless told.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
-@click.option("--repeats", default=5, show_default=True, type=click.IntRange(min=1))
-@click.option(
-    "--write/--no-write",
-    default=True,
-    show_default=True,
-    help="Keep the figures in benchmarks/results.",
-)
+@repeats_option(5)
+@write_option
 def main(tasks: str | None, threads: int, repeats: int, write: bool) -> None:
     """Measure what relabeling costs; see the module's own text."""
     rows = []

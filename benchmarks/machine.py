@@ -1,20 +1,41 @@
-"""Machine and load of a benchmark, and the file with its results."""
+"""Machine and load of a benchmark, the file with its results, and options that all share."""
 
 import json
 import os
 import re
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import click
 
 from rlkit.launchers.machine import machine, versions
 
+F = TypeVar("F", bound=Callable[..., Any])
 RESULTS = Path(__file__).parent / "results"
 BUSY = 0.1  # cores used by other processes, from which on wall-clock figures are marked
 GB = 1e9
+
+write_option = click.option(
+    "--write/--no-write",
+    default=True,
+    show_default=True,
+    help="Keep the figures in benchmarks/results.",
+)
+
+
+def repeats_option(default: int) -> Callable[[F], F]:
+    """Option --repeats: how often each side is measured."""
+    return click.option(
+        "--repeats",
+        default=default,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="Measurements of each side.",
+    )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import click
 import torch
 
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, repeats_option, write_option, write_result
 from rlkit.launchers.routes import instruction_set
 from rlkit.torch.execution import sharing_threads
 from rlkit.torch.mlp_function import MATMUL_ROUTES, SLICE_ROWS, Arithmetic
@@ -81,8 +81,8 @@ def table_of(rows: Sequence[Sequence[object]]) -> Table:
 @click.command()
 @click.option("--widths", default="16,64,128,300,400", show_default=True)
 @click.option("--threads", default="1,2", show_default=True)
-@click.option("--repeats", default=15, show_default=True, type=click.IntRange(min=1))
-@click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
+@repeats_option(15)
+@write_option
 def main(widths: str, threads: str, repeats: int, write: bool) -> None:
     """Measure every route; see the module's own text."""
     rows: list[list[object]] = []

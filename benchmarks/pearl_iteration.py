@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import click
 import torch
 
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, repeats_option, write_option, write_result
 from benchmarks.pearl_step import fast_step, twin_step
 from benchmarks.rollouts import CONFIG, HORIZON, evaluate
 from rlkit.core.algorithm import NoLoop
@@ -53,13 +53,8 @@ def seconds(run: Callable[[], object], repeats: int) -> float:
 @click.command()
 @click.option("--device", default="cpu", show_default=True, help="cpu, or a GPU such as cuda:0.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(min=1))
-@click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
-@click.option(
-    "--write/--no-write",
-    default=True,
-    show_default=True,
-    help="Keep the figures in benchmarks/results.",
-)
+@repeats_option(10)
+@write_option
 def main(device: str, threads: int, repeats: int, write: bool) -> None:
     """Measure the parts of an iteration; see the module's own text."""
     keep_freed_memory()

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, repeats_option, write_option, write_result
 from benchmarks.step_floor import floor_seconds, products
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.launchers.launcher import Experiment
@@ -141,13 +141,8 @@ def gpu_rows(config: Any, device: str, repeats: int, steps: int = 100) -> list[l
 @click.option(
     "--threads", default="1,2", show_default=True, help="Numbers of threads, with commas."
 )
-@click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
-@click.option(
-    "--write/--no-write",
-    default=True,
-    show_default=True,
-    help="Keep the figures in benchmarks/results.",
-)
+@repeats_option(10)
+@write_option
 def main(path: Path, device: str, threads: str, repeats: int, write: bool) -> None:
     """Measure one meta-gradient step; see the module's own text."""
     keep_freed_memory()

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, repeats_option, write_option, write_result
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.torch.execution import torch_threads
 from rlkit.torch.fast_torch import has_onednn, onednn_linear
@@ -227,10 +227,8 @@ def measured(task: Task, repeats: int) -> Iterator[tuple[list[Any], list[float]]
 @click.command()
 @click.option("--tasks", default=",".join(TASKS), show_default=True, help="Names, with commas.")
 @click.option("--threads", default="1,2", show_default=True, help="Numbers, with commas.")
-@click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
-@click.option(
-    "--write/--no-write", default=True, show_default=True, help="Keep the figures in results."
-)
+@repeats_option(10)
+@write_option
 def main(tasks: str, threads: str, repeats: int, write: bool) -> None:
     """Measure a plan and a training step; see the module's own text."""
     keep_freed_memory()

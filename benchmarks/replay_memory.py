@@ -31,7 +31,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.machine import GB, Table, Value, Watch, peak_bytes, write_result
+from benchmarks.machine import GB, Table, Value, Watch, peak_bytes, write_option, write_result
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.checkpoint import Checkpoint
 from rlkit.core.seeding import stream
@@ -186,12 +186,7 @@ def measure_part(path: str, settings: list[str], num_steps: int) -> dict[str, fl
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting of the part."
 )
-@click.option(
-    "--write/--no-write",
-    default=True,
-    show_default=True,
-    help="Keep the figures in benchmarks/results.",
-)
+@write_option
 def main(
     paths: tuple[str, ...], tasks: int, steps: int, settings: tuple[str, ...], write: bool
 ) -> None:

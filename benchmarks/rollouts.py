@@ -16,7 +16,7 @@ import mujoco
 import numpy as np
 import torch
 
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, repeats_option, write_option, write_result
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.loop import Progress
 from rlkit.core.seeding import stream
@@ -110,13 +110,8 @@ def evaluate(experiment: Experiment) -> Callable[[], int]:
 @click.option(
     "--lanes", default="10,15,64,128", show_default=True, help="Widths of collection, with commas."
 )
-@click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
-@click.option(
-    "--write/--no-write",
-    default=True,
-    show_default=True,
-    help="Keep the figures in benchmarks/results.",
-)
+@repeats_option(10)
+@write_option
 def main(threads: str, lanes: str, repeats: int, write: bool) -> None:
     """Measure collection and evaluation; see the module's own text."""
     rows = []

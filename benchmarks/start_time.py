@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, repeats_option, write_option, write_result
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.loop import Progress
 
@@ -72,14 +72,9 @@ def measure_start(config_path: str, settings: list[str]) -> dict[str, tuple[floa
 @click.command()
 @click.option("--config", "path", default=CONFIG, show_default=True, help="A JSON.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(min=1))
-@click.option("--repeats", default=5, show_default=True, type=click.IntRange(min=1))
+@repeats_option(5)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
-@click.option(
-    "--write/--no-write",
-    default=True,
-    show_default=True,
-    help="Keep the figures in benchmarks/results.",
-)
+@write_option
 def main(path: str, threads: int, repeats: int, settings: tuple[str, ...], write: bool) -> None:
     """Measure the start of a run; see the module's own text."""
     changes = [

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, write_option, write_result
 from benchmarks.pearl_step import config_option, fill
 from rlkit.launchers.load_config import load_config
 from rlkit.launchers.pearl import PEARL
@@ -121,7 +121,7 @@ def by_kind(counts: Mapping[str, int]) -> dict[str, int]:
 @click.command()
 @config_option
 @click.option("--precision", default="float32", type=click.Choice(["float32", "bf16"]))
-@click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
+@write_option
 def main(path: Path, precision: str, write: bool) -> None:
     """Count the operations of a step; see the module's own text."""
     config = load_config(path, ["seed=0", "util_params.physics_threads=1"])

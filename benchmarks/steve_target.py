@@ -16,7 +16,7 @@ from typing import Any
 import click
 import torch
 
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, repeats_option, write_option, write_result
 from benchmarks.pets_plan import SIDE, least_cpu_seconds, products
 from rlkit.launchers.machine import keep_freed_memory
 from rlkit.launchers.steve_estimates import build
@@ -104,10 +104,8 @@ def within(built: Learners, frame: Callable[[], None]) -> Callable[[], None]:
 
 @click.command()
 @click.option("--threads", default="1,2", show_default=True, help="Numbers, with commas.")
-@click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
-@click.option(
-    "--write/--no-write", default=True, show_default=True, help="Keep the figures in results."
-)
+@repeats_option(10)
+@write_option
 def main(threads: str, repeats: int, write: bool) -> None:
     """Measure a target batch and a frame; see the module's own text."""
     keep_freed_memory()

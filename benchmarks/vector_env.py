@@ -15,7 +15,7 @@ import gymnasium
 import numpy as np
 
 import rlkit.envs
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, repeats_option, write_option, write_result
 
 assert rlkit.envs  # registers the ids
 MODES = ("vector_entry_point", "sync")
@@ -50,8 +50,8 @@ def measure(name: str, lanes: int, steps: int, repeats: int) -> dict[str, float]
 @click.option("--ids", default="AntDir,CheetahVel,PointRobot", show_default=True)
 @click.option("--lanes", default="1,16,64", show_default=True)
 @click.option("--steps", default=300, show_default=True, type=click.IntRange(min=1))
-@click.option("--repeats", default=3, show_default=True, type=click.IntRange(min=1))
-@click.option("--write/--no-write", default=True, show_default=True, help="Keep the figures.")
+@repeats_option(3)
+@write_option
 def main(ids: str, lanes: str, steps: int, repeats: int, write: bool) -> None:
     """Measure both; see the module's own text."""
     rows = []

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.machine import GB, Table, Value, Watch, peak_bytes, write_result
+from benchmarks.machine import GB, Table, Value, Watch, peak_bytes, write_option, write_result
 from rlkit.core.algorithm import NoLoop
 from rlkit.core.errors import UserError
 from rlkit.launchers.load_config import load_config
@@ -58,7 +58,7 @@ def collect(config: PEARLExperiment) -> tuple[int, int, int]:
     type=click.FloatRange(min=0),
     help="Gigabytes above the replay data that are allowed.",
 )
-@click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
+@write_option
 def main(path: Path, tasks: int | None, limit: float, write: bool) -> None:
     """Measure the memory of a run's first collection."""
     try:

@@ -18,7 +18,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, write_option, write_result
 from rlkit.core.seeding import stream
 from rlkit.envs.pets.base import PetsEnv
 from rlkit.envs.pets.cartpole import PetsCartpole
@@ -145,7 +145,7 @@ def episode_return(name: str, seed: int, num_steps: int | None = None) -> float:
 @click.option("--episodes", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--steps", type=click.IntRange(min=1), help="Length of an episode.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
+@write_option
 def main(tasks: str, episodes: int, steps: int | None, seed: int, write: bool) -> None:
     """Plan on the true simulator and print the returns."""
     names = tasks.split(",")

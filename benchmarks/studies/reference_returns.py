@@ -17,7 +17,7 @@ from typing import Any, get_args
 import click
 import numpy as np
 
-from benchmarks.machine import Table, Value, Watch, write_result
+from benchmarks.machine import Table, Value, Watch, write_option, write_result
 from benchmarks.sawyer_policies import DragPuck, ReachGoal, runnable
 from benchmarks.studies.reference_cases import CASES, Case
 from rlkit.core.seeding import stream
@@ -146,7 +146,7 @@ def row_of(case: Case, physics: str, found: Measured) -> list[Any]:
     help="Task distributions.",
 )
 @click.option("--seed", default=0, type=click.IntRange(min=0), help="Of starts and actions.")
-@click.option("--write/--no-write", default=True, help="Keep the figures in benchmarks/results.")
+@write_option
 def main(episodes: int, tasks: str, seed: int, write: bool) -> None:
     """Measure reference returns."""
     rows = []
