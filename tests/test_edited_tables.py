@@ -66,8 +66,8 @@ def test_tables_edited_while_a_run_is_stopped_are_put_aside_and_written_again(
         assert put_aside(run_dir) == {}
     else:
         assert put_aside(run_dir) == edited
-        assert result.stdout.count("put aside as") == 2
-        assert "put aside as progress.csv." in (run_dir / "debug.log").read_text()
+        assert result.stdout.count("it was renamed to") == 2
+        assert "it was renamed to progress.csv." in (run_dir / "debug.log").read_text()
 
 
 def test_tables_that_were_removed_are_written_again(finished, run_dir):

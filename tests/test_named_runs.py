@@ -28,7 +28,7 @@ def test_a_name_is_the_folder_of_the_run_and_is_taken_once(here):
     before = files_below(here)
     again = launch("tiny.json", "--name", "mine")
     assert again.exit_code == 2
-    assert f"--name mine: {NAMED} exists already; expected a new name, or" in again.stderr
+    assert f"--name mine: {NAMED} already exists; expected a new name, or" in again.stderr
     assert files_below(here) == before
 
 
@@ -60,11 +60,11 @@ def test_a_run_that_is_started_or_resumed_equals_one_that_is_not(here, monkeypat
     assert launch(*short).exit_code == 0
     longer = (*AGAIN, *settings, "--set", "algo_params.num_iterations=3")
     result = launch(*longer)
-    assert result.exit_code == 0 and "goes on with iteration 1" in result.output
+    assert result.exit_code == 0 and "resumes at iteration 1" in result.output
     whole = run()
     assert rows(folder) == rows(whole) and len(rows(folder)) == 3
     assert same_weights(folder, whole)
-    assert "is complete, 3 iterations" in launch(*longer).output
+    assert "is complete (3 iterations)" in launch(*longer).output
 
 
 def test_a_longer_configuration_of_the_same_name_goes_on_further(here):
@@ -92,7 +92,7 @@ def test_what_a_start_that_was_killed_has_left_is_begun_anew_and_anything_else_i
     other.mkdir()
     (other / "notes.txt").write_text("mine")
     result = launch("tiny.json", "--name", "other", "--start-or-resume")
-    assert result.exit_code == 2 and "exists already" in result.stderr
+    assert result.exit_code == 2 and "already exists" in result.stderr
     assert files_below(other) == {"notes.txt"}
 
 

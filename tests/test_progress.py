@@ -24,7 +24,7 @@ def test_timing_a_short_iteration_inside_of_a_run_changes_nothing_of_it(here, mo
     monkeypatch.setattr(display, "SECONDS_TO_FIRST_LINE", 0.0)
     result = launch("tiny.json", "--name", "timed")
     assert "the run will take about " in result.output
-    for unit in ("environment step", "gradient step", "step of the evaluation"):
+    for unit in ("environment step", "gradient step", "evaluation step"):
         assert re.search(rf"^iteration 0: {unit} [0-9]+ of [0-9]+", result.output, re.M)
     timed = quiet.with_name("timed")
     assert rows(timed) == rows(quiet) and same_weights(timed, quiet)

@@ -137,5 +137,5 @@ def test_a_class_that_cannot_draw_has_its_film_refused_in_one_line(
     result = CliRunner().invoke(sim_policy.main, [str(run_dir), "--video"])
     assert result.exit_code == 2
     assert message in result.stderr and result.stderr.count("\n") == 1
-    assert result.stderr.startswith("--video: no film can be made; broken:Broken")
+    assert result.stderr.startswith("--video: no video can be recorded; broken:Broken")
     assert result.stdout == "" and files_below(tmp_path) == before

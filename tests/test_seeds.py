@@ -209,7 +209,7 @@ def test_a_signal_stops_the_run_of_a_seed_and_begins_no_further(here):
     running.send_signal(signal.SIGTERM)
     _, stderr = running.communicate(timeout=60)
     assert running.returncode == 143
-    assert f"--resume {begun}\n" in stderr and "not begun: seed 7, 9\n" in stderr
+    assert f"--resume {begun}\n" in stderr and "not started: seed 7, 9\n" in stderr
     assert sorted(begun.parent.iterdir()) == [begun]
 
 
@@ -220,7 +220,7 @@ def test_the_same_command_goes_on_with_what_has_begun_and_begins_the_rest(here, 
     arguments = (Path("tiny.json"), [], "1-2")
     launch_seeds(*arguments, name="many", start_or_resume=True, in_threads=in_threads)
     output = capsys.readouterr().out
-    assert output.count("goes on with iteration 1") == 1
+    assert output.count("resumes at iteration 1") == 1
     check_equal_to_solo_runs(folders(seeds=seeds, place=place), seeds)
 
 
@@ -247,7 +247,7 @@ def test_without_a_name_each_seed_has_a_folder_of_its_own(here, capsys):
         (["--set", "seed=3"], "--seeds and --set seed=... exclude each other"),
         (["--debug"], "--seeds with --debug needs --name"),
         (["--set", 'util_params.trackers=["wandb"]'], "wandb"),
-        (["--name", "taken"], "taken-seed=2 exists already"),
+        (["--name", "taken"], "taken-seed=2 already exists"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ",
 )

@@ -216,7 +216,7 @@ def test_without_opengl_the_table_is_there_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "disable")
     result = run(tmp_path / "run", "--video")
     assert result.exit_code == 2
-    assert result.stderr.startswith("no film: no OpenGL library works here")
+    assert result.stderr.startswith("no video: no OpenGL library works here")
     assert result.stderr.count("\n") == 1
     assert "posterior" in result.stdout, "it is printed too"
     assert len(table(tmp_path / "run")) == 3
@@ -232,7 +232,7 @@ def test_a_point_robot_is_drawn_and_filmed(tmp_path, monkeypatch):
     steps, frames = 2 * (2 * 5 + 1), 2 * 3 * (5 + 1)  # of two tasks
     for task in (3, 4):
         assert re.search(rf"^filming task {task}: .* \({task - 2} of 2\)$", result.stderr, re.M)
-    assert f"step of the evaluation {steps} of {steps}, " in result.stderr
+    assert f"evaluation step {steps} of {steps}, " in result.stderr
     assert f"frame {frames} of {frames}, " in result.stderr
     assert (tmp_path / "run" / "trajectories.png").exists()
     frames, _ = frames_of(tmp_path / "run" / "video.mp4")

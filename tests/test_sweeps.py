@@ -71,7 +71,7 @@ def test_a_sweep_survives_a_killed_run_and_a_killed_master(here):
     assert again.returncode == 0, text
     assert "6 runs: 6 complete" in text
     skipped = started()
-    assert "6 runs, 6 of them complete already" in skipped.communicate(timeout=60)[0]
+    assert "6 runs, 6 of them already complete" in skipped.communicate(timeout=60)[0]
     check_the_six_runs()
 
 

@@ -90,22 +90,22 @@ class RLAlgorithm(Protocol):
 
 
 class Beside(Protocol):
-    """The evaluation of an algorithm, split so that it can run beside the next iteration.
+    """The evaluation of an algorithm, split so that it can run during the next iteration.
 
-    An algorithm that has one is its attribute `beside`; the loop then calls this in place of
-    `evaluate` and `tables`. The numbers must be the same.
+    An algorithm that supports this has one as its attribute `beside`, and the loop calls that
+    instead of `evaluate` and `tables`. The numbers must be the same.
     """
 
     def begin(self, iteration: int) -> "Callable[[Loop], tuple[Statistics, Mapping[str, Table]]]":
         """Copy everything the evaluation needs before the algorithm continues learning.
 
         Returns:
-            A function that evaluates, in another thread: statistics and tables. Its loop shows
-            nothing, serves no signal and writes no checkpoint.
+            A function that evaluates in another thread and returns statistics and tables. The loop
+            it is given shows nothing, serves no signal and writes no checkpoint.
         """
 
     def remark(self) -> str:
-        """A line on what was unusual in the evaluation, "" for nothing."""
+        """A line on what was unusual in the evaluation; "" if nothing was."""
 
 
 class Display(Protocol):

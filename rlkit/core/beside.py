@@ -1,9 +1,9 @@
 """Evaluation, row and checkpoint of an iteration in a thread, during the next iteration.
 
-Nothing of the next iteration reads them, so that no number changes. What they need of the algorithm
-is copied before it continues; then a separate outer loop finishes the iteration, with the order on
-the disk of every run: row, tables, weights that are kept, checkpoint. A run that is killed has
-lost at most one iteration more, which a resumed run repeats with the same numbers.
+The next iteration reads none of them, so the numbers stay the same. Everything they need is copied
+before the algorithm continues. Then a separate outer loop finishes the iteration and writes in the
+usual order: row, tables, kept weights, checkpoint. A run that is killed loses at most one more
+iteration than usual, which the resumed run repeats with the same numbers.
 """
 
 import copy
@@ -24,7 +24,7 @@ from rlkit.data_management.saved_rows import SavedRows
 
 
 class FrozenWeights:
-    """A network as weight files see it, with the weights of now."""
+    """Stands in for a network when its weights are saved: a copy of its current weights."""
 
     def __init__(self, network: Any, name: str) -> None:
         """Copy the weights to the CPU."""
@@ -36,12 +36,12 @@ class FrozenWeights:
 
 
 class FrozenRows:
-    """Replay data as the next checkpoint sees them, with the rows of now.
+    """Stands in for a buffer when the next checkpoint is written: a copy of its new rows.
 
     Args:
         name: of the buffer.
-        buffer: whose rows that no checkpoint has yet are copied.
-        checkpoint: of the run; no other may be written in between.
+        buffer: its rows that no checkpoint has yet are copied.
+        checkpoint: of the run; no other checkpoint may be written before this copy is.
     """
 
     def __init__(self, name: str, buffer: SavedRows, checkpoint: Checkpoint) -> None:
@@ -57,22 +57,22 @@ class FrozenRows:
         return self._counters
 
     def segment(self, since_totals: Any) -> Any:
-        """The copied rows, which are those since the checkpoint before."""
+        """The copied rows, which are those added since the previous checkpoint."""
         return self._rows
 
     def count_valid(self, entries: np.ndarray) -> int:
-        """How many rows of a segment of that checkpoint were still stored."""
+        """How many rows of an earlier segment the buffer still had when it was copied."""
         return self._valid[id(entries)]
 
 
 class Frozen:
-    """An algorithm as the end of its iteration sees it, which does not change any more.
+    """Stands in for an algorithm while its iteration is finished: a copy that no longer changes.
 
     Args:
         algorithm: about to continue learning.
-        evaluate: evaluates it as it is now.
-        checkpoint: that is written next; None: none is.
-        with_weights: weights are written, with or without a checkpoint.
+        evaluate: evaluates the algorithm as it is now.
+        checkpoint: writes the copy; None: no checkpoint is due.
+        with_weights: whether weights are written, with or without a checkpoint.
     """
 
     collect_data = do_training = None  # both are done
@@ -129,14 +129,14 @@ class Unseen:
         self.row = row
 
     def stop(self) -> None:
-        """Nothing to clean up."""
+        """Do nothing."""
 
 
 class BesideLoop(OuterLoop):
     """Runs iterations, each of which is evaluated and saved while the next one runs.
 
-    Use as a context manager, whose end waits for the last one. The algorithm has a `Beside` as its
-    attribute `beside`; other arguments as for `OuterLoop`.
+    Use it as a context manager, which waits for the last iteration at its end. The algorithm has a
+    `Beside` as its attribute `beside`; other arguments as for `OuterLoop`.
     """
 
     def __init__(self, algorithm: RLAlgorithm, *arguments: Any) -> None:
@@ -153,7 +153,7 @@ class BesideLoop(OuterLoop):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        """Wait for what is still being evaluated and saved, whatever ends the run."""
+        """Wait until the last iteration is evaluated and saved, whatever ends the run."""
         waiting: AbstractContextManager[None] = nullcontext()
         if kind is None:
             self._display.phase(self._iteration, "evaluating")
@@ -165,13 +165,13 @@ class BesideLoop(OuterLoop):
             self._thread.shutdown()
 
     def tick(self, done: int, total: int, note: str = "", save: Save | None = None) -> None:
-        """As every loop's; also shows the iteration before once it is finished, or its error."""
+        """As `Loop.tick`; also shows the previous iteration once finished, or raises its error."""
         if self._pending is not None and self._pending.done():
             self._wait()
         super().tick(done, total, note, save)
 
     def run_iteration(self, iteration: int) -> None:
-        """Collect and train; hand the rest over, once that of the iteration before is done."""
+        """Collect and train; then hand over the rest, once that of the previous one is done."""
         self._iteration = self._logger.iteration = iteration
         self._timer.reset(self._seconds_before)
         algorithm = self._algorithm
@@ -190,22 +190,22 @@ class BesideLoop(OuterLoop):
         self._pending = self._thread.submit(self._finisher.run_iteration, iteration)
 
     def _loop_of_its_end(self, iteration: int, evaluate: Any) -> OuterLoop:
-        """A loop in which an iteration is collected and trained, with copies of what it needs."""
+        """Make the loop that evaluates and saves a trained iteration, from copies."""
         schedule = self._schedule
         saves, every = schedule.saves(iteration), schedule.save_every
         keeps = every is not None and iteration % every == 0
         checkpoint = self._checkpoint if saves else None
         frozen: Any = Frozen(self._algorithm, evaluate, checkpoint, saves or keeps)
-        logger = copy.copy(self._logger)  # the same tables, but the iteration of its lines
-        told = self._seen, nullcontext, self._beside.remark, self._say, self._run_record
-        loop = OuterLoop(frozen, logger, self._checkpoint, schedule, *told)
+        logger = copy.copy(self._logger)  # shares the tables, but has an `iteration` of its own
+        rest = self._seen, nullcontext, self._beside.remark, self._say, self._run_record
+        loop = OuterLoop(frozen, logger, self._checkpoint, schedule, *rest)
         loop._iteration, loop._clock, loop._started = iteration, self._clock, self._started
         loop._saved_at = self._saved_at
         loop._finished, loop._seconds_before = self._finished, self._timer.so_far()
         return loop
 
     def _wait(self) -> None:
-        """Wait until the iteration before has its row and its checkpoint, and show it."""
+        """Wait until row and checkpoint of the previous iteration are written, and show it."""
         if (pending := self._pending) is None:
             return
         try:
@@ -219,7 +219,7 @@ class BesideLoop(OuterLoop):
         self._display.iteration_done(iteration, self._seen.row, self._seconds)
 
     def _save_inside(self, *, now: bool) -> None:
-        """Write a checkpoint that is due, after row and checkpoint of the iteration before."""
+        """Write a checkpoint that is due, after row and checkpoint of the previous iteration."""
         elapsed = time.monotonic() - self._saved_at
         if now or elapsed >= 60 * self._schedule.checkpoint_minutes:
             self._wait()

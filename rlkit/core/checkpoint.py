@@ -1,4 +1,4 @@
-"""The checkpoints of a run: `rlkit.core.saving` writes them, this reads them again."""
+"""The checkpoints of a run: `rlkit.core.saving` writes them, this module reads them."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -25,15 +25,15 @@ from rlkit.data_management.saved_rows import SavedRows
 
 
 class Checkpoint(CheckpointWriter):
-    """The checkpoints of one run, in `<run_dir>/checkpoint`: the newest and the one before.
+    """The newest two checkpoints of one run, in `<run_dir>/checkpoint`.
 
-    One object serves a run from its start, or from `load`, to its end. One that has neither loaded
-    nor saved writes every row.
+    Use one object from the start of a run, or from `load`, to its end. An object that has neither
+    loaded nor saved writes every row.
     """
 
     @property
     def exists(self) -> bool:
-        """Whether there is a manifest; one that was never finished (manifest.json.tmp) is none."""
+        """Whether there is a manifest; an unfinished one (manifest.json.tmp) does not count."""
         return any(os.path.lexists(self.folder / name) for name in (MANIFEST, PREVIOUS))
 
     def load(
@@ -74,8 +74,8 @@ class Checkpoint(CheckpointWriter):
         """Check all files of a manifest, then load them.
 
         Raises:
-            DamagedError: the manifest could not be read (then it is a text that says why), or a
-                file is not as it says.
+            DamagedError: the manifest is unusable (then it is a text that says why), or a file does
+                not match it.
         """
         if isinstance(manifest, str):
             raise DamagedError(manifest)
@@ -87,7 +87,7 @@ class Checkpoint(CheckpointWriter):
             state, counters = content["state"], dict(content["buffers"])
         except MemoryError:
             raise
-        except Exception as error:  # whatever a file that is no state makes the reader raise
+        except Exception as error:  # a file that is not a state can make the reader raise anything
             raise DamagedError(f"{path} is not a state of a run ({first_line(error)})") from error
         if set(counters) != set(buffers) or set(manifest["segments"]) != set(buffers):
             raise DamagedError(

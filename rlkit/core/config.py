@@ -41,8 +41,8 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """Read a JSON file that holds one object; a leading byte order mark is skipped.
 
     Raises:
-        UserError: a file that cannot be read, is not JSON (NaN and Infinity are not), names a key
-            twice, is nested too deeply, or holds anything other than an object.
+        UserError: the file cannot be read, is not JSON (NaN and Infinity are not), has a key twice,
+            is nested too deeply, or holds anything other than an object.
     """
     if (reason := obstacle(Path(path))) and Path(path).exists() and not Path(path).is_dir():
         raise UserError(f"{path}: {reason}; expected a JSON file")  # a pipe would never end
@@ -128,7 +128,7 @@ def inspect(
             dictionary field updates that field's default. 0 and 1 are accepted as booleans,
             integers as floats, and floats such as 1e6 as integers; nothing else is converted.
         schema: a frozen dataclass, possibly of dataclasses.
-        prefix: put before the keys in messages, such as "env_params.".
+        prefix: prepended to the keys in messages, such as "env_params.".
         more_keys: further dotted keys that may be suggested for a mistyped one.
     Returns:
         An instance in which every rejected value is replaced by its default, and the list of
@@ -165,7 +165,7 @@ def relation_problem(data: Mapping[str, Any], relation: Relation) -> Problem:
 
 
 def unknown_key(key: str, value: object, known: Iterable[str]) -> Problem:
-    """Report that a dotted key does not exist, and suggest the known one most like it."""
+    """Report that a dotted key does not exist, and suggest the most similar known one."""
     found = nearest_key(key, known)
     hint = f", the nearest known key is {found}" if found else ""
     return Problem((key,), f"{key} = {as_json(value)}: unknown key{hint}")

@@ -1,4 +1,4 @@
-"""Parsing of CSV files, and renaming those that a run did not write."""
+"""Parses CSV files, and renames those that a run did not write."""
 
 import csv
 import io

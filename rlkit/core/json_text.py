@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-DEEPEST = 32  # objects and lists inside each other
+DEEPEST = 32  # levels of objects and lists inside each other
 NESTING = f"nested too deeply, expected at most {DEEPEST} objects and lists inside each other"
 
 
@@ -46,7 +46,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(data) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
+        raise ValueError(f"the key {twice!r} appears twice in one object")
     return data
 
 

@@ -196,13 +196,13 @@ class CsvTable:
         if found is None and not os.path.lexists(self.path):
             self.say(f"{self.path} was missing and is written again")
         elif found is None or (parse(found) or Content([], [])) != self.content:
-            self.put_aside("is not as the run wrote it")
+            self.put_aside("is not what the run wrote")
         return False
 
     def put_aside(self, reason: str) -> None:
         """Rename the file and report the reason."""
         aside = put_aside(self.path)
-        self.say(f"{self.path} {reason}: put aside as {aside.name}, and written again")
+        self.say(f"{self.path} {reason}: it was renamed to {aside.name} and written again")
 
     def replace(self, content: Content) -> None:
         """Write this content to the file; remove the file if there are no rows."""

@@ -58,7 +58,7 @@ def import_class(name: str, table: Mapping[str, str], base: type | tuple[type, .
 
 
 def as_expected(error: ValueError) -> str:
-    """What was expected, of an error of `import_named` or `import_class`, without that word."""
+    """The `Relation.expected` for an error of `import_named` or `import_class`."""
     text = str(error)
     stripped = text.removeprefix("expected ")
     return f"a class; {text}" if stripped == text else stripped

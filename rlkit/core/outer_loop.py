@@ -186,8 +186,8 @@ class OuterLoop:
     def _time_columns(self) -> Statistics:
         """Compute the columns of times.
 
-        The evaluation is the previous one with the saving after it. The total is the wall-clock
-        time since the start, without the time between two processes of a resumed run.
+        The evaluation time is that of the previous evaluation, including the saving after it. The
+        total is the wall-clock time since the start, without pauses before a run was resumed.
 
         Source: katerakelly/oyster, which writes its row before the current evaluation has been
         timed.

@@ -55,19 +55,19 @@ def _cut_back(table: CsvTable, key: str, last: float, kept: str | None) -> None:
     wanted = None if kept is None else parse(kept.encode())
     if wanted is None:
         if cut is None and found is not None:
-            table.put_aside("is no table of this run")
+            table.put_aside("is not a table of this run")
         table.replace(cut or Content([], []))
         return
     if cut is None or not _agrees(cut, wanted):
         if found is not None:
-            table.put_aside("is not as the run wrote it")
+            table.put_aside("is not what the run wrote")
         elif wanted.rows:
             table.say(f"{table.path} was missing and is written again from the checkpoint")
     table.replace(wanted)
 
 
 def _rows_up_to(table: Content, key: str, last: float) -> Content | None:
-    """Rows up to `last`; None if a row has no number as its key."""
+    """The rows whose key is at most `last`; None if a key is not a number."""
     if not table.columns:
         return table
     if key not in table.columns:

@@ -30,31 +30,31 @@ def train(
         algorithm: learns; a resumed one has its state already. With a `Beside` as its attribute
             `beside`, an iteration is evaluated and saved while the next one runs.
         logger: gets one row per iteration.
-        checkpoint: gets the run's state, before the first iteration with index -1.
+        checkpoint: stores the run's state; before the first iteration, with index -1.
         schedule: length of the run, evaluations and checkpoints.
         display: shows the progress.
         start_iteration: 0, or one more than the iteration of the checkpoint that was loaded.
         resumed: the state of the checkpoint that was loaded.
         protect: context manager around every write, inside which signals wait.
         remark: called after the collection and after the evaluation of each iteration; returns a
-            line on what is unusual, "" for nothing.
-        say: takes these lines.
-        run: says which run this is; stored as `run` in the state of each checkpoint.
+            line on what is unusual, or "".
+        say: receives these lines.
+        run: identifies the run; stored as `run` in the state of each checkpoint.
     Raises:
         NonFiniteError: a loss or a weight is not finite; no checkpoint holds it.
     """
-    told = display, protect, remark, say, run
-    loop = OuterLoop(algorithm, logger, checkpoint, schedule, *told)
-    in_time: AbstractContextManager[object] = nullcontext()
+    rest = display, protect, remark, say, run
+    loop = OuterLoop(algorithm, logger, checkpoint, schedule, *rest)
+    finishing: AbstractContextManager[object] = nullcontext()
     if getattr(algorithm, "beside", None) is not None:
         from rlkit.core.beside import BesideLoop
 
-        loop = in_time = BesideLoop(algorithm, logger, checkpoint, schedule, *told)
+        loop = finishing = BesideLoop(algorithm, logger, checkpoint, schedule, *rest)
     if resumed is not None:
         loop.restore(resumed)
     display.start(schedule.num_iterations, start_iteration)
     try:
-        with in_time:
+        with finishing:
             if resumed is None:
                 loop.save(-1)
             for iteration in range(start_iteration, schedule.num_iterations):

@@ -24,7 +24,7 @@ class DamagedError(Exception):
 
 
 def read_manifests(folder: Path) -> Iterator[dict[str, Any] | str]:
-    """The newest manifest and its predecessor; for an unusable one, a text with the reason."""
+    """Yield the newest manifest and the previous one; for an unusable one, the reason as text."""
     for path in (folder / MANIFEST, folder / PREVIOUS):
         if reason := obstacle(path):
             yield f"{path} {reason}"
@@ -42,7 +42,7 @@ def read_manifests(folder: Path) -> Iterator[dict[str, Any] | str]:
             if not whole:
                 yield f"{path} has been altered (its hash differs)"
             else:
-                yield manifest if problem is None else f"{path} is no manifest: {problem}"
+                yield manifest if problem is None else f"{path} is not a manifest: {problem}"
 
 
 def manifest_problem(manifest: object) -> str | None:
@@ -74,7 +74,7 @@ def _record_problem(record: object) -> str | None:
         return "expected the record of a file"
     name, size = record.get("file"), record.get("size")
     if not isinstance(name, str) or not NUMBERED.fullmatch(name):
-        return f"{name!r} is no file of a checkpoint"
+        return f"{name!r} is not a file of a checkpoint"
     if type(size) is not int or not isinstance(record.get("sha256"), str):
         return f"size or hash of {name} is missing"
     return None
@@ -119,7 +119,7 @@ def check_counters(counters: object) -> None:
         raise ValueError(f"expected counters, got {type(counters).__name__}")
     for name, value in counters.items():
         if not isinstance(value, Tensor) or value.dtype != torch.int64 or (value < 0).any():
-            raise ValueError(f"the counters {name} are not whole numbers of at least 0")
+            raise ValueError(f"the counters {name} are not non-negative integers")
     if "totals" in counters and "origins" in counters:
         totals, origins = counters["totals"], counters["origins"]
         if totals.shape == origins.shape and (origins > totals).any():

@@ -1,10 +1,10 @@
-"""Writes what a run is resumed from: checkpoints, and the weights of its networks.
+"""Writes checkpoints, from which a run is resumed, and the weights of its networks.
 
-Replay rows are written once, as segments that never change; the rest as one file; then a manifest
-of both, which is valid on its own: it names its files with their sizes and hashes, and carries a
-hash of itself. It is replaced by renaming, after everything that it names has reached the disk, and
-the one before is kept. So at every moment the folder holds a checkpoint that loads. Nothing in it
-is pickled beyond tensors and plain containers.
+Replay rows are written once, as segments that never change, and all other state as one file. Then a
+manifest names these files with their sizes and hashes, and carries a hash of itself. It is replaced
+by renaming, after all files that it names have reached the disk, and the previous manifest is kept.
+So the folder holds a checkpoint that loads at every moment. Only tensors and plain containers are
+pickled.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ Networks = Mapping[str, nn.Module]
 class Segment:
     """Rows of a buffer in a file.
 
-    `record` is its line of the manifest, `entries` [k, 3] are its rows' serial numbers.
+    `record` is its entry in the manifest; `entries` [k, 3] locate its rows (`saved_files.ENTRY`).
     """
 
     record: dict[str, Any]
@@ -38,15 +38,15 @@ class Segment:
 
 
 class CheckpointWriter:
-    """Writes the checkpoints of one run to `<run_dir>/checkpoint`: the newest and the one before.
+    """Writes the checkpoints of one run to `<run_dir>/checkpoint`, which keeps the newest two.
 
-    It remembers which rows are on the disk already: `segments`, and the counters `totals` of then.
+    It remembers which rows are on the disk: `segments`, and the counters `totals` at the last save.
     """
 
     def __init__(self, run_dir: str | Path) -> None:
         """Choose the folder; nothing is read or written yet."""
         self.folder = Path(run_dir) / "checkpoint"
-        self._manifest: dict[str, Any] | None = None  # of the newest that is known to be whole
+        self._manifest: dict[str, Any] | None = None  # of the newest one known to be whole
         self.segments: dict[str, list[Segment]] = {}
         self.totals: dict[str, Tensor] = {}
 
@@ -61,8 +61,8 @@ class CheckpointWriter:
                 written as CPU tensors.
             buffers: by name; only rows that no earlier checkpoint of this object wrote are written.
         Raises:
-            ResourceError: disk or memory is exhausted. The checkpoint before is intact, and nothing
-                of this one is left.
+            ResourceError: disk or memory is exhausted. The previous checkpoint is intact, and
+                nothing of this one is left.
             TypeError: the state holds something else; the message says where.
         """
         task = f"cannot save the checkpoint of iteration {iteration} in {self.folder}"
@@ -70,7 +70,7 @@ class CheckpointWriter:
             task += f" (the one of iteration {self._manifest['iteration']} is intact)"
         with report_exhaustion(task):
             self.folder.mkdir(parents=True, exist_ok=True)
-            if not self.totals:  # its first save: others may have left something here
+            if not self.totals:  # first save: a killed process may have left files here
                 self._remove_unnamed(self._usable_manifests())
                 self._manifest = self._manifest or next(iter(self._usable_manifests()), None)
             try:
@@ -113,7 +113,7 @@ class CheckpointWriter:
         self._remove_unnamed(kept)
 
     def _kept_segments(self, name: str, buffer: SavedRows) -> list[Segment]:
-        """Earlier segments of a buffer of which a row is still there."""
+        """Earlier segments of which the buffer still has a row."""
         earlier = self.segments.get(name, [])
         return [segment for segment in earlier if buffer.count_valid(segment.entries)]
 
@@ -124,7 +124,7 @@ class CheckpointWriter:
         return [found for found in read_manifests(self.folder) if isinstance(found, dict)]
 
     def _remove_unnamed(self, manifests: Sequence[Mapping[str, Any]]) -> None:
-        """Remove files that none of the manifests names, such as those of a killed save."""
+        """Remove files that no manifest names, such as those of a save that was killed."""
         named = {record["file"] for manifest in manifests for record in records_of(manifest)}
         for name in self._names():
             if name.endswith(".tmp") or (NUMBERED.fullmatch(name) and name not in named):
@@ -144,15 +144,15 @@ def records_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def manifest_text(manifest: Mapping[str, Any]) -> bytes:
-    """A manifest as its file holds it, with its hash."""
+    """The content of a manifest's file: the manifest and its hash."""
     content = {"sha256": json_hash(manifest), "manifest": manifest}
     return json.dumps(content, separators=(",", ":")).encode()
 
 
 def save_weights(run_dir: str | Path, networks: Networks) -> None:
-    """Write `<name>.pth` for each network, each file replaced whole.
+    """Write `<name>.pth` for each network, replacing each file atomically.
 
-    The disk is not waited for: a loss of power may cost these files, but the checkpoint has the
+    The files are not synced to disk: a power failure may lose them, but the checkpoint has the
     weights too.
 
     Args:
@@ -173,7 +173,7 @@ def save_weights(run_dir: str | Path, networks: Networks) -> None:
 
 
 def plain(value: Any, where: str) -> Any:
-    """Copy a state into what can be loaded without running code.
+    """Copy a state into types that can be loaded without running code.
 
     Tensors are copied to the CPU, without the rest of a storage that they view.
 
@@ -196,5 +196,5 @@ def plain(value: Any, where: str) -> Any:
         return tuple(items) if isinstance(value, tuple) else items
     raise TypeError(
         f"{where} is a {type(value).__name__}; "
-        "a checkpoint takes tensors, numbers, strings, None and containers"
+        "a checkpoint can hold tensors, numbers, strings, None and containers"
     )

@@ -31,7 +31,7 @@ def expand_path(text: str) -> str:
 
     expanded = os.path.expanduser(text) if text.startswith("~") else text
     if expanded.startswith("~"):
-        raise ValueError(f"there is no home folder {text.split('/')[0]}; ./{text} is a name")
+        raise ValueError(f"there is no home folder {text.split('/')[0]}; for a file: ./{text}")
     return _VARIABLE.sub(value, expanded)
 
 

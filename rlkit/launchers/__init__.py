@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 
 class Algorithm(NamedTuple):
-    """A row of the table of algorithms.
+    """An entry of the table `ALGORITHMS`.
 
     Attributes:
-        launcher: "module:Class" of its `Launcher`.
-        commands: its own subcommands, `rlkit <algorithm> <command>`: name -> "module:function" of
-            a click command.
+        launcher: "module:Class" of the algorithm's `Launcher`.
+        commands: the algorithm's own subcommands, `rlkit <algorithm> <command>`: name ->
+            "module:function" of a click command.
     """
 
     launcher: str

@@ -1,4 +1,4 @@
-"""Choices that a configuration leaves to the machine and to the start of the run."""
+"""Fills in the settings that a configuration leaves open until the run starts on a machine."""
 
 import secrets
 from dataclasses import replace
@@ -13,21 +13,21 @@ from rlkit.launchers.machine import choose_device, default_threads
 
 
 class Choices(NamedTuple):
-    """A configuration with every choice made, and the name of the torch device."""
+    """A configuration without open settings, and the name of the torch device."""
 
     config: ExperimentConfig
     device: str
 
 
 def choose(config: ExperimentConfig, console: Console, need_gpu: bool) -> Choices:
-    """Make the choices of a new run, and check that it fits into this machine.
+    """Fill in the open settings of a new run, and check that it fits on this machine.
 
     Args:
         config: checked.
-        console: prints those that the user should know.
-        need_gpu: do not fall back to the CPU where `use_gpu` is set.
+        console: prints remarks on the device and the settings.
+        need_gpu: if `use_gpu` is set, fail instead of falling back to the CPU.
     Raises:
-        UserError: the machine lacks what the configuration asks for, or the room.
+        UserError: the machine lacks memory, disk or a device that the configuration requires.
     """
     device = device_of(config, console, need_gpu)
     check_it_fits(config, device)
@@ -35,7 +35,7 @@ def choose(config: ExperimentConfig, console: Console, need_gpu: bool) -> Choice
 
 
 def device_of(config: ExperimentConfig, console: Console, need_gpu: bool) -> str:
-    """Name of the torch device; says what the user should know of it."""
+    """Choose the torch device, and print the remarks on it and on the configuration."""
     util = config.util_params
     device = choose_device(util.use_gpu, util.gpu_id, console.print, required=need_gpu)
     for remark in launcher_for(config).remarks(config, device):
@@ -44,15 +44,15 @@ def device_of(config: ExperimentConfig, console: Console, need_gpu: bool) -> str
 
 
 def resolve(config: ExperimentConfig, device: str = "cpu") -> ExperimentConfig:
-    """Choose what a configuration leaves to the moment of starting (null, "auto").
+    """Fill in the settings that are chosen when a run starts (null, "auto").
 
     Args:
         config: checked.
         device: name of the torch device of networks and buffers.
     Returns:
-        The configuration with every choice made; from it the run can be repeated.
+        The configuration without open settings, from which the run can be repeated.
     Raises:
-        UserError: the machine lacks what the configuration asks for.
+        UserError: the machine lacks a device that the configuration requires.
     """
     util, threads = config.util_params, default_threads()
     util = replace(

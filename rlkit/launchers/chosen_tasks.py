@@ -1,4 +1,4 @@
-"""Tasks chosen by the user instead of the drawn ones."""
+"""Evaluation on tasks chosen by the user instead of the held-out ones."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,18 @@ from rlkit.launchers.run_folder import read_tasks
 
 
 def choose_tasks(env: MetaEnv, *, texts: Sequence[str] = (), file: Path | None = None) -> list[int]:
-    """Replace the first tasks of an environment by chosen ones.
+    """Replace the first tasks of an environment with chosen ones.
 
     Args:
-        env: the environment.
+        env: the environment, which is changed.
         texts: one task each, such as "velocity=3.5" or "goal_x=1,goal_y=0".
         file: further tasks: a JSON file {"tasks": [...]} of objects with all parameters or of lists
             of numbers, or an NPZ file with an array `tasks`, [num_tasks, task_dim].
     Returns:
-        The numbers of the chosen tasks, in the order in which they were given.
+        The indices of the chosen tasks, in the given order.
     Raises:
         UserError: a parameter is unknown, missing or not a number (the message names all
-            parameters), there are too many tasks, or the environment's cannot be replaced.
+            parameters), there are too many tasks, or the environment does not accept them.
     """
     names = parameter_names(env)
     if not names:
@@ -79,7 +79,7 @@ def _from_file(file: Path, names: Sequence[str]) -> list[list[float]]:
             raise UserError(f'{file}: expected {{"tasks": [...]}}, with tasks of {_form(names)}')
         rows = found
     if not rows:
-        raise UserError(f"{file}: there are no tasks")
+        raise UserError(f"{file}: the file has no tasks")
     return [_task(row, names, f"{file}, task {number}") for number, row in enumerate(rows)]
 
 

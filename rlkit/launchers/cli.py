@@ -1,4 +1,4 @@
-"""The console command `rlkit`: subcommands that are imported when they run."""
+"""The console command `rlkit`, which imports a subcommand only when it runs."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -74,17 +74,17 @@ class LazyGroup(click.Group):
         return list(self.rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a subcommand; None if there is none of that name."""
+        """Import a subcommand; None if the name is unknown."""
         return self.rows[cmd_name].load() if cmd_name in self.rows else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the lines of the subcommands."""
+        """Write one help line per subcommand."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, row.summary) for name, row in self.rows.items()])
 
 
 def own_group(algorithm: str, commands: Mapping[str, str]) -> click.Group:
-    """Import an algorithm's own commands.
+    """Import an algorithm's own commands as a group.
 
     Args:
         algorithm: its name, which becomes the group's.
@@ -93,14 +93,17 @@ def own_group(algorithm: str, commands: Mapping[str, str]) -> click.Group:
     return click.Group(
         algorithm,
         {name: imported(path) for name, path in commands.items()},
-        help=f"Commands of the algorithm {algorithm}.",
+        help=f"Commands specific to the algorithm {algorithm}.",
     )
 
 
 def command_rows() -> dict[str, Row]:
-    """All subcommands: the general ones, then a group for each algorithm with its own."""
+    """All subcommands: the general ones, then one group per algorithm that has its own."""
     own = {
-        name: Row(partial(own_group, name, row.commands), f"Of {name}: {', '.join(row.commands)}.")
+        name: Row(
+            partial(own_group, name, row.commands),
+            f"Commands specific to {name}: {', '.join(row.commands)}.",
+        )
         for name, row in ALGORITHMS.items()
         if row.commands
     }

@@ -38,10 +38,10 @@ def launch(
             `run_dir`.
         settings: `key=value` changes of the configuration.
         run_dir: the folder of a run to resume; None: start a new run.
-        name: of a new run's folder; None: the current time, or "debug".
-        start_or_resume: resume the run of that name, if there is one.
-        print_config: print the configuration (standard output) and the run's requirements (standard
-            error) without running.
+        name: name of a new run's folder; None: the current time, or "debug".
+        start_or_resume: resume the run with this name if it has started.
+        print_config: print the configuration (standard output) and the estimated cost of the run
+            (standard error) instead of running.
     Raises:
         SystemExit: with the exit codes of `exit_codes`.
     """
@@ -73,7 +73,7 @@ def launch(
 
 
 def new_config(config_path: Path, settings: Sequence[str]) -> ExperimentConfig:
-    """The configuration of a new run from a file and settings, reduced for a smoke run.
+    """Load the configuration of a new run; that of a smoke run is reduced.
 
     Args:
         config_path: a file, as `find_config` returned it.
@@ -88,7 +88,7 @@ def new_config(config_path: Path, settings: Sequence[str]) -> ExperimentConfig:
 
 
 def run_to_resume(config: ExperimentConfig, name: str) -> Path | None:
-    """The folder of the run of this name; None if it has not started.
+    """The folder of the run with this name; None if it has not started.
 
     Raises:
         UserError: the name is not a valid folder name.
@@ -98,11 +98,11 @@ def run_to_resume(config: ExperimentConfig, name: str) -> Path | None:
 
 
 def settings_to_resume(config: ExperimentConfig, settings: Sequence[str]) -> list[str]:
-    """The settings for resuming a run that the same command started.
+    """The settings with which a command resumes the run that it started earlier.
 
     Args:
-        config: of the command; source of the settings that a resumed run may change.
-        settings: of the command; `config` has their expanded values.
+        config: the command's configuration; settings that may change are taken from it.
+        settings: the command's `key=value` changes, whose expanded values are in `config`.
     """
     values = flatten(to_dict(config))
     known = [key for key in given_keys(settings) if key in values]
@@ -126,7 +126,7 @@ def _print(config: ExperimentConfig) -> None:
         device = choose_device(util.use_gpu, util.gpu_id, lines.append)
         check_it_fits(config, device)
         timed = True
-    except UserError as error:  # the printed run may be for another machine
+    except UserError as error:  # the run may be meant for another machine
         lines.append(f"on this machine the run would be refused: {error}")
         timed = False
     print("\n".join([*estimates(config, device, timed=timed), *lines]), file=sys.stderr)

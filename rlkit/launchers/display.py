@@ -1,4 +1,4 @@
-"""Progress display as plain lines, which are also in debug.log."""
+"""Progress display as plain lines, which also go to debug.log."""
 
 import math
 from collections import deque
@@ -31,13 +31,13 @@ def shown_value(row: Mapping[str, float], column: str) -> str:
 
 
 class LineDisplay:
-    """One line per iteration, one after 5 seconds, and one per minute inside a long iteration.
+    """Writes a line per iteration, one after 5 seconds, and one per minute of a long iteration.
 
     Args:
         write: receives the lines.
         headline: columns of a row to show, label -> column.
-        units: unit counted by the ticks of a phase, phase -> singular, such as "gradient step".
-        iteration_seconds: called once after the first minute, if no iteration is done by then.
+        units: phase -> what its ticks count, in the singular, such as "gradient step".
+        iteration_seconds: estimates an iteration; called once, if none is done after a minute.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class LineDisplay:
         units: Mapping[str, str] | None = None,
         iteration_seconds: Seconds | None = None,
     ) -> None:
-        """Start without progress."""
+        """Start before the first iteration."""
         self._write, self._headline, self._units = write, headline, units or {}
         self._iteration_seconds, self._began = iteration_seconds, monotonic()
-        self._estimate: float | None = None  # seconds of an iteration, before one is done
-        self._first_tick: tuple[float, int] | None = None  # time and steps done, of the phase
+        self._estimate: float | None = None  # estimated seconds per iteration, until one is done
+        self._first_tick: tuple[float, int] | None = None  # of the phase: time, steps done by then
         self._num_iterations = self._done = 0
         self._seconds: deque[float] = deque(maxlen=ITERATIONS_AVERAGED)
         self._iteration, self._phase = 0, "preparing"
@@ -79,11 +79,11 @@ class LineDisplay:
         if self._iteration_seconds is not None and now - self._began >= SECONDS_BETWEEN_LINES:
             self._estimate, self._iteration_seconds = self._iteration_seconds(), None
             if self._estimate is not None:
-                self._write(f"the run will take {self.time_left}, judged by a short iteration")
+                self._write(f"the run will take {self.time_left}, estimated from a short iteration")
 
     def iteration_done(self, iteration: int, row: dict[str, float], seconds: float) -> None:
         """Write iteration, environment steps, returns, duration and time left."""
-        self._iteration_seconds = None  # measured from now on
+        self._iteration_seconds = None  # no estimate is needed once an iteration has been timed
         if iteration == 1:
             self._seconds.clear()  # iteration 0 also collects the initial pool
         self._done = iteration + 1
@@ -97,7 +97,7 @@ class LineDisplay:
             f"env steps {row.get(STEPS, 0):,.0f}",
             f"return: {returns}",
             duration(seconds),
-            f"left {self.time_left}",
+            f"time left {self.time_left}",
         )
         self._write(" | ".join(cells))
         self._line_at = monotonic()
@@ -107,7 +107,7 @@ class LineDisplay:
 
     @property
     def time_left(self) -> str:
-        """Time left by the last iterations; before one is done by a short one, or "unknown"."""
+        """Time left, from the last iterations or, before any, from the estimate; or "unknown"."""
         rest = self._num_iterations - self._done
         if self._seconds:
             return duration(rest * sum(self._seconds) / len(self._seconds))

@@ -6,12 +6,12 @@ from rlkit.launchers.launcher import Requirements, launcher_for
 
 
 def estimates(config: ExperimentConfig, device: str = "cpu", *, timed: bool = True) -> list[str]:
-    """Lines on the cost of a run, if its algorithm estimates it.
+    """Describe the estimated cost of a run, one quantity per line.
 
     Args:
         config: checked.
         device: name of the torch device used for training.
-        timed: also estimate the duration from a few steps; the run must fit into this machine.
+        timed: also time a few steps to estimate the duration; the run must fit on this machine.
     """
     launcher, lines = launcher_for(config), []
     needed = launcher.requirements(config)
@@ -26,15 +26,14 @@ def estimates(config: ExperimentConfig, device: str = "cpu", *, timed: bool = Tr
 
 
 def in_words(config: ExperimentConfig, needed: Requirements) -> list[str]:
-    """The requirements of a run as lines of text."""
+    """Describe the requirements of a run, one quantity per line."""
     iterations = config.algo_params.num_iterations
     total = needed.initial_steps + iterations * needed.iteration_steps
     parts = f"{needed.initial_steps:,} at first, {needed.iteration_steps:,} per iteration"
     updates = f"{iterations * needed.gradient_steps:,} ({needed.gradient_steps:,} per iteration)"
     replay = f"of which replay data {size_in_words(needed.replay)} ({needed.row} bytes per row)"
     return [
-        f"environment steps: {total:,} ({parts}), "
-        f"in addition to {needed.evaluation_steps:,} per evaluation",
+        f"environment steps: {total:,} ({parts}), plus {needed.evaluation_steps:,} per evaluation",
         f"gradient steps: {updates}",
         f"memory: about {size_in_words(needed.memory)}, {replay}",
         f"disk: about {size_in_words(needed.disk)} in a folder under "
@@ -43,7 +42,7 @@ def in_words(config: ExperimentConfig, needed: Requirements) -> list[str]:
 
 
 def size_in_words(num_bytes: float) -> str:
-    """A number of bytes in MB, GB or, if unrealistically large, as a power of ten."""
+    """Format a number of bytes in MB or GB, with an exponent if it is unrealistically large."""
     if num_bytes >= 1e15:
         return f"{num_bytes / 1e9:.1e} GB"
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.0f} MB"

@@ -1,4 +1,4 @@
-"""Exit codes, each with one message on standard error."""
+"""Turns expected exceptions into exit codes, each with one message on standard error."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from rich.console import Console
 from rlkit.core.errors import NonFiniteError, ResourceError, StopRequested, UserError
 from rlkit.envs.faults import EnvironmentFault
 
-SIGNALLED = 128  # exit codes above it are those of signals
+SIGNALLED = 128  # an exit code above it is 128 + the signal
 OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",
@@ -21,7 +21,7 @@ OUT_OF_MEMORY = (
 )  # wordings in torch's RuntimeErrors
 
 DISK_EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# It became read-only, failed, or disappeared (network and user-space file systems).
+# The disk became read-only, failed, or disappeared (network and user-space file systems).
 DISK_LOST = (
     errno.EROFS,
     errno.EIO,
@@ -37,7 +37,7 @@ DISK_LOST = (
 
 @contextmanager
 def exit_codes(last_words: Callable[[str], str | None] = lambda message: None) -> Iterator[None]:
-    """Convert expected exceptions to messages and exit codes; others are passed on.
+    """Convert expected exceptions to messages and exit codes; others propagate.
 
     Args:
         last_words: called with the message when a run is stopped; may return one more line to
@@ -75,8 +75,8 @@ def _exhaustion(error: Exception) -> str | None:
     if isinstance(error, OSError):
         failed = disk_failure(error)
         return None if failed is None else f"{failed}: {error}"
-    told = any(words in str(error).lower() for words in OUT_OF_MEMORY)
-    return f"memory exhausted: {str(error).splitlines()[0]}" if told else None
+    out_of_memory = any(words in str(error).lower() for words in OUT_OF_MEMORY)
+    return f"memory exhausted: {str(error).splitlines()[0]}" if out_of_memory else None
 
 
 def disk_failure(error: OSError) -> str | None:
@@ -87,7 +87,7 @@ def disk_failure(error: OSError) -> str | None:
 
 
 class StoppableConsole(Console):
-    """A console that stops the run when its output is closed, as a signal would."""
+    """A console that stops the run when its output is closed, as SIGPIPE would."""
 
     def on_broken_pipe(self) -> None:
         """Stop writing, and stop the run with the exit code of SIGPIPE."""
@@ -109,7 +109,7 @@ def _leave(code: int, message: str, hint: str | None) -> None:
         print(message if not hint else f"{message}\n{hint}", file=sys.stderr, flush=True)
     except OSError:  # also closed, or the terminal is gone
         abandon(sys.stderr)
-    if code > SIGNALLED:  # the process that ended may have been reading standard output
+    if code > SIGNALLED:  # whatever reads standard output may have been stopped too
         try:
             sys.stdout.flush()
         except OSError:

@@ -20,7 +20,7 @@ def check_run_folder(run_dir: Path) -> None:
         UserError: names the first path that is not.
     """
     if not run_dir.is_dir():
-        return  # reported with what is missing
+        return  # the missing variant.json is reported instead
     for path in sorted(run_dir.iterdir()):
         if path.name in FOLDERS:
             if not path.is_dir():

@@ -21,11 +21,11 @@ def create_run_folder(config: ExperimentConfig, now: datetime, name: str | None 
     """Create `<base_log_dir>/<env_name>/<time>`, or replace the debug folder.
 
     Args:
-        config: has the environment's name and the base folder.
-        now: time used as the folder's name; a suffix (_2, _3...) is added if it exists.
+        config: gives the environment's name and the base folder.
+        now: time used as the folder's name; a suffix (_2, _3...) is added if that name is taken.
         name: name of the folder, instead of the time or "debug".
     Returns:
-        The new, empty folder; a named one may hold the remains of a killed start.
+        The new folder, empty except that a named one may hold leftovers of a killed start.
     Raises:
         UserError: it cannot be created, the debug folder is not a run folder, or the name is taken.
     """
@@ -50,21 +50,21 @@ def create_run_folder(config: ExperimentConfig, now: datetime, name: str | None 
 
 
 def named_folder(config: ExperimentConfig, name: str) -> Path:
-    """The folder of a run of this name, `<base_log_dir>/<env_name>/<name>`, which need not exist.
+    """The folder of a run with this name, `<base_log_dir>/<env_name>/<name>`; it need not exist.
 
     Raises:
         UserError: the name is not a valid folder name, or is reserved for smoke runs.
     """
     if not NAME.fullmatch(name):
-        expected = "letters, digits and any of _ . , = + @ -, the first a letter, digit or _"
+        expected = "letters, digits and any of _ . , = + @ -, starting with a letter, digit or _"
         raise UserError(f"--name {name}: expected at most 200 characters: {expected}")
     if name == "debug" or name.startswith("debug-"):
-        raise UserError(f"--name {name}: folders of that name are replaced by --debug")
+        raise UserError(f"--name {name}: this name is reserved for smoke runs (--debug)")
     return _parent(config) / name
 
 
 def check_name_is_free(folder: Path) -> None:
-    """Check that a folder holds no run: it does not exist, or is left from a killed start.
+    """Check that a folder holds no run: it does not exist, or was left by a killed start.
 
     Raises:
         UserError: it holds a run.
@@ -75,8 +75,8 @@ def check_name_is_free(folder: Path) -> None:
         path.name == "tasks.npz" or path.suffix == ".tmp" for path in folder.iterdir()
     ):
         return
-    expected = "expected a new name, or --start-or-resume to resume the run of that name"
-    raise UserError(f"--name {folder.name}: {folder} exists already; {expected}")
+    expected = "expected a new name, or --start-or-resume to resume the run with this name"
+    raise UserError(f"--name {folder.name}: {folder} already exists; {expected}")
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def lock_run_folder(run_dir: Path, *, wait: bool = False) -> Iterator[None]:
         run_dir: the folder.
         wait: wait until another process releases it.
     Raises:
-        UserError: another process runs in the folder.
+        UserError: another process is running in the folder.
     """
     descriptor = os.open(run_dir, os.O_RDONLY)
     try:
@@ -155,12 +155,12 @@ def _make_unique(parent: Path, name: str) -> Path:
 def _remove_debug_run(run_dir: Path) -> None:
     """Remove the folder of an earlier smoke run.
 
-    It is renamed first, so that a partly removed one is never found.
+    It is renamed first, so that nobody ever finds a partly removed one.
     """
     if not run_dir.exists():
         return
     if not run_dir.is_dir() or (any(run_dir.iterdir()) and not (run_dir / "variant.json").exists()):
-        expected = "expected an earlier run, which --debug replaces; this holds something else"
+        expected = "expected an earlier run, which --debug replaces; this folder holds no run"
         raise UserError(f"{run_dir}: {expected}")
     with lock_run_folder(run_dir):
         pass

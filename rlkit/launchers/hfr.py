@@ -1,4 +1,4 @@
-"""Builds HFR: PEARL with another relabeler; the rest is from `rlkit.launchers.pearl`."""
+"""Builds HFR: PEARL with another relabeler, on top of `rlkit.launchers.pearl`."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -34,7 +34,7 @@ from rlkit.torch.networks import FlattenMlp
 
 
 class HFR(PEARL):
-    """Launches HFR; with `relabel_method` none it is PEARL."""
+    """Launches HFR; with `relabel_method` "none" it trains exactly as PEARL."""
 
     settings: ClassVar[type[HFRExperiment]] = HFRExperiment
     count_names: ClassVar[Mapping[str, str]] = COUNT_NAMES
@@ -56,19 +56,19 @@ class HFR(PEARL):
         return rows._replace(encoder=encoder, sampler=sampler)
 
     def requirements(self, config: PEARLExperiment) -> Requirements:
-        """PEARL's requirements plus the memory of the relabeling."""
+        """PEARL's requirements plus the memory that relabeling needs."""
         needed = super().requirements(config)
         held = relabeling_bytes(cast(HFRExperiment, config), needed.row)
         return needed._replace(memory=needed.memory + held)
 
     def aux_learner(self, context: BuildContext, relabeler: Relabeler) -> AuxLearner | None:
-        """Construct the learner that reports batch rewards and trains the learned reward."""
+        """Construct the learner that reports batch rewards and trains the reward network."""
         if not isinstance(relabeler, HindsightLabels):
             return None
         return RewardLearner(relabeler.learned_reward)
 
     def extra_columns(self, context: BuildContext) -> ExtraColumns:
-        """HFR's average return and success rates."""
+        """Construct HFR's columns: average return and success rates."""
         algo = _algo(context.config)
         return HFRColumns(
             context.env,
@@ -83,7 +83,7 @@ def _algo(config: PEARLExperiment) -> HFRConfig:
 
 
 def hindsight_relabeler(context: BuildContext) -> Relabeler:
-    """Construct the relabeler of an HFR configuration; PEARL's, counting successes, for none."""
+    """Construct the configured relabeler; for "none" it is PEARL's, which also counts successes."""
     if _algo(context.config).relabel_method == "none":
         return CountedOriginals(context.env, context.replay_buffer)
     return hindsight_labels(context)
@@ -126,7 +126,7 @@ def hindsight_labels(context: BuildContext) -> Relabeler:
 
 
 def learned_reward(context: BuildContext, tasks: np.ndarray) -> LearnedReward:
-    """Construct the reward network of (obs, action, task), as wide as the critics."""
+    """Construct the reward network, a function of (obs, action, task) as wide as the critics."""
     config, env = context.config, context.env
     generator = torch.Generator().manual_seed(torch_seed(context.seed, "learned reward"))
     size = env.obs_dim + env.act_dim + tasks.shape[1]

@@ -10,12 +10,11 @@ from rlkit.launchers.pearl_config import PEARLExperiment
 from rlkit.torch.hfr.config import HFRSettings
 from rlkit.torch.sac.config import PEARLConfig
 
-# Names under which oyster and HFR have different tasks: what HFR's are called here.
+# Names that mean different tasks in oyster and in HFR, and how to choose between the two.
 CHANGED_TASKS = {
-    "ant-goal": "ant-goal-ring, which is HFR's ant-goal; "
-    "env_params.task_seed beside it (1337) means oyster's",
-    "cheetah-vel": "env_params.task_seed beside it: 3 for HFR's tasks, 1337 for oyster's",
-    "point-robot": "env_params.task_seed beside it: 2 for HFR's tasks, 1337 for oyster's",
+    "ant-goal": "ant-goal-ring for HFR's tasks, or env_params.task_seed = 1337 for oyster's",
+    "cheetah-vel": "env_params.task_seed to be set: 3 for HFR's tasks, 1337 for oyster's",
+    "point-robot": "env_params.task_seed to be set: 2 for HFR's tasks, 1337 for oyster's",
 }
 
 
@@ -23,7 +22,7 @@ CHANGED_TASKS = {
 class HFRConfig(HFRSettings, PEARLConfig):
     """`algo_params` of HFR: PEARL's settings, then its own."""
 
-    relabeler: str = "hindsight"  # HFR's, which `relabel_method` and the others describe
+    relabeler: str = "hindsight"  # HFR's, configured by `relabel_method` and HFR's other settings
 
     def relations(self) -> Iterator[Relation]:
         """Yield the violated relations between fields."""
@@ -36,8 +35,8 @@ class HFRConfig(HFRSettings, PEARLConfig):
             self.rl_batch_sampling == "trajectories" or self.context_trajectories is not None
         ):
             expected = (
-                '"transitions" and null: hipi gives each transition a task of its own, and no '
-                "trajectory is left whole"
+                '"transitions" and null: hipi chooses a task for each transition, so that no '
+                "trajectory stays whole"
             )
             yield Relation(
                 ("rl_batch_sampling", "context_trajectories", "relabel_method"), expected
@@ -45,13 +44,13 @@ class HFRConfig(HFRSettings, PEARLConfig):
         if self.use_learned_reward and self.sparse_rewards:
             yield Relation(
                 ("use_learned_reward", "sparse_rewards"),
-                "one of them: the network predicts one reward",
+                "at most one of them to be true: the network predicts a single reward",
             )
         if (
             self.relabel_method.startswith("hfr-")
             and self.replay_buffer_size < self.max_path_length
         ):
-            expected = "room for a whole trajectory, whose first observation is a start state"
+            expected = "room for a whole trajectory, whose first observation serves as start state"
             yield Relation(("replay_buffer_size", "max_path_length", "relabel_method"), expected)
 
     def cut_for_debug(self) -> Self:
@@ -81,7 +80,7 @@ class HFRExperiment(PEARLExperiment):
             yield Relation(("env_name",), CHANGED_TASKS[self.env_name])
         if self.algo_params.relabel_method != "none" and not _relabelable(self.env_name):
             expected = (
-                "tasks that differ in their rewards alone, not in dynamics, computed by a MetaEnv; "
+                "a MetaEnv with tasks that differ in their rewards alone, not in dynamics; "
                 "or relabel_method none"
             )
             yield Relation(("env_name", "algo_params.relabel_method"), expected)

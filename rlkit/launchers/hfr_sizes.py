@@ -3,12 +3,12 @@
 from rlkit.launchers.hfr_config import HFRExperiment
 from rlkit.launchers.pearl_sizes import FLOAT_BYTES, blocks
 
-NUMBER_BYTES = 8  # float64 and int64: utilities, labels and the numbers of drawn rows
-ARRAY_BYTES = 128  # overhead of an array
+NUMBER_BYTES = 8  # float64 and int64: utilities, labels and the indices of drawn rows
+ARRAY_BYTES = 128  # overhead of a NumPy array
 
 
 def relabeling_bytes(config: HFRExperiment, row: int) -> int:
-    """Bytes of a block's labels and of the utilities used to choose its tasks.
+    """Peak bytes of a block's labels and of the utilities used to choose its tasks.
 
     Args:
         config: checked.
@@ -19,10 +19,10 @@ def relabeling_bytes(config: HFRExperiment, row: int) -> int:
         return 0
     steps = algo.num_tasks_sample * max(blocks(algo))
     labels = steps * tasks * (2 * NUMBER_BYTES + 1)  # reward, sparse reward, terminated
-    samples = 0  # z of a task
+    samples = 0  # samples of z per task
     judged = 0  # states or transitions that the critics evaluate for a task's utilities
-    drawn = 0  # rows drawn for them, for all tasks at once
-    contexts = 0  # utilities used to estimate log Z of a task
+    drawn = 0  # rows drawn for these, for all tasks at once
+    contexts = 0  # utilities per task used to estimate log Z
     if algo.relabel_method == "hipi":
         samples, judged, drawn = 1, algo.max_path_length, algo.embedding_batch_size
     elif algo.relabel_method.startswith("hfr-"):

@@ -1,8 +1,8 @@
 """Identity of a run: checks that the files of a folder belong together and are unchanged.
 
 variant.json, tasks.npz and the state of each checkpoint store the random identity of the run. The
-state also has the settings that a resumed run may not change, and the hash of tasks.npz. Folders of
-earlier versions have none of these.
+state also has the settings that a resumed run may not change, and the hash of tasks.npz. Folders
+written by earlier versions have none of these.
 """
 
 import json
@@ -19,9 +19,10 @@ from rlkit.core.found_files import hash_file
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.run_config import may_change
 
-# Of variant.json and the array of tasks.npz. viskit splits runs by no key that begins with log_dir.
+# Key in variant.json and array in tasks.npz. viskit does not split runs by keys starting with
+# log_dir.
 IDENTITY = "log_dir_id"
-NOT_RECORDED = "this run is of a version that recorded no identity: its files are taken on trust"
+NOT_RECORDED = "this run's version recorded no identity: whether its files fit together is unknown"
 
 
 def new_identity() -> str:
@@ -65,7 +66,7 @@ def check_tasks(record: Mapping[str, Any], run_dir: Path) -> None:
     """
     own = record.get(IDENTITY)
     if (run_dir / "tasks.npz").exists() and (found := identity_of_tasks(run_dir)) != own:
-        what = f"tasks.npz is of {_named(found)}, variant.json of {_named(own)}"
+        what = f"tasks.npz belongs to {_named(found)}, variant.json to {_named(own)}"
         raise UserError(f"{run_dir} holds files of different runs: {what}")
 
 
@@ -82,19 +83,21 @@ def check_state(present: Mapping[str, Any], state: object, run_dir: Path) -> Non
     stored = state.get("run") if isinstance(state, Mapping) else None
     if stored is None:
         stored = {"identity": None}
-    problems = ["it says nothing of its run"]
+    problems = ["it does not say which run it belongs to"]
     if isinstance(stored, Mapping):
         problems = list(_differences(stored, present))
     if problems:
-        place = f"the checkpoint in {run_dir / 'checkpoint'} does not fit variant.json or tasks.npz"
-        raise UserError("\n  ".join([f"{place}:", *problems]))
+        place = f"the checkpoint in {run_dir / 'checkpoint'}"
+        raise UserError(
+            "\n  ".join([f"{place} does not match variant.json or tasks.npz:", *problems])
+        )
 
 
 def _differences(stored: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the differences, except settings that only one version has."""
+    """Yield the differences, except settings that only one of the two has."""
     if (stored.get("identity") or None) != present["identity"]:
         own, other = _named(present["identity"]), _named(stored.get("identity"))
-        yield f"variant.json is of {own}, the checkpoint of {other}"
+        yield f"variant.json belongs to {own}, the checkpoint to {other}"
         return
     settings = stored.get("settings", {})
     for key, text in settings.items() if isinstance(settings, Mapping) else ():
@@ -103,7 +106,7 @@ def _differences(stored: Mapping[str, Any], present: Mapping[str, Any]) -> Itera
             yield f"{key}: {now} in variant.json, {text} in the checkpoint"
     was = stored.get("tasks", present["tasks"])
     if was != present["tasks"]:
-        yield f"tasks.npz has the hash {present['tasks']}, at the checkpoint it had {was}"
+        yield f"tasks.npz has the hash {present['tasks']}, but had {was} at the checkpoint"
 
 
 def _same(one: str, other: object) -> bool:

@@ -57,13 +57,14 @@ class EvaluationProtocol(NamedTuple):
 
     Attributes:
         num_trajectories: trajectories per task; the policy adapts after each.
-        num_explored: number of exploration trajectories at the start, before adaptation counts.
+        num_explored: number of exploration trajectories at the start; those after it count as
+            adapted.
         horizon: maximum steps of a trajectory.
         sparse: report sparse rewards.
         num_stochastic: number of trajectories at the start that always have action noise.
         num_tasks: evaluate the last `num_tasks` tasks of the set; None: all tasks.
-        latent: whether the policy acts on a latent z, drawn from the prior first and from the
-            posterior after adaptation.
+        latent: whether the policy acts on a latent z, drawn first from the prior and, after
+            adaptation, from the posterior.
     """
 
     num_trajectories: int
@@ -76,7 +77,7 @@ class EvaluationProtocol(NamedTuple):
 
 
 class Requirements(NamedTuple):
-    """Estimated cost of a run. Sizes are bytes at the end of the run.
+    """Estimated cost of a run. Sizes are in bytes, at the end of the run.
 
     Attributes:
         initial_steps: environment steps before the first update.
@@ -130,7 +131,7 @@ class Launcher(ABC, Generic[Config]):
             device: name of the torch device of networks and buffers.
             seed: source of every random number except the task set.
             tasks: a stored task set, [n_tasks, task_dim], instead of the drawn one.
-            files: writes further files to the run folder; None: they are dropped.
+            files: writes further files to the run folder; None: write none.
         Raises:
             ValueError: a problem that is detected only while building.
         """
@@ -171,7 +172,8 @@ class Launcher(ABC, Generic[Config]):
     def load(self, config: Config, env: MetaEnv, run_dir: Path, device: str) -> MetaPolicy:
         """Load the trained policy of a run folder; it acts in `env` and adapts.
 
-        The default builds a complete experiment and loads its weights; most algorithms need less.
+        The default builds a complete experiment and loads its weights. Most algorithms override it,
+        because they need less.
 
         Raises:
             UserError: weight files are missing, damaged or of the wrong size.
@@ -199,7 +201,7 @@ class Launcher(ABC, Generic[Config]):
         """Settings that distinguish runs in plots: flattened, without seed, machine and length.
 
         Args:
-            variant: a variant.json; keys missing from earlier versions take current defaults.
+            variant: a variant.json; keys that an earlier version lacked take current defaults.
         """
         defaults = recorded_settings({**config_lib.to_dict(self.settings()), "env_params": {}})
         defaults.pop("env_params")
@@ -207,7 +209,7 @@ class Launcher(ABC, Generic[Config]):
 
 
 def launcher_of(name: str) -> Launcher[ExperimentConfig]:
-    """Import the launcher of an algorithm.
+    """Import and instantiate the launcher of an algorithm.
 
     Args:
         name: a key of `ALGORITHMS`, or "module:Class" of your own launcher.

@@ -1,4 +1,4 @@
-"""Rejects runs that do not fit into this machine's memory or disk."""
+"""Rejects runs that need more memory or disk than this machine has."""
 
 import os
 import shutil
@@ -18,33 +18,33 @@ def check_it_fits(
 
     Args:
         config: checked.
-        device: name of the torch device; a GPU's memory counts too.
-        num_runs: equal runs, whose folders share the disk.
-        at_once: how many of them share the memory.
+        device: name of the torch device; a GPU's memory is added to the machine's.
+        num_runs: number of equal runs, whose folders share the disk.
+        at_once: number of them that run at the same time and share the memory.
     Raises:
         UserError: memory or disk is insufficient; names both numbers.
     """
     try:
         needed = launcher_for(config).requirements(config)
     except (MemoryError, OverflowError, RuntimeError, ValueError) as error:
-        raise UserError(f"the sizes of this configuration are out of reach ({error})") from error
+        raise UserError(f"this configuration is too large to be estimated ({error})") from error
     if needed is None:
         return
     folder = Path(config.util_params.base_log_dir)
     subject = "this run needs" if num_runs == 1 else f"these {num_runs} runs need"
     limits = (
         ("memory", at_once * needed.memory, memory_bytes(device), "this machine has"),
-        ("disk", num_runs * needed.disk, free_bytes(folder), f"free for {folder} are"),
+        ("disk", num_runs * needed.disk, free_bytes(folder), f"the free space at {folder} is"),
     )
     for name, wanted, there, has in limits:
         if there is not None and wanted > there:
-            what = f"about {size_in_words(wanted)} of {name}, {has} {size_in_words(there)}"
+            what = f"about {size_in_words(wanted)} of {name}, but {has} {size_in_words(there)}"
             advice = "lower its counts, such as algo_params.num_iterations (see --print-config)"
             raise UserError(f"{subject} {what}; {advice}")
 
 
 def memory_bytes(device: str = "cpu", cgroup: Path = CGROUP) -> int | None:
-    """Memory of this machine or its control group, and of the GPU; None if unknown."""
+    """Bytes of memory of this machine or control group, plus the GPU's; None if unknown."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (OSError, ValueError):
@@ -62,7 +62,7 @@ def memory_bytes(device: str = "cpu", cgroup: Path = CGROUP) -> int | None:
 
 
 def free_bytes(folder: Path) -> int | None:
-    """Free space on the disk of a folder that may not exist yet; None if unknown."""
+    """Free bytes on the disk of a folder that may not exist yet; None if unknown."""
     folder = folder.absolute()
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

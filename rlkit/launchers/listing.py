@@ -15,10 +15,12 @@ KINDS: dict[str, Callable[[], list[str]]] = {
 }
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("kind", required=False, type=click.Choice(list(KINDS)))
 def main(kind: str | None) -> None:
-    """List environments, algorithms and shipped configurations, or one KIND, one name per line."""
+    """List environments, algorithms and shipped configurations; or only one of these kinds, with
+    one name per line.
+    """
     if kind is not None:
         click.echo("\n".join(KINDS[kind]()))
         return

@@ -76,7 +76,7 @@ class LiveDisplay(LineDisplay):
             table.add_column(heading, justify="right")
         for cells in self._rows:
             table.add_row(*cells)
-        status = f"{self._done} of {self._num_iterations} iterations, left {self.time_left}"
+        status = f"{self._done} of {self._num_iterations} iterations, time left {self.time_left}"
         if self._done < self._num_iterations:
             since = duration(monotonic() - self._phase_began)
             doing = self._progress or f"{self._phase}, {since}"
@@ -96,7 +96,7 @@ def make_display(
     units: Mapping[str, str] | None = None,
     iteration_seconds: Seconds | None = None,
 ) -> LineDisplay:
-    """Choose the live display on a terminal, plain lines elsewhere.
+    """Make a live display for a terminal, or plain lines for any other output.
 
     Args:
         console: where the run is watched.

@@ -21,20 +21,13 @@ from rlkit.launchers import ALGORITHMS
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_of
 from rlkit.launchers.shipped import find_config
+from rlkit.visualization.runs import RECORD
 
 LAUNCHER_KEYWORDS = (
     "num_envs",
     "physics_threads",
     "dtype",
 )  # of environment constructors; never in env_params
-RECORD_KEYS = (
-    "exp_name",
-    "headline",
-    "requested",
-    "versions",
-    "machine",
-    "log_dir_id",
-)  # of variant.json: record of the run in addition to its configuration
 
 
 def load_config(
@@ -48,10 +41,10 @@ def load_config(
         settings: `key=value` changes, as given with --set.
         new_run: also reject settings that only an existing run may have.
     Returns:
-        The configuration, complete: env_params holds every keyword of the environment's
+        The complete configuration: env_params holds every keyword of the environment's
         constructor.
     Raises:
-        UserError: one message that lists everything wrong.
+        UserError: one message that lists all errors.
     """
     settings, path = list(settings), find_config(path)
     data = settings_of.with_settings(read_variant(path), settings)
@@ -104,9 +97,7 @@ def _expand_paths(data: Mapping[str, Any], names: Sequence[str], source: str) ->
 
 def read_variant(path: str | Path) -> dict[str, Any]:
     """Read a configuration or variant.json as a dictionary, without the record of a run."""
-    return {
-        key: value for key, value in settings_of.read_json(path).items() if key not in RECORD_KEYS
-    }
+    return {key: value for key, value in settings_of.read_json(path).items() if key not in RECORD}
 
 
 def parse_config(data: Mapping[str, Any], source: str, *, new_run: bool = True) -> ExperimentConfig:
@@ -115,9 +106,9 @@ def parse_config(data: Mapping[str, Any], source: str, *, new_run: bool = True) 
     Args:
         data: the configuration.
         source: names it in messages.
-        new_run: also refuse what only a run that exists may have.
+        new_run: also reject settings that only an existing run may have.
     Raises:
-        UserError: one message that lists everything wrong.
+        UserError: one message that lists all errors.
     """
     algorithm = data.get("algorithm", "pearl")
     try:
@@ -144,7 +135,7 @@ def _unknown_algorithm(algorithm: object, error: ValueError) -> Problem:
 def _of_another_algorithm(
     problem: Problem, schema: type[ExperimentConfig], algorithm: str
 ) -> Problem:
-    """Reword the problem of an unknown key that other algorithms have."""
+    """Reword the problem if its unknown key is a setting of other algorithms."""
     key = problem.keys[0]
     if key in settings_of.known_keys(schema):
         return problem
@@ -155,12 +146,12 @@ def _of_another_algorithm(
         return problem
     setting = problem.message.split(": ", 1)[0]
     names = " or ".join(f'"{name}"' for name in owners)
-    reason = f'a setting of "algorithm": {names}, but this configuration\'s is "{algorithm}"'
+    reason = f'a setting of algorithm {names}, but this configuration selects "{algorithm}"'
     return Problem(problem.keys, f"{setting}: {reason}")
 
 
 def env_schema(env_name: str) -> type:
-    """Make a dataclass of the keys of `env_params`: keywords of the environment's constructor."""
+    """Make a dataclass of the keys of `env_params`, keywords of the environment's constructor."""
     members = [
         (name, parameter.annotation, _field(parameter.default))
         for name, parameter in json_keywords(env_class(env_name)).items()
@@ -192,7 +183,7 @@ def _inspect_environment(
     if name not in ENVS and ":" not in name and name not in gymnasium.registry:
         near = nearest(name.replace("_", "-"), ENVS) or nearest(name, gymnasium.registry)
         hint = f", the nearest is {near}" if near else ""
-        own = 'or a class of your own as "module:Class", or an id of gymnasium'
+        own = 'or a class of your own as "module:Class", or a gymnasium id'
         message = (
             f"no such environment in this version{hint}; available are {', '.join(sorted(ENVS))}, "
             f"{own}"

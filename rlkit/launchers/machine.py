@@ -1,4 +1,4 @@
-"""Device and threads of this machine, and a record of what a run ran on."""
+"""Chooses device and threads on this machine, and records the machine that a run used."""
 
 import ctypes
 import os
@@ -18,7 +18,7 @@ CGROUP = Path("/sys/fs/cgroup")
 def granted_cpus(cgroup: Path = CGROUP) -> int:
     """Number of CPUs that this process may use.
 
-    Its affinity, limited by the quota of its control group (version 1 or 2).
+    This is its affinity, limited by the quota of its control group (version 1 or 2).
     """
     affinity = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -28,8 +28,8 @@ def granted_cpus(cgroup: Path = CGROUP) -> int:
 
 def default_threads() -> int:
     """Choose a number of threads: the granted CPUs, or OMP_NUM_THREADS if that is smaller."""
-    wished = os.environ.get("OMP_NUM_THREADS", "")
-    return min(granted_cpus(), max(1, int(wished))) if wished.isdecimal() else granted_cpus()
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(granted_cpus(), max(1, int(limit))) if limit.isdecimal() else granted_cpus()
 
 
 def choose_device(
@@ -43,7 +43,7 @@ def choose_device(
         say: receives that message.
         required: fail if the GPU is not available.
     Returns:
-        A name of a torch device, "cuda:0" or "cpu".
+        The name of a torch device, such as "cuda:0" or "cpu".
     Raises:
         UserError: there are other GPUs but not this one, or a required GPU is not available.
     """
@@ -54,7 +54,7 @@ def choose_device(
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0 and required:
         raise UserError(
-            f"GPU {gpu_id} was asked for, but no GPU can be used here; --cpu runs without"
+            f"GPU {gpu_id} was requested, but no GPU can be used here; --cpu trains on the CPU"
         )
     if count == 0:
         say("util_params.use_gpu is true, but no GPU can be used here: running on the CPU")
@@ -85,7 +85,7 @@ def check_precision(precision: str, device: str) -> None:
 
 
 def slow_precision(precision: str, device: str) -> list[str]:
-    """A warning, if a precision is slower than float32 on this device."""
+    """Warn if a precision is slower than float32 on this device; one line or none."""
     if precision == "bf16" and not device.startswith("cuda") and not has_bf16_units():
         what = "util_params.precision is bf16, but this CPU has no bfloat16 units"
         return [f"{what}: expect it to be slower than float32"]
@@ -98,7 +98,7 @@ def has_bf16_units() -> bool:
 
 
 def cpu_vendor() -> str:
-    """The maker of this CPU, such as "GenuineIntel"; empty where the kernel does not tell."""
+    """The vendor of this CPU, such as "GenuineIntel"; empty if the kernel does not report it."""
     return _cpuinfo("vendor_id")
 
 
@@ -131,7 +131,7 @@ def versions() -> dict[str, str | None]:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """The machine of a run: device, models of CPU and GPU, and the number of granted CPUs."""
+    """Describe the machine of a run: device, models of CPU and GPU, number of granted CPUs."""
     import torch
 
     gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else None
@@ -172,7 +172,7 @@ def _version(package: str) -> str | None:
 def _commit() -> str | None:
     """Commit of this checkout, with "-dirty" if there are uncommitted changes.
 
-    Outside a checkout the variable RLKIT_COMMIT, which images set; None without it.
+    Outside a checkout, the environment variable RLKIT_COMMIT, which container images set; or None.
     """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():

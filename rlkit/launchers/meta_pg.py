@@ -71,7 +71,7 @@ class GradientLauncher(MetaPGLauncher[Config]):
     def learner(
         self, config: Config, env: MetaEnv, policy: MetaPolicy, seed: int
     ) -> GradientMetaLearner:
-        """Construct the loop."""
+        """Construct the meta-learner."""
         algo, policy = self.gradient_algo(config), cast(GradientPolicy, policy)
         sampler = InPlacePathSampler(env, policy, algo.max_path_length)
         return GradientMetaLearner(
@@ -94,11 +94,11 @@ class MAMLTRPO(GradientLauncher[MAMLExperiment]):
     settings: ClassVar[type[MAMLExperiment]] = MAMLExperiment
 
     def gradient_steps(self, config: MAMLExperiment) -> int:
-        """One."""
+        """One outer step per iteration."""
         return 1
 
     def update(self, config: MAMLExperiment, network: nn.Module) -> OuterUpdate:
-        """Construct the outer update: in a trust region, or by Adam on the plain objective."""
+        """Construct the outer update: a trust-region step, or for VPG an Adam step."""
         algo: MAMLSettings = config.algo_params
         if algo.outer == "vpg":
             plain = OuterSettings(algo.inner_lr, algo.inner_surrogate, "log_likelihood")
@@ -126,7 +126,7 @@ class ProMP(GradientLauncher[ProMPExperiment]):
     settings: ClassVar[type[ProMPExperiment]] = ProMPExperiment
 
     def gradient_steps(self, config: ProMPExperiment) -> int:
-        """The epochs."""
+        """One step per epoch."""
         return config.algo_params.num_epochs
 
     def update(self, config: ProMPExperiment, network: nn.Module) -> OuterUpdate:

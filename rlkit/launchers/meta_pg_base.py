@@ -30,7 +30,7 @@ from rlkit.torch.meta_pg.config import GradientSettings, RL2Settings
 from rlkit.torch.meta_pg.on_policy import OnPolicyMetaLearner
 from rlkit.torch.meta_pg.tasks import TaskSource
 
-TIMED_TASKS = 4  # of the smaller iteration that is timed
+TIMED_TASKS = 4  # tasks of the smaller iteration that is timed
 Config = TypeVar("Config", bound=MetaPGExperiment)
 
 
@@ -48,7 +48,7 @@ class MetaPGLauncher(Launcher[Config]):
         return cast(GradientSettings | RL2Settings, config.algo_params)
 
     def resolve(self, config: Config, device: str) -> Config:
-        """Run the trajectories or trials of an iteration in parallel."""
+        """Choose lanes that run an iteration's trajectories (RL²: its trials) in parallel."""
         util = config.util_params
         lanes = util.num_envs or default_num_envs(self.algo(config))
         return replace(config, util_params=replace(util, num_envs=lanes))
@@ -113,7 +113,7 @@ class MetaPGLauncher(Launcher[Config]):
     def learner(
         self, config: Config, env: MetaEnv, policy: MetaPolicy, seed: int
     ) -> OnPolicyMetaLearner:
-        """Construct the algorithm, which trains the network of this policy."""
+        """Construct the meta-learner, which trains the policy's network."""
 
     @abc.abstractmethod
     def network(self, config: Config, env: MetaEnv, generator: torch.Generator) -> nn.Module:
@@ -121,14 +121,14 @@ class MetaPGLauncher(Launcher[Config]):
 
     @abc.abstractmethod
     def policy(self, config: Config, network: nn.Module) -> MetaPolicy:
-        """Construct the policy that acts with it."""
+        """Construct the policy that acts with the network."""
 
     @abc.abstractmethod
     def gradient_steps(self, config: Config) -> int:
         """Number of gradient steps per iteration."""
 
     def protocol(self, config: Config) -> EvaluationProtocol:
-        """Held-out tasks; exploration trajectories and two more."""
+        """Held-out tasks with exploration trajectories and two more; for RL², a whole trial."""
         algo = self.algo(config)
         explored, recurrent = explored_per_test(algo), isinstance(algo, RL2Settings)
         return EvaluationProtocol(
@@ -150,8 +150,10 @@ class MetaPGLauncher(Launcher[Config]):
         return requirements(self.algo(config), env, networks, config.n_eval_tasks, steps)
 
     def iteration_seconds(self, config: Config, device: str) -> float | None:
-        """Estimate the seconds per iteration from a smaller one: with a few tasks for gradient
-        methods; with one epoch for RL², whose time hardly depends on the number of trials.
+        """Estimate the seconds per iteration by timing a smaller one.
+
+        For gradient methods it has fewer tasks. For RL², whose time hardly depends on the number
+        of trials, it has one epoch.
         """
         algo = self.algo(config)
         few = min(TIMED_TASKS, algo.meta_batch)

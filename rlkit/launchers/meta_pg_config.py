@@ -25,30 +25,30 @@ class MetaPGExperiment(TaskSetExperiment):
     """Settings common to the experiments of the three methods."""
 
     env_name: str = "point-robot"
-    n_train_tasks: PositiveCount = 80  # first tasks of the set (or fresh ones)
+    n_train_tasks: PositiveCount = 80  # train on the first tasks of the set, or on fresh ones
     n_eval_tasks: PositiveCount = 20  # test on the last tasks of the set
     algo_params: MetaPGSettings = field(default_factory=MetaPGSettings)
 
     def relations(self) -> Iterator[Relation]:
-        """Yield what does not hold between the fields."""
+        """Yield the violated relations between fields."""
         yield from super().relations()
         algo = self.algo_params
         if algo.fresh_tasks and algo.meta_batch > self.n_train_tasks:
             keys = "algo_params.meta_batch", "n_train_tasks"
-            yield Relation(keys, "at most n_train_tasks fresh tasks, whose place they take")
+            yield Relation(keys, "at most n_train_tasks fresh tasks, which replace train tasks")
 
     def _task_counts(self, n_tasks: int, source: tuple[str, ...]) -> Iterator[Relation]:
-        """Relations of the numbers of train and test tasks to the size of the set."""
+        """Yield the conflicts of the numbers of train and test tasks with the size of the set."""
         train, test = self.n_train_tasks, self.n_eval_tasks
         if train + test <= n_tasks:
             return
         if not self.algo_params.fresh_tasks and train == test == n_tasks:
-            return  # one set serves for both, such as two directions
+            return  # the same tasks for training and test, such as two directions
         keys = ("n_train_tasks", "n_eval_tasks", *source)
         yield Relation(keys, f"together at most the {n_tasks} tasks of the set")
 
     def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
-        """Yield what does not hold between these settings and the environment."""
+        """Yield conflicts between these settings and the environment."""
         yield from super().env_problems(env)
         own = isinstance(env.unwrapped, ClassEnv)
         if self.algo_params.fresh_tasks and (own or not can_be_drawn_anew(env)):
@@ -64,7 +64,7 @@ class MetaPGExperiment(TaskSetExperiment):
                 yield Problem((key,), f'{key} = "{algo.policy}": {error}')
 
     def cut_for_debug(self) -> Self:
-        """Reduce the counts; at most 3 test tasks unless train and test tasks are the same."""
+        """Reduce the counts for a smoke run; with fresh tasks, to at most 3 test tasks too."""
         cut = super().cut_for_debug()
         if self.algo_params.fresh_tasks:
             cut = replace(cut, n_eval_tasks=min(self.n_eval_tasks, 3))

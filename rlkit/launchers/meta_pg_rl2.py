@@ -22,7 +22,7 @@ class RL2Launcher(MetaPGLauncher[RL2Experiment]):
     settings: ClassVar[type[RL2Experiment]] = RL2Experiment
 
     def gradient_steps(self, config: RL2Experiment) -> int:
-        """Number of minibatches of all epochs."""
+        """One step per minibatch of every epoch."""
         return config.algo_params.num_epochs * config.algo_params.num_minibatches
 
     def network(
@@ -40,11 +40,11 @@ class RL2Launcher(MetaPGLauncher[RL2Experiment]):
         )
 
     def policy(self, config: RL2Experiment, network: nn.Module) -> RL2Policy:
-        """Construct the policy that acts with it."""
+        """Construct the policy that acts with the recurrent network."""
         return RL2Policy(cast(RecurrentActorCritic, network))
 
     def learner(self, config: RL2Experiment, env: MetaEnv, policy: MetaPolicy, seed: int) -> RL2:
-        """Construct the loop."""
+        """Construct the meta-learner."""
         algo, policy = config.algo_params, cast(RL2Policy, policy)
         training = torch.Generator().manual_seed(torch_seed(seed, "training"))
         return RL2(

@@ -19,7 +19,7 @@ CHECKPOINT_COPIES = 8  # weights and Adam's moments, in two checkpoints and the 
 
 
 def default_num_envs(algo: GradientSettings | RL2Settings) -> int:
-    """Lanes that an iteration can use: its trajectories, or its trials."""
+    """Lanes for an iteration: one per trajectory (RL²: per trial), at most `MAX_LANES`."""
     wanted = algo.meta_batch
     if isinstance(algo, GradientSettings):
         wanted *= algo.rollouts_per_task
@@ -79,11 +79,11 @@ def requirements(
 
 
 def seconds_of(algorithm: RLAlgorithm, num_updates: int) -> float:
-    """Seconds of an iteration, without its evaluation.
+    """Seconds per iteration, without its evaluation.
 
     Args:
-        algorithm: collects as the iteration does, and takes one update of `num_updates` equal ones.
-        num_updates: of the iteration.
+        algorithm: collects a whole iteration, but takes only one of its equally long updates.
+        num_updates: updates per iteration.
     """
     loop, seconds = NoLoop(), 0.0
     for iteration in range(2):  # the first warms up

@@ -90,8 +90,8 @@ class PEARL(Launcher[PEARLExperiment]):
     units: ClassVar[Mapping[str, str]] = UNITS
     # Columns that repeat a count of the collection: new name -> original name.
     count_names: ClassVar[Mapping[str, str]] = {}
-    # Kinds of devices on which an iteration is evaluated beside the next; a CPU's cores are
-    # training.
+    # Types of devices on which an iteration is evaluated during the next one. On a CPU, all cores
+    # are busy with training.
     beside_on: ClassVar[tuple[str, ...]] = ("cuda",)
 
     def resolve(self, config: PEARLExperiment, device: str) -> PEARLExperiment:
@@ -120,7 +120,7 @@ class PEARL(Launcher[PEARLExperiment]):
         return replace(config, util_params=chosen)
 
     def remarks(self, config: PEARLExperiment, device: str) -> list[str]:
-        """Warn of settings that are slow or have no effect."""
+        """Warn about a slow precision and about sparse rewards that may not exist."""
         slow = slow_precision(config.util_params.precision, device)
         return slow + undeclared_sparse_rewards(config)
 
@@ -147,11 +147,11 @@ class PEARL(Launcher[PEARLExperiment]):
         return cast(Callable[[BuildContext], Relabeler], make)(context)
 
     def aux_learner(self, context: BuildContext, relabeler: Relabeler) -> AuxLearner | None:
-        """Construct an auxiliary learner, called after each gradient step; None: there is none."""
+        """Construct a learner that is called after each gradient step; None if there is none."""
         return None
 
     def extra_columns(self, context: BuildContext) -> ExtraColumns | None:
-        """Further columns of the meta-test."""
+        """Construct further columns of the meta-test; None if there are none."""
         return None
 
     def build(
@@ -168,8 +168,8 @@ class PEARL(Launcher[PEARLExperiment]):
 
         Args:
             copy_weights: act on the CPU with copies of encoder and policy, updated before each
-                collection and each evaluation; None: if `rollout_device` is "cpu" and the device
-                is not.
+                collection and each evaluation; None: do so if `rollout_device` is "cpu" and
+                `device` is not.
         """
         algo, util, place = config.algo_params, config.util_params, torch.device(device)
         env = self.build_env(config, tasks)
@@ -204,7 +204,7 @@ class PEARL(Launcher[PEARLExperiment]):
         save_eval_paths: Callable[[str, Paths], None],
         before_rollouts: Callable[[], None] | None,
     ) -> MetaRLAlgorithm:
-        """Wire the trainer, the collection and the evaluation."""
+        """Wire trainer, collection and evaluation together."""
         config, algo, util = context.config, context.config.algo_params, context.config.util_params
         device, num_tasks = context.replay_buffer.device, len(context.env.tasks)
         relabeler = self.make_relabeler(context)
@@ -254,7 +254,7 @@ class PEARL(Launcher[PEARLExperiment]):
         )
 
     def load(self, config: PEARLExperiment, env: MetaEnv, run_dir: Path, device: str) -> MetaPolicy:
-        """Load the agent of a run folder of this package or of oyster."""
+        """Load the agent from a run folder of this package or of oyster."""
         networks = build_networks(config, env, torch.Generator())
         acting = {name: net for name, net in networks.named().items() if name in ACTING}
         load_weights(run_dir, acting)
@@ -263,7 +263,7 @@ class PEARL(Launcher[PEARLExperiment]):
         return build_agent(config, networks)
 
     def protocol(self, config: PEARLExperiment) -> EvaluationProtocol:
-        """Held-out tasks; exploration trajectories and two more."""
+        """Held-out tasks, with exploration trajectories and two more."""
         algo = config.algo_params
         return EvaluationProtocol(
             num_trajectories=algo.num_exp_traj_eval + 2,
@@ -276,7 +276,7 @@ class PEARL(Launcher[PEARLExperiment]):
         )
 
     def comparable_settings(self, variant: Mapping[str, Any]) -> dict[str, Any]:
-        """As in `Launcher`, with equal values for settings that are equivalent."""
+        """As in `Launcher`, but equivalent settings get equal values."""
         config = super().comparable_settings(variant)
         recorded = recorded_settings(variant)
         config["algo_params.embedding_mini_batch_size"] = compared_mini_batch(config, recorded)

@@ -1,4 +1,4 @@
-"""Evaluation of a built PEARL experiment during its next iteration."""
+"""Evaluates a PEARL experiment while its next iteration trains."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExperimentBeside(Experiment):
-    """An experiment with a second environment, in which it is evaluated."""
+    """An experiment with a second environment for its evaluation."""
 
     evaluated_in: MetaEnv
 
@@ -31,11 +31,11 @@ class ExperimentBeside(Experiment):
 def evaluated_beside(
     launcher: "PEARL", context: "BuildContext", experiment: Experiment
 ) -> Experiment:
-    """Evaluate an experiment during its next iteration, where that changes no number.
+    """Let an experiment evaluate during its next iteration, if that does not change its numbers.
 
-    Where the policy acts on the GPU, the evaluation on the CPU would differ by rounding; what is
-    not made for threads is not made for this one either. Dumped trajectories are files, which a
-    thread would write at another time. Then the experiment stays as it is.
+    It is returned unchanged if the policy acts on the GPU, since an evaluation on the CPU would
+    round differently; if the experiment cannot run in threads (`side_by_side`); and if it dumps
+    evaluation trajectories, since a thread would write these files at another time.
     """
     config, algo = context.config, context.config.algo_params
     acts_on_cpu = config.util_params.rollout_device != "gpu"

@@ -30,7 +30,7 @@ class PEARLUtil(UtilConfig):
         "auto"  # device of the acting policy; cpu: with a copy of the weights
     )
     cuda_graph: bool = True  # on a GPU: capture the gradient step once and replay it
-    branches: bool = True  # of a captured step: independent parts beside each other
+    branches: bool = True  # of a captured step: run independent parts concurrently
     replay_reserve: PositiveCount | None = (
         None  # rows reserved for RL data; null: as many as the run fills
     )
@@ -43,14 +43,14 @@ class PEARLExperiment(TaskSetExperiment):
     Names and defaults are oyster's (its configs/default.py).
     """
 
-    # What `algo_params.relabeler` may name, besides "module:Class": called with a BuildContext.
+    # Names of relabelers in addition to "module:Class"; each is called with a BuildContext.
     relabelers: ClassVar[Mapping[str, str]] = {"original": "rlkit.launchers.pearl:original_labels"}
 
     latent_size: PositiveCount = 5  # dimension of z
     net_size: PositiveCount = 300  # width of the hidden layers of policy, Q and V (three each)
     obs_mode: Literal["state", "image"] = "state"  # observations: states, or stacks of images
     image_size: Annotated[int, Field(ge=16)] = 64  # height and width of an image in pixels
-    image_frames: PositiveCount = 3  # images of a stack: the newest and those before it
+    image_frames: PositiveCount = 3  # images per stack: the newest and those before it
     algo_params: PEARLConfig = field(default_factory=PEARLConfig)
     util_params: PEARLUtil = field(default_factory=PEARLUtil)
 
@@ -63,11 +63,11 @@ class PEARLExperiment(TaskSetExperiment):
         yield from super().relations()
 
     def _task_counts(self, n_tasks: int, source: tuple[str, ...]) -> Iterator[Relation]:
-        """Relations of the numbers of train and test tasks to the size of the set.
+        """Yield the conflicts of the numbers of train and test tasks with the size of the set.
 
         Args:
             n_tasks: size of the task set.
-            source: the key that sets it; empty if the class fixes it.
+            source: the key that sets this size; empty if the class fixes it.
         """
         train, test = self.n_train_tasks, self.n_eval_tasks
         for key, count in (("n_train_tasks", train), ("n_eval_tasks", test)):
@@ -81,7 +81,7 @@ class PEARLExperiment(TaskSetExperiment):
             yield Relation(keys, f"{expected} (one set for both)")
 
     def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
-        """Yield problems between these settings and their environment."""
+        """Yield conflicts between these settings and the environment built from them."""
         yield from super().env_problems(env)
         try:
             if self.obs_mode == "image":
@@ -92,7 +92,7 @@ class PEARLExperiment(TaskSetExperiment):
     def new_run_problems(self, env: MetaEnv) -> Iterator[Problem]:
         """Yield settings that make a run meaningless.
 
-        All rewards zero, or no evaluation of a posterior.
+        With them all rewards are zero, or no posterior is evaluated.
         """
         yield from super().new_run_problems(env)
         algo = self.algo_params
@@ -107,20 +107,21 @@ class PEARLExperiment(TaskSetExperiment):
         yield from (relation_problem(to_dict(self), relation) for relation in relations)
 
     def side_by_side(self) -> Self | str:
-        """As for every experiment; acts on the CPU, so that precision is a matter of updates only.
+        """As for every experiment. The policy acts on the CPU, so precision affects updates only.
 
-        Classes of one's own may draw from generators that threads share, pictures are drawn by the
-        thread that opened the library, and mujoco-py has one handler of warnings.
+        Threads are ruled out for a user's own classes, which may share generators; for images,
+        which only the thread that loaded OpenGL can render; and for mujoco-py, whose handler of
+        warnings is global.
         """
         algo, util = self.algo_params, self.util_params
         if self.algorithm != ExperimentConfig.algorithm:
             return super().side_by_side()
         if self.env_name not in ENVS or ":" in algo.relabeler + algo.encoder:
-            return "a class of your own may not be made for threads"
+            return "a class of your own may not be thread-safe"
         if self.obs_mode == "image":
-            return 'obs_mode is "image", and pictures are drawn by one thread'
+            return 'obs_mode is "image", and only one thread can render images'
         if self.env_params.get("backend") == "mujoco-py":
-            return "mujoco-py is not made for threads"
+            return "mujoco-py is not thread-safe"
         if util.rollout_device == "gpu":
             return 'util_params.rollout_device is "gpu"'
         return replace(self, util_params=replace(util, rollout_device="cpu"))
@@ -128,7 +129,7 @@ class PEARLExperiment(TaskSetExperiment):
     def cut_for_debug(self) -> Self:
         """Reduce the counts for a smoke run, with at most 3 test tasks.
 
-        If train and test tasks are the same, all of them are tested.
+        If train and test tasks are the same, all of them remain.
         """
         one_set = self.n_train_tasks == self.n_eval_tasks == self._num_tasks()
         tested = self.n_eval_tasks if one_set else min(self.n_eval_tasks, 3)
@@ -143,11 +144,12 @@ class PEARLExperiment(TaskSetExperiment):
 
 
 def undeclared_sparse_rewards(config: PEARLExperiment) -> list[str]:
-    """A warning, if the task's class does not declare whether it has sparse rewards."""
+    """Warn if sparse rewards are set but the task's class does not declare whether it has them."""
     if not config.algo_params.sparse_rewards:
         return []
     task = env_class(config.env_name)
     if task.has_sparse_rewards is not None or issubclass(task, ClassEnv):
         return []
     declare = "declare has_sparse_rewards in the class"
-    return [f"sparse_rewards: {config.env_name} may have none, then all are 0; {declare}"]
+    without = f"if {config.env_name} has no sparse rewards, all rewards are 0"
+    return [f"sparse_rewards: {without}; {declare}"]

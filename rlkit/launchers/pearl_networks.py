@@ -90,8 +90,8 @@ def build_buffer(
     Args:
         config: the experiment.
         env: provides the observations.
-        device: where the rows live.
-        reserve_rows: expected total rows.
+        device: where the rows are stored.
+        reserve_rows: expected number of rows of all tasks together.
     """
     options: dict[str, Any] = {
         "capacity": config.algo_params.replay_buffer_size,

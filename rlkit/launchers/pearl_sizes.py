@@ -1,6 +1,6 @@
-"""Sizes of a PEARL run that follow from its configuration.
+"""Sizes of a PEARL run, computed from its configuration.
 
-Steps, rollout widths, rows of the buffers, memory, disk.
+These are its steps, rollout widths, rows of the buffers, memory and disk.
 """
 
 import math
@@ -154,7 +154,7 @@ def working_bytes(config: PEARLExperiment, row: int) -> int:
 
 
 def built_size(config: PEARLExperiment) -> tuple[PEARLExperiment, float]:
-    """The experiment with networks of width at most `MOST_BUILT`, and the size ratio of its own.
+    """The experiment with layers at most `MOST_BUILT` wide, and how much larger its own ones are.
 
     The size of hidden layers grows with the square of their width. Wider networks might not fit
     into the memory that is being estimated.
@@ -170,7 +170,7 @@ def state_mode(config: PEARLExperiment) -> PEARLExperiment:
 
 
 def row_bytes(config: PEARLExperiment, env: MetaEnv) -> int:
-    """Bytes of a stored transition; with images including its share of the frames."""
+    """Bytes of a stored transition; with images, including its share of the frames."""
     if config.obs_mode == "state":
         return FLOAT_BYTES * (2 * env.obs_dim + env.act_dim + 3)
     frame, horizon = CHANNELS * config.image_size**2, config.algo_params.max_path_length
@@ -179,7 +179,7 @@ def row_bytes(config: PEARLExperiment, env: MetaEnv) -> int:
 
 
 def harmonic_number(n: int) -> float:
-    """Sum 1 + 1/2 + ... + 1/n; of large n by its asymptotic expansion."""
+    """The sum 1 + 1/2 + ... + 1/n; for large n, by its asymptotic expansion."""
     if n <= 1000:
         return sum(1 / i for i in range(1, n + 1))
     return math.log(n) + 0.5772156649015329 + 1 / (2 * n)
@@ -199,11 +199,11 @@ def _encoder_segments(config: PEARLExperiment) -> float:
 
 
 def compared_mini_batch(settings: Mapping[str, Any], recorded: Mapping[str, Any]) -> object:
-    """The mini-batch size for plots; 0 if all context rows form one update.
+    """The mini-batch size by which plots compare runs; 0 if all context rows form one update.
 
     Args:
-        settings: flattened, complete.
-        recorded: as recorded by the run; versions that did not record the key used 0.
+        settings: complete, flattened.
+        recorded: the settings that the run recorded; versions that lacked the key used 0.
     """
     algo, key = "algo_params.", "algo_params.embedding_mini_batch_size"
     size = settings[key] if key in recorded else 0

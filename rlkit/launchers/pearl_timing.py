@@ -1,4 +1,4 @@
-"""Estimated duration of PEARL's iterations, from a short timed one."""
+"""Estimates the duration of PEARL's iterations by timing a short one."""
 
 import math
 import time
@@ -24,11 +24,11 @@ COUNTS = (
     "num_steps_per_eval",
 )
 
-# Units that the verbs report.
+# Units in which the verbs report their progress.
 UNITS = {
     "collecting": "environment step",
     "training": "gradient step",
-    "evaluating": "step of the evaluation",
+    "evaluating": "evaluation step",
 }
 
 
@@ -37,8 +37,7 @@ def mean_iteration_seconds(
 ) -> float | None:
     """Mean seconds per iteration, with the initial pool spread over all of them.
 
-    The verbs run with as many trajectories as an iteration has, but shorter ones, and with a few
-    gradient steps.
+    The timed iteration has all trajectories of a real one, but cut short, and a few gradient steps.
 
     Args:
         launcher: builds the experiment.

@@ -32,7 +32,7 @@ from rlkit.torch.pets.policy import PlanningPolicy
 from rlkit.torch.pets.saved_model import load_model
 from rlkit.torch.pets.trials import Trials
 
-CAPACITY = 1_000_000  # rows of the buffer, unless the run has more
+CAPACITY = 1_000_000  # rows of the buffer, unless the run collects more
 
 
 class PETSLauncher(Launcher[PETSExperiment]):
@@ -40,7 +40,7 @@ class PETSLauncher(Launcher[PETSExperiment]):
 
     settings: ClassVar[type[PETSExperiment]] = PETSExperiment
     headline: ClassVar[Mapping[str, str]] = {"return": "AverageReturn", "best": "BestReturn"}
-    units: ClassVar[Mapping[str, str]] = {"collecting": "step of the trial", "training": "epoch"}
+    units: ClassVar[Mapping[str, str]] = {"collecting": "trial step", "training": "epoch"}
 
     def resolve(self, config: PETSExperiment, device: str) -> PETSExperiment:
         """Run all trials of an iteration in parallel."""

@@ -81,7 +81,7 @@ def pets_args(argv: Sequence[str]) -> dict[str, Any]:
         The configuration in JSON form; missing keys take the published values.
     Raises:
         UserError: an unknown flag, environment or key (the original ignores unknown keys of -ca),
-            a value of another type, or settings that do not fit together.
+            a value of the wrong type, or settings that conflict.
     """
     env, algo, settings = None, dict[str, Any](), dict[str, Any]()
     iterations = None
@@ -119,7 +119,7 @@ def pets_args(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def _flags(argv: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Flags with their values.
+    """Yield each flag with its values.
 
     Raises:
         UserError: an unknown flag, or one without all its values.
@@ -159,7 +159,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 @click.command(
     "args",
     context_settings={"ignore_unknown_options": True},
-    help="Translate a command line of handful-of-trials' mbexp.py to JSON.",
+    help="Translate the flags of handful-of-trials' mbexp.py to a JSON configuration, for example "
+    "-env halfcheetah -ca model-type PE.",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:

@@ -21,7 +21,7 @@ class PETSExperiment(ExperimentConfig):
     algorithm: str = "pets"
 
     def __post_init__(self) -> None:
-        """Replace nulls by the published values for the environment."""
+        """Replace nulls with the published values for the environment."""
         filled = self.algo_params.filled(PUBLISHED.get(self.env_name))
         object.__setattr__(self, "algo_params", filled)
 
@@ -29,7 +29,7 @@ class PETSExperiment(ExperimentConfig):
         """Yield the violated relations between fields."""
         yield from super().relations()
         if self.env_name in ENVS and self.env_name not in PUBLISHED:
-            expected = f"an environment of PETS, whose reward is known: {', '.join(PUBLISHED)}"
+            expected = f"an environment of PETS: {', '.join(PUBLISHED)}"
             yield Relation(("env_name",), expected)
             return
         for name in unfilled(self.algo_params):
@@ -37,7 +37,7 @@ class PETSExperiment(ExperimentConfig):
             yield Relation((f"algo_params.{name}", "env_name"), expected)
         lanes = self.algo_params.num_lanes
         if self.util_params.num_envs not in (None, lanes):
-            expected = f"{lanes} or null: the trials of an iteration run together"
+            expected = f"{lanes} or null: the trials of an iteration run in parallel"
             yield Relation(("util_params.num_envs",), expected)
         prop = self.algo_params.ctrl_cfg.prop_cfg
         if (
@@ -53,7 +53,7 @@ class PETSExperiment(ExperimentConfig):
             yield Relation(tuple(f"algo_params.{key}" for key in relation.keys), relation.expected)
 
     def env_problems(self, env: MetaEnv) -> Iterator[Problem]:
-        """Yield problems between these settings and the environment."""
+        """Yield conflicts between these settings and the environment."""
         if not isinstance(env.unwrapped, PetsEnv):
-            expected = "an environment of PETS, whose reward the planner knows"
+            expected = "an environment of PETS, because the planner must know the reward function"
             yield Problem(("env_name",), f'env_name = "{self.env_name}": expected {expected}')

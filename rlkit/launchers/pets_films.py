@@ -19,7 +19,7 @@ class FilmedTrials(FilmedEnv):
 
     Args:
         env: a MuJoCo environment with one task.
-        write: writes a file of the run folder, from name and content.
+        write: writes a file to the run folder, given its name and content.
     Raises:
         ValueError: rendering does not work on this machine.
     """
@@ -47,8 +47,8 @@ class FilmedTrials(FilmedEnv):
         Args:
             iteration: names the folder.
             paths: the last trials.
-            report: called after each frame with the frames drawn, those of the trial, and which
-                trial it is.
+            report: called after each frame with the number of frames drawn so far, the number of
+                frames of the trial, and a text that says which trial it is.
             count: number of trials to record.
         """
         with tempfile.TemporaryDirectory() as folder:

@@ -27,7 +27,7 @@ def pets_env(env: MetaEnv) -> PetsEnv:
     """
     body = env.unwrapped
     if not isinstance(body, PetsEnv):
-        raise ValueError(f"{env.name} is not an environment of PETS, whose reward is known")
+        raise ValueError(f"{env.name} is not an environment of PETS: its reward is unknown")
     return body
 
 

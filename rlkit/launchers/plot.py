@@ -21,10 +21,9 @@ X_NAMES = {"steps": X_COLUMN, "iterations": "Epoch", "time": "Total Train Time (
 
 
 def comparable_settings(variant: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that distinguish runs: those of a variant.json over current defaults.
+    """Settings that distinguish runs: those of a variant.json, completed with current defaults.
 
-    Keys missing from earlier versions take defaults. A run of an algorithm that cannot be imported
-    is compared by its recorded settings only.
+    A run of an algorithm that cannot be imported is compared by its recorded settings only.
     """
     try:
         launcher = launcher_of(str(variant.get("algorithm", ExperimentConfig.algorithm)))
@@ -43,15 +42,16 @@ def main_result(run: Run) -> str:
 def chosen_groups(
     run_dirs: Sequence[Path], labels: Sequence[str], *, complete: bool, adaptation: bool
 ) -> dict[str, list[Run]]:
-    """The runs in or below folders, by the labels of their curves.
+    """Read the runs in or below folders, grouped by the label of their curve.
 
     Args:
         run_dirs: the folders.
-        labels: names of the curves, in their order; empty: the settings in which they differ.
-        complete: leave out runs that have not finished.
-        adaptation: read the tables of sim_policy.py, not progress.csv.
+        labels: one per curve, in order; empty: the settings in which the curves differ.
+        complete: omit runs that have not finished.
+        adaptation: read the tables of sim_policy.py instead of progress.csv.
     Raises:
-        UserError: no run is there, a table is damaged, or there are not as many labels as curves.
+        UserError: there are no runs, a table is damaged, or there are more or fewer labels than
+            curves.
     """
     runs = find_runs(run_dirs, comparable_settings)
     runs = [run for run in runs if run.is_complete or not complete]
@@ -67,22 +67,23 @@ def chosen_groups(
     return groups
 
 
-def beside(
+def points_to_draw(
     path: Path | None, groups: Mapping[str, Sequence[Run]], x_name: str, y_names: Sequence[str]
 ) -> list[PublishedPoint]:
-    """Published points for the figure; none where `path` is None.
+    """Read the published points for the figure; none if `path` is None.
 
     Raises:
-        UserError: the table is damaged or holds none, or the x axis is not environment steps.
+        UserError: the table is damaged or has no points for these runs, or the x axis is not
+            environment steps.
     """
     if path is None:
         return []
     if x_name != "steps":
-        raise UserError(f"--published goes with --x steps, not with --x {x_name}")
+        raise UserError(f"--published needs --x steps, not --x {x_name}")
     points = read_published(path)
     if not any(published_curves(points, groups, column) for column in y_names):
         names = ", ".join(sorted({f"{point.env_name} ({point.column})" for point in points}))
-        raise UserError(f"{path}: nothing on these runs; it has {names or 'no points'}")
+        raise UserError(f"{path}: no points for these runs; it has {names or 'no points at all'}")
     return points
 
 
@@ -92,11 +93,12 @@ smooth_option = click.option(
     default=1,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Average over the last N iterations.",
+    metavar="N",
+    help="Average each point over the last N iterations.",
 )
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("run_dirs", nargs=-1, required=True, type=UserPath())
 @click.option(
     "--x",
@@ -116,19 +118,19 @@ smooth_option = click.option(
     "--label",
     "labels",
     multiple=True,
-    help="Label of a curve; repeat in the order of the curves.",
+    help="Label of a curve; repeat for every curve, in order.",
 )
 @click.option(
     "--center",
     type=click.Choice(["mean", "median", "iqm"]),
     default="mean",
     show_default=True,
-    help="How seeds are aggregated; iqm: the interquartile mean.",
+    help="How to aggregate seeds; iqm is the interquartile mean.",
 )
 @click.option(
     "--bootstrap",
     is_flag=True,
-    help="Bands are 95 % bootstrap intervals; always with median and iqm.",
+    help="Draw 95 % bootstrap intervals as bands; implied by median and iqm.",
 )
 @click.option("--complete", is_flag=True, help="Omit unfinished runs.")
 @click.option("--log-x", is_flag=True, help="Logarithmic x axis.")
@@ -141,19 +143,19 @@ smooth_option = click.option(
     default=(6.4, 4.2),
     show_default=True,
     metavar="WIDTH HEIGHT",
-    help="Size of a panel, inches.",
+    help="Size of a panel in inches.",
 )
 @click.option(
     "--adaptation",
     is_flag=True,
-    help="Draw the return of the first trajectory on a task, the second, ..., by sim_policy.csv.",
+    help="Plot the return of the first trajectory on a task, the second, ..., from sim_policy.csv.",
 )
 @click.option(
     "--published",
     default=None,
     type=UserPath(),
     metavar="CSV",
-    help="Also draw the published points of the runs' environments: docs/results/published.csv.",
+    help="Also draw the published returns in this file, such as docs/results/published.csv.",
 )
 @click.option("--title", default=None, help="Title above the figure.")
 @click.option(
@@ -195,13 +197,15 @@ def main(
     Runs whose configurations differ only in the seed form one curve.
     """
     if adaptation and (x_name != "steps" or y_names or published or table):
-        raise click.UsageError("--adaptation goes without --x, --y, --published and --table")
+        raise click.UsageError(
+            "--adaptation cannot be combined with --x, --y, --published or --table"
+        )
     try:
         groups = chosen_groups(run_dirs, labels, complete=complete, adaptation=adaptation)
         if adaptation:
             x_name, y_names = "trajectory", ("mean",)
         y_names = y_names or (main_result(next(iter(groups.values()))[0]),)
-        points = beside(published, groups, x_name, y_names)
+        points = points_to_draw(published, groups, x_name, y_names)
         style = Style(center, bootstrap or center != "mean", log_x, log_y, xlim, ylim, size)
         plot_runs(
             groups,

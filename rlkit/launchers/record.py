@@ -16,9 +16,7 @@ from rlkit.launchers.machine import PACKAGES, machine, versions
 def experiment_name(path: str | Path) -> str:
     """Name an experiment after its JSON file, such as "quick-point-robot".
 
-    Viskit groups runs by this name.
-
-    For a variant.json it is the name stored in it.
+    The name of a variant.json is the one stored in it. Viskit groups runs by this name.
     """
     path = Path(path)
     if path.name == "variant.json":
@@ -35,7 +33,7 @@ def variant_record(
 
     Args:
         config: the resolved configuration.
-        requested: the configuration before resolving; its open settings are listed under
+        requested: the configuration before it was resolved; its open settings are listed under
             "requested".
         exp_name: name of the experiment, for viskit.
         device: name of the torch device.
@@ -62,7 +60,7 @@ def decisions(config: ExperimentConfig, requested: ExperimentConfig, device: str
 
     Args:
         config: the resolved configuration.
-        requested: the configuration before resolving.
+        requested: the configuration before it was resolved.
         device: name of the torch device.
     """
     chosen, before = vars(config.util_params), vars(requested.util_params)
@@ -84,7 +82,7 @@ def changes_since(record: Mapping[str, Any], device: str) -> list[str]:
 
 
 def other_versions(run_dir: str | Path) -> str | None:
-    """Report other versions of physics and libraries that a run folder was made with.
+    """Report the libraries of which a run folder was made with another version.
 
     Returns:
         One line; None if nothing differs or the folder has no record (oyster's).

@@ -26,8 +26,8 @@ from rlkit.visualization.runs import Run, find_runs, group_runs
 def main(folders: tuple[Path, ...], output: Path, title: str | None) -> None:
     """Write a report on the runs in (or below) FOLDERs: one HTML file that opens without a server.
 
-    Learning curves with intervals over seeds, a table of final returns, the settings in which runs
-    differ, and the videos and images in their folders.
+    It shows learning curves with intervals over seeds, a table of final returns, the settings in
+    which runs differ, and the videos and images in their folders.
     """
     with exit_codes():
         runs = find_runs(folders, comparable_settings)

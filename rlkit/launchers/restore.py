@@ -21,7 +21,7 @@ def restore_state(algorithm: RLAlgorithm, state: Any, run_dir: Path) -> None:
         state: as `Checkpoint.load` returned it.
         run_dir: names the run in messages.
     Raises:
-        UserError: the state does not fit the run, for example another encoder or network size.
+        UserError: the state does not fit the run, for example because the encoder differs.
     """
     place = f"the checkpoint in {run_dir / 'checkpoint'} does not fit this run"
     problems = list(state_problems(state))
@@ -39,10 +39,10 @@ def restore_state(algorithm: RLAlgorithm, state: Any, run_dir: Path) -> None:
 def state_problems(state: Any) -> Iterator[str]:
     """Yield problems in the parts of a state that the outer loop reads."""
     if not isinstance(state, Mapping) or not isinstance(state.get("algorithm"), Mapping):
-        yield "it holds no state of an algorithm"
+        yield "it has no state of an algorithm"
         return
     if not _numbers(state.get("clock")):
-        yield "its clock is not a table of seconds"
+        yield "its clock does not map names to seconds"
     tables = state.get("tables", [])
     if not isinstance(tables, list | tuple) or not all(
         isinstance(name, str) and TABLE_NAME.fullmatch(name) for name in tables
@@ -53,7 +53,7 @@ def state_problems(state: Any) -> Iterator[str]:
         isinstance(contents, Mapping)
         and all(isinstance(name, str) and isinstance(t, str) for name, t in contents.items())
     ):
-        yield "its rows of tables are not texts"
+        yield "its table contents are not text"
     unfinished = state.get("unfinished")
     if unfinished is not None and not (
         isinstance(unfinished, Mapping)
@@ -61,7 +61,7 @@ def state_problems(state: Any) -> Iterator[str]:
         and isinstance(statistics := unfinished.get("statistics", {}), Mapping)
         and all(_numbers(values) for values in statistics.values())
     ):
-        yield "its unfinished iteration has no statistics"
+        yield "its unfinished iteration has invalid statistics or times"
 
 
 def differences(found: Any, expected: Any, where: str) -> Iterator[str]:
@@ -90,7 +90,7 @@ def differences(found: Any, expected: Any, where: str) -> Iterator[str]:
 
 
 def _numbers(values: Any) -> bool:
-    """Whether this is a dictionary from names to numbers."""
+    """Whether this is a dictionary that maps names to numbers."""
     return isinstance(values, Mapping) and all(
         isinstance(name, str) and isinstance(value, int | float) for name, value in values.items()
     )

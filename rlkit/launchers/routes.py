@@ -1,7 +1,8 @@
 """Table of the fastest matrix product routes, and the choice of the rollout device.
 
-Routes differ by rounding, so nothing is measured when a run starts: equal settings on equal
-machines give equal choices. `python -m benchmarks.matmul_routes` measures the rows of the table.
+Routes round differently. A run therefore never times them when it starts, but looks them up: equal
+settings on equal machines give equal choices. `python -m benchmarks.matmul_routes` measures the
+rows of the table.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ RolloutDevice = Literal["auto", "cpu", "gpu"]
 
 
 class Row(NamedTuple):
-    """The fastest exact route of a network.
+    """The fastest exact route for networks of some width and some number of threads.
 
     Attributes:
         width: minimum width of the hidden layers.
@@ -40,16 +41,16 @@ ROUTES: dict[str, tuple[Row, ...]] = {
         Row(64, 1, "default", SLICE_ROWS),
         Row(1, 1, "default", 0),
     ),
-    # AMD with AVX512, of which oneDNN makes more use than MKL. Not measured on such a processor by
-    # the benchmark, but on the Intel Xeon with MKL_ENABLE_INSTRUCTIONS=AVX2; on a Zen 5 wide weight
-    # gradients take 1.16 ms instead of 2.11, and a step with all of them through oneDNN 13 % less.
+    # AMD with AVX512, of which oneDNN makes more use than MKL. The benchmark measured these rows on
+    # the Intel Xeon with MKL_ENABLE_INSTRUCTIONS=AVX2, not on such a processor. On a Zen 5, oneDNN
+    # cuts wide weight gradients from 2.11 ms to 1.16 ms and a step with all of them by 13 %.
     "AMD AVX512": (
         Row(300, 1, "onednn-all", SLICE_ROWS),
         Row(64, 1, "onednn", 0),
         Row(1, 1, "default", 0),
     ),
     # AMD EPYC, 2 cores, PyTorch 2.13. From the pearl_step table of docs/benchmarks.md, which has
-    # one width, 300; narrower networks were not measured there and take the same rows.
+    # only width 300; narrower networks were not measured and use the same rows.
     "AVX2": (
         Row(1, 2, "default", SLICE_ROWS),
         Row(1, 1, "onednn", 0),
@@ -65,10 +66,10 @@ GPU_LANES, GPU_WIDTH = 192, 300
 def instruction_set(vendor: str | None = None) -> str:
     """The widest vector instructions that PyTorch uses on this CPU, such as "AVX512".
 
-    "AMD AVX512" where MKL does not take them.
+    It is "AMD AVX512" on an AMD CPU with AVX512, which MKL does not use there.
 
     Args:
-        vendor: of the CPU, in the kernel's words; None: this one's.
+        vendor: the CPU's vendor as the kernel names it; None: this CPU's.
     """
     found = torch.backends.cpu.get_cpu_capability()
     amd = (cpu_vendor() if vendor is None else vendor) == "AuthenticAMD"

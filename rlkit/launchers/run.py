@@ -1,4 +1,4 @@
-"""Builds an experiment from a checked configuration, makes or reopens its folder, trains."""
+"""Runs an experiment: builds it from a checked configuration, opens its folder, trains."""
 
 import io
 import os
@@ -55,8 +55,8 @@ from rlkit.launchers.trackers import run_logger
 from rlkit.torch.execution import torch_threads
 
 Protect = Callable[[], AbstractContextManager[None]]
-BUILDING = threading.Lock()  # threads of a process build one after the other
-TABLES_OF_OLD_CHECKPOINTS = ("online_returns",)  # which do not name theirs
+BUILDING = threading.Lock()  # threads of a process build one after another
+TABLES_OF_OLD_CHECKPOINTS = ("online_returns",)  # those checkpoints do not name their tables
 
 
 def start_run(
@@ -72,16 +72,16 @@ def start_run(
     """Run an experiment from the beginning.
 
     Args:
-        config: checked; what it leaves open is chosen here and recorded. A smoke run has been cut
-            before (`load_config.cut_for_debug`).
+        config: checked; its open settings are chosen here and recorded. That of a smoke run is
+            already reduced (`load_config.cut_for_debug`).
         exp_name: name of the experiment, for viskit.
-        console: where messages and the progress go.
+        console: receives messages and the progress.
         protect: context manager that holds signals back during writes.
-        name: of the run folder; None: the time, or "debug".
-        need_gpu: do not fall back to the CPU where `use_gpu` is set.
-        choices: what has been chosen already for this run; None: it is chosen here.
+        name: name of the run folder; None: the time, or "debug".
+        need_gpu: if `use_gpu` is set, fail instead of falling back to the CPU.
+        choices: the choices for this run if they have been made already; None: make them here.
     Returns:
-        The run folder; it is created only when everything else has been found in order.
+        The run folder, which is created only after everything else has been checked.
     Raises:
         UserError: bad input.
         SystemExit: the run was stopped; with the exit codes of `exit_codes`.
@@ -119,7 +119,7 @@ def resume_run(
     need_gpu: bool = False,
     device: str | None = None,
 ) -> None:
-    """Resume a stopped run from its newest whole checkpoint, or from its beginning without one.
+    """Resume a stopped run from its newest whole checkpoint; without one, from the beginning.
 
     Args:
         run_dir: the run folder.
@@ -144,8 +144,8 @@ def resume_run(
         console.print(NOT_RECORDED)
     run = identity_record(config, identity, run_dir)
     if changed := changes_since(record, device):
-        because = "so that it need not go on bit for bit"
-        console.print(f"not as at the start of this run, {because}: {', '.join(changed)}")
+        effect = "so its numbers may differ from those of an uninterrupted run"
+        console.print(f"changed since the run was started, {effect}: {', '.join(changed)}")
     files = RunFiles()
     files.run_dir = run_dir
     with (
@@ -173,11 +173,11 @@ def resume_run(
             save_weights(run_dir, experiment.networks)
             write_variant(run_dir, {**record, **config_lib.to_dict(config)})
         if num_iterations == start:
-            more = "it goes on with --set algo_params.num_iterations=N and a larger N"
-            console.print(f"{run_dir} is complete, {start} iterations; {more}")
+            more = "to extend it: --set algo_params.num_iterations=N with a larger N"
+            console.print(f"{run_dir} is complete ({start} iterations); {more}")
         else:
             place = f"iteration {start}, seed {config.seed}, device {device}"
-            message = f"{run_dir} goes on with {place}"
+            message = f"{run_dir} resumes at {place}"
             display = run_display(config, device, console, logger)
             _train(
                 config, experiment, logger, checkpoint, display, protect, message, run, start, state
@@ -197,10 +197,10 @@ def _build(
 
 @contextmanager
 def _closing(experiment: Experiment, files: RunFiles) -> Iterator[Experiment]:
-    """Close an experiment at the end; that of a class of one's own may fail."""
+    """Close an experiment at the end; a user's own environment class may fail to."""
 
     def log(message: str) -> None:
-        if run_dir := vars(files).get("run_dir"):  # None where no folder was made
+        if run_dir := vars(files).get("run_dir"):  # None if no folder was made
             Logger(run_dir).log(message)
 
     try:
@@ -211,14 +211,14 @@ def _closing(experiment: Experiment, files: RunFiles) -> Iterator[Experiment]:
 
 
 def _write_tasks(run_dir: Path, experiment: Experiment, identity: str) -> None:
-    """Write the task set, from which a resumed run and `sim_policy.py` take it."""
+    """Write the task set, which a resumed run and `sim_policy.py` read."""
     tasks = io.BytesIO()
     np.savez(tasks, tasks=experiment.env.tasks, log_dir_id=np.array(identity))  # IDENTITY
     replace_file(run_dir / "tasks.npz", tasks.getvalue())
 
 
 def _load_initial_weights(config: ExperimentConfig, experiment: Experiment) -> list[str]:
-    """Load the weights that a run begins with, if any; returns what there is to say of them."""
+    """Load the weights that a run starts with, if any; returns lines that describe them."""
     folder = config.path_to_weights
     if folder is None:
         return []
@@ -241,7 +241,7 @@ def _train(
 ) -> None:
     def last_words(message: str) -> str:
         hint = resume_hint(logger.run_dir)
-        with suppress(ResourceError):  # the disk may be what ended the run
+        with suppress(ResourceError):  # a failing disk may be what ended the run
             logger.log(f"{message}\n{hint}")
         return hint
 
@@ -253,7 +253,7 @@ def _train(
         checkpoint_minutes=config.util_params.checkpoint_minutes,
         save_every=config.util_params.save_every,
     )
-    # Rollouts take one thread; the updates ask for theirs.
+    # Rollouts use one thread; the updates set their own number.
     with exit_codes(last_words), torch_threads(1):
         logger.say(first_words)
         train(

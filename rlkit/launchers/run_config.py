@@ -14,11 +14,11 @@ from rlkit.launchers.load_config import load_config, parse_config, read_variant
 CHANGEABLE = ("algo_params.num_iterations", "util_params.")
 # They determine the run's folder and counts, so they cannot change.
 FIXED = ("util_params.debug", "util_params.base_log_dir")
-MOST_NAMED = 5  # runs below a folder that a message lists
+MOST_NAMED = 5  # runs that a message lists at most
 CHOSEN_AT_START = ("seed", "util_params.")  # may be null or "auto"
 
 
-# Keys that affect neither tasks, networks nor evaluation: a run may differ from its JSON in them.
+# A run may differ from its JSON in these: they affect neither tasks, networks nor evaluation.
 FREE_KEYS = ("seed", "path_to_weights", "util_params.", "algo_params.num_iterations")
 
 
@@ -30,7 +30,7 @@ def resumed_config(
     Args:
         run_dir: the run folder.
         config_path: the JSON that the run was started with; compared if given.
-        settings: `key=value` changes; only of algo_params.num_iterations and util_params.
+        settings: `key=value` changes of algo_params.num_iterations and util_params only.
     Returns:
         The run's configuration with the changes.
     Raises:
@@ -47,7 +47,7 @@ def resumed_config(
     refused = [text for key, text in _differences(changed, run, "run") if not may_change(key)]
     if refused:
         allowed = (
-            "only algo_params.num_iterations and util_params.* (but debug and base_log_dir) may "
+            "only algo_params.num_iterations and util_params.* (except debug and base_log_dir) may "
             "change"
         )
         raise UserError("\n  ".join([f"--resume {run_dir}: {allowed}", *refused]))
@@ -62,8 +62,8 @@ def resumed_config(
         other = [text for _, text in _differences(given, changed, "run")]
         if other:
             begin = (
-                f"{config_path} is not what {run_dir} was started with (without CONFIG, the run's "
-                "own settings are taken)"
+                f"{config_path} differs from the settings of {run_dir} (omit CONFIG to use the "
+                "run's own)"
             )
             raise UserError("\n  ".join([begin, *other]))
     return changed

@@ -18,13 +18,13 @@ def run_display(
 
     Args:
         config: the resolved configuration.
-        device: name of the torch device; a short iteration is timed on the CPU only, since on a
-            GPU a second experiment may not fit in addition to the run's.
+        device: name of the torch device; a short iteration is timed on the CPU only, since a
+            second experiment may not fit on the GPU.
         console: where the run is watched.
         logger: of the run.
     """
     launcher = launcher_for(config)
-    hours = partial(launcher.iteration_seconds, config, device) if device == "cpu" else None
+    estimate = partial(launcher.iteration_seconds, config, device) if device == "cpu" else None
     return make_display(
         console,
         str(logger.run_dir),
@@ -32,5 +32,5 @@ def run_display(
         logger.say,
         logger.log,
         launcher.units,
-        hours,
+        estimate,
     )

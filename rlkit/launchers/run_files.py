@@ -48,7 +48,7 @@ class RunFiles:
 
 
 def eval_path_writer(files: RunFiles | None) -> Callable[[str, Paths], None]:
-    """Function that saves evaluation trajectories for `dump_eval_paths`; drops them if None."""
+    """Make the function that saves evaluation trajectories; without `files` it drops them."""
     if files is None:
         return lambda name, paths: None
     return lambda name, paths: files.save_paths(f"eval_trajectories/{name}", paths)

@@ -87,7 +87,7 @@ def load_weights(run_dir: str | Path, networks: Mapping[str, nn.Module]) -> None
             lines = "\n  ".join(problems)
             raise UserError(
                 f"{path} does not fit this configuration (weights of another environment, or "
-                f"other sizes):\n  {lines}"
+                f"of other sizes):\n  {lines}"
             )
     for name, network in networks.items():
         try:
@@ -97,7 +97,7 @@ def load_weights(run_dir: str | Path, networks: Mapping[str, nn.Module]) -> None
 
 
 def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read a weight file to the CPU, from any device and version of torch.
+    """Read a weight file, of any device and version of torch, into CPU tensors.
 
     Since version 1.6 torch's files are zip archives with checksums, which `torch.load` ignores.
 
@@ -119,7 +119,7 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
 
 
 def _check_sums(path: str | Path) -> None:
-    """Check the checksums of a zip archive's members, and the directory fields that affect reading.
+    """Check a zip archive's checksums, and the fields of its directory that affect reading.
 
     The directory of an archive has no checksum. Changed names, sizes and offsets are detected, but
     PyTorch fills a member that is marked as a folder with uninitialised memory, and a comment can
@@ -144,7 +144,7 @@ def _misfits(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Ten
         if name not in found:
             problems.append(f"{name} {list(expected[name].shape)} is missing")
         elif name not in expected:
-            problems.append(f"{name} {list(found[name].shape)} is unknown here")
+            problems.append(f"{name} {list(found[name].shape)} is not expected")
         elif found[name].dtype.is_floating_point != expected[name].dtype.is_floating_point:
             problems.append(f"{name} is {found[name].dtype}, expected {expected[name].dtype}")
         elif found[name].shape != expected[name].shape:

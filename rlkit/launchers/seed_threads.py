@@ -1,9 +1,9 @@
-"""The runs of several seeds in threads of this process, each on a CUDA stream of its own.
+"""Trains several seeds in threads of this process, each on a CUDA stream of its own.
 
-Kernels of different streams share a GPU's processors, which those of separate processes do not.
-What a process has once is fixed before the threads begin: threads of PyTorch
-and the precision of float32 products. The rest belongs to a run: its generators, networks, graphs,
-environment and files.
+Kernels of different streams run on a GPU at the same time, those of separate processes do not.
+Settings of the whole process are fixed before the threads start: PyTorch's number of threads and
+the precision of float32 products. Everything else belongs to a single run: its generators,
+networks, graphs, environment and files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,16 +31,16 @@ class SeedConsole(StoppableConsole):
         self._prefix = f"seed {seed} | "
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print texts, a prefix before each line."""
+        """Print texts, with the prefix before each line."""
         lines = " ".join(map(str, objects)).splitlines()
         super().print("\n".join(self._prefix + line for line in lines), **options)
 
 
 class Stops:
-    """The signal that all runs are to heed, once there was one."""
+    """The signal that stops all runs, once one has arrived."""
 
     def __init__(self) -> None:
-        """Begin without a signal."""
+        """Start without a signal."""
         self.signum: int | None = None
 
 
@@ -48,7 +48,7 @@ class ThreadGuard:
     """Stops the run of a thread between two writes, as `SignalGuard` does in the main thread.
 
     Args:
-        stops: where the main thread leaves the signal.
+        stops: the main thread stores the signal here.
     """
 
     def __init__(self, stops: Stops) -> None:
@@ -56,10 +56,10 @@ class ThreadGuard:
 
     @contextmanager
     def protect(self) -> Iterator[None]:
-        """Stop before or after the body if a signal has come, never inside of it.
+        """Stop before or after the body if a signal has arrived, never inside it.
 
         Raises:
-            StopRequested: one has come.
+            StopRequested: a signal has arrived.
         """
         self._stop_if_requested()
         self._depth += 1
@@ -75,21 +75,21 @@ class ThreadGuard:
 
 
 def run_in_threads(runs: Sequence[SeedRun], begin: Begin, device: str) -> list[Outcome]:
-    """Run all at the same time; a signal stops each at its next write.
+    """Run all seeds at the same time; a signal stops each at its next write.
 
     Args:
-        runs: of the seeds.
+        runs: one per seed.
         begin: runs one of them to its end.
         device: name of the torch device.
     Returns:
-        The outcome of each.
+        The outcome of each run, in order.
     """
     stops, context = Stops(), click.get_current_context(silent=True)
     tf32 = getattr(begin.choices.config.util_params, "precision", "") == "tf32"
 
     def one(run: SeedRun) -> Outcome:
         OF_THREAD.keeps_precision = True
-        if context is not None:  # by which a run knows the command that resumes it
+        if context is not None:  # tells a run the command that resumes it
             push_context(context)
         console = SeedConsole(run.config.seed)
         with on_a_stream(device):
@@ -111,7 +111,7 @@ def run_in_threads(runs: Sequence[SeedRun], begin: Begin, device: str) -> list[O
 
 
 def on_a_stream(device: str) -> AbstractContextManager[Any]:
-    """Let the calling thread launch its work on a stream of its own; on a CPU there is none."""
+    """Make the calling thread use a CUDA stream of its own; on a CPU, do nothing."""
     if not device.startswith("cuda"):
         return nullcontext()
     return torch.cuda.stream(torch.cuda.Stream(device))

@@ -1,7 +1,7 @@
-"""The runs of many seeds in one process: `--seeds 1-5` of the train command.
+"""Trains several seeds in one process: `--seeds 1-5` of the train command.
 
-Each run has the folder, the numbers and the files that it would have alone. On a GPU they train at
-the same time, see `seed_threads`; on a CPU one after the other, since one run takes its cores.
+Each run gets the same folder, files and numbers as if it were alone. On a GPU the runs train at the
+same time (`seed_threads`); on a CPU one after another, since a single run uses all cores.
 """
 
 import sys
@@ -30,16 +30,16 @@ from rlkit.launchers.signals import SignalGuard
 from rlkit.launchers.sweep_plan import parse_seeds, run_name
 from rlkit.launchers.trackers import check_trackers
 
-SOME_FAILED = 1  # exit code, as of a sweep
+SOME_FAILED = 1  # exit code, the same as for a sweep
 
 
 class SeedRun(NamedTuple):
-    """The run of a seed.
+    """The planned run of one seed.
 
     Attributes:
-        config: checked; for a resumed run its own, with what may change.
-        name: of its folder; None: the time.
-        folder: of a resumed run; None: a new one.
+        config: checked; for a resumed run, its own configuration with the changes that are allowed.
+        name: name of its folder; None: the time.
+        folder: the folder of a run to resume; None: start a new run.
     """
 
     config: ExperimentConfig
@@ -48,7 +48,7 @@ class SeedRun(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a run has ended: its exit code, and what it was, "" where all is well."""
+    """How a run ended: its exit code, and the error message ("" if there was none)."""
 
     code: int
     error: str = ""
@@ -56,10 +56,10 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Begin:
-    """Begins or resumes a run, with choices that were made once for all runs.
+    """Starts or resumes a run, with choices that were made once for all runs.
 
     Args:
-        choices: of the first seed.
+        choices: made for the first seed.
         exp_name: name of the experiment, for viskit.
     """
 
@@ -67,7 +67,7 @@ class Begin:
     exp_name: str
 
     def __call__(self, run: SeedRun, console: Console, protect: Protect) -> Outcome:
-        """Run it to its end; whatever goes wrong is said and is part of the outcome."""
+        """Run it to its end; an error is printed and becomes part of the outcome."""
         config, device = self.choices
         try:
             with exit_codes():
@@ -100,9 +100,9 @@ def launch_seeds(
         config_path: the experiment's JSON, or the name of a shipped one.
         settings: `key=value` changes of the configuration.
         seeds: such as "1-5" or "1,4,7".
-        name: of the runs, to which each adds its seed as those of a sweep do; None: the time.
-        start_or_resume: resume the runs of that name that have begun.
-        in_threads: train all at the same time; None: on a GPU, where nothing speaks against it.
+        name: name of the runs, to which each appends its seed as in a sweep; None: the time.
+        start_or_resume: resume those runs that have already started.
+        in_threads: train all at the same time; None: do so on a GPU if `side_by_side` permits it.
     Raises:
         SystemExit: with the exit codes of `exit_codes`, and 1 if some runs are not complete.
     """
@@ -113,16 +113,16 @@ def launch_seeds(
         config = runs[0].config
         check_trackers(config)
         if "wandb" in (config.util_params.trackers or ()):
-            expected = "expected other trackers, or rlkit sweep, which has a process for each run"
+            expected = "expected other trackers, or rlkit sweep, which uses one process per run"
             raise UserError(f'--seeds with util_params.trackers "wandb": {expected}')
         device = device_of(config, console, needs_gpu)
-        beside = config.side_by_side()
+        threaded = config.side_by_side()
         if in_threads is None:
-            in_threads = device != "cpu" and len(runs) > 1 and not isinstance(beside, str)
-            if device != "cpu" and isinstance(beside, str):
-                console.print(f"the seeds train one after the other: {beside}")
-        if in_threads and not isinstance(beside, str):
-            config = beside
+            in_threads = device != "cpu" and len(runs) > 1 and not isinstance(threaded, str)
+            if device != "cpu" and isinstance(threaded, str):
+                console.print(f"the seeds train one after another: {threaded}")
+        if in_threads and not isinstance(threaded, str):
+            config = threaded
         num_new = sum(run.folder is None for run in runs)
         if num_new:
             at_once = num_new if in_threads else 1
@@ -145,7 +145,7 @@ def plan_seeds(
     name: str | None,
     start_or_resume: bool,
 ) -> list[SeedRun]:
-    """Check the run of each seed before any begins; arguments as for `launch_seeds`.
+    """Check the run of each seed before any starts; arguments as for `launch_seeds`.
 
     Raises:
         UserError: bad input.
@@ -156,7 +156,7 @@ def plan_seeds(
     config = new_config(found, settings)
     debug = config.util_params.debug
     if debug and name is None:
-        reason = "without one, a smoke run replaces the one before"
+        reason = "without a name, each smoke run replaces the previous one"
         raise UserError(f"--seeds with --debug needs --name: {reason}")
     runs: list[SeedRun] = []
     for seed in seeds:
@@ -176,10 +176,10 @@ def plan_seeds(
 def run_in_turn(
     runs: Sequence[SeedRun], begin: Begin, console: Console, protect: Protect
 ) -> list[Outcome]:
-    """Run one after the other; the first that a signal stops is the last.
+    """Run the seeds one after another; once a signal stops a run, the rest are not started.
 
     Returns:
-        The outcomes of those that have begun.
+        The outcomes of the runs that were started.
     """
     outcomes: list[Outcome] = []
     for run in runs:
@@ -190,7 +190,7 @@ def run_in_turn(
 
 
 def _sharing(config: ExperimentConfig, num_runs: int, in_threads: bool) -> ExperimentConfig:
-    """Divide the CPUs among runs that train at the same time, where nothing says otherwise."""
+    """Divide the CPUs among runs that train at the same time, unless `physics_threads` is set."""
     util = config.util_params
     if not in_threads or util.physics_threads is not None:
         return config
@@ -199,7 +199,7 @@ def _sharing(config: ExperimentConfig, num_runs: int, in_threads: bool) -> Exper
 
 
 def _report(runs: Sequence[SeedRun], outcomes: Sequence[Outcome]) -> None:
-    """Name what is not complete, and end with its exit code.
+    """Print the runs that are not complete, and exit if there are any.
 
     Raises:
         SystemExit: 1 if some runs are not complete, or the code of the signal that stopped them.
@@ -209,7 +209,7 @@ def _report(runs: Sequence[SeedRun], outcomes: Sequence[Outcome]) -> None:
         if code != 0:
             print(f"seed {run.config.seed}: {error} (exit code {code})", file=sys.stderr)
     if rest := [str(run.config.seed) for run in runs[len(outcomes) :]]:
-        print(f"not begun: seed {', '.join(rest)}", file=sys.stderr)
+        print(f"not started: seed {', '.join(rest)}", file=sys.stderr)
     if missing:
         print(f"{missing} of {len(runs)} runs are not complete", file=sys.stderr)
         stopped = next((code for code, _ in outcomes if code > SIGNALLED), None)

@@ -52,8 +52,8 @@ class SignalGuard:
 
         A signal received meanwhile raises `StopRequested` at the end.
 
-        A lost request (an exception cannot leave a callback of a C library) is raised again at the
-        beginning.
+        If an earlier exception was lost, because it cannot leave a callback of a C library, it is
+        raised again at the beginning.
         """
         if self._depth == 0 and self._signum is not None:
             raise StopRequested(self._signum)

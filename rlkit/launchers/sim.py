@@ -62,7 +62,7 @@ def in_the_plane(env: MetaEnv) -> bool:
 def positions(env: MetaEnv, paths: Paths) -> Paths:
     """The trajectories with positions as observations.
 
-    With image observations, the positions after each step, which are the outcomes.
+    With image observations these are the outcomes: the positions after each step.
     """
     if env.obs_dim == 2:
         return paths
@@ -109,7 +109,7 @@ def film(
 def write_latents(simulation: Simulation, config: ExperimentConfig, table: Path) -> None:
     """Write the posterior of z on every task as a CSV table and as an image next to it."""
     env, task_ids, policy = simulation.env, simulation.task_ids, simulation.policy
-    assert isinstance(policy, LatentPolicy)  # `simulate` has seen to it
+    assert isinstance(policy, LatentPolicy)  # checked by `simulate`
     total, explored = len(simulation.trajectories), simulation.protocol.num_explored
     counts = sorted({0, min(explored, total), total})
     latents = infer_latents(policy, simulation.trajectories, counts)
@@ -133,12 +133,12 @@ def write_files(
     Args:
         simulation: the evaluation.
         config: of the run.
-        folder: of the files; created if needed.
-        prefix: of the files' names.
+        folder: where to write; created if needed.
+        prefix: prepended to the file names.
         quality: of the video, "fast" or "high".
-        latents: plot the posteriors of z too.
+        latents: also write and plot the posteriors of z.
     Raises:
-        UserError: the folder cannot be written to; an OSError may be its cause.
+        UserError: the folder cannot be written to; its `__cause__` may be an OSError.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -164,18 +164,18 @@ def is_refused(error: UserError) -> bool:
     return isinstance(cause, OSError) and cause.errno in NOT_ALLOWED
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, type=UserPath(), metavar="[CONFIG] RUN_DIR")
 @click.option(
     "--num_trajs",
     type=click.IntRange(min=1),
-    help="Trajectories per task; default: num_exp_traj_eval + 2.",
+    help="Trajectories per task; default: the algorithm's, for PEARL num_exp_traj_eval + 2.",
 )
 @click.option(
     "--deterministic/--stochastic",
     default=True,
     show_default=True,
-    help="Act with the policy's mean, or with sampled actions.",
+    help="Take the policy's mean action, or sample actions.",
 )
 @click.option(
     "--video",
@@ -185,20 +185,20 @@ def is_refused(error: UserError) -> bool:
 @click.option(
     "--latents",
     is_flag=True,
-    help="Draw the posterior of z on every task to latents.png, coloured by task.",
+    help="Plot the posterior of z on every task, coloured by task, to latents.png.",
 )
 @click.option(
     "--quality",
     type=click.Choice(["fast", "high"]),
     default="fast",
     show_default=True,
-    help="Video quality; high has shadows.",
+    help="Video quality; high adds shadows.",
 )
 @click.option(
     "--output",
     type=UserPath(),
     metavar="DIR",
-    help="Write table and images here; default: RUN_DIR.",
+    help="Folder for the table, images and video; default: RUN_DIR.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of the evaluation; default: the run's own."
@@ -208,14 +208,14 @@ def is_refused(error: UserError) -> bool:
     "task_texts",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Evaluate on this task instead: velocity=3.5, or goal_x=1,goal_y=0. May be repeated.",
+    help="Evaluate on this task instead, such as velocity=3.5 or goal_x=1,goal_y=0. Repeatable.",
 )
 @click.option(
     "--tasks",
     "tasks_file",
     type=UserPath(),
     metavar="FILE",
-    help='Evaluate on the tasks of a JSON file, {"tasks": [{"velocity": 3.5}]}, or of an NPZ file.',
+    help='Evaluate on the tasks in a JSON file, {"tasks": [{"velocity": 3.5}]}, or an NPZ file.',
 )
 def main(
     paths: tuple[Path, ...],
@@ -229,11 +229,11 @@ def main(
     task_texts: tuple[str, ...],
     tasks_file: Path | None,
 ) -> None:
-    """Evaluate the policy in RUN_DIR on the run's held-out tasks: return of the first trajectory,
-    the second, and so on.
+    """Evaluate the policy in RUN_DIR on the run's held-out tasks, and report the return of the
+    first trajectory on a task, the second, and so on.
 
     CONFIG, the experiment's JSON, is needed only for a folder without variant.json; otherwise the
-    run's own settings count.
+    run's own settings are used.
     """
     if not 1 <= len(paths) <= 2:
         raise click.UsageError(f"expected [CONFIG] RUN_DIR, got {len(paths)} paths")
@@ -251,7 +251,7 @@ def main(
             click.echo(refusal, err=True)
         if line := other_versions(run_dir):
             click.echo(line, err=True)
-        with WorkDisplay("step of the evaluation") as display:
+        with WorkDisplay("evaluation step") as display:
             simulation = simulate(
                 config,
                 run_dir,
@@ -276,7 +276,7 @@ def main(
         except UserError as error:
             if output is not None or not is_refused(error):
                 raise
-            click.echo(f"{error}; another folder: --output DIR", err=True)
+            click.echo(f"{error}; --output DIR writes to another folder", err=True)
         simulation.env.close()
 
 

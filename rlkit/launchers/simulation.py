@@ -29,12 +29,12 @@ FILMED_TASKS = 3
 
 @dataclass(frozen=True)
 class Simulation:
-    """An evaluation.
+    """A finished evaluation of a trained policy.
 
     Attributes:
         env: the environment.
         protocol: of the evaluation, with the actual number of trajectories.
-        task_ids: the tasks: held-out, or chosen.
+        task_ids: the evaluated tasks, held-out or chosen.
         trajectories: entry n holds trajectory n of every task.
         rows: the table, one row per trajectory.
         policy: the acting policy.
@@ -56,12 +56,12 @@ class Simulation:
 
 
 def indices_of_film(num_tasks: int) -> list[int]:
-    """Which of an evaluation's tasks a video shows."""
+    """Indices of the tasks that a video shows, spread evenly over those evaluated."""
     return np.unique(np.linspace(0, num_tasks - 1, FILMED_TASKS).round().astype(int)).tolist()
 
 
 def added_up(report: Callable[[int, int], None], total: int) -> Callable[[int], None]:
-    """Turns the steps that are added, one call after another, into those so far of the total."""
+    """Make a function that adds up the steps of its calls and reports the sum and the total."""
     done = 0
 
     def add(steps: int) -> None:
@@ -94,11 +94,11 @@ def simulate(
         record: record states or images for a video.
         latents: the policy must act on a latent z.
         seed: of the trajectories' random numbers.
-        choose: sets other tasks in the environment and returns their numbers.
-        report: called as the evaluation goes on, with its steps so far and all of them.
+        choose: sets other tasks in the environment and returns their indices.
+        report: called during the evaluation with the number of steps so far and in total.
     Raises:
-        UserError: files are missing, damaged or of another environment; or a video is
-            requested that cannot be rendered, or the z of a policy that has none.
+        UserError: files are missing, damaged or of another environment; a requested video cannot
+            be rendered; or latents are requested of a policy that has none.
     """
     launcher = launcher_for(config)
     protocol = launcher.protocol(config)
@@ -117,7 +117,7 @@ def simulate(
         env = recorded_env = recorded(env, shown)
     policy = launcher.load(config, env, run_dir, "cpu")
     if latents and not isinstance(policy, LatentPolicy):
-        raise UserError(f'--latents: "{config.algorithm}" has no latent z; expected one of PEARL')
+        raise UserError(f'--latents: "{config.algorithm}" has no latent z; expected a PEARL agent')
     num_steps = (protocol.num_trajectories - 1) * protocol.horizon + 1
     evaluated = evaluate_adaptation(
         env,

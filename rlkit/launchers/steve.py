@@ -100,7 +100,7 @@ class STEVELauncher(Launcher[STEVEExperiment]):
 
 
 class STEVEExperimentParts(Experiment):
-    """An experiment with a second environment, for greedy episodes."""
+    """An experiment with a second environment for its greedy episodes."""
 
     def close(self) -> None:
         """Close both environments."""
@@ -110,7 +110,7 @@ class STEVEExperimentParts(Experiment):
 
 
 def build_records(config: STEVEExperiment, files: RunFiles | None) -> Records:
-    """Make the writer of the reference's files; without `files` they are dropped."""
+    """Make the writer of the files that the reference code writes; without `files`, drop them."""
 
     def write(name: str, content: bytes) -> None:
         if files is not None:
@@ -121,7 +121,7 @@ def build_records(config: STEVEExperiment, files: RunFiles | None) -> Records:
             (files.run_dir / name).unlink(missing_ok=True)
 
     def name() -> str:
-        """The setting, or otherwise the configuration's name in variant.json."""
+        """The setting `name` or, if it is null, the experiment's name in variant.json."""
         if config.algo_params.name is not None:
             return config.algo_params.name
         path = None if files is None else files.run_dir / "variant.json"

@@ -2,8 +2,8 @@
 
     rlkit steve args config/experiments/goodruns/halfcheetah/steve3.json 0
 
-prints the JSON for `launch_experiment.py`. It takes the arguments of master.py. Unused
-settings of the original, and differences, are reported on standard error.
+prints the JSON for `launch_experiment.py`. It takes the arguments of master.py. Settings that are
+unused, or work differently here, are reported on standard error.
 """
 
 import json
@@ -50,19 +50,19 @@ class Merged:
 def load(path: Path, root: Path, remarks: list[str], above: tuple[Path, ...] = ()) -> Merged:
     """Read a file: first the files it inherits, in order, then its own updates.
 
-    A key `*name` means: only if the block exists already. Such a block is kept for files that
-    inherit this one, and ignored by those without a block of that name.
+    A block `*name` is used only if the block `name` exists already. It is kept for files that
+    inherit this one, and ignored by those that have no such block.
 
     Args:
         path: the file.
-        root: what `inherits` is relative to.
+        root: folder that the paths in `inherits` are relative to.
         remarks: receives a line for each path without suffix.
         above: the files that inherit this one.
     Raises:
         UserError: the file is missing, is not JSON, has an unknown key, or inherits itself.
     """
     if path in above:
-        raise UserError(f"{path}: inherits itself, by {', '.join(map(str, above))}")
+        raise UserError(f"{path}: inherits itself, through {', '.join(map(str, above))}")
     content = read_json(path)
     if unknown := set(content) - {"inherits", "updates"}:
         names = ", ".join(sorted(unknown))
@@ -76,7 +76,7 @@ def load(path: Path, root: Path, remarks: list[str], above: tuple[Path, ...] = (
     for name in inherits:
         other = root / name
         if not other.exists() and (root / f"{name}.json").exists():
-            remarks.append(f"{path}: inherits {name}, which does not exist; {name}.json is taken")
+            remarks.append(f"{path}: inherits {name}, which does not exist; {name}.json is used")
             other = root / f"{name}.json"
         found = load(other, root, remarks, (*above, path))
         lay_over(result.values, found.values, found.optional)
@@ -96,7 +96,7 @@ def objects(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def lay_over(base: dict[str, Any], values: Mapping[str, Any], optional: set[str]) -> None:
-    """Merge `values` into `base`: objects key by key, other values are replaced.
+    """Merge `values` into `base`: objects are merged key by key, other values replaced.
 
     Args:
         base: changed in place.
@@ -150,12 +150,12 @@ def steve_args(path: Path, gpu: int, resume: bool = False) -> tuple[dict[str, An
     """
     remarks: list[str] = []
     if not path.exists() and (named := with_name(path)):
-        remarks.append(f"{path} does not exist; {named} is taken")
+        remarks.append(f"{path} does not exist; {named} is used")
         path = named
     values = load(path, root_of(path), remarks).values
     flat = flatten(values)
     if unknown := sorted(set(flat) - KNOWN):
-        raise UserError(f"{path}: the original reads no {', '.join(unknown)}")
+        raise UserError(f"{path}: the original has no setting {', '.join(unknown)}")
     remarks += [
         f"{key} = {as_json(flat[key])}: {note}" for key, note in NOTES.items() if key in flat
     ]
@@ -170,7 +170,7 @@ def steve_args(path: Path, gpu: int, resume: bool = False) -> tuple[dict[str, An
     if "output_root" in flat:
         result["util_params"]["base_log_dir"] = flat["output_root"]
     if task in LATER:
-        remarks.append(f"env.name = {task}: this task comes later; it cannot be trained yet")
+        remarks.append(f"env.name = {task}: this task is not supported yet")
         checked = {**result, "env_name": "Pendulum-v1"}
         parse_config(checked, str(path))
     else:
@@ -196,7 +196,7 @@ def algo_params(
     for key in ("replay_size", "frames_before_learning"):
         both = [section[key] for section in (policy, model or {}) if key in section]
         if len(set(both)) > 1:
-            raise UserError(f"{source}: {key} is {both[0]} and {both[1]}; expected equal ones")
+            raise UserError(f"{source}: {key} is {both[0]} and {both[1]}; expected equal values")
         if both:
             yield key, both[0]
     expansion = policy.get("value_expansion") or None
@@ -218,12 +218,12 @@ def algo_params(
 
 
 def ensemble(block: Mapping[str, int] | None) -> dict[str, int]:
-    """An ensemble; one member if the block is absent."""
+    """The settings of an ensemble; one member if the block is absent."""
     return {key: block[key] for key in ENSEMBLE if key in block} if block else dict(ONE_MEMBER)
 
 
 def timed(section: dict[str, Any], name: str, remarks: list[str]) -> dict[str, Any]:
-    """A section with its fixed ratio of frames to updates."""
+    """Drop `frames_per_update = false`, with a remark: the ratio of frames to updates is fixed."""
     if section.get("frames_per_update") is False:
         del section["frames_per_update"]
         remarks.append(f"{name}.frames_per_update = false: here the ratio is fixed, at 0.25")

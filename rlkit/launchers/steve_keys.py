@@ -1,4 +1,4 @@
-"""The keys of research/steve's configurations: their translations, and the unused ones.
+"""The keys of research/steve's configurations: translated ones and unused ones.
 
 Source: tensorflow/models, research/steve/config and the files that read it.
 """
@@ -33,21 +33,21 @@ TASKS = {
     "RoboschoolHumanoidFlagrun-v1": ("RoboschoolHumanoidFlagrun-v1", 5_000_000),
 }
 LATER = ("RoboschoolHumanoid-v1", "RoboschoolHumanoidFlagrun-v1")
-DEAD = "the original never reads it; left out"
-FIXED = "one process collects, evaluates and learns here; left out"
+DEAD = "omitted; the original never reads it"
+FIXED = "omitted; here one process collects, evaluates and learns"
 # Remarks, in the order in which they are printed.
 NOTES = {
     "agent_config.full_random_n": DEAD,
     "policy_config.algo": DEAD,
     "policy_config.explore_chance": (
-        "the original reads ddpg_explore_chance instead and does not explore; here it counts"
+        "the original reads ddpg_explore_chance instead and does not explore; here it is used"
     ),
-    "keep_all_replay_buffers": "looked up in two places there; checkpoints hold the replay here",
-    "policy_config.keep_all_replay_buffers": "checkpoints hold the replay here; left out",
+    "keep_all_replay_buffers": "omitted; here checkpoints hold the replay data",
+    "policy_config.keep_all_replay_buffers": "omitted; here checkpoints hold the replay data",
     "agent_config.count": FIXED,
     "agent_config.reload_every_n": FIXED,
-    "save_model_path": "backups are in checkpoints/ of the run folder; left out",
-    "log_path": "logs are in the run folder; left out",
+    "save_model_path": "omitted; here backups are in checkpoints/ of the run folder",
+    "log_path": "omitted; here logs are in the run folder",
 }
 EXPANSION = (
     "rollout_len",
@@ -78,7 +78,7 @@ KNOWN = _known()
 
 
 def method_of(expansion: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The section `value_expansion`; the original checks the keys in this order."""
+    """The section `value_expansion`; as in the original, the first of these keys decides."""
     if not expansion:
         return {"method": "ddpg"}
     found: dict[str, Any] = {"method": "mve", "rollout_len": expansion.get("rollout_len")}
@@ -94,7 +94,7 @@ def method_of(expansion: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def with_name(path: Path) -> Path | None:
-    """The only file next to a missing one whose name differs just in its final number, if any.
+    """Find the only file next to a missing one whose name differs just in its final number.
 
     The original's README names speedy_steve0.json, but the file is speedy_steve1.json.
     """

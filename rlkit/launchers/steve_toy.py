@@ -1,4 +1,4 @@
-"""`rlkit steve toy`: the toy chain of value expansion, as a figure, CSV files and a table."""
+"""`rlkit steve toy`: value expansion on a toy chain, as a figure, CSV files and a table."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,10 +22,28 @@ LABELS = {
 ROWS = (1, 100, 500, 1000, 2000, 3000, 5000, 7500, 10_000)  # of the table
 
 
-@click.command("toy", help="Run the toy chain of value expansion; writes figure and CSV files.")
-@click.option("--steps", default=10_000, show_default=True, type=click.IntRange(min=1))
-@click.option("--trials", default=10, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.command("toy", help="Run value expansion on a toy chain; write figure, CSV files and table.")
+@click.option(
+    "--steps",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Steps of learning per trial.",
+)
+@click.option(
+    "--trials",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Independent trials of every method.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Seed of all random numbers.",
+)
 @click.option(
     "--every",
     default=1,
@@ -68,7 +86,10 @@ def as_csv(errors: np.ndarray, every: int) -> str:
 
 
 def as_table(errors: Mapping[str, np.ndarray], uses: Mapping[str, np.ndarray]) -> str:
-    """Mean and standard deviation over trials at some steps; when the error falls below 1."""
+    """Markdown table of the errors at some steps: mean ± standard deviation over trials.
+
+    Its last rows give the mean step at which the error falls below 1, and the mean model use.
+    """
     lines = [
         "| step | " + " | ".join(LABELS[name][0] for name in errors) + " |",
         "|---" * (len(errors) + 1) + "|",

@@ -31,17 +31,30 @@ CHUNK = 1000  # transitions per batch of targets
 
 @click.command("weights")
 @click.argument("run_dir", type=UserPath())
-@click.option("--episodes", default=10, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--episodes",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of episodes.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Seed of the episodes.",
+)
 def command(run_dir: Path, episodes: int, seed: int) -> None:
-    """Run greedy episodes of RUN_DIR; print lengths, returns, and STEVE's weights by horizon.
+    """Run greedy episodes with the policy in RUN_DIR; print their lengths and returns, and STEVE's
+    weights by rollout length.
 
     Writes steve_weights.csv and, if there is a model, steve_weights.png.
     """
     with exit_codes():
         config, _ = read_run_config(run_dir)
         if not isinstance(config, STEVEExperiment):
-            raise UserError(f"{run_dir}: a run of {config.algorithm}; expected one of steve")
+            raise UserError(f"{run_dir}: a run of {config.algorithm}; expected a run of steve")
         learner, paths = greedy_episodes(config, run_dir, episodes, seed)
         for number, (length, score) in enumerate(
             zip(paths.lengths.tolist(), paths.returns().tolist(), strict=True)

@@ -9,18 +9,18 @@ from rlkit.launchers.arguments import UserPath
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("configs", nargs=-1, required=True, type=UserPath(), metavar="CONFIG...")
-@click.option("--seeds", metavar="SEEDS", help="Such as 1-5 or 1,4,7; default: each config's own.")
+@click.option("--seeds", metavar="SEEDS", help="Such as 1-5 or 1,4,7; default: each CONFIG's own.")
 @click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="KEY=A,B",
-    help="Change a setting; with several values, each is run. Repeat for all combinations.",
+    help="Change a setting; several values give one run each. Repeat to run all combinations.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Runs at the same time. Default: 1, on Ray as many as the cluster can run.",
+    help="Number of runs at a time. Default: 1; on Ray, as many as the cluster can run.",
 )
 @click.option(
     "--threads",
@@ -29,10 +29,10 @@ from rlkit.launchers.arguments import UserPath
     type=click.IntRange(min=1),
     help="Threads per run, unless its configuration or --set gives a number.",
 )
-@click.option("--name", metavar="NAME", help="Prefix of the names of the runs.")
+@click.option("--name", metavar="NAME", help="Prefix of the run names.")
 @click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="Train on GPU N.")
 @click.option("--cpu", is_flag=True, help="Train on the CPU.")
-@click.option("--debug", is_flag=True, help="Smoke runs of a minute each.")
+@click.option("--debug", is_flag=True, help="Smoke runs of about a minute each.")
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
@@ -45,7 +45,7 @@ from rlkit.launchers.arguments import UserPath
     "--print",
     "printed",
     type=click.Choice(["shell", "slurm"]),
-    help="Print the commands, or a SLURM array script, without running.",
+    help="Print the commands, or a SLURM array script, instead of running.",
 )
 def main(
     configs: tuple[Path, ...],
@@ -66,19 +66,19 @@ def main(
     A run is stored in output/<env>/<name>, named after its settings. Repeating the command skips
     complete runs and resumes the others.
 
-    Exit codes: 0 all runs are complete, 1 some are not, which are named with their logs, 2 bad
-    input, 129, 130 or 143 stopped by a signal.
+    Exit codes: 0 all runs are complete; 1 some are not, and are listed with their logs; 2 bad
+    input; 129, 130 or 143 stopped by a signal.
     """
     if cpu and gpu is not None:
         raise click.UsageError("--cpu and --gpu exclude each other")
     if address is not None and engine != "ray":
-        raise click.UsageError("--address is that of a Ray cluster: expected --engine ray with it")
+        raise click.UsageError("--address needs --engine ray")
     changes = list(settings)
     changes += ["util_params.use_gpu=true", f"util_params.gpu_id={gpu}"] if gpu is not None else []
     changes += ["util_params.use_gpu=false"] if cpu else []
     changes += ["util_params.debug=true"] if debug else []
 
-    # Imported here, so that --help and typing errors are answered at once.
+    # Imported here, so that --help and usage errors respond quickly.
     from rlkit.launchers.sweep_command import Where, sweep
 
     where = Where(engine, address, -1 if jobs is None and engine == "ray" else jobs or 1, threads)

@@ -49,14 +49,14 @@ def sweep(
         configs: JSON files or names of shipped configurations.
         settings: `key=value` or `key=value,value...`.
         seeds: such as "1-5"; None: the configurations' own.
-        prefix: of the names of the runs.
+        prefix: of the run names.
         where: engine and resources.
-        printed: "shell" or "slurm": print this instead.
+        printed: print the sweep as "shell" or "slurm" instead of running it.
     Raises:
         SystemExit: with the exit codes of `exit_codes`, and 1 if some runs are not complete.
     """
     console = StoppableConsole(soft_wrap=True, markup=False, emoji=False, highlight=False)
-    with exit_codes(lambda _: "to resume: the same command again"):
+    with exit_codes(lambda _: "to resume: run the same command again"):
         numbers = [None] if seeds is None else parse_seeds(seeds)
         runs = plan(configs, settings, numbers, prefix=prefix, threads=where.threads)
         wants_gpu = runs[0].config.util_params.use_gpu
@@ -96,8 +96,8 @@ def _run(
     display = SweepDisplay(runs, console)
     missing = [run for run in runs if not run.is_complete]
     skipped = len(runs) - len(missing)
-    told = f", {skipped} of them complete already" if skipped else ""
-    console.print(f"{len(runs)} runs{told}, {engine.num_jobs} at a time")
+    note = f", {skipped} of them already complete" if skipped else ""
+    console.print(f"{len(runs)} runs{note}, {engine.num_jobs} at a time")
     try:
         with display.shown():
             codes = engine.run([_job(run) for run in missing], display.begun, display.ended)

@@ -38,7 +38,7 @@ class SweepDisplay:
 
     Args:
         runs: of the sweep.
-        console: where it is watched.
+        console: where to show them.
     """
 
     def __init__(self, runs: Sequence[Planned], console: Console) -> None:
@@ -53,12 +53,12 @@ class SweepDisplay:
         self._over, self._started = threading.Event(), time()
 
     def begun(self, job: Job) -> None:
-        """A process of this run has started."""
+        """Called when a process of this run has started."""
         self.states[job.name], self._since[job.name] = "running", monotonic()
-        self._line(f"{job.name}: begins")
+        self._line(f"{job.name}: started")
 
     def ended(self, job: Job, code: int) -> None:
-        """The process has ended."""
+        """Called when the process has ended."""
         stopped = abs(code) % 128 in SIGNALS  # by a signal that it handled
         self.states[job.name] = "complete" if code == 0 else "stopped" if stopped else "failed"
         self._codes[job.name] = code
@@ -68,7 +68,7 @@ class SweepDisplay:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show the table while the body runs; without a terminal one line per minute."""
+        """Show the table while the body runs; without a terminal, print one line per minute."""
         if self._console.is_terminal:
             live = Live(console=self._console, get_renderable=self.table, refresh_per_second=1)
             live.start()
@@ -110,7 +110,7 @@ class SweepDisplay:
         return table
 
     def _look(self) -> None:
-        """Find runs started by other machines, by their logs."""
+        """Mark waiting runs as running once another machine has written to their logs."""
         for name, run in self.runs.items():
             if self.states[name] == "waiting":
                 with suppress(OSError):

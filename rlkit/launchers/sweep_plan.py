@@ -30,8 +30,8 @@ class Planned:
     """A run of a sweep.
 
     Attributes:
-        name: of its folder.
-        folder: where it is or will be.
+        name: name of its folder.
+        folder: path of that folder, which need not exist yet.
         config_path: as the user gave it.
         arguments: of `rlkit train`, which starts or resumes the run.
         config: checked.
@@ -55,7 +55,7 @@ class Planned:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the newest checkpoint is that of the last iteration."""
+        """Whether the newest checkpoint is the one after the last iteration."""
         try:
             file = json.loads((self.folder / "checkpoint" / "manifest.json").read_bytes())
             return int(file["manifest"]["iteration"]) + 1 >= self.num_iterations
@@ -78,7 +78,7 @@ def plan(
         settings: `key=value` or `key=value,value...`; all combinations are run.
         seeds: of the runs; None: the configuration's, or a random one.
         prefix: of the names, instead of the name of the configuration.
-        threads: of PyTorch and of the physics, unless configuration or settings give a number.
+        threads: threads of PyTorch and of the physics, unless configuration or settings set them.
     Raises:
         UserError: bad input; one message lists all errors.
     """

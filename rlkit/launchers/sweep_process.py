@@ -31,7 +31,7 @@ class Job:
         folder: of the run, relative to `place` or absolute.
         arguments: of `rlkit train`.
         log: file to which the run's output is appended.
-        place: working folder.
+        place: working directory.
         environment: variables to set.
     """
 
@@ -92,7 +92,7 @@ def end_with(parent: int) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run `rlkit` with all arguments after the first two; see above."""
+    """Run `rlkit` with all arguments after the first two; see the module's docstring."""
     parent, folder, *command = arguments
     end_with(int(parent))
     wait_until_free(Path(folder))

@@ -37,8 +37,8 @@ def was_killed(code: int) -> bool:
 class LocalEngine:
     """Runs jobs as processes of this machine.
 
-    At the first SIGINT, SIGTERM or SIGHUP the running ones stop between two writes and no more are
-    started; the second kills them.
+    After the first SIGINT, SIGTERM or SIGHUP, running jobs stop between two writes and no more are
+    started; the second signal kills them.
 
     Args:
         num_jobs: number of parallel jobs.
@@ -49,9 +49,8 @@ class LocalEngine:
         self.num_jobs = num_jobs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
-        self._told: set[subprocess.Popen[bytes]] = (
-            set()
-        )  # asked to stop; a second signal would kill
+        # Asked to stop, once: a second signal would kill them.
+        self._terminated: set[subprocess.Popen[bytes]] = set()
         self._stopped_by: int | None = None
 
     def run(self, jobs: Sequence[Job], begun: Begun, ended: Ended) -> dict[str, int]:
@@ -79,7 +78,7 @@ class LocalEngine:
                     return 128 + self._stopped_by
                 self._running[job.name] = process = sweep_process.start(job)
             if self._stopped_by is not None:
-                self._tell(process)
+                self._terminate(process)
             begun(job)
             code = process.wait()
             with self._lock:
@@ -105,13 +104,13 @@ class LocalEngine:
             if again:
                 process.kill()
             else:
-                self._tell(process)
+                self._terminate(process)
         if again:
             os._exit(128 + signum)
 
-    def _tell(self, process: subprocess.Popen[bytes]) -> None:
-        if process not in self._told:
-            self._told.add(process)
+    def _terminate(self, process: subprocess.Popen[bytes]) -> None:
+        if process not in self._terminated:
+            self._terminated.add(process)
             process.terminate()
 
 
@@ -146,7 +145,8 @@ class RayEngine:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # its type depends on version and address
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(f"--address {address}: no Ray cluster answers ({reason})") from error
+            where = "--engine ray" if address is None else f"--address {address}"
+            raise UserError(f"{where}: no Ray cluster answers ({reason})") from error
         register_ray()
         self._ray, self._resources = ray, {"num_cpus": num_cpus, "num_gpus": num_gpus}
         slots = int(ray.cluster_resources().get("CPU", 1) / num_cpus) or 1
@@ -161,11 +161,12 @@ class RayEngine:
         codes: dict[str, int] = {}
         try:
             for _ in range(TRIES):
-                codes |= self._round([job for job in jobs if job.name not in codes])
-                for job in jobs:
-                    if job.name in codes:
-                        ended(job, codes[job.name])
-                codes = {name: code for name, code in codes.items() if not was_killed(code)}
+                pending = [job for job in jobs if job.name not in codes]
+                found = self._round(pending)
+                for job in pending:
+                    if job.name in found:
+                        ended(job, found[job.name])
+                codes |= {name: code for name, code in found.items() if not was_killed(code)}
                 if len(codes) == len(jobs):
                     break
         except KeyboardInterrupt:

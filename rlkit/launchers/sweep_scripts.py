@@ -16,7 +16,7 @@ def shell_lines(runs: Sequence[Planned]) -> list[str]:
 def slurm_script(runs: Sequence[Planned], *, num_jobs: int, threads: int, gpu: bool) -> str:
     """A script for `sbatch`: a job array with one run per index.
 
-    A run that SLURM stops, before a time limit or for another job, is queued again and resumed.
+    A run that SLURM stops, at its time limit or in favour of another job, is requeued and resumed.
 
     Args:
         runs: at least one.
@@ -38,12 +38,12 @@ def slurm_script(runs: Sequence[Planned], *, num_jobs: int, threads: int, gpu: b
         "output=slurm-%A_%a.log",
     ]
     lines = ["#!/bin/bash", *(f"#SBATCH --{option}" for option in options)]
-    lines += ["# Submit from the folder in which the runs are to lie: sbatch this-file", "set -u"]
+    lines += ["# Submit from the folder that is to hold the runs: sbatch this-file", "set -u"]
     lines += [f"export OMP_NUM_THREADS={threads}", "", 'case "${SLURM_ARRAY_TASK_ID:?}" in']
     for index, line in enumerate(shell_lines(runs)):
         lines.append(f"{index}) srun {line} ;;")
     lines += [
-        '*) echo "no run of index ${SLURM_ARRAY_TASK_ID}" >&2; exit 2 ;;',
+        '*) echo "no run with index ${SLURM_ARRAY_TASK_ID}" >&2; exit 2 ;;',
         "esac",
         "code=$?",
         'case "$code" in',

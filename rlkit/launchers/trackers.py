@@ -26,14 +26,14 @@ class Tracker(Protocol):
         """Receive the finite values of a row."""
 
     def film(self, name: str, path: Path, iteration: int) -> None:
-        """Take a film that the run has written, an MP4 file."""
+        """Receive a video that the run has written, an MP4 file."""
 
 
 def check_trackers(config: ExperimentConfig) -> None:
-    """Check that what `util_params.trackers` names is installed.
+    """Check that the packages behind `util_params.trackers` are installed.
 
     Raises:
-        UserError: it is not; the message says how to install it.
+        UserError: one is not; the message says how to install it.
     """
     for name in config.util_params.trackers or ():
         if find_spec(PACKAGES[name]) is None:
@@ -60,7 +60,7 @@ class _Guarded:
         self._name, self._run_dir, self._say = name, run_dir, say
         self._tracker: Tracker | None = None
         self._failed = False
-        self._films: set[Path] = set()  # that were there before, or have been sent
+        self._films: set[Path] = set()  # videos that were there before, or have been sent
 
     def __call__(self, row: Mapping[str, float], iteration: int) -> None:
         if self._failed:
@@ -80,11 +80,11 @@ class _Guarded:
         except Exception as error:  # anything that a third-party library raises
             self._failed = True
             reason = (str(error).splitlines() or [""])[0]
-            told = f"{type(error).__name__}: {reason}"
-            self._say(f"{self._name} gets no more rows, and the run goes on ({told})")
+            cause = f"{type(error).__name__}: {reason}"
+            self._say(f"{self._name} receives no more rows, but the run continues ({cause})")
 
     def _found(self) -> list[Path]:
-        """Films of the run's iterations, `train_iter<n>/<name>.mp4`."""
+        """Videos of the run's iterations, `train_iter<n>/<name>.mp4`."""
         return sorted(self._run_dir.glob("train_iter*/*.mp4"))
 
 
@@ -114,7 +114,7 @@ class TensorBoard:
         self._writer.flush()
 
     def film(self, name: str, path: Path, iteration: int) -> None:
-        """Write a film as a GIF among the images, which is how TensorBoard shows films."""
+        """Write a video as a GIF image, which is how TensorBoard shows videos."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
         gif, height, width = film_as_gif(path)
@@ -153,7 +153,7 @@ class WeightsAndBiases:
         self._run.log(dict(scalars), step=iteration)
 
     def film(self, name: str, path: Path, iteration: int) -> None:
-        """Log a film."""
+        """Log a video."""
         import wandb
 
         self._run.log({f"films/{name}": wandb.Video(str(path))}, step=iteration)

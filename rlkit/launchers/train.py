@@ -16,7 +16,7 @@ from rlkit.launchers.arguments import UserPath
 @click.option(
     "--seeds",
     metavar="SEEDS",
-    help="Such as 1-5 or 1,4,7: a run each, on a GPU at the same time.",
+    help="Train one run per seed, such as 1-5 or 1,4,7; on a GPU, all at the same time.",
 )
 @click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="Train on GPU N.")
 @click.option("--cpu", is_flag=True, help="Train on the CPU.")
@@ -25,7 +25,7 @@ from rlkit.launchers.arguments import UserPath
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a setting: algo_params.batch_size=64.",
+    help="Change a setting, such as algo_params.batch_size=64. Repeatable.",
 )
 @click.option(
     "--resume",
@@ -37,14 +37,14 @@ from rlkit.launchers.arguments import UserPath
 @click.option(
     "--start-or-resume",
     is_flag=True,
-    help="Resume the run of this --name, or start it: for jobs that are requeued.",
+    help="Resume the run with this --name, or start it if there is none; for requeued jobs.",
 )
-@click.option("--debug", is_flag=True, help="A smoke run of a minute, in output/<env>/debug.")
+@click.option("--debug", is_flag=True, help="A one-minute smoke run, in output/<env>/debug.")
 @click.option("--docker", is_flag=True, hidden=True, help="Accepted for oyster; no effect.")
 @click.option(
     "--print-config",
     is_flag=True,
-    help="Print the complete configuration and the run's requirements, without running.",
+    help="Print the complete configuration and the estimated cost instead of running.",
 )
 def main(
     config: Path | None,
@@ -60,19 +60,19 @@ def main(
     docker: bool,
     print_config: bool,
 ) -> None:
-    """Train on the tasks of CONFIG, a JSON file or the name of a shipped one: quick/point-robot.
+    """Train on the tasks of CONFIG, a JSON file or a shipped one such as quick/point-robot.
 
-    Exit codes: 0 done, 2 bad input, 3 non-finite numbers, 4 disk or memory exhausted, 129, 130,
-    141 or 143 stopped by a signal; with --seeds 1: some runs are not complete, which are named.
+    Exit codes: 0 done; 2 bad input; 3 non-finite numbers; 4 disk or memory exhausted; 129, 130,
+    141 or 143 stopped by a signal. With --seeds also 1: some runs are not complete, and are listed.
     """
     if cpu and gpu is not None:
         raise click.UsageError("--cpu and --gpu exclude each other")
     if config is None and resume is None:
         raise click.UsageError("expected CONFIG, a JSON file, or --resume RUN_DIR")
     if resume is not None and name is not None:
-        raise click.UsageError("--name and --resume exclude each other: the folder has its name")
+        raise click.UsageError("--name and --resume exclude each other: that run has a name")
     if start_or_resume and name is None:
-        raise click.UsageError("--start-or-resume needs --name, by which the run is found again")
+        raise click.UsageError("--start-or-resume needs --name, which identifies the run")
     if seeds is not None:
         others = {"--seed": seed is not None, "--resume": resume is not None}
         others |= {"--print-config": print_config}

@@ -31,7 +31,7 @@ class TrainedAgent:
 
     Attributes:
         config: of the run.
-        protocol: how the run is evaluated: horizon, number of trajectories that explore before the
+        protocol: how the run is evaluated: horizon, number of exploration trajectories before the
             belief is used, whether rewards are sparse.
         tasks: the task set of the run, [n_tasks, task_dim].
     """
@@ -82,7 +82,7 @@ class TrainedAgent:
 
         Args:
             obs: [obs_dim]; for n lanes [n, obs_dim], with any values in lanes that have ended.
-            deterministic: the policy's mean action; False: with its noise.
+            deterministic: take the policy's mean action; False: add its noise.
         Returns:
             float32 [act_dim] or [n, act_dim], within the environment's box.
         Raises:
@@ -95,7 +95,7 @@ class TrainedAgent:
                 f"obs has shape {seen.shape}, expected {expected}; reset(num_lanes=n) makes n lanes"
             )
         if not np.isfinite(seen).all():
-            raise ValueError("obs has a number that is not finite")
+            raise ValueError("obs contains a non-finite number")
         noise = None
         if not deterministic:
             size, draws = self._env.act_dim, self._generators
@@ -134,7 +134,8 @@ class TrainedAgent:
             obs: [T + 1, obs_dim], from the first observation to the last.
             actions: [T, act_dim], in the environment's box, as they were executed.
             rewards: [T]; the sparse rewards if `protocol.sparse`.
-            terminated: whether the task terminated it at its last step; for n lanes bool [n].
+            terminated: whether the task terminated the trajectory at its last step; for n lanes
+                bool [n].
         Raises:
             ValueError: inconsistent shapes, a non-finite number, or an action outside the box.
         """
@@ -212,7 +213,7 @@ class TrainedAgent:
                         f"expected {shape}"
                     )
                 if not np.isfinite(array).all():
-                    raise ValueError(f"{name} has a number that is not finite")
+                    raise ValueError(f"{name} contains a non-finite number")
             # A trajectory stores the newest image of a stack.
             paths.obs[lane, : steps + 1] = rows[0][:, -env.recorded_dim :]
             paths.actions[lane, :steps] = self._normalized(rows[1])
@@ -224,7 +225,7 @@ class TrainedAgent:
         scaled = (actions.astype(np.float64) - self._low) / self._half_width - 1.0
         if (np.abs(scaled) > 1.0 + BOX_TOLERANCE).any():
             box = f"{self._low.tolist()} to {self._high.tolist()}"
-            raise ValueError(f"actions has values outside the environment's box, {box}")
+            raise ValueError(f"actions contains values outside the environment's box, {box}")
         return np.clip(scaled, -1.0, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Progress of what a command does outside of a run: an evaluation, a film, a published page."""
+"""Progress of work outside a training run: an evaluation, a video, a published page."""
 
 from time import monotonic
 from typing import Self
@@ -10,15 +10,15 @@ from rlkit.launchers.display import SECONDS_BETWEEN_LINES, LineDisplay
 
 
 class WorkDisplay(LineDisplay):
-    """Lines about what is done, and how far it has come.
+    """Shows messages, and the progress of one piece of work.
 
-    On a terminal the latter is a line that is redrawn in place, elsewhere one line per minute.
-    Used as a context manager, which releases the terminal.
+    On a terminal, progress is a line that is redrawn in place; elsewhere it is one line per minute.
+    Use it as a context manager, which releases the terminal.
 
     Args:
         unit: what `progress` counts, in the singular, such as "frame".
-        console: where the command is watched; standard error by default, so that it stays out of
-            what the command prints.
+        console: where to show it; default: standard error, so that standard output has only the
+            command's results.
     """
 
     def __init__(self, unit: str, console: Console | None = None) -> None:
@@ -29,7 +29,7 @@ class WorkDisplay(LineDisplay):
         self.phase(0, unit)
 
     def line(self, text: str) -> None:
-        """Write what is done or begins, such as "filming task 3 (1 of 3)"."""
+        """Write a message, such as "filming task 3 (1 of 3)"."""
         self._console.print(text, markup=False, soft_wrap=True)
 
     def progress(self, done: int, total: int, note: str = "") -> None:

@@ -100,7 +100,7 @@ class Lane(NamedTuple):
 
 
 class Quota:
-    """Runs trajectories on several rows (visits or tasks) until each row has its steps.
+    """Plans trajectories for several rows (visits or tasks) until each row has its steps.
 
     No trajectory is longer than the horizon, so a row is only given trajectories that it is sure to
     need: they form the shortest sequence that reaches `num_steps`, and none is discarded.
@@ -108,8 +108,8 @@ class Quota:
     Args:
         num_steps: transitions that each row needs.
         horizon: maximum steps of a trajectory.
-        started: trajectories that each row has already, [num_rows].
-        group_size: trajectories of a group; 0: all are one group.
+        started: number of trajectories that each row has already, [num_rows].
+        group_size: trajectories per group; 0: all of a row form one group.
     """
 
     def __init__(

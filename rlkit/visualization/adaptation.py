@@ -1,6 +1,6 @@
-"""The table of an adaptation: return of the first trajectory on a task, the second, and so on.
+"""The adaptation table: return of the first trajectory on a task, the second, and so on.
 
-It is printed, written as CSV, and read again for curves.
+It is printed, written as CSV, and read back to plot curves.
 """
 
 import csv
@@ -30,10 +30,11 @@ def adaptation_rows(
     """One row per trajectory: its phase, mean and spread of the return over tasks, return per task.
 
     Args:
-        adaptation: with one run per task and equally many trajectories of every task.
+        adaptation: has one run per task, and the same number of trajectories for every task.
         task_ids: the tasks, in the order of the adaptation.
-        num_explored: exploration trajectories; with a latent z, those with z from the prior.
-        sparse: sparse returns, with a column `dense mean` next to them.
+        num_explored: number of exploration trajectories; with a latent z, of those with z from the
+            prior.
+        sparse: report sparse returns, and add a column `dense mean`.
         latent: a column `z` gives the source of z; otherwise a column `phase` gives the phase.
     """
     returns, dense = adaptation.returns(sparse)[:, :, 0], adaptation.returns(False)[:, :, 0]
@@ -66,7 +67,7 @@ def adaptation_rows(
 def read_adaptation(run: Run) -> Run:
     """The run with the columns of its sim_policy.csv, one value per trajectory.
 
-    Columns of words are left out.
+    Text columns are omitted.
 
     Raises:
         UserError: there is no such table, or it is damaged.
@@ -137,7 +138,7 @@ def print_by_task(
 
     Args:
         rows: of `adaptation_rows`.
-        tasks: descriptions by the tasks' numbers.
+        tasks: task id -> description.
         console: where to print.
     """
     table = Table(title="return by task and trajectory", title_justify="left", title_style="")

@@ -1,4 +1,4 @@
-"""One curve from many seeds: mean, median or interquartile mean, with a spread or an interval."""
+"""Aggregates seeds to one curve: mean, median or interquartile mean, with spread or interval."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -18,7 +18,7 @@ class Summary(NamedTuple):
 
     Attributes:
         center: [num_places].
-        low, high: ends of the spread or the interval, [num_places]; its value for a single seed.
+        low, high: ends of the spread or the interval, [num_places]; for a single seed, `center`.
     """
 
     center: np.ndarray
@@ -57,9 +57,9 @@ def summarize(values: np.ndarray, center: Center, *, intervals: bool) -> Summary
     Args:
         values: one row per seed, all finite, [num_seeds, num_places].
         center: the aggregate of the seeds.
-        intervals: a percentile bootstrap over seeds, separately at each place, with resamples
-            from a fixed seed; false: one standard deviation to each side. All seeds are of one
-            task distribution, which is the only stratum.
+        intervals: use a percentile bootstrap over seeds, separately at each place, with a fixed
+            random seed; False: one standard deviation to each side. All seeds share one task
+            distribution, so there is only one stratum.
     """
     statistic = STATISTICS[center]
     middle = np.asarray(statistic(values, axis=0), dtype=np.float64)

@@ -1,6 +1,6 @@
 """Plot of how the sparse point robot's belief narrows with the number of trajectories.
 
-Shows where the robot goes with z from its belief.
+The belief is shown by where the robot goes with z sampled from it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class Beliefs:
 
         Args:
             goals: [num_tasks, 2].
-            goal_radius: within which a goal counts as reached.
+            goal_radius: distance within which a goal counts as reached.
         """
         away = np.linalg.norm(self.ends - goals[:, None], axis=-1)
         middle = self.ends.mean(axis=2, keepdims=True)
@@ -87,8 +87,8 @@ def plot_belief(
     Args:
         output: image file.
         goals: of all tasks, [num_tasks, 2].
-        goal_radius: of the discs.
-        task_ids: numbers of the tasks.
+        goal_radius: radius of the discs drawn around the goals.
+        task_ids: ids of these tasks.
         trajectories: the context; entry n holds trajectory n of every task.
         beliefs: of the same tasks.
         shown: indices of the tasks that get a row of half circles.
@@ -130,9 +130,9 @@ def plot_belief(
 
 
 def angle_density(ends: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Smoothed density over the angle of positions [num_samples, 2], at `angles` [n].
+    """Smoothed density of the angles of positions [num_samples, 2], evaluated at `angles` [n].
 
-    1 where all samples coincide.
+    It is scaled to be 1 where all samples coincide.
     """
     sampled = np.arctan2(ends[:, 1], ends[:, 0])
     turned = np.angle(np.exp(1j * (angles[:, None] - sampled)))
@@ -140,7 +140,7 @@ def angle_density(ends: np.ndarray, angles: np.ndarray) -> np.ndarray:
 
 
 def _draw_ridge(axes: Axes, ends: np.ndarray) -> None:
-    """Plot the positions, and their density over the angle as a ridge around the half circle."""
+    """Plot the positions, and the density of their angles as a ridge around the half circle."""
     arc = np.linspace(0, np.pi, 181)
     axes.plot(np.cos(arc), np.sin(arc), color="0.8", linewidth=0.8, zorder=0)
     angles = np.linspace(-0.5 * np.pi, 1.5 * np.pi, 361)
@@ -160,7 +160,7 @@ def _draw_curves(
     curves: Mapping[str, np.ndarray],
     num_exploration: int,
 ) -> None:
-    """Mean and quartiles over tasks."""
+    """Plot mean and quartiles over tasks."""
     for axes, (name, values) in zip(panels, curves.items(), strict=True):
         low, high = np.percentile(values, (25, 75), axis=1)
         axes.fill_between(counts, low, high, alpha=0.2, linewidth=0, label="quartiles of the tasks")
@@ -170,7 +170,7 @@ def _draw_curves(
             color="0.6",
             linestyle=":",
             linewidth=1.0,
-            label="the agent begins to use it",
+            label="the agent starts to use its belief",
         )
         axes.set(
             xlabel="trajectories seen",

@@ -88,7 +88,7 @@ def _curves(groups: Groups, columns: Sequence[str]) -> str:
 
 
 def _returns(groups: Groups, column: str) -> str:
-    """Every run and, over the complete ones of a group, the interquartile mean."""
+    """Table of every run, and of the interquartile mean over each group's complete runs."""
     heads = ["", "seed", "iterations", f"{column}, all", f"last {LAST}"]
     lines = [_row(heads, tag="th")]
     for label, runs in groups.items():
@@ -106,8 +106,8 @@ def _returns(groups: Groups, column: str) -> str:
             lines.append(_row(cells, "" if run.is_complete else "unfinished"))
         lines.append(_group_row(label, len(runs), np.array(finals)))
     note = (
-        f"Means over all iterations and over the last {LAST}. The lines of groups are interquartile"
-        " means of the last with 95% bootstrap intervals, over the complete runs alone."
+        f"Means over all iterations and over the last {LAST}. Group rows are interquartile means of"
+        " the latter over complete runs, with 95% bootstrap intervals."
     )
     return f'<h3>Final returns</h3><table>{"".join(lines)}</table><p class="note">{note}</p>'
 
@@ -124,7 +124,7 @@ def _group_row(label: str, num_runs: int, finals: np.ndarray) -> str:
 
 
 def _differences(groups: Groups) -> str:
-    """The settings in which the groups differ."""
+    """Table of the settings in which the groups differ."""
     configs = [runs[0].config for runs in groups.values()]
     keys = dict.fromkeys(key for config in configs for key in config)
     differing = [k for k in keys if len({json.dumps(config.get(k)) for config in configs}) > 1]
@@ -143,7 +143,7 @@ def _films(groups: Groups) -> str:
         for run in runs:
             files = sorted(f for f in run.path.iterdir() if f.suffix in KINDS and f.is_file())
             figures += [_figure(file, f"{label}, seed {run.seed}: {file.name}") for file in files]
-    return f"<h3>Films and pictures</h3>{''.join(figures)}" if figures else ""
+    return f"<h3>Videos and images</h3>{''.join(figures)}" if figures else ""
 
 
 def _figure(file: Path, caption: str) -> str:

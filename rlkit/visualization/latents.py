@@ -1,4 +1,4 @@
-"""The latent z of many tasks in the plane, coloured by task: does the encoder separate tasks?"""
+"""Plots the latent z of many tasks, coloured by task: does the encoder separate them?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,8 +47,8 @@ class Latents:
         """One row per count and task: its posterior, and where its mean lies in the plane.
 
         Args:
-            task_ids: the tasks' numbers.
-            tasks: what they are, in words.
+            task_ids: ids of the tasks.
+            tasks: descriptions of the tasks.
         """
         places = self.mean @ self.axes_of_plane().T
         rows = []
@@ -68,7 +68,7 @@ def infer_latents(
     """Infer the posterior after the first n trajectories of every task.
 
     Args:
-        policy: loses what it believed before.
+        policy: infers them; its earlier belief is lost.
         trajectories: entry n holds trajectory n of every task.
         counts: the numbers n, ascending, none above len(trajectories).
     """
@@ -85,10 +85,10 @@ def infer_latents(
 
 
 def task_hues(tasks: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, str, str]:
-    """Number, color map and label by which tasks [num_tasks, task_dim] are coloured.
+    """Values [num_tasks], color map and label with which to colour tasks [num_tasks, task_dim].
 
-    One number is itself, two are the angle of a place in the plane, and of more it is the first
-    principal component.
+    A single parameter is used as it is, two as the angle of a point in the plane, and more by their
+    first principal component.
     """
     dim = tasks.shape[-1]
     if dim == 1:
@@ -115,8 +115,8 @@ def plot_latents(
     Args:
         output: image file.
         latents: the posteriors.
-        tasks: [num_tasks, task_dim]; an angle or a speed colours its task.
-        task_names: of the numbers of a task, may be empty.
+        tasks: [num_tasks, task_dim], from which colours are chosen (`task_hues`).
+        task_names: names of the task parameters; may be empty.
         title: above the figure.
     Raises:
         UserError: the file cannot be written.
@@ -145,7 +145,7 @@ def plot_latents(
 
 
 def _draw_ellipses(axes: Axes, places: np.ndarray, variance: np.ndarray, plane: np.ndarray) -> None:
-    """One standard deviation of each posterior, seen in the plane."""
+    """Draw one standard deviation of each posterior, projected onto the plane."""
     for place, diagonal in zip(places, variance, strict=True):
         spread, directions = np.linalg.eigh((plane * diagonal) @ plane.T)
         width, height = 2.0 * np.sqrt(np.maximum(spread, 0.0))

@@ -16,9 +16,9 @@ from rlkit.envs.opengl import choose_for_classes
 from rlkit.visualization.video import Artist, FilmedEnv, RecordedEnv
 
 DRAWN_SIZE = 480  # of the images that a `MetaEnv` draws [pixels]
-STEP_SECONDS = 0.1  # shown per step if its duration is unknown
+STEP_SECONDS = 0.1  # seconds to show a step whose duration is unknown
 GYMNASIUMS_RENDERER = "gymnasium.envs.mujoco.mujoco_rendering"
-BLOCK = 16  # the sides of a video are multiples of it [pixels]
+BLOCK = 16  # width and height of a video are multiples of it [pixels]
 
 
 class PicturedEnv(RecordedEnv):
@@ -94,7 +94,7 @@ def recorded(env: MetaEnv, task_ids: Collection[int]) -> RecordedEnv:
         try:
             body.start_drawing()
         except EnvironmentFault as error:
-            raise UserError(f"--video: no film can be made; {error}") from error
+            raise UserError(f"--video: no video can be recorded; {error}") from error
         return PicturedEnv(env, task_ids, body.picture_of, 1 / body.pictures_per_second)
     if env.can_be_drawn:
 

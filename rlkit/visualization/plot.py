@@ -110,12 +110,12 @@ def draw_curves(
 def _put_together(
     x: np.ndarray, y: np.ndarray, there: np.ndarray, places: np.ndarray, style: Style
 ) -> np.ndarray:
-    """Mean x, center, low and high of the seeds that are there, [4, num_places].
+    """Aggregate the seeds at each place: mean x, center, low and high, [4, num_places].
 
     Args:
         x, y: [num_seeds, num_iterations].
-        there: which of them count, of the same shape.
-        places: iterations in which a seed is there.
+        there: whether a seed has a value, same shape.
+        places: indices of the iterations for which any seed has a value.
     """
     points = np.empty((4, len(places)))
     patterns, which = np.unique(there[:, places], axis=1, return_inverse=True)
@@ -128,9 +128,9 @@ def _put_together(
 
 
 def _draw_line(axes: Axes, x: np.ndarray, y: np.ndarray, whole: np.ndarray, label: str) -> Any:
-    """Draw a curve, dashed where it is not of all seeds, a point where it is one.
+    """Draw a curve, dashed where seeds are missing; returns its color.
 
-    Return its color.
+    If all seeds are present at the first place only, a point marks it.
     """
     end = int(np.argmin(whole)) if not whole.all() else len(x)  # the first place without all seeds
     marker = "o" if end == 1 else ""
@@ -166,8 +166,8 @@ def plot_runs(
         output: the file.
         y_names: one panel each.
         title: above the figure.
-        levels: dashed lines of the first panel: their names in the legend and their heights.
-        published: published points, plotted in panels with their environment and column.
+        levels: horizontal dashed lines of the first panel, label -> y.
+        published: published points, plotted in the panels that show their environment and column.
         style: of the curves.
     Raises:
         UserError: the file cannot be written.
@@ -204,7 +204,7 @@ def plot_runs(
 
 
 def _draw_published(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
-    """Draw points [2, n] by label, in gray, so that they are not taken for runs of ours."""
+    """Draw points [2, n] by label, in gray, so that they are not mistaken for our runs."""
     for (label, points), marker in zip(curves.items(), cycle("sD^vP*")):
         axes.plot(
             *points,
@@ -223,12 +223,12 @@ def _words(groups: Mapping[str, Sequence[Run]], style: Style) -> str | None:
     if all(len(runs) == 1 for runs in groups.values()):
         return None
     dashed = any(not run.is_complete for runs in groups.values() for run in runs)
-    more = "; dashed: not of all seeds, ×: end of an unfinished one" if dashed else ""
+    more = "; dashed: seeds are missing, ×: end of an unfinished seed" if dashed else ""
     return in_words(style.center, intervals=style.intervals) + more
 
 
 def _axis_title(column: str) -> str:
-    """Title for the columns that papers show, otherwise the column's name."""
+    """Readable title of the columns that papers show; any other column keeps its name."""
     known = {
         X_COLUMN: "environment steps",
         Y_COLUMN: "return on test tasks",

@@ -40,7 +40,7 @@ def read_published(path: Path) -> list[PublishedPoint]:
     """Read a table of published points, such as docs/results/published.csv.
 
     Raises:
-        UserError: it cannot be read, lacks a column, or a cell is no number.
+        UserError: it cannot be read or lacks a column, or a cell is not a number.
     """
     if reason := obstacle(path):
         raise UserError(f"{path} {reason}")
@@ -85,10 +85,10 @@ def published_curves(
     Args:
         points: of any environments and columns.
         groups: the runs of the panel.
-        column: what the panel shows.
+        column: the column that the panel shows.
     Returns:
-        Label -> environment steps and values, [2, num_points], by environment steps. The label is
-        the method, and the environment where the runs are of several.
+        Label -> environment steps and values, [2, num_points], sorted by environment steps. The
+        label is the method, after the environment if the runs have more than one.
     """
     shown = {str(run.config.get("env_name")) for runs in groups.values() for run in runs}
     curves: dict[str, list[tuple[float, float]]] = {}

@@ -10,7 +10,7 @@ from rlkit.core.errors import UserError
 from rlkit.visualization.aggregate import Center, summarize
 from rlkit.visualization.runs import Run
 
-LAST = 5  # final iterations to average over, because single evaluations are noisy
+LAST = 5  # number of final iterations to average over, because single evaluations are noisy
 
 
 def result_rows(groups: Mapping[str, Sequence[Run]], y_name: str) -> list[dict[str, object]]:
@@ -54,7 +54,7 @@ def write_results(
     others were excluded.
 
     Raises:
-        UserError: another suffix, or the file cannot be written.
+        UserError: the suffix is neither of the two, or the file cannot be written.
     """
     if path.suffix not in (".csv", ".md"):
         raise UserError(

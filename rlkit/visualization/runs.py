@@ -17,11 +17,12 @@ from rlkit.core.describe import as_json
 from rlkit.core.errors import UserError
 from rlkit.core.found_files import obstacle
 
-LENGTH_KEY = "algo_params.num_iterations"  # a longer run of the same kind is one more seed
+LENGTH_KEY = "algo_params.num_iterations"  # not compared: runs of any length are one group
+# Keys of variant.json that describe the run and are not settings.
 RECORD = ("exp_name", "headline", "requested", "versions", "machine", "log_dir_id")
 NOT_COMPARED = ("seed", "util_params", *RECORD)
 
-# From a variant.json to the flattened settings that distinguish runs.
+# Maps a variant.json to the flattened settings that distinguish runs.
 SettingsOf = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
@@ -55,7 +56,7 @@ class Run:
 
     @property
     def length(self) -> int:
-        """Iterations that are finished."""
+        """Number of finished iterations."""
         return len(next(iter(self.columns.values()), ()))
 
     @property
@@ -81,6 +82,9 @@ def read_progress(path: Path) -> dict[str, np.ndarray]:
     """Read a `progress.csv` as column name -> [num_iterations] float64.
 
     An incomplete last line is dropped.
+
+    Raises:
+        UserError: the file cannot be read, or is not a table of numbers.
     """
     if reason := obstacle(path):
         raise UserError(f"{path} {reason}")

@@ -33,12 +33,12 @@ def plot_trajectories(
 
     Args:
         output: image file.
-        goals: of all drawn tasks, [num_tasks, 2].
-        task_ids: their numbers, for the titles.
+        goals: of all these tasks, [num_tasks, 2]; only some get a panel.
+        task_ids: their ids, for the titles.
         trajectories: entry n holds trajectory n of every task, num_tasks paths with
             observations (x, y).
         goal_radius: radius of the discs around the goals; None: a star.
-        sparse: titles give the sparse return of the last trajectory.
+        sparse: give the sparse instead of the dense return of the last trajectory in the titles.
         title: above the figure.
         limits: lowest and highest x, lowest and highest y; None: automatic.
     Raises:

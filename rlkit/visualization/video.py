@@ -23,10 +23,9 @@ from rlkit.envs.wrapper import EnvWrapper
 from rlkit.visualization.video_file import captioned, video_writer
 
 PAUSE = 1.0  # seconds for which the last frame of a trajectory is shown
-# Pictures per second; tasks with shorter steps are shown slower than life, each step still a
-# picture.
+# Frames per second. Tasks with shorter steps are shown in slow motion, still one frame per step.
 MAX_FPS = 35.0
-# From a task and the number of its trajectory to its images, one per state.
+# Maps a task and the number of its trajectory to the images, one per state.
 Artist = Callable[[int, int], Iterator[np.ndarray]]
 
 
@@ -96,13 +95,13 @@ class RecordedEnv(EnvWrapper):
             task_ids: tasks of the recorded evaluation, one lane each.
             filmed: indices into `task_ids` of the tasks to show.
             trajectories: the n-th holds the n-th trajectory of every task.
-            captions: lines above the frame, from (index into task_ids, number of the trajectory).
+            captions: (index into task_ids, number of the trajectory) -> lines above the frame.
             sparse: show sparse returns.
             quality: of MuJoCo scenes, see `Renderer`.
-            width, height: of the image below the captions, in pixels; multiples of 16. A class
-                that renders itself has its own height.
-            report: called after each step's frame with the frames drawn and those of the film,
-                without the repeated ones at the end of a trajectory.
+            width, height: of the image below the captions, in pixels; multiples of 16. The height
+                is ignored if the environment renders itself.
+            report: called after each frame with the number of frames drawn so far and in total; the
+                repeated ones at the end of a trajectory do not count.
         Raises:
             UserError: rendering does not work (no OpenGL library), or the file cannot be written.
         """
@@ -113,7 +112,7 @@ class RecordedEnv(EnvWrapper):
             try:
                 artist = stack.enter_context(self._artist(width, height, quality))
             except ValueError as error:
-                raise UserError(f"no film: {error}") from error
+                raise UserError(f"no video: {error}") from error
             writer = stack.enter_context(video_writer(path, fps))
             for index in filmed:
                 done: list[str] = []  # returns of this task's trajectories so far

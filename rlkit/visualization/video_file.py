@@ -44,9 +44,9 @@ def video_writer(path: Path, fps: float) -> Iterator[Any]:
 
 
 def film_as_gif(path: Path) -> tuple[bytes, int, int]:
-    """A small GIF of a video, and its height and width in pixels.
+    """Convert a video to a small GIF; returns its bytes, height and width in pixels.
 
-    It is GIF_WIDTH wide and shows GIF_FPS images a second, at the video's own speed.
+    It is `GIF_WIDTH` pixels wide and has `GIF_FPS` images per second, at the video's own speed.
 
     Raises:
         OSError: the video cannot be read.
@@ -65,10 +65,10 @@ def captioned(frame: np.ndarray, lines: Sequence[str]) -> np.ndarray:
 
     Args:
         frame: [height, width, 3] of uint8.
-        lines: text; in a smaller size if a line is too long for the width.
+        lines: the text, made smaller if a line is too long for the width.
     Returns:
-        Frame with its band, whose height, a multiple of 16, depends only on the number of lines
-            and the width.
+        The frame with its band, whose height, a multiple of 16, depends only on the number of lines
+        and the width.
     """
     width = frame.shape[1]
     size = max(11, width // 30)

@@ -206,7 +206,7 @@ def test_all_problems_stand_in_one_message():
         ('{"a": 1,}', "not valid JSON, line 1"),
         ('{"a": NaN}', "NaN is not a JSON number"),
         ('{"a": -Infinity}', "-Infinity is not a JSON number"),
-        ('{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        ('{"a": 1, "a": 2}', "the key 'a' appears twice"),
         ("[1]", "expected a JSON object"),
         ("", "not valid JSON, line 1"),
         ("[" * 100000, "not valid JSON"),

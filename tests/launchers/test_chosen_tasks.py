@@ -57,7 +57,7 @@ def test_a_mistake_in_a_task_is_answered_with_the_parameters(robots, text, messa
     [
         ([[1, 2]], "expected a JSON object"),
         ({"goals": [[1, 2]]}, 'expected {"tasks": [...]}, with tasks of goal_x=NUMBER'),
-        ({"tasks": []}, "there are no tasks"),
+        ({"tasks": []}, "the file has no tasks"),
         ({"tasks": [[1, 2], [1]]}, "task 1: [1] is not a task"),
         ({"tasks": [[1, True]]}, "task 0: goal_y = True: expected a finite number"),
         ({"tasks": [[0, 0]] * 6}, "6 tasks are too many: the run has env_params.n_tasks = 5"),

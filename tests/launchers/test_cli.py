@@ -55,7 +55,8 @@ finally:
 
 @pytest.mark.parametrize("name", ["train", "sweep", "sim", "plot", "report", "list"])
 def test_each_command_has_its_help(name):
-    assert f"Usage: rlkit {name} " in rlkit_command(name, "--help").output
+    for option in ("-h", "--help"):
+        assert f"Usage: rlkit {name} " in rlkit_command(name, option).output
 
 
 def test_an_unknown_command_is_refused_and_the_version_known():
@@ -120,7 +121,9 @@ def test_an_algorithm_brings_commands_by_its_row_alone(monkeypatch):
     row = Algorithm("tests.toy_algorithms:OnPolicy", {"echo": f"{__name__}:echo"})
     monkeypatch.setitem(ALGORITHMS, "toy", row)
     group = cli.LazyGroup(cli.command_rows(), name="rlkit", help="")
-    assert "  toy     Of toy: echo." in rlkit_command("--help", group=group).output
+    assert (
+        "  toy     Commands specific to toy: echo." in rlkit_command("--help", group=group).output
+    )
     assert "Say a word." in rlkit_command("toy", "--help", group=group).output
     assert rlkit_command("toy", "echo", "yes", group=group).output == "yes\n"
 

@@ -35,7 +35,7 @@ def test_a_line_tells_iteration_env_steps_returns_and_time_left():
     assert lines == [
         "iterations 0 to 9",
         "iteration 0 | env steps 12,000 | return: train -20.12, test -21.50, "
-        "test before adaptation not evaluated | 30 s | left 4 min 30 s",
+        "test before adaptation not evaluated | 30 s | time left 4 min 30 s",
     ]
 
 
@@ -76,7 +76,7 @@ def test_a_terminal_gets_a_live_table_and_the_log_its_lines():
         "output/run",
         "12,000",
         "-21.50",
-        "1 of 2 iterations, left 30 s",
+        "1 of 2 iterations, time left 30 s",
         "iteration 0: training",
     ):
         assert text in screen.getvalue()
@@ -132,7 +132,7 @@ def test_after_a_minute_the_hours_of_the_run_are_told_once(monkeypatch):
     lines = ticked(monkeypatch, 400, 1000, 0.5, iteration_seconds=lambda: asked.append(1) or 3600.0)
     assert asked == [1]
     told = [line for line in lines if "the run will take" in line]
-    assert told == ["the run will take about 10 h 00 min, judged by a short iteration"]
+    assert told == ["the run will take about 10 h 00 min, estimated from a short iteration"]
 
 
 def test_a_terminal_tells_the_hours_after_a_minute_until_an_iteration_is_done(monkeypatch):
@@ -146,7 +146,7 @@ def test_a_terminal_tells_the_hours_after_a_minute_until_an_iteration_is_done(mo
     clock[0] = 61.0
     display.progress(12, 200, "")
     display.stop()
-    assert "0 of 10 iterations, left about 10 h 00 min | iteration 0" in screen.getvalue()
+    assert "0 of 10 iterations, time left about 10 h 00 min | iteration 0" in screen.getvalue()
     display.iteration_done(0, ROW, 60.0)
     assert display.time_left == "9 min 00 s"
 

@@ -43,7 +43,7 @@ def test_the_requirements_name_steps_memory_and_disk():
     text = "\n".join(estimates(load_config(CONFIGS / "cheetah-vel.json")))
     assert (
         "environment steps: 2,700,000 (200,000 at first, 5,000 per iteration), "
-        "in addition to 54,000 per evaluation" in text
+        "plus 54,000 per evaluation" in text
     )
     assert "gradient steps: 1,000,000 (2,000 per iteration)" in text
     assert "(196 bytes per row)" in text

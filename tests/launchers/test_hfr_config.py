@@ -49,8 +49,8 @@ def test_a_key_of_hfr_in_another_configuration_says_whose_it_is(algorithm):
     with pytest.raises(UserError) as error:
         load({"algorithm": algorithm}, utility_batch_size=64)
     message = (
-        'test: algo_params.utility_batch_size = 64: a setting of "algorithm": "hfr", '
-        'but this configuration\'s is "pearl"'
+        'test: algo_params.utility_batch_size = 64: a setting of algorithm "hfr", '
+        'but this configuration selects "pearl"'
     )
     assert str(error.value) == message
 

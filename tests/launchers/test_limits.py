@@ -38,7 +38,7 @@ def test_an_enormous_count_is_refused_with_what_it_needs_and_what_there_is(here,
     result = launch("tiny.json", "--set", f"{key}={ENORMOUS}")
     assert result.exit_code == 2, result.output
     assert "this run needs about " in result.stderr
-    assert "this machine has " in result.stderr or "free for output are " in result.stderr
+    assert "this machine has " in result.stderr or "the free space at output is " in result.stderr
     assert not Path("output").exists()
 
 
@@ -48,7 +48,7 @@ def test_an_enormous_count_of_hfr_is_refused_where_it_is_used(key):
     check_it_fits(config)
     enormous = replace(config, algo_params=replace(config.algo_params, **{key: ENORMOUS}))
     with pytest.raises(
-        UserError, match=r"this run needs about \S+ GB of memory, this machine has "
+        UserError, match=r"this run needs about \S+ GB of memory, but this machine has "
     ):
         check_it_fits(enormous)
     unused = replace(enormous.algo_params, relabel_method="random")
@@ -59,12 +59,14 @@ def test_memory_and_disk_are_named_with_both_numbers(monkeypatch):
     config = load_config(CONFIGS / "cheetah-vel.json")
     monkeypatch.setattr(limits, "free_bytes", lambda folder: 10**15)
     monkeypatch.setattr(limits, "memory_bytes", lambda device: 900_000_000)
-    with pytest.raises(UserError, match=r"needs about 1\.\d GB of memory, this machine has 900 MB"):
+    with pytest.raises(
+        UserError, match=r"needs about 1\.\d GB of memory, but this machine has 900 MB"
+    ):
         check_it_fits(config)
     monkeypatch.setattr(limits, "memory_bytes", lambda device: 10**15)
     check_it_fits(config)
     monkeypatch.setattr(limits, "free_bytes", lambda folder: 50_000_000)
-    with pytest.raises(UserError, match="of disk, free for output are 50 MB"):
+    with pytest.raises(UserError, match="of disk, but the free space at output is 50 MB"):
         check_it_fits(config)
     for unknown in ("free_bytes", "memory_bytes"):
         monkeypatch.setattr(limits, unknown, lambda where: None)

@@ -50,7 +50,7 @@ def test_a_class_that_does_not_say_whether_it_has_sparse_rewards_gets_a_warning(
     config = parse_config(data, "here")
     lines = [line for line in PEARL().remarks(config, "cpu") if "sparse" in line]
     (line,) = lines
-    assert "tests.launchers.test_new_runs:Walk may have none" in line
+    assert "if tests.launchers.test_new_runs:Walk has no sparse rewards" in line
     dense = parse_config({**TINY, "env_name": "tests.launchers.test_new_runs:Walk"}, "here")
     assert not any("sparse" in line for line in PEARL().remarks(dense, "cpu"))
 

@@ -123,7 +123,7 @@ def test_every_line_of_a_seed_says_so(capsys):
     [
         ({"env_name": "tests.launchers.test_new_runs:Walk"}, "class of your own"),
         ({"algo_params": {"encoder": "rlkit.torch.encoders:MlpEncoder"}}, "class of your own"),
-        ({"obs_mode": "image"}, "pictures are drawn by one thread"),
+        ({"obs_mode": "image"}, "only one thread can render images"),
         ({"util_params": {"rollout_device": "gpu"}}, "rollout_device"),
         ({"algorithm": "hfr", "env_params": {"n_tasks": 5, "task_seed": 2}}, '"hfr" has not been'),
     ],

@@ -132,7 +132,7 @@ def test_all_36_experiments_become_configurations(checkout):
             continue
         found, remarks = translated(path)
         later = "rshum" in path.parts or "flagrun" in path.parts
-        assert ("this task comes later" in remarks) == later
+        assert ("this task is not supported yet" in remarks) == later
         assert found["util_params"]["gpu_id"] == 1
         assert found["algo_params"]["name"] == path.stem
         if not later:
@@ -182,7 +182,7 @@ def test_ablations_and_speedruns(checkout):
     path = folder / "speedruns" / "humanoid" / "speedy_steve0.json"  # as its README names it
     found, remarks = translated(path, "--resume")
     assert found["algo_params"]["model_config"]["pretrain_n"] == 0
-    assert "speedy_steve1.json is taken" in remarks and "the ratio is fixed" in remarks
+    assert "speedy_steve1.json is used" in remarks and "the ratio is fixed" in remarks
     assert "--resume RUN_DIR" in remarks
 
 
@@ -201,7 +201,10 @@ def test_a_starred_block_counts_only_where_there_is_one_already(tmp_path, monkey
 
 
 REFUSED = {
-    "an unknown key": ({"policy_config": {"hiden_dim": 3}}, "reads no policy_config.hiden_dim"),
+    "an unknown key": (
+        {"policy_config": {"hiden_dim": 3}},
+        "has no setting policy_config.hiden_dim",
+    ),
     "an unknown task": ({"env": {"name": "Ant-v1"}}, "expected one of HalfCheetah-v1"),
     "no horizon": (
         {"policy_config": {"value_expansion": {"rollout_len": 0}}},

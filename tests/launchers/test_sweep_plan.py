@@ -87,7 +87,7 @@ def test_a_run_has_one_thread_unless_told_otherwise(here):
         (["tiny.json", "tiny.json"], "would be run twice"),
         (["tiny.json", "absent.json"], "absent.json: cannot be read"),
         (["tiny.json", "--seeds", "5-1"], "--seeds 5-1"),
-        (["tiny.json", "--address", "127.0.0.1:1"], "expected --engine ray"),
+        (["tiny.json", "--address", "127.0.0.1:1"], "--address needs --engine ray"),
         (["tiny.json", "--name", "a/b"], "--name a/b"),
         (["tiny.json", "--gpu", "0", "--cpu"], "exclude each other"),
     ],
@@ -156,7 +156,7 @@ def test_the_array_script_is_bash_and_each_index_reaches_its_run(here, monkeypat
     for index, run in enumerate(runs):
         done = call(index)
         assert (done.returncode, done.stdout.split()) == (0, ["train", *run.arguments])
-    assert call(6).returncode == 2 and "no run of index 6" in call(6).stderr
+    assert call(6).returncode == 2 and "no run with index 6" in call(6).stderr
     preempted = call(4, code=143)
     assert preempted.returncode == 143 and "scontrol requeue 17_4" in preempted.stdout
     assert "scontrol" not in call(4, code=3).stdout

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from rlkit.launchers import sweep_command, sweep_process
 from rlkit.launchers.sweep_display import SweepDisplay
 from rlkit.launchers.sweep_plan import plan
 from rlkit.launchers.sweep_process import Job, wait_until_free
-from rlkit.launchers.sweep_run import LocalEngine, check_answers, outcome_in_words
+from rlkit.launchers.sweep_run import LocalEngine, RayEngine, check_answers, outcome_in_words
 from tests.launchers.test_sweep_plan import CONFIG, sweep
 from tests.tiny_runs import ROOT
 
@@ -180,6 +181,31 @@ def test_an_address_is_tried_before_anything_is_written(here):
     result = sweep("tiny.json", "--engine", "ray", "--address", "127.0.0.1:1")
     assert result.exit_code == 2 and "no Ray cluster answers" in result.stderr
     assert not Path("output").exists()
+
+
+def test_a_ray_that_does_not_start_is_not_blamed_on_an_address(monkeypatch):
+    def init(**settings):
+        raise RuntimeError("no redis")
+
+    for name, attributes in (
+        ("ray", {"init": init}),
+        ("ray.util", {}),
+        ("ray.util.joblib", {"register_ray": lambda: None}),
+    ):
+        module = types.ModuleType(name)
+        vars(module).update(attributes)
+        monkeypatch.setitem(sys.modules, name, module)
+    with pytest.raises(UserError, match=r"^--engine ray: no Ray cluster answers \(no redis\)$"):
+        RayEngine(1, None)
+
+
+def test_each_job_on_ray_reports_the_end_of_each_of_its_processes_once():
+    engine, events = RayEngine.__new__(RayEngine), Events()
+    engine._ray = types.SimpleNamespace(shutdown=lambda: None)
+    rounds = iter([{"a": 0, "b": -signal.SIGKILL}, {"b": 0}])
+    engine._round = lambda jobs: next(rounds)
+    assert engine.run([job("a"), job("b")], events.begun, events.ended) == {"a": 0, "b": 0}
+    assert events.all == [("a", 0), ("b", -signal.SIGKILL), ("b", 0)]
 
 
 def test_outcomes_are_told_in_words():

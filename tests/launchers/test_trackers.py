@@ -138,7 +138,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_goes_on(here, fake_wandb)
     fake_wandb.fails = True
     result = launch("tiny.json", "--name", "mine", *WANDB)
     assert result.exit_code == 0
-    line = "wandb gets no more rows, and the run goes on (ConnectionError: gone)"
+    line = "wandb receives no more rows, but the run continues (ConnectionError: gone)"
     assert result.output.count(line) == 1
     assert len(rows(here / "output/point-robot/mine")) == 3
 

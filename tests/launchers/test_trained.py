@@ -129,7 +129,7 @@ def test_each_reset_explores_anew_and_each_process_alike(tmp_path):
     ("change", "message"),
     [
         ({"obs": np.zeros((5, 2))}, "obs of a trajectory of 5 rewards has shape"),
-        ({"obs": np.full((6, 2), np.nan)}, "obs has a number that is not finite"),
+        ({"obs": np.full((6, 2), np.nan)}, "obs contains a non-finite number"),
         ({"actions": np.zeros((4, 2))}, "actions of a trajectory of 5 rewards"),
         ({"actions": np.full((5, 2), 0.5)}, "outside the environment's box"),
         ({"rewards": np.zeros((5, 1))}, "expected \\(5,\\)"),

@@ -63,8 +63,8 @@ def test_every_shipped_point_names_an_environment_and_a_source():
         ("env_name,method\na,b\n", "line 2: column is missing; expected env_name,column,"),
         (f"{HEAD}point-robot,{Y},A,far,7,x\n", "line 2: env_steps = far: expected a number"),
         (f"{HEAD}point-robot,{Y},A,1,nan,x\n", "line 2: value = nan: expected a number"),
-        (f"{HEAD}cheetah-vel,{Y},A,1,2,x\n", f"nothing on these runs; it has cheetah-vel ({Y})"),
-        (HEAD, "nothing on these runs; it has no points"),
+        (f"{HEAD}cheetah-vel,{Y},A,1,2,x\n", f"no points for these runs; it has cheetah-vel ({Y})"),
+        (HEAD, "no points for these runs; it has no points at all"),
     ],
 )
 def test_a_bad_table_gets_one_message(tmp_path, content, message):
@@ -83,7 +83,7 @@ def test_published_points_need_environment_steps(tmp_path):
     path = str(ROOT / "docs" / "results" / "published.csv")
     result = CliRunner().invoke(main, [str(tmp_path), "--published", path, "--x", "time"])
     assert result.exit_code == 2
-    assert "--published goes with --x steps" in result.output
+    assert "--published needs --x steps" in result.output
     with pytest.raises(UserError, match=r"no\.csv cannot be read"):
         read_published(tmp_path / "no.csv")
 
@@ -114,4 +114,4 @@ def test_adaptation_needs_the_tables_of_sim_policy(tmp_path):
         assert (result.exit_code, message in result.output) == (2, True), result.output
     result = CliRunner().invoke(main, [str(folder), "--adaptation", "--y", X])
     assert result.exit_code == 2
-    assert "--adaptation goes without" in result.output
+    assert "--adaptation cannot be combined with" in result.output

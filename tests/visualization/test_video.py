@@ -185,7 +185,7 @@ def test_without_opengl_there_is_no_film_and_one_message(tmp_path, monkeypatch):
     env = FilmedEnv(cheetah())
     adaptation = evaluate(env, [1])
     monkeypatch.setenv("MUJOCO_GL", "disable")
-    with pytest.raises(UserError, match="no film: no OpenGL library works here"):
+    with pytest.raises(UserError, match="no video: no OpenGL library works here"):
         env.film(tmp_path / "video.mp4", [1], [0], adaptation.trajectories, lambda index, n: [])
     assert list(tmp_path.iterdir()) == []
 
