@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.core.errors import UserError
+from rlkit.core.errors import UserError, first_line
 from rlkit.core.files import report_exhaustion
 from rlkit.core.saved_files import (
     MANIFEST,
@@ -16,7 +16,6 @@ from rlkit.core.saved_files import (
     DamagedError,
     check_counters,
     check_file,
-    first_line,
     read_manifests,
     read_rows,
 )

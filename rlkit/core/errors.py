@@ -47,3 +47,8 @@ class StopRequested(BaseException):
     def exit_code(self) -> int:
         """Exit code of a process that a signal ended: 130 for SIGINT."""
         return 128 + self.signum
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error message; of an error without one, the name of its type."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

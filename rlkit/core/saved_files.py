@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlkit.core.errors import first_line
 from rlkit.core.files import json_hash
 from rlkit.core.found_files import hash_file, obstacle
 
@@ -152,8 +153,3 @@ def read_rows(path: Path, num_rows: int) -> Tensor:
             raise ValueError(f"{path.name} has {size} bytes, its header promises {promised}")
         file.seek(0)
         return torch.from_numpy(np.lib.format.read_array(file, allow_pickle=False))
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error message."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -10,9 +10,16 @@ from typing import TextIO
 
 from rich.console import Console
 
-from rlkit.core.errors import NonFiniteError, ResourceError, StopRequested, UserError
+from rlkit.core.errors import (
+    NonFiniteError,
+    ResourceError,
+    StopRequested,
+    UserError,
+    first_line,
+)
 from rlkit.envs.faults import EnvironmentFault
 
+SOME_FAILED = 1  # of several runs
 SIGNALLED = 128  # an exit code above it is 128 + the signal
 OUT_OF_MEMORY = (
     "out of memory",
@@ -76,7 +83,7 @@ def _exhaustion(error: Exception) -> str | None:
         failed = disk_failure(error)
         return None if failed is None else f"{failed}: {error}"
     out_of_memory = any(words in str(error).lower() for words in OUT_OF_MEMORY)
-    return f"memory exhausted: {str(error).splitlines()[0]}" if out_of_memory else None
+    return f"memory exhausted: {first_line(error)}" if out_of_memory else None
 
 
 def disk_failure(error: OSError) -> str | None:

@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from rlkit.core.csv_content import TIME_FORMAT
 from rlkit.core.errors import UserError
 from rlkit.launchers.experiment_config import ExperimentConfig
 
-TIME_FORMAT = "%Y_%m_%d_%H_%M_%S"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}")
 
 

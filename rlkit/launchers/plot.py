@@ -8,6 +8,7 @@ import click
 
 from rlkit.core.errors import UserError
 from rlkit.launchers.arguments import UserPath
+from rlkit.launchers.exit_codes import exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.launcher import launcher_of
 from rlkit.visualization.adaptation import read_adaptation
@@ -200,7 +201,7 @@ def main(
         raise click.UsageError(
             "--adaptation cannot be combined with --x, --y, --published or --table"
         )
-    try:
+    with exit_codes():
         groups = chosen_groups(run_dirs, labels, complete=complete, adaptation=adaptation)
         if adaptation:
             x_name, y_names = "trajectory", ("mean",)
@@ -219,9 +220,6 @@ def main(
         )
         if table is not None:
             write_results(groups, table, y_names[0], center)
-    except UserError as error:
-        click.echo(f"error: {error}", err=True)
-        raise SystemExit(error.exit_code) from error
     for label, runs in groups.items():
         lengths = sorted({run.length for run in runs})
         ends = " to ".join(str(length) for length in dict.fromkeys((lengths[0], lengths[-1])))

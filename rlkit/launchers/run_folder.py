@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from rlkit.core.errors import UserError
+from rlkit.core.errors import UserError, first_line
 from rlkit.core.found_files import obstacle
 
 FOLDER = 0x10  # MS-DOS folder attribute of a zip archive's members
@@ -109,7 +109,7 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
             _check_sums(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can cause almost anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise UserError(f"{path}: damaged, or not a weight file ({reason})") from error
     if not isinstance(state, dict) or not all(
         isinstance(value, torch.Tensor) for value in state.values()

@@ -17,7 +17,7 @@ from rlkit.core.config import given_keys
 from rlkit.core.errors import UserError
 from rlkit.launchers.choices import Choices, device_of, resolve
 from rlkit.launchers.command import new_config, run_to_resume, settings_to_resume
-from rlkit.launchers.exit_codes import SIGNALLED, StoppableConsole, exit_codes
+from rlkit.launchers.exit_codes import SIGNALLED, SOME_FAILED, StoppableConsole, exit_codes
 from rlkit.launchers.experiment_config import ExperimentConfig
 from rlkit.launchers.folders import check_name_is_free, named_folder
 from rlkit.launchers.limits import check_it_fits
@@ -29,8 +29,6 @@ from rlkit.launchers.shipped import find_config
 from rlkit.launchers.signals import SignalGuard
 from rlkit.launchers.sweep_plan import parse_seeds, run_name
 from rlkit.launchers.trackers import check_trackers
-
-SOME_FAILED = 1  # exit code, the same as for a sweep
 
 
 class SeedRun(NamedTuple):

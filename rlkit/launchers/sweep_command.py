@@ -8,15 +8,13 @@ from typing import NamedTuple
 
 from rlkit.core.config import given_keys
 from rlkit.core.errors import StopRequested
-from rlkit.launchers.exit_codes import StoppableConsole, exit_codes
+from rlkit.launchers.exit_codes import SOME_FAILED, StoppableConsole, exit_codes
 from rlkit.launchers.machine import choose_device
 from rlkit.launchers.sweep_display import SweepDisplay
 from rlkit.launchers.sweep_plan import Planned, parse_seeds, plan
 from rlkit.launchers.sweep_process import Job
 from rlkit.launchers.sweep_run import LocalEngine, RayEngine, outcome_in_words
 from rlkit.launchers.sweep_scripts import shell_lines, slurm_script
-
-SOME_FAILED = 1  # exit code
 
 
 class Where(NamedTuple):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
@@ -185,8 +186,13 @@ def plot_runs(
         panels[0].axhline(level, label=name, color="0.4", linestyle="--", linewidth=1.2)
     for axes in panels[len(y_names) :]:
         axes.set_visible(False)
+    handles: dict[str, Artist] = {}  # of the labels of all panels, the first one of each
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
     figure.legend(
-        *panels[0].get_legend_handles_labels(),
+        list(handles.values()),
+        list(handles),
         loc="outside lower center",
         ncols=columns,
         frameon=False,

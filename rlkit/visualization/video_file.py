@@ -13,7 +13,7 @@ import imageio_ffmpeg
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from rlkit.core.errors import UserError
+from rlkit.core.errors import UserError, first_line
 
 SMALLEST = 6  # smallest readable text size [pixels]
 GIF_WIDTH, GIF_FPS = 320, 10
@@ -36,9 +36,7 @@ def video_writer(path: Path, fps: float) -> Iterator[Any]:
             yield writer
         partial.replace(path)
     except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({str(error).strip().splitlines()[0]})"
-        ) from error
+        raise UserError(f"{path}: cannot be written ({first_line(error)})") from error
     finally:
         partial.unlink(missing_ok=True)
 

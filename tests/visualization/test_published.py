@@ -41,6 +41,16 @@ def test_points_of_the_environment_and_column_are_drawn_in_order(tmp_path, drawn
     assert names == ["point-robot (n=1)", "A, published", "B, published"]
 
 
+def test_points_of_a_later_panel_are_in_the_legend(tmp_path, drawn):
+    make_run(tmp_path / "run", [1, 2])
+    (tmp_path / "p.csv").write_text(f"{HEAD}point-robot,{Y},A,300,7,x\n")
+    arguments = [str(tmp_path / "run"), "--published", str(tmp_path / "p.csv")]
+    result = CliRunner().invoke(main, [*arguments, "--y", X, "--y", Y])
+    assert result.exit_code == 0, result.output
+    names = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert names == ["point-robot (n=1)", "A, published"]
+
+
 def test_curves_of_two_environments_are_named_by_them(tmp_path):
     make_run(tmp_path / "a", [1])
     make_run(tmp_path / "b", [1], env_name="cheetah-vel")

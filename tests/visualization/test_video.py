@@ -205,6 +205,14 @@ def test_a_film_that_cannot_be_written_is_a_clear_error(tmp_path):
         writer.append_data(np.zeros((48, 64, 3), np.uint8))
 
 
+def test_an_error_without_a_text_is_named_by_its_type(tmp_path):
+    with (
+        pytest.raises(UserError, match=r"video.mp4: cannot be written \(OSError\)"),
+        video_writer(tmp_path / "video.mp4", 20),
+    ):
+        raise OSError
+
+
 def test_a_point_robot_cannot_be_filmed():
     with pytest.raises(ValueError, match="no MuJoCo model"):
         Renderer(make_env("point-robot", n_tasks=4))
