@@ -27,7 +27,7 @@ def test_a_complete_run_says_so_and_fewer_iterations_are_refused(here):
     run_dir = run()
     again = launch("--resume", run_dir)
     assert again.exit_code == 0
-    assert "complete, 3 iterations" in again.stdout
+    assert "is complete (3 iterations)" in again.stdout
     fewer = launch("--resume", run_dir, "--set", "algo_params.num_iterations=2")
     assert fewer.exit_code == 2
     assert "expected at least the 3 iterations" in fewer.stderr

@@ -107,7 +107,7 @@ def test_a_read_only_run_folder_is_evaluated_and_nothing_is_written(tmp_path, mo
     result = run(tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert "return by trajectory" in result.stdout
-    assert "sim_policy.csv: cannot be written (Read-only file system); another folder" in (
+    assert "sim_policy.csv: cannot be written (Read-only file system); --output DIR" in (
         result.stderr
     )
     assert not (tmp_path / "run" / "sim_policy.csv").exists()

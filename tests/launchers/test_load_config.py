@@ -136,7 +136,7 @@ def test_the_record_in_a_variant_json_is_not_taken_for_settings(tmp_path):
         ),
         (
             {"algo_params": {"encoder": "gru", "context_source": "whole"}},
-            'expected "recent": it takes episodes',
+            'expected "recent": it reads episodes',
         ),
         (
             {"algo_params": {"recurrent": 1, "eval_protocol": "oyster2019"}},
