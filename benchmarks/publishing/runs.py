@@ -22,9 +22,9 @@ import numpy as np
 
 from benchmarks.prose import wrapped
 from rlkit.core.errors import UserError
-from rlkit.launchers.plot import comparable_settings, smooth_option
+from rlkit.launchers.plot import bootstrap_option, comparable_settings, smooth_option
 from rlkit.launchers.work_display import WorkDisplay
-from rlkit.visualization.plot import plot_runs
+from rlkit.visualization.plot import Style, plot_runs
 from rlkit.visualization.results import write_results
 from rlkit.visualization.runs import Run, find_runs, group_runs, read_run
 
@@ -124,6 +124,15 @@ def stopped(runs: Sequence[Run], variants: Sequence[Mapping[str, Any]]) -> list[
     )
 
 
+def gradient_steps(runs: Sequence[Run]) -> str:
+    """How many gradient steps each run took, once where all took the same number."""
+    steps = [
+        f"{run.columns[TRAIN_STEPS][-1]:,.0f}" if TRAIN_STEPS in run.columns else "not counted"
+        for run in runs
+    ]
+    return f"{steps[0]} per run" if len(steps) > len(set(steps)) == 1 else ", ".join(steps)
+
+
 def meta_test(run_dir: Path) -> list[str]:
     """Table of trajectories and plot that `sim_policy.py` wrote to a run's folder, if any."""
     table, lines = run_dir / "sim_policy.csv", list[str]()
@@ -163,10 +172,6 @@ def page(
         for v in variants
     }
     times = ", ".join(f"{wall_minutes(run):.0f}" for run in runs)
-    steps = ", ".join(
-        f"{run.columns[TRAIN_STEPS][-1]:,.0f}" if TRAIN_STEPS in run.columns else "not counted"
-        for run in runs
-    )
     counts = sorted({v["util_params"]["torch_threads"] for v in variants})
     threads = "one thread" if counts == [1] else f"{' or '.join(map(str, counts))} threads"
     others = "" if alone else ", with other jobs on the machine"
@@ -183,7 +188,8 @@ def page(
         "`<seed>/variant.json`.",
         "- Page, table and figure: `python -m benchmarks.publishing.runs` on the run folders."
         f" Returns are `{judged}`.",
-        f"- Gradient steps: {steps}. Wall-clock minutes: {times} ({threads}{others}).",
+        f"- Gradient steps: {gradient_steps(runs)}. Wall-clock minutes: {times}"
+        f" ({threads}{others}).",
         *stopped(runs, variants),
         f"- Machine: {'; '.join(sorted(machines))}.",
         f"- Versions: {'; '.join(sorted(versions))}.",
@@ -207,6 +213,7 @@ def page(
     help="A panel; runs are judged on the first.",
 )
 @smooth_option
+@bootstrap_option
 @click.option(
     "--command", required=True, help="The command that made the runs, with <seed> for the seed."
 )
@@ -240,6 +247,7 @@ def main(
     title: str,
     y_names: tuple[str, ...],
     window: int,
+    bootstrap: bool,
     command: str,
     each: bool,
     labels: tuple[str, ...],
@@ -266,6 +274,7 @@ def main(
             window=window,
             title=title,
             levels=dict(levels),
+            style=Style(intervals=bootstrap),
         )
         write_results(groups, folder / "results.md", y_names[0])
     except UserError as error:

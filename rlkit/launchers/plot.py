@@ -97,6 +97,11 @@ smooth_option = click.option(
     metavar="N",
     help="Average each point over the last N iterations.",
 )
+bootstrap_option = click.option(
+    "--bootstrap",
+    is_flag=True,
+    help="Draw 95 % bootstrap intervals as bands, not standard deviations.",
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -126,13 +131,9 @@ smooth_option = click.option(
     type=click.Choice(["mean", "median", "iqm"]),
     default="mean",
     show_default=True,
-    help="How to aggregate seeds; iqm is the interquartile mean.",
+    help="How to aggregate seeds; iqm is the interquartile mean. Median and iqm imply --bootstrap.",
 )
-@click.option(
-    "--bootstrap",
-    is_flag=True,
-    help="Draw 95 % bootstrap intervals as bands; implied by median and iqm.",
-)
+@bootstrap_option
 @click.option("--complete", is_flag=True, help="Omit unfinished runs.")
 @click.option("--log-x", is_flag=True, help="Logarithmic x axis.")
 @click.option("--log-y", is_flag=True, help="Logarithmic y axis.")

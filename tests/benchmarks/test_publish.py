@@ -62,7 +62,7 @@ def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_loc
     ]
     page = (docs / "README.md").read_text()
     assert "| -16.00 |" in page and "| -15.00 |" in page  # mean of -18..-14, and one more
-    assert "Wall-clock minutes: 3, 3 (2 threads, with other jobs on the machine)." in page
+    assert "- Gradient steps: 600 per run. Wall-clock minutes: 3, 3 (2 threads, with other" in page
     assert "Meta-test of seed2 (`sim_policy.py`), return by trajectory:" in page
     assert "| 1 | prior | -25.50 |\n| 2 | posterior | -14.00 |\n| 3 | posterior | -13.00 |" in page
     assert "Meta-test of seed1" not in page
@@ -101,7 +101,9 @@ def test_runs_of_different_lengths_keep_theirs_and_the_page_says_which_were_stop
     )
     folders = [str(tmp_path / f"run{seed}") for seed in (1, 2, 3)]
     arguments = [str(tmp_path / "docs"), *folders, "--title", "Robots", "--command", "launch it"]
-    result = CliRunner().invoke(main, [*arguments, "--each", "--level", "the bar", "-12.5"])
+    result = CliRunner().invoke(
+        main, [*arguments, "--each", "--bootstrap", "--level", "the bar", "-12.5"]
+    )
     assert result.exit_code == 0, result.output
     lengths = {label: len(run.column(HEADER[0])) for label, (run,) in drawn["groups"].items()}
     assert lengths == {
@@ -110,9 +112,11 @@ def test_runs_of_different_lengths_keep_theirs_and_the_page_says_which_were_stop
         "seed 3, 8 iterations": 8,
     }
     assert drawn["levels"] == {"the bar": -12.5}
+    assert drawn["style"].intervals
     stops = "number of iterations: seed1 after 6 of 8, seed2 after 4 of 8.\n"
     page = (tmp_path / "docs" / "README.md").read_text()
     assert f"- Stopped before the configured {stops}" in page
+    assert "- Gradient steps: 600, 400, 800." in page
 
 
 def test_the_page_names_the_gpu_that_a_run_trained_on(tmp_path):
