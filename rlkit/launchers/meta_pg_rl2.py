@@ -36,6 +36,7 @@ class RL2Launcher(MetaPGLauncher[RL2Experiment]):
             algo.hidden_size,
             cell=algo.cell,
             init_std=algo.init_std,
+            normalize_obs=algo.normalize_obs,
             generator=generator,
         )
 

@@ -110,6 +110,7 @@ class RL2Settings(MetaPGSettings):
     cell: Literal["gru", "lstm"] = "gru"
     hidden_size: PositiveCount = 256
     init_std: Positive = 1.0  # of the actions, whose range is [-1, 1]
+    normalize_obs: bool = False  # by running mean and standard deviation
     num_epochs: PositiveCount = 10  # passes over the trials of an iteration
     num_minibatches: PositiveCount = 4  # of whole trials
     learning_rate: Positive = 3e-4

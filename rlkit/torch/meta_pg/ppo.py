@@ -38,7 +38,11 @@ class TrialPPO:
         return self.settings.num_epochs * self.settings.num_minibatches
 
     def update(self, trials: Trials) -> dict[str, float]:
-        """Run all epochs and return statistics averaged over the gradient steps."""
+        """Run all epochs and return statistics averaged over the gradient steps.
+
+        Observations are normalised by the statistics of earlier iterations, as they were when the
+        actions were drawn; this iteration's are added at the end.
+        """
         network, settings = self.network, self.settings
         with torch.no_grad():
             output, _ = network.advance(trials.inputs, network.initial_hidden(len(trials.inputs)))
@@ -67,6 +71,7 @@ class TrialPPO:
                 )
                 for name, value in losses.items():
                     sums[name] += value.item() / self.num_steps
+        network.follow_obs(trials.inputs[kept])
         return {**sums, "Value explained": 1 - unexplained.item()}
 
     def _step(

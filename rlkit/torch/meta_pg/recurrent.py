@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rlkit.torch.meta_pg.gaussian import MIN_STD, floored
+from rlkit.torch.meta_pg.normalizer import RunningNormalizer
 from rlkit.torch.meta_pg.policy import linear
 
 Cell = Literal["gru", "lstm"]
@@ -23,6 +24,7 @@ class RecurrentActorCritic(nn.Module):
         hidden_size: width of the core and of the hidden layer of the value head.
         cell: "gru" or "lstm".
         init_std: initial standard deviation of the actions.
+        normalize_obs: scale s_t by the running statistics that `follow_obs` keeps.
         generator: source of the initial weights, which are orthogonal in the core and
             Glorot-uniform in the heads; biases are 0.
     Source: Duan et al. 2016 (RL²), section 2.
@@ -39,11 +41,13 @@ class RecurrentActorCritic(nn.Module):
         *,
         cell: Cell = "gru",
         init_std: float = 1.0,
+        normalize_obs: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.obs_dim, self.act_dim = obs_dim, act_dim
         input_size = obs_dim + act_dim + 2
+        self.normalizer = RunningNormalizer(obs_dim) if normalize_obs else None
         self.core = CELLS[cell](input_size, hidden_size, batch_first=True)
         for name, parameter in self.core.named_parameters():
             if name.startswith("weight"):
@@ -77,10 +81,11 @@ class RecurrentActorCritic(nn.Module):
         Returns:
             h of every step, [num_trials, num_steps, hidden_size], and the final hidden state.
         """
+        scaled = self._scaled(inputs)
         if isinstance(self.core, nn.GRU):
-            output, last = self.core(inputs, hidden[0])
+            output, last = self.core(scaled, hidden[0])
             return output, (last,)
-        output, both = self.core(inputs, hidden)
+        output, both = self.core(scaled, hidden)
         return output, cast(Hidden, both)
 
     def action(self, output: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,12 +94,24 @@ class RecurrentActorCritic(nn.Module):
 
     def scaled_value(self, output: Tensor, inputs: Tensor) -> Tensor:
         """Normalised value, (V − mean) / std, [...], from h and x."""
-        found: Tensor = self.value(torch.cat([output, inputs], -1))
+        found: Tensor = self.value(torch.cat([output, self._scaled(inputs)], -1))
         return found.squeeze(-1)
 
     def values(self, output: Tensor, inputs: Tensor) -> Tensor:
         """Values in units of the return, [...]; 0 before the first update."""
         return self.value_mean + self.value_std * self.scaled_value(output, inputs)
+
+    def _scaled(self, inputs: Tensor) -> Tensor:
+        """x with s normalised, if it is to be."""
+        if self.normalizer is None:
+            return inputs
+        obs, last = inputs.tensor_split([self.obs_dim], dim=-1)
+        return torch.cat([self.normalizer(obs), last], -1)
+
+    def follow_obs(self, inputs: Tensor) -> None:
+        """Add the observations of x [n, obs_dim + act_dim + 2] to the running statistics."""
+        if self.normalizer is not None:
+            self.normalizer.follow(inputs[:, : self.obs_dim])
 
     @torch.no_grad()
     def follow_returns(self, returns: Tensor, rate: float = 0.1) -> None:

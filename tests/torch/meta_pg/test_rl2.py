@@ -11,14 +11,16 @@ from rlkit.policies.base import FeedbackPolicy
 from rlkit.samplers.util import rollout
 from rlkit.torch.meta_pg.config import RL2Settings
 from rlkit.torch.meta_pg.gaussian import log_prob
+from rlkit.torch.meta_pg.normalizer import RunningNormalizer
 from rlkit.torch.meta_pg.ppo import TrialPPO
 from rlkit.torch.meta_pg.recurrent import RecurrentActorCritic
 from rlkit.torch.meta_pg.rl2_policy import RL2Policy
 from rlkit.torch.meta_pg.trials import trial_advantages, trials_of
 
 
-def network(cell="gru", seed=0) -> RecurrentActorCritic:
-    return RecurrentActorCritic(2, 2, 6, cell=cell, generator=torch.Generator().manual_seed(seed))
+def network(cell="gru", seed=0, **options) -> RecurrentActorCritic:
+    generator = torch.Generator().manual_seed(seed)
+    return RecurrentActorCritic(2, 2, 6, cell=cell, generator=generator, **options)
 
 
 def trial(acting: RL2Policy, env_name="point-robot", num_lanes=3, horizon=5, episodes=2, seed=0):
@@ -199,3 +201,38 @@ def test_values_are_in_the_units_of_the_returns():
     output, inputs = torch.randn(4, 6), torch.randn(4, 6)
     scaled = net.scaled_value(output, inputs)
     torch.testing.assert_close(net.values(output, inputs), net.value_mean + net.value_std * scaled)
+
+
+def test_observations_are_normalised_by_what_earlier_updates_saw():
+    acting = RL2Policy(network(normalize_obs=True))
+    net, ppo = acting.network, trainer(acting.network)
+    seen = []
+    for seed in range(3):
+        trials = trials_of(trial(acting, seed=seed))
+        obs = trials.inputs[..., :2]
+        before = net.normalizer(obs)
+        if seed == 0:
+            assert torch.equal(before, obs)  # nothing was seen yet
+        ppo.update(trials)
+        seen.append(obs[trials.mask.bool()].double())
+    rows = torch.cat(seen)
+    expected = (obs - rows.mean(0)) / rows.std(0, correction=0)
+    torch.testing.assert_close(net.normalizer(obs), expected.float().clamp(-10, 10))
+    assert not torch.allclose(before, expected.float())  # the last update's come after it
+
+    plain = network()
+    plain.load_state_dict({k: v for k, v in net.state_dict().items() if "normalizer" not in k})
+    scaled = torch.cat([expected.float(), trials.inputs[..., 2:]], -1)
+    for this, inputs in ((net, trials.inputs), (plain, scaled)):
+        output, _ = this.advance(inputs, this.initial_hidden(3))
+        result = torch.cat([output, this.values(output, inputs)[..., None]], -1)
+        if this is net:
+            normalised = result
+    torch.testing.assert_close(normalised, result)
+
+
+def test_a_constant_observation_is_shifted_and_not_scaled():
+    normalizer = RunningNormalizer(2)
+    normalizer.follow(torch.tensor([[3.0, 0.0], [3.0, 2.0]]))
+    found = normalizer(torch.tensor([[3.5, 2.0], [3.0, 1000.0]]))
+    torch.testing.assert_close(found, torch.tensor([[0.5, 1.0], [0.0, 10.0]]))
