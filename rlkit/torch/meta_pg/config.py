@@ -115,6 +115,7 @@ class RL2Settings(MetaPGSettings):
     num_minibatches: PositiveCount = 4  # of whole trials
     learning_rate: Positive = 3e-4
     clip: Positive = 0.2  # epsilon of the clipped ratio
+    kl_target: Positive | None = None  # of an update, which ends at 1.5 times as much
     value_coef: NonNegative = 0.5  # of the value loss
     entropy_coef: NonNegative = 0.0  # of the entropy bonus
     max_grad_norm: Positive = 0.5

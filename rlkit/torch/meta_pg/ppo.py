@@ -1,7 +1,7 @@
 """PPO over whole trials: minibatches of trials and backpropagation through all their steps."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -14,6 +14,8 @@ from rlkit.torch.meta_pg.outer import clipped_surrogate
 from rlkit.torch.meta_pg.recurrent import RecurrentActorCritic
 from rlkit.torch.meta_pg.trials import Trials, trial_advantages
 from rlkit.torch.optimizers import Gradients
+
+KL_MARGIN = 1.5  # an update ends where its KL exceeds this multiple of the target
 
 
 class TrialPPO:
@@ -34,7 +36,7 @@ class TrialPPO:
 
     @property
     def num_steps(self) -> int:
-        """Gradient steps per iteration."""
+        """Gradient steps per iteration, if `kl_target` ends none early."""
         return self.settings.num_epochs * self.settings.num_minibatches
 
     def update(self, trials: Trials) -> dict[str, float]:
@@ -62,26 +64,41 @@ class TrialPPO:
             used = advantages[kept]
             advantages = (advantages - used.mean()) / (used.std(unbiased=False) + 1e-8)
         sums: dict[str, float] = defaultdict(float)
-        for _ in range(settings.num_epochs):
-            order = torch.randperm(len(trials.inputs), generator=self.generator)
-            for chosen in order.tensor_split(settings.num_minibatches):
-                part = chosen.to(trials.inputs.device)
-                losses = self._step(
-                    trials.select(part), old_log_probs[part], advantages[part], targets[part]
-                )
-                for name, value in losses.items():
-                    sums[name] += value.item() / self.num_steps
+        steps = 0
+        for part in self._minibatches(trials):
+            losses = self._step(
+                trials.select(part), old_log_probs[part], advantages[part], targets[part]
+            )
+            if losses is None:
+                break
+            steps += 1
+            for name, value in losses.items():
+                sums[name] += value.item()
         network.follow_obs(trials.inputs[kept])
-        return {**sums, "Value explained": 1 - unexplained.item()}
+        means = {name: total / steps for name, total in sums.items()}
+        return {**means, "Gradient steps": steps, "Value explained": 1 - unexplained.item()}
+
+    def _minibatches(self, trials: Trials) -> Iterator[Tensor]:
+        """Yield the indices of the trials of every gradient step."""
+        for _ in range(self.settings.num_epochs):
+            order = torch.randperm(len(trials.inputs), generator=self.generator)
+            for part in order.tensor_split(self.settings.num_minibatches):
+                yield part.to(trials.inputs.device)
 
     def _step(
         self, trials: Trials, old_log_probs: Tensor, advantages: Tensor, targets: Tensor
-    ) -> dict[str, Tensor]:
-        """One gradient step. Source: Schulman et al. 2017, equation 9."""
+    ) -> dict[str, Tensor] | None:
+        """One gradient step; None where the policy has moved too far for one.
+
+        Source: Schulman et al. 2017, equation 9.
+        """
         network, settings, mask = self.network, self.settings, trials.mask
         output, _ = network.advance(trials.inputs, network.initial_hidden(len(trials.inputs)))
         mean, log_std = network.action(output)
         log_ratios = log_prob(trials.actions, mean, log_std) - old_log_probs
+        kl = masked_mean(log_ratios.exp() - 1 - log_ratios, mask).detach()
+        if settings.kl_target is not None and kl > KL_MARGIN * settings.kl_target:
+            return None
         policy_loss = clipped_surrogate(log_ratios, advantages, mask, settings.clip)
         values = network.scaled_value(output, trials.inputs)
         value_loss = 0.5 * masked_mean((values - targets).square(), mask)
@@ -99,7 +116,7 @@ class TrialPPO:
             return {
                 "Policy Loss": policy_loss.detach(),
                 "Value Loss": value_loss.detach(),
-                "Approximate KL": masked_mean(log_ratios.exp() - 1 - log_ratios, mask),
+                "Approximate KL": kl,
                 "Clipped share": masked_mean(off.to(mask), mask),
                 **norms,
             }

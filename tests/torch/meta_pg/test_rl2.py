@@ -192,6 +192,24 @@ def test_an_update_makes_good_actions_likelier_and_follows_the_returns():
     assert statistics["Value explained"] < 0.2  # values were 0 before the first update
 
 
+def test_an_update_ends_where_the_policy_has_moved_too_far():
+    acting = RL2Policy(network())
+    trials = trials_of(trial(acting))
+    results = {}
+    for target in (None, 1e6, 1e-3, 1e-12):
+        net = network()
+        statistics = trainer(net, num_epochs=20, learning_rate=0.003, kl_target=target).update(
+            trials
+        )
+        results[target] = statistics["Gradient steps"], statistics["Approximate KL"], net.log_std
+    assert results[None][0] == results[1e6][0] == 40
+    assert torch.equal(results[None][2], results[1e6][2])
+    steps, kl, _ = results[1e-3]
+    assert 1 < steps < 40
+    assert kl <= 1.5e-3
+    assert results[1e-12][0] == 1  # the first step starts from the policy that acted
+
+
 def test_values_are_in_the_units_of_the_returns():
     net = network()
     net.follow_returns(torch.tensor([10.0, 20.0]))
