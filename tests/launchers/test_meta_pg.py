@@ -69,6 +69,21 @@ def test_a_run_resumes_bit_for_bit_repeats_and_is_evaluated(method, here):
     assert_evaluated(whole, 2 if method == "rl2" else 4)
 
 
+def test_rl2_resumes_with_its_statistics_and_counts_the_gradient_steps_it_took(here):
+    write("rl2", normalize_obs=True, kl_target=1e-12)  # one step an iteration, instead of four
+    whole = run("whole")
+    parts = run("parts", "--set", "algo_params.num_iterations=1")
+    more = launch("--resume", parts, "--set", "algo_params.num_iterations=3")
+    assert more.exit_code == 0, more.output
+    assert rows(parts) == rows(whole) and same_weights(parts, whole)
+    counts = [float(row["Number of train steps total"]) for row in rows(whole)]
+    assert counts == [1, 2, 3]
+    network = rlkit.load(whole)._policy.network
+    assert network.normalizer.count == 3 * 4 * 2 * 6  # steps of three iterations
+    plain = run("plain", "--set", "algo_params.normalize_obs=false")
+    assert rows(plain)[1] != rows(whole)[1]
+
+
 def assert_evaluated(run_dir: Path, num_trajectories: int) -> None:
     """sim_policy.py, rlkit.load and plots take the run."""
     result = CliRunner().invoke(sim_policy, [str(run_dir)])
@@ -134,6 +149,7 @@ def test_real_steps_are_counted_where_episodes_end_early(here):
         ("promp", {"kl_target": 0.01, "baseline": "linear_time", "nonlinearity": "relu"}),
         ("promp", {"num_inner_steps": 2, "baseline": "zero"}),
         ("rl2", {"cell": "lstm", "credit": "episode", "entropy_coef": 0.01}),
+        ("rl2", {"normalize_obs": True, "kl_target": 0.02}),
     ],
 )
 def test_the_options_train(method, changes):

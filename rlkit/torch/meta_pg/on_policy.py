@@ -24,7 +24,7 @@ class Update(Protocol):
 
     @property
     def num_steps(self) -> int:
-        """Gradient steps per iteration."""
+        """Gradient steps of the last update."""
 
     def state_dict(self) -> dict[str, Any]:
         """State that a resumed run needs."""
@@ -78,6 +78,7 @@ class OnPolicyMetaLearner(ABC):
         self._env, self._network, self._update = env, network, update
         self.evaluation, self.seed, self.num_threads = evaluation, seed, num_threads
         self.num_env_steps = self.num_nominal_steps = 0
+        self.num_train_steps: int | None = 0  # None: resumed where no count was kept
         self._online: Table = []
 
     @property
@@ -141,11 +142,15 @@ class OnPolicyMetaLearner(ABC):
         with torch_threads(self.num_threads):
             statistics, log_std = self.take_update()
         loop.tick(1, 1)
+        steps = self._update.num_steps
+        if self.num_train_steps is None:
+            self.num_train_steps = iteration * steps
+        self.num_train_steps += steps
         return {
             **statistics,
             "Policy std": log_std.exp().mean().item(),
             "Policy entropy": entropy(log_std).item(),
-            "Number of train steps total": float((iteration + 1) * self._update.num_steps),
+            "Number of train steps total": float(self.num_train_steps),
         }
 
     @abstractmethod
@@ -174,13 +179,15 @@ class OnPolicyMetaLearner(ABC):
             self.state_name: self._update.state_dict(),
             "num_env_steps": self.num_env_steps,
             "num_nominal_steps": self.num_nominal_steps,
+            "num_train_steps": self.num_train_steps,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state; those of earlier versions lack the environment's."""
+        """Restore a state; earlier versions kept neither the environment's nor gradient steps."""
         if "env" in state:
             self._env.load_state_dict(state["env"])
         self._network.load_state_dict(state["policy"])
         self._update.load_state_dict(state[self.state_name])
         self.num_env_steps = state["num_env_steps"]
         self.num_nominal_steps = state["num_nominal_steps"]
+        self.num_train_steps = state.get("num_train_steps")

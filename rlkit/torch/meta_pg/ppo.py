@@ -31,13 +31,9 @@ class TrialPPO:
         self, network: RecurrentActorCritic, settings: RL2Settings, generator: torch.Generator
     ) -> None:
         self.network, self.settings, self.generator = network, settings, generator
+        self.num_steps = 0  # gradient steps of the last update
         self.optimizer = adam([(network, settings.learning_rate)])
         self.gradients = Gradients({"policy": network}, settings.max_grad_norm)
-
-    @property
-    def num_steps(self) -> int:
-        """Gradient steps per iteration, if `kl_target` ends none early."""
-        return self.settings.num_epochs * self.settings.num_minibatches
 
     def update(self, trials: Trials) -> dict[str, float]:
         """Run all epochs and return statistics averaged over the gradient steps.
@@ -64,19 +60,19 @@ class TrialPPO:
             used = advantages[kept]
             advantages = (advantages - used.mean()) / (used.std(unbiased=False) + 1e-8)
         sums: dict[str, float] = defaultdict(float)
-        steps = 0
+        self.num_steps = 0
         for part in self._minibatches(trials):
             losses = self._step(
                 trials.select(part), old_log_probs[part], advantages[part], targets[part]
             )
             if losses is None:
                 break
-            steps += 1
+            self.num_steps += 1
             for name, value in losses.items():
                 sums[name] += value.item()
         network.follow_obs(trials.inputs[kept])
-        means = {name: total / steps for name, total in sums.items()}
-        return {**means, "Gradient steps": steps, "Value explained": 1 - unexplained.item()}
+        means = {name: total / self.num_steps for name, total in sums.items()}
+        return {**means, "Value explained": 1 - unexplained.item()}
 
     def _minibatches(self, trials: Trials) -> Iterator[Tensor]:
         """Yield the indices of the trials of every gradient step."""

@@ -18,7 +18,7 @@ KL_TOLERANCE = 1.5  # the coefficient is kept while the KL is within this factor
 class OuterUpdate(Protocol):
     """Updates the parameters of a policy on the data of an iteration."""
 
-    num_steps: int  # gradient steps per iteration
+    num_steps: int  # gradient steps of an update
 
     def update(self, data: Sequence[TaskData], credit: Tensor) -> dict[str, float]:
         """Take the update and return statistics for progress.csv; arguments: see `outer_terms`."""

@@ -198,10 +198,9 @@ def test_an_update_ends_where_the_policy_has_moved_too_far():
     results = {}
     for target in (None, 1e6, 1e-3, 1e-12):
         net = network()
-        statistics = trainer(net, num_epochs=20, learning_rate=0.003, kl_target=target).update(
-            trials
-        )
-        results[target] = statistics["Gradient steps"], statistics["Approximate KL"], net.log_std
+        ppo = trainer(net, num_epochs=20, learning_rate=0.003, kl_target=target)
+        statistics = ppo.update(trials)
+        results[target] = ppo.num_steps, statistics["Approximate KL"], net.log_std
     assert results[None][0] == results[1e6][0] == 40
     assert torch.equal(results[None][2], results[1e6][2])
     steps, kl, _ = results[1e-3]
