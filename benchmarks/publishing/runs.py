@@ -174,6 +174,7 @@ def page(
     times = ", ".join(f"{wall_minutes(run):.0f}" for run in runs)
     counts = sorted({v["util_params"]["torch_threads"] for v in variants})
     threads = "one thread" if counts == [1] else f"{' or '.join(map(str, counts))} threads"
+    each_seed = ", once per seed" if "<seed>" in command else ""
     others = "" if alone else ", with other jobs on the machine"
     lines = [
         f"# {title}",
@@ -184,8 +185,8 @@ def page(
         table,
     ]
     facts = [
-        f"- Command, once per seed: `{command}`; the complete settings are in "
-        "`<seed>/variant.json`.",
+        f"- Command{each_seed}: `{command}`; the complete settings are in the `variant.json` of"
+        " each run.",
         "- Page, table and figure: `python -m benchmarks.publishing.runs` on the run folders."
         f" Returns are `{judged}`.",
         f"- Gradient steps: {gradient_steps(runs)}. Wall-clock minutes: {times}"
@@ -215,7 +216,9 @@ def page(
 @smooth_option
 @bootstrap_option
 @click.option(
-    "--command", required=True, help="The command that made the runs, with <seed> for the seed."
+    "--command",
+    required=True,
+    help="The command that made the runs, with <seed> for the seed if it made one of them.",
 )
 @click.option(
     "--each",

@@ -67,6 +67,7 @@ def test_page_holds_the_mean_of_the_last_five_iterations_of_each_seed_and_no_loc
     assert "| 1 | prior | -25.50 |\n| 2 | posterior | -14.00 |\n| 3 | posterior | -13.00 |" in page
     assert "Meta-test of seed1" not in page
     assert "\n\nThey learn.\n\n" in page
+    assert "- Command: `launch it`; the complete" in page
     assert str(tmp_path) not in page + "".join(
         (docs / f"seed{s}" / "variant.json").read_text() for s in (1, 2)
     )
@@ -81,12 +82,14 @@ def test_a_page_does_not_speak_of_other_jobs_where_there_were_none(tmp_path):
         "--title",
         "Robots",
         "--command",
-        "launch it",
+        "launch it --seed <seed>",
         "--alone",
     ]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert "Wall-clock minutes: 3 (2 threads)." in (tmp_path / "docs" / "README.md").read_text()
+    page = (tmp_path / "docs" / "README.md").read_text()
+    assert "Wall-clock minutes: 3 (2 threads)." in page
+    assert "- Command, once per seed: `launch it --seed <seed>`; the complete" in page
 
 
 def test_runs_of_different_lengths_keep_theirs_and_the_page_says_which_were_stopped(
