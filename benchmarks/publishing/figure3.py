@@ -21,7 +21,8 @@ from matplotlib.ticker import EngFormatter
 from scipy.stats import t as student
 
 from benchmarks.prose import wrapped
-from benchmarks.publishing.runs import copy_run, wall_minutes
+from benchmarks.publishing.page import wall_minutes
+from benchmarks.publishing.runs import copy_run
 from rlkit.core.errors import UserError
 from rlkit.visualization.plot import X_COLUMN, Y_COLUMN
 from rlkit.visualization.runs import Run, find_runs, read_run, smooth
