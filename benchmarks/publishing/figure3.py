@@ -30,7 +30,7 @@ from rlkit.visualization.runs import Run, find_runs, read_run, smooth
 ROOT = Path(__file__).resolve().parents[2]
 PEARL = {  # task -> its published runs
     "point-robot": ROOT / "docs" / "results" / "quick-point-robot",
-    "cheetah-vel": ROOT / "docs" / "results" / "cheetah-vel",
+    "cheetah-vel": ROOT / "docs" / "results" / "cheetah-vel" / "seed0",  # others are short
 }
 LEVELS = {"point-robot": (-15.0, -13.0, -10.0), "cheetah-vel": (-150.0, -130.0, -100.0, -60.0)}
 LAST = (
@@ -204,7 +204,7 @@ def page(folder: Path, tables: Mapping[str, Sequence[str]]) -> str:
         " (20, unless a run says otherwise) for gradient methods.",
         "- `python -m benchmarks.publishing.figure3` on the run folders; settings are in"
         " `<task>/<run>/variant.json`. PEARL's runs are"
-        " [quick-point-robot](../quick-point-robot/README.md) and"
+        " [quick-point-robot](../quick-point-robot/README.md) and the first seed of"
         " [cheetah-vel](../cheetah-vel/README.md).",
         f"- Machine: {'; '.join(sorted(machines))}, one thread, with other jobs on the machine.",
         f"- Versions: {'; '.join(sorted(versions))}.",
