@@ -37,6 +37,7 @@ LAST = (
     3  # evaluations averaged in a final return, and in a return that is compared with a threshold
 )
 NAMES = {"pearl": "PEARL", "rl2": "RL²", "maml-trpo": "MAML-TRPO", "promp": "ProMP"}
+COLORS = {method: f"C{n}" for n, method in enumerate(NAMES)}  # equal in all panels
 AT_TWO = "Return after 2 trajectories"
 
 
@@ -102,13 +103,14 @@ def draw(axes: Axes, task: str, groups: Mapping[str, Sequence[Run]]) -> None:
     for method, runs in groups.items():
         curves = [curve(run) for run in runs]
         label = f"{NAMES.get(method, method)} (n={len(runs)})"
-        (line,) = axes.plot(*mean_of(curves), label=label, linewidth=1.8)
+        color = COLORS.get(method, "0.4")
+        axes.plot(*mean_of(curves), label=label, linewidth=1.8, color=color)
         for found in curves:
-            axes.plot(*found, color=line.get_color(), alpha=0.4, linewidth=0.7)
+            axes.plot(*found, color=color, alpha=0.4, linewidth=0.7)
         if all(AT_TWO in run.columns for run in runs):
             early = mean_of([curve(run, AT_TWO) for run in runs])
             label = f"{NAMES.get(method, method)} after 2 trajectories"
-            axes.plot(*early, label=label, linewidth=1.2, linestyle="--", color=line.get_color())
+            axes.plot(*early, label=label, linewidth=1.2, linestyle="--", color=color)
     for level in LEVELS.get(task, ()):
         axes.axhline(level, color="0.6", linestyle=":", linewidth=0.8)
     axes.set_xscale("log")
@@ -118,7 +120,9 @@ def draw(axes: Axes, task: str, groups: Mapping[str, Sequence[Run]]) -> None:
     axes.set_title(task)
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend(
+        frameon=False, fontsize="small", ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14)
+    )
 
 
 def in_words(steps: float) -> str:
@@ -224,7 +228,7 @@ def main(folder: Path, run_dirs: tuple[Path, ...]) -> None:
             copy_run(run_dir, folder / str(run.config["env_name"]) / name)
         tasks = sorted(path for path in folder.iterdir() if path.is_dir())
         groups = {path.name: by_method(path) for path in tasks}
-        figure = Figure(figsize=(6.4 * len(tasks), 4.6), layout="constrained")
+        figure = Figure(figsize=(6.4 * len(tasks), 5.0), layout="constrained")
         panels = figure.subplots(1, len(tasks), squeeze=False).ravel()
         for axes, (task, methods) in zip(panels, groups.items(), strict=True):
             draw(axes, task, methods)
