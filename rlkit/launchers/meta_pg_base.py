@@ -14,7 +14,6 @@ from rlkit.core.meta_evaluation import MetaEvaluation, MetaTestSettings
 from rlkit.core.seeding import torch_seed
 from rlkit.envs.base import MetaEnv
 from rlkit.launchers.launcher import EvaluationProtocol, Experiment, Launcher, Requirements
-from rlkit.launchers.machine import default_threads
 from rlkit.launchers.meta_pg_config import MetaPGExperiment
 from rlkit.launchers.meta_pg_sizes import (
     default_num_envs,
@@ -163,7 +162,7 @@ class MetaPGLauncher(Launcher[Config]):
         else:
             small, scale, updates = replace(algo, meta_batch=few), algo.meta_batch / few, 1
         experiment = self.build(replace(config, algo_params=small), device, 0)
-        with torch_threads(config.util_params.torch_threads or default_threads()):
+        with torch_threads(1):  # as in a run; updates use theirs
             seconds = scale * seconds_of(experiment.algorithm, updates)
         experiment.close()
         return seconds

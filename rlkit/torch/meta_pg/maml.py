@@ -78,12 +78,12 @@ class GradientMetaLearner(OnPolicyMetaLearner):
         params = self.policy.theta(settings.meta_batch)
         progress = Progress(loop, len(task_ids) * (settings.num_inner_steps + 1))
         self._data, statistics = [], Statistics()
-        with torch_threads(self.num_threads):
-            for k in range(settings.num_inner_steps + 1):
-                paths = self._collect(iteration, k, task_ids, params, progress)
+        for k in range(settings.num_inner_steps + 1):
+            paths = self._collect(iteration, k, task_ids, params, progress)
+            statistics[f"AverageReturn step {k}"] = float(paths.returns().mean())
+            self.count(paths)
+            with torch_threads(self.num_threads):
                 self._data.append(self.policy.data_of(paths, params))
-                statistics[f"AverageReturn step {k}"] = float(paths.returns().mean())
-                self.count(paths)
                 if k < settings.num_inner_steps:
                     before, params = params, self.policy.inner_step(params, self._data[-1])
                     statistics[f"Inner step norm {k}"] = _distance(before, params)

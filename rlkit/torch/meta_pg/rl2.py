@@ -12,7 +12,6 @@ from rlkit.core.seeding import stream
 from rlkit.data_management.paths import Paths
 from rlkit.envs.base import MetaEnv
 from rlkit.samplers.util import rollout
-from rlkit.torch.execution import torch_threads
 from rlkit.torch.meta_pg.config import RL2Settings
 from rlkit.torch.meta_pg.on_policy import MetaTest, OnPolicyMetaLearner
 from rlkit.torch.meta_pg.ppo import TrialPPO
@@ -69,13 +68,12 @@ class RL2(OnPolicyMetaLearner):
         """Run one trial on each of the iteration's tasks."""
         task_ids = self.tasks.tasks_of(iteration)
         progress = Progress(loop, len(task_ids) * self.settings.episodes_per_trial)
-        with torch_threads(self.num_threads):
-            slices = [
-                self._trials_of(
-                    iteration, task_ids, range(start, len(task_ids))[: self.env.num_envs], progress
-                )
-                for start in range(0, len(task_ids), self.env.num_envs)
-            ]
+        slices = [
+            self._trials_of(
+                iteration, task_ids, range(start, len(task_ids))[: self.env.num_envs], progress
+            )
+            for start in range(0, len(task_ids), self.env.num_envs)
+        ]
         episodes = [Paths.concatenate(parts) for parts in zip(*slices, strict=True)]
         self._trials = trials_of(episodes, self.policy.network.log_std.device)
         for paths in episodes:
