@@ -21,7 +21,7 @@ from matplotlib.ticker import EngFormatter
 from scipy.stats import t as student
 
 from benchmarks.prose import wrapped
-from benchmarks.publishing.page import wall_minutes
+from benchmarks.publishing.page import threads_of, wall_minutes
 from benchmarks.publishing.runs import copy_run
 from rlkit.core.errors import UserError
 from rlkit.visualization.plot import X_COLUMN, Y_COLUMN
@@ -210,7 +210,8 @@ def page(folder: Path, tables: Mapping[str, Sequence[str]]) -> str:
         " `<task>/<run>/variant.json`. PEARL's runs are"
         " [quick-point-robot](../quick-point-robot/README.md) and the first seed of"
         " [cheetah-vel](../cheetah-vel/README.md).",
-        f"- Machine: {'; '.join(sorted(machines))}, one thread, with other jobs on the machine.",
+        f"- Machine: {'; '.join(sorted(machines))}, {threads_of(records)}, with other jobs on the"
+        " machine.",
         f"- Versions: {'; '.join(sorted(versions))}.",
     ]
     return "\n".join([*lines, *map(wrapped, facts)]) + "\n"

@@ -72,6 +72,12 @@ def meta_test(run_dir: Path) -> list[str]:
     return lines
 
 
+def threads_of(variants: Sequence[Mapping[str, Any]]) -> str:
+    """The number of threads that the runs used, in words."""
+    counts = sorted({variant["util_params"]["torch_threads"] for variant in variants})
+    return "one thread" if counts == [1] else f"{' or '.join(map(str, counts))} threads"
+
+
 def page(
     title: str,
     runs: Sequence[Run],
@@ -93,8 +99,7 @@ def page(
         for v in variants
     }
     times = ", ".join(f"{wall_minutes(run):.0f}" for run in runs)
-    counts = sorted({v["util_params"]["torch_threads"] for v in variants})
-    threads = "one thread" if counts == [1] else f"{' or '.join(map(str, counts))} threads"
+    threads = threads_of(variants)
     each_seed = ", once per seed" if "<seed>" in command else ""
     others = "" if alone else ", with other jobs on the machine"
     lines = [

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import click
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS, FOLDER = ROOT / "docs" / "results", ROOT / "docs" / "images" / "curves"
@@ -55,7 +56,13 @@ FIGURES = {
         Line("figure3/point-robot/maml-trpo-seed*/progress.csv", AFTER, GREEN, "MAML-TRPO"),
         Line("figure3/point-robot/promp-seed*/progress.csv", AFTER, RED, "ProMP"),
     ],
+    "baselines-cheetah-vel": [
+        Line("cheetah-vel/seed0/progress.csv", AFTER, BLUE, "PEARL"),
+        Line("figure3/cheetah-vel/rl2-seed*/progress.csv", AFTER, ORANGE, "RL²"),
+        Line("figure3/cheetah-vel/promp-seed*/progress.csv", AFTER, RED, "ProMP"),
+    ],
 }
+LOGARITHMIC = {"baselines-cheetah-vel"}  # over the logarithm of the steps
 
 
 def read(path: Path, column: str) -> tuple[np.ndarray, np.ndarray]:
@@ -74,8 +81,14 @@ def short(steps: float, _: int) -> str:
     return f"{steps / 1e3:g}k" if steps >= 1e3 else f"{steps:g}"
 
 
-def draw(lines: list[Line], path: Path) -> None:
-    """Draw the curves of every seed, small enough for a cell of a table."""
+def draw(lines: list[Line], path: Path, *, log: bool = False) -> None:
+    """Draw the curves of every seed, small enough for a cell of a table.
+
+    Args:
+        lines: the curves.
+        path: the PNG file.
+        log: logarithmic steps axis.
+    """
     figure = Figure(figsize=(2.3, 1.15), dpi=240)
     axes = figure.add_axes((0.21, 0.19, 0.72, 0.66))
     for line in lines:
@@ -85,8 +98,11 @@ def draw(lines: list[Line], path: Path) -> None:
         for number, run in enumerate(runs):
             label = line.label if number == 0 and len(lines) > 1 else None
             axes.plot(*read(run, line.column), color=line.color, linewidth=1.1, label=label)
+    if log:
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.locator_params(axis="y" if log else "both", nbins=4)
     axes.xaxis.set_major_formatter(short)
-    axes.locator_params(nbins=4)
     axes.tick_params(labelsize=8, length=2)
     axes.spines[["top", "right"]].set_visible(False)
     if len(lines) > 1:
@@ -103,7 +119,7 @@ def main(folder: Path) -> None:
     """Write a PNG file for each row of the table to FOLDER (default: docs/images/curves)."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, lines in FIGURES.items():
-        draw(lines, folder / f"{name}.png")
+        draw(lines, folder / f"{name}.png", log=name in LOGARITHMIC)
         click.echo(f"wrote {folder / f'{name}.png'}")
 
 

@@ -33,7 +33,7 @@ def write_run(folder: Path, method: str, seed: int, returns, task: str = "point-
         "env_name": task,
         "seed": seed,
         "algo_params": {},
-        "util_params": {"base_log_dir": str(folder)},
+        "util_params": {"base_log_dir": str(folder), "torch_threads": seed},
         "machine": {"cpu": "a processor", "cpus": 2},
         "versions": {"torch": "2.13.0", "commit": "abc"},
     }
@@ -73,6 +73,7 @@ def test_the_page_compares_with_pearls_runs_and_names_what_is_not_reached(tmp_pa
     assert result.exit_code == 0, result.output
     text = (folder / "README.md").read_text()
     assert "A remark." in text and str(tmp_path) not in text
+    assert "a processor, 2 CPUs, 1 or 2 threads" in text
     assert (
         "| ProMP | 1, 2 | 10,000, 10,000 | 10, 10 | -10.5 ± 6.4 | 7.5 ± 6.4 | -12.5 ± 6.4 |" in text
     )
