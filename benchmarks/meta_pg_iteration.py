@@ -43,7 +43,7 @@ def build(method: str, threads: int, settings: tuple[str, ...] = ()) -> Experime
 
 
 class Iterations:
-    """Iterations of an experiment; both parts return the environment steps they are about."""
+    """Iterations of an experiment; both methods return the environment steps of the current one."""
 
     def __init__(self, experiment: Experiment) -> None:
         self.algorithm = experiment.algorithm
